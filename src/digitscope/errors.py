@@ -1,0 +1,38 @@
+"""The exceptions that a user can cause. Each message says what was expected, what came and what to do.
+
+DigitscopeError
+├── DataError        a data set, a table or a file of images that cannot be used
+│   └── PictureError a picture that cannot be read
+├── ModelError       a model file or a checkpoint that cannot be used
+├── ShapeError       arrays that do not fit a layer, a loss or each other
+└── TrainingError    training that cannot start or go on
+    └── DivergenceError  a loss that is not a finite number
+"""
+
+
+class DigitscopeError(Exception):
+    """Whatever a user can cause. The command line prints it as one line and exits with status 2."""
+
+
+class DataError(DigitscopeError):
+    """A data set, a table or a file of images cannot be used."""
+
+
+class PictureError(DataError):
+    """A picture cannot be read."""
+
+
+class ModelError(DigitscopeError):
+    """A model file or a checkpoint cannot be used."""
+
+
+class ShapeError(DigitscopeError, ValueError):
+    """Arrays do not fit a layer, a loss or each other."""
+
+
+class TrainingError(DigitscopeError):
+    """Training cannot start or go on."""
+
+
+class DivergenceError(TrainingError):
+    """The loss is not a finite number any more."""
