@@ -1,0 +1,92 @@
+"""The non-linear functions between the layers, each on every number of its own."""
+
+from typing import Any
+
+import numpy as np
+
+from digitscope.nn.layer import Array, Backward, Layer, Params
+
+
+class ReLU(Layer):
+    """The rectified linear unit.
+
+    y = max(x, 0)
+    dx = dy where x > 0, else 0. At x = 0, where there is no derivative, 0 is taken.
+
+    Shapes: any, y like x. Source: Nair and Hinton 2010.
+    """
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        y = np.maximum(x, 0)
+
+        def backward(dy: Array) -> tuple[Array, Params]:
+            return dy * (y > 0), {}
+
+        return y, backward
+
+
+class LeakyReLU(Layer):
+    """A ReLU that lets a little through below zero, so that no unit dies.
+
+    y = x where x > 0, else slope x
+    dx = dy where x > 0, else slope dy
+
+    Shapes: any, y like x. Source: Maas, Hannun and Ng 2013.
+    """
+
+    def __init__(self, slope: float = 0.01) -> None:
+        super().__init__()
+        self.slope = slope
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        def backward(dy: Array) -> tuple[Array, Params]:
+            return np.where(x > 0, dy, self.slope * dy), {}
+
+        return np.where(x > 0, x, self.slope * x), backward
+
+    def config(self) -> dict[str, Any]:
+        return {"slope": self.slope}
+
+
+class Sigmoid(Layer):
+    """The logistic function.
+
+    y = 1 / (1 + e^-x), computed as (1 + tanh(x/2)) / 2, which no x overflows
+    dx = dy y (1 - y)
+
+    Shapes: any, y like x. Source: Nielsen 2015, chapter 1, equation 3.
+    """
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        y = 0.5 * np.tanh(0.5 * x) + 0.5
+
+        def backward(dy: Array) -> tuple[Array, Params]:
+            return dy * (y * (1 - y)), {}
+
+        return y, backward
+
+
+class Tanh(Layer):
+    """The hyperbolic tangent.
+
+    y = tanh x
+    dx = dy (1 - y²)
+
+    Shapes: any, y like x. Source: LeCun et al. 1998, "Efficient BackProp", section 4.4.
+    """
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        y = np.tanh(x)
+
+        def backward(dy: Array) -> tuple[Array, Params]:
+            return dy * (1 - y * y), {}
+
+        return y, backward

@@ -1,0 +1,77 @@
+"""The fully connected layer."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from digitscope.errors import ShapeError
+from digitscope.nn.initializers import Initializer, he, zeros
+from digitscope.nn.layer import Array, Backward, Layer, Params
+from digitscope.nn.product import product
+
+
+class Dense(Layer):
+    """The affine map: each output is a weighted sum of all inputs plus a bias.
+
+    y[o,n] = b[o] + sum_i W[o,i] x[i,n]                        Y = W X + b
+    dW[o,i] = sum_n dy[o,n] x[i,n]                            dW = dY X^T
+    db[o] = sum_n dy[o,n]                                     db = dY 1
+    dx[i,n] = sum_o W[o,i] dy[o,n]                            dX = W^T dY
+
+    The bias gradient is summed over the batch only: summed over the outputs too, it would move all biases
+    by the same number, the mistake in the project's first version (docs/log.md).
+
+    Shapes: x (in_features, N) -> y (out_features, N); W (out_features, in_features), b (out_features, 1)
+    Raises: ShapeError where x is not (in_features, N).
+    Source: Rumelhart, Hinton and Williams 1986; in this notation Nielsen 2015, chapter 2, BP1 to BP4.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        rng: np.random.Generator | None = None,
+        weight: Initializer = he,
+        bias: Initializer = zeros,
+    ) -> None:
+        """Draws the weights, then the biases, from `rng`; without one, from fresh entropy."""
+        super().__init__()
+        if in_features < 1 or out_features < 1:
+            raise ShapeError(f"Dense expects at least 1 feature in and out; got {in_features} and {out_features}.")
+        rng = np.random.default_rng() if rng is None else rng
+        self.in_features, self.out_features = in_features, out_features
+        self.params["weight"] = weight(rng, (out_features, in_features), in_features, out_features)
+        self.params["bias"] = bias(rng, (out_features, 1), in_features, out_features)
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        return self._forward(x, need_dx=True)
+
+    def forward_without_dx(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        return self._forward(x, need_dx=False)
+
+    def _forward(self, x: Array, *, need_dx: bool) -> tuple[Array, Backward]:
+        if x.ndim != 2 or x.shape[0] != self.in_features:
+            hint = " Put Flatten() before it." if x.ndim > 2 else " The batch is the last axis: rows need .T."
+            raise ShapeError(f"Dense expects ({self.in_features}, N); got {x.shape}.{hint}")
+        W = self.params["weight"]
+
+        def backward(dy: Array) -> tuple[Array, Params]:
+            dx = product(W.T, dy) if need_dx else x[:0]
+            return dx, {"weight": product(dy, x.T), "bias": dy.sum(axis=1, keepdims=True)}
+
+        y = product(W, x)
+        y += self.params["bias"]
+        return y, backward
+
+    def config(self) -> dict[str, Any]:
+        return {"in_features": self.in_features, "out_features": self.out_features}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(**config, weight=zeros)

@@ -1,0 +1,61 @@
+"""Where a network starts: random weights of the right size.
+
+An initializer is a function (rng, shape, fan_in, fan_out) -> float32 array; fan_in and fan_out count the
+numbers that one output is summed from and that one input goes to.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from digitscope.nn.layer import Array
+
+Initializer = Callable[[np.random.Generator, tuple[int, ...], int, int], Array]
+
+
+def zeros(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """All zero: right for biases, and for weights only where nothing has to break the symmetry."""
+    return np.zeros(shape, np.float32)
+
+
+def uniform(low: float, high: float) -> Initializer:
+    """U(low, high), whatever the layer's size."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+        return rng.uniform(low, high, shape).astype(np.float32)
+
+    return draw
+
+
+def normal(deviation: float) -> Initializer:
+    """N(0, deviation²), whatever the layer's size."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+        return rng.normal(0.0, deviation, shape).astype(np.float32)
+
+    return draw
+
+
+def glorot(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """U(-a, a) with a = sqrt(6 / (fan_in + fan_out)): variance 2 / (fan_in + fan_out), for tanh and sigmoid.
+
+    Source: Glorot and Bengio 2010, equation 16.
+    """
+    limit = (6 / (fan_in + fan_out)) ** 0.5
+    return rng.uniform(-limit, limit, shape).astype(np.float32)
+
+
+def he(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """N(0, 2 / fan_in), for ReLU, which silences half of its inputs.
+
+    Source: He et al. 2015, "Delving deep into rectifiers", equation 10.
+    """
+    return rng.normal(0.0, (2 / fan_in) ** 0.5, shape).astype(np.float32)
+
+
+def lecun(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """N(0, 1 / fan_in): outputs as large as inputs.
+
+    Source: LeCun et al. 1998, "Efficient BackProp", equation 16.
+    """
+    return rng.normal(0.0, (1 / fan_in) ** 0.5, shape).astype(np.float32)

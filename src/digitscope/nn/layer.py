@@ -1,0 +1,57 @@
+"""What every layer is: a map, and beside it the map's derivative."""
+
+from collections.abc import Callable, Mapping
+from copy import copy
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Params = dict[str, Array]
+Backward = Callable[[Array], tuple[Array, Params]]
+
+
+class Layer:
+    """A differentiable map of a batch of inputs to a batch of outputs. The batch is the last axis.
+
+    A layer of your own has a `forward` and, if it learns, arrays in `params`; `config` lets it be saved.
+    `check_gradients` tells whether its derivative is right.
+    """
+
+    def __init__(self) -> None:
+        self.params: Params = {}
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        """Returns y and backward, where backward(dy) -> (dx, {name: derivative of that parameter}).
+
+        dy is the derivative of the loss with respect to y, of y's shape. The closure holds whatever the
+        derivative needs; nothing is kept on the layer and x is not changed, so that several threads may use
+        one layer at once. `rng` is the source of whatever is random while `training`.
+        """
+        raise TypeError(f"{type(self).__name__} must define forward(x, *, training=False, rng=None)")
+
+    def forward_without_dx(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        """As forward, for the first layer that learns: nobody reads its dx in training, and a layer for
+        which dx costs a matrix product leaves it out (dx is then an empty array).
+        """
+        return self.forward(x, training=training, rng=rng)
+
+    def config(self) -> dict[str, Any]:
+        """What `from_config` needs to make the same layer again; the model file keeps it as JSON."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """A layer of that configuration; its parameters are yet to be loaded."""
+        return cls(**config)
+
+    def astype(self, dtype: npt.DTypeLike) -> Self:
+        """A copy with parameters of this type: float32 in training, float64 in gradient checks."""
+        twin = copy(self)
+        twin.params = {name: value.astype(dtype) for name, value in self.params.items()}
+        return twin

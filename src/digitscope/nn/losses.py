@@ -1,0 +1,121 @@
+"""What training makes small: one number for how wrong the outputs of a batch are, and its derivative."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from digitscope.errors import ShapeError
+from digitscope.nn.layer import Array
+
+LossBackward = Callable[[float], Array]
+
+
+class Loss(ABC):
+    """A function of a batch's outputs, (classes, N), and its labels, integers (N,)."""
+
+    @abstractmethod
+    def forward(self, outputs: Array, labels: Array) -> tuple[float, LossBackward]:
+        """Returns the loss, a mean over N, and backward, where backward(dloss) -> the derivative with respect
+        to the outputs, times dloss: 1 for this loss alone, n/N for a shard of n of a batch of N.
+        """
+
+    @abstractmethod
+    def probabilities(self, outputs: Array) -> Array:
+        """What the outputs say of each class, (classes, N), columns adding up to 1."""
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy(Loss):
+    """Softmax and cross-entropy as one function, whose derivative is simply p - q.
+
+    p[k,n] = e^z[k,n] / sum_j e^z[j,n]
+    q[k,n] = (1 - s) [k = label n] + s / classes               s: label_smoothing
+    loss = -(1/N) sum_{n,k} q[k,n] log p[k,n]
+    dz[k,n] = (p[k,n] - q[k,n]) / N
+
+    Computed as log p = z - max z - log sum e^(z - max z), in which nothing overflows and no logarithm is
+    taken of zero, however large the logits.
+
+    Shapes: logits z (classes, N), labels (N,) -> a number, in nats.
+    Source: Bridle 1990; label smoothing: Szegedy et al. 2016, section 7.
+    """
+
+    label_smoothing: float = 0.0
+
+    def forward(self, outputs: Array, labels: Array) -> tuple[float, LossBackward]:
+        classes, n = _check(outputs, labels)
+        columns = np.arange(n)
+        log_p = outputs - outputs.max(axis=0)
+        e = np.exp(log_p)
+        total = e.sum(axis=0)
+        log_p -= np.log(total)
+        smooth = self.label_smoothing
+        loss = -float(log_p[labels, columns].mean())
+        if smooth:
+            loss = (1 - smooth) * loss - smooth * float(log_p.mean())
+
+        def backward(dloss: float = 1.0) -> Array:
+            dz: Array = e / total
+            dz[labels, columns] -= 1 - smooth
+            if smooth:
+                dz -= smooth / classes
+            dz *= dloss / n
+            return dz
+
+        return loss, backward
+
+    def probabilities(self, outputs: Array) -> Array:
+        return softmax(outputs)
+
+
+@dataclass(frozen=True)
+class MeanSquaredError(Loss):
+    """Half the squared distance between the outputs and the one-hot labels: Nielsen's quadratic cost.
+
+    loss = (1/2N) sum_{n,k} (a[k,n] - [k = label n])²
+    da[k,n] = (a[k,n] - [k = label n]) / N
+
+    Shapes: activations a (classes, N), labels (N,) -> a number.
+    Source: Nielsen 2015, chapter 1, equation 6.
+    """
+
+    def forward(self, outputs: Array, labels: Array) -> tuple[float, LossBackward]:
+        _, n = _check(outputs, labels)
+        difference = outputs.copy()
+        difference[labels, np.arange(n)] -= 1
+        loss = float(np.vdot(difference, difference)) / (2 * n)
+        return loss, lambda dloss=1.0: difference * (dloss / n)
+
+    def probabilities(self, outputs: Array) -> Array:
+        """The outputs, clipped to 0..1 and divided by their sum: the squared error is smallest where each
+        output is the probability of its class.
+        """
+        clipped: Array = np.clip(outputs, np.finfo(outputs.dtype).tiny, 1)
+        clipped /= clipped.sum(axis=0)
+        return clipped
+
+
+def softmax(logits: Array) -> Array:
+    """p[k,n] = e^z[k,n] / sum_j e^z[j,n], stable for logits of any size.
+
+    dz[k,n] = p[k,n] (dp[k,n] - sum_j p[j,n] dp[j,n])
+
+    Shapes: z (classes, ...) -> p, like z, adding up to 1 along the first axis.
+    """
+    e: Array = np.exp(logits - logits.max(axis=0))
+    e /= e.sum(axis=0)
+    return e
+
+
+LOSSES: dict[str, type[Loss]] = {loss.__name__: loss for loss in (SoftmaxCrossEntropy, MeanSquaredError)}
+"""The losses that a model file may name."""
+
+
+def _check(outputs: Array, labels: Array) -> tuple[int, int]:
+    if outputs.ndim != 2 or labels.shape != outputs.shape[1:]:
+        raise ShapeError(
+            f"A loss expects outputs (classes, N) and labels (N,); got {outputs.shape} and {labels.shape}."
+        )
+    return outputs.shape[0], outputs.shape[1]

@@ -1,0 +1,105 @@
+"""A network: layers in a row, and the chain rule."""
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from digitscope.errors import ModelError, ShapeError
+from digitscope.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from digitscope.nn.dense import Dense
+from digitscope.nn.dropout import Dropout
+from digitscope.nn.layer import Array, Backward, Layer, Params
+from digitscope.nn.reshape import Flatten, Reshape
+
+
+class Network(Layer):
+    """Layers one after the other: y = f_L(... f_2(f_1(x))).
+
+    The chain rule walks them backwards: each layer's backward turns the derivative of the loss with respect
+    to its output into that with respect to its input, and gives the derivatives of its parameters on the way.
+
+    A network is a layer itself. Its parameters are named by the layer's place: "0.weight", "2.bias".
+
+    Shapes: x what the first layer takes -> y what the last one gives.
+    Source: Rumelhart, Hinton and Williams 1986.
+    """
+
+    def __init__(self, *layers: Layer) -> None:
+        self.layers = layers
+
+    @property
+    def params(self) -> Params:
+        """All parameters by name: the layers' own arrays, not copies. Assigning copies values into them."""
+        return {f"{i}.{name}": value for i, layer in enumerate(self.layers) for name, value in layer.params.items()}
+
+    @params.setter
+    def params(self, values: Mapping[str, Array]) -> None:
+        own = self.params
+        if differing := own.keys() ^ values.keys():
+            raise ShapeError(f"The network's parameters are {', '.join(own)}; not in both: {', '.join(differing)}.")
+        for name, value in own.items():
+            if values[name].shape != value.shape:
+                raise ShapeError(f"Parameter {name} expects shape {value.shape}; got {values[name].shape}.")
+        for name, value in own.items():
+            value[...] = values[name]
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        return self._forward(x, training, rng, need_dx=True)
+
+    def forward_without_dx(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        return self._forward(x, training, rng, need_dx=False)
+
+    def _forward(
+        self, x: Array, training: bool, rng: np.random.Generator | None, *, need_dx: bool
+    ) -> tuple[Array, Backward]:
+        # Without dx the walk back may end at the first layer that learns.
+        first = 0 if need_dx else next((i for i, layer in enumerate(self.layers) if layer.params), 0)
+        backwards: list[tuple[int, Backward]] = []
+        for i, layer in enumerate(self.layers):
+            forward = layer.forward if need_dx or i > first else layer.forward_without_dx
+            x, backward = forward(x, training=training, rng=rng)
+            if i >= first:
+                backwards.append((i, backward))
+
+        def walk_back(dy: Array) -> tuple[Array, Params]:
+            grads: Params = {}
+            for i, backward in reversed(backwards):
+                dy, own = backward(dy)
+                for name, value in own.items():
+                    grads[f"{i}.{name}"] = value
+            return dy, grads
+
+        return x, walk_back
+
+    def astype(self, dtype: npt.DTypeLike) -> Self:
+        twin = copy(self)
+        twin.layers = tuple(layer.astype(dtype) for layer in self.layers)
+        return twin
+
+    def config(self) -> dict[str, Any]:
+        return {"layers": [{"type": type(layer).__name__, **layer.config()} for layer in self.layers]}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Raises: ModelError for a layer that is not one of Digitscope's."""
+        layers = []
+        for entry in config["layers"]:
+            arguments = dict(entry)
+            kind = arguments.pop("type")
+            if kind not in LAYERS:
+                raise ModelError(f"Expected layers out of {', '.join(LAYERS)}; got {kind!r}.")
+            layers.append(LAYERS[kind].from_config(arguments))
+        return cls(*layers)
+
+
+LAYERS: dict[str, type[Layer]] = {
+    layer.__name__: layer for layer in (Dense, ReLU, LeakyReLU, Sigmoid, Tanh, Dropout, Reshape, Flatten, Network)
+}
+"""The layers that a model file may name."""

@@ -1,0 +1,56 @@
+"""Layers that only rearrange."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from digitscope.errors import ShapeError
+from digitscope.nn.layer import Array, Backward, Layer, Params
+
+
+class Reshape(Layer):
+    """Gives each example another shape; the batch stays the last axis.
+
+    y[...,n] holds the numbers of x[...,n] in the same (row-major) order
+    dx: dy in x's shape
+
+    Shapes: x (..., N) -> y (*shape, N). Raises: ShapeError where the numbers do not fill the shape.
+    """
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        if math.prod(x.shape[:-1]) != math.prod(self.shape):
+            raise ShapeError(f"Reshape expects {math.prod(self.shape)} numbers an example; got {x.shape[:-1]}.")
+        return x.reshape(*self.shape, x.shape[-1]), lambda dy: (dy.reshape(x.shape), {})
+
+    def config(self) -> dict[str, Any]:
+        return {"shape": list(self.shape)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(*config["shape"])
+
+
+class Flatten(Layer):
+    """Lays each example out as one column; the batch stays the last axis.
+
+    y[(c,i,j),n] = x[c,i,j,n]
+    dx: dy in x's shape
+
+    Shapes: x (..., N) -> y (D, N), D the product of all axes but the last.
+    """
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        def backward(dy: Array) -> tuple[Array, Params]:
+            return dy.reshape(x.shape), {}
+
+        return x.reshape(-1, x.shape[-1]), backward

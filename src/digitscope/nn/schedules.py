@@ -1,0 +1,90 @@
+"""The learning rate as a function of how far training is.
+
+A schedule is called with the step, counted from 0, and the number of steps in all; `learning_rate` is always
+its highest value.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Schedule(ABC):
+    """learning_rate is the highest rate that the schedule reaches."""
+
+    learning_rate: float
+
+    def __call__(self, step: int, steps: int) -> float:
+        """The learning rate of this step out of `steps`."""
+        return self.learning_rate * self.factor(step / steps)
+
+    @abstractmethod
+    def factor(self, progress: float) -> float:
+        """The share of the highest rate, 0 to 1, where `progress` goes from 0 to 1."""
+
+    def with_learning_rate(self, learning_rate: float) -> Self:
+        """The same schedule with another highest rate."""
+        return replace(self, learning_rate=learning_rate)
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """factor = 1"""
+
+    def factor(self, progress: float) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class StepDecay(Schedule):
+    """factor = decay^(how many of the milestones are passed); milestones are shares of the training."""
+
+    decay: float = 0.1
+    milestones: tuple[float, ...] = (0.5, 0.75)
+
+    def factor(self, progress: float) -> float:
+        return self.decay ** sum(progress >= milestone for milestone in self.milestones)
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """factor = final + (1 - final) (1 + cos(pi progress)) / 2. Source: Loshchilov and Hutter 2017, equation 5."""
+
+    final: float = 0.0
+
+    def factor(self, progress: float) -> float:
+        return self.final + (1 - self.final) * (1 + math.cos(math.pi * progress)) / 2
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """Up in a straight line from `start` to 1 over the share `warm_up` of the training, then down to `final`.
+
+    Source: Smith and Topin 2018, "Super-convergence".
+    """
+
+    warm_up: float = 0.3
+    start: float = 0.04
+    final: float = 0.0
+
+    def factor(self, progress: float) -> float:
+        if progress < self.warm_up:
+            return self.start + (1 - self.start) * progress / self.warm_up
+        return self.final + (1 - self.final) * (1 - progress) / (1 - self.warm_up)
+
+
+@dataclass(frozen=True)
+class WarmUp(Schedule):
+    """Up in a straight line from 0 over the share `share` of the training, then as the schedule `then` from its
+    beginning, squeezed into the rest. Source: Goyal et al. 2017, section 2.2.
+    """
+
+    then: Schedule = Constant(1.0)
+    share: float = 0.1
+
+    def factor(self, progress: float) -> float:
+        if progress < self.share:
+            return progress / self.share
+        return self.then.factor((progress - self.share) / (1 - self.share))

@@ -1,0 +1,129 @@
+"""Optimizers, schedules and initializers."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitscope.nn import (
+    Adam,
+    AdamW,
+    Constant,
+    Cosine,
+    GradientDescent,
+    Initializer,
+    Momentum,
+    OneCycle,
+    Optimizer,
+    Schedule,
+    StepDecay,
+    WarmUp,
+    clip_scale,
+    glorot,
+    gradient_norm,
+    he,
+    lecun,
+    normal,
+    uniform,
+    zeros,
+)
+
+START = [1.0, -2.0, 0.5]
+GRADIENTS = [[0.5, -1.0, 2.0], [0.1, 0.4, -3.0], [-0.2, 0.3, 1.0]]
+RATES = [0.1, 0.05, 0.2]
+
+
+# torch 2.13.0, float64: three steps from START with these gradients and learning rates.
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        (GradientDescent(), [0.985, -1.98, 0.25]),
+        (Momentum(momentum=0.9), [0.8635, -1.845, 0.376]),
+        (Momentum(momentum=0.9, nesterov=True), [0.86215, -1.8405, 0.1384]),
+        (Adam(), [0.7909772050940002, -1.8655637191827803, 0.4151184327424358]),
+        (AdamW(weight_decay=0.01), [0.7878109081846175, -1.8588551777646187, 0.4135953120596701]),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, Optimizer) else "",
+)
+def test_three_steps_are_those_of_pytorch(optimizer: Optimizer, expected: list[float]) -> None:
+    params = {"0.weight": np.array(START)}
+    state = optimizer.start(params)
+    for step, (gradient, rate) in enumerate(zip(GRADIENTS, RATES, strict=True)):
+        optimizer.update(params, {"0.weight": np.array(gradient)}, state, rate, step)
+    np.testing.assert_allclose(params["0.weight"], expected, rtol=1e-12)
+
+
+def test_decay_spares_biases() -> None:
+    params = {"0.weight": np.ones(2), "0.bias": np.ones(2)}
+    optimizer = GradientDescent(weight_decay=0.5)
+    optimizer.update(params, {name: np.zeros(2) for name in params}, optimizer.start(params), 0.1, 0)
+    assert params["0.weight"].tolist() == [0.95, 0.95]
+    assert params["0.bias"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("optimizer", [GradientDescent(), Momentum(nesterov=True), Adam()], ids=repr)
+def test_parts_of_an_array_move_as_the_whole(optimizer: Optimizer) -> None:
+    rng = np.random.default_rng(0)
+    whole = {"w": rng.normal(size=1001).astype(np.float32)}
+    parts = {"a": whole["w"][:377].copy(), "b": whole["w"][377:].copy()}
+    gradient = rng.normal(size=1001).astype(np.float32)
+    optimizer.update(whole, {"w": gradient.copy()}, optimizer.start(whole), 0.1, 0)
+    optimizer.update(parts, {"a": gradient[:377].copy(), "b": gradient[377:].copy()}, optimizer.start(parts), 0.1, 0)
+    np.testing.assert_array_equal(np.concatenate([parts["a"], parts["b"]]), whole["w"])
+
+
+def test_the_gradients_norm_and_its_limit() -> None:
+    assert gradient_norm({"a": np.array([3.0, 4.0]), "b": np.array([[12.0]])}) == pytest.approx(13.0)
+    assert clip_scale(13.0, 6.5) == 0.5
+    assert clip_scale(13.0, 20.0) == 1.0
+    assert clip_scale(13.0, None) == 1.0
+
+
+SCHEDULES = st.one_of(
+    st.builds(Constant, st.floats(1e-4, 10)),
+    st.builds(StepDecay, st.floats(1e-4, 10), st.floats(0.01, 1), st.just((0.3, 0.6))),
+    st.builds(Cosine, st.floats(1e-4, 10), st.floats(0, 1)),
+    st.builds(OneCycle, st.floats(1e-4, 10), st.floats(0.05, 0.95), st.floats(0, 1), st.floats(0, 1)),
+    st.builds(WarmUp, st.floats(1e-4, 10), st.builds(Cosine, st.just(1.0)), st.floats(0.05, 0.95)),
+)
+
+
+@given(schedule=SCHEDULES, steps=st.integers(1, 500))
+def test_a_rate_is_never_negative_nor_above_the_highest(schedule: Schedule, steps: int) -> None:
+    rates = [schedule(step, steps) for step in range(steps)]
+    assert all(0 <= rate <= schedule.learning_rate * (1 + 1e-12) for rate in rates)
+    assert [schedule.with_learning_rate(2 * schedule.learning_rate)(s, steps) for s in range(steps)] == pytest.approx(
+        [2 * rate for rate in rates]
+    )
+
+
+def test_schedules_at_points_worked_by_hand() -> None:
+    assert [OneCycle(1.0, warm_up=0.25, start=0.2)(s, 8) for s in (0, 1, 2, 5, 8)] == pytest.approx(
+        [0.2, 0.6, 1.0, 0.5, 0.0]
+    )
+    assert [Cosine(2.0, final=0.5)(s, 4) for s in (0, 2, 4)] == pytest.approx([2.0, 1.5, 1.0])
+    assert [StepDecay(1.0, 0.1, (0.5, 0.75))(s, 8) for s in (0, 3, 4, 6)] == pytest.approx([1, 1, 0.1, 0.01])
+    assert [WarmUp(1.0, Cosine(1.0), share=0.5)(s, 8) for s in (0, 2, 4, 6, 8)] == pytest.approx([0, 0.5, 1, 0.5, 0])
+    assert Constant(0.3)(7, 9) == 0.3
+
+
+@pytest.mark.parametrize(
+    ("initializer", "deviation", "limit"),
+    [
+        (uniform(-0.5, 0.5), 1 / math.sqrt(12), 0.5),
+        (normal(0.7), 0.7, math.inf),
+        (glorot, math.sqrt(2 / (300 + 200)), math.sqrt(6 / (300 + 200))),
+        (he, math.sqrt(2 / 300), math.inf),
+        (lecun, math.sqrt(1 / 300), math.inf),
+        (zeros, 0.0, 0.0),
+    ],
+)
+def test_initializers_have_the_variance_they_promise(initializer: Initializer, deviation: float, limit: float) -> None:
+    w = initializer(np.random.default_rng(0), (200, 300), 300, 200)
+    assert w.shape == (200, 300)
+    assert w.dtype == np.float32
+    assert w.std() == pytest.approx(deviation, rel=0.01)
+    assert abs(float(w.mean())) < 0.01
+    assert np.abs(w).max() <= limit

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitscope.errors import ShapeError
+from digitscope.nn import MeanSquaredError, SoftmaxCrossEntropy, softmax
+
+LOGITS = np.array([[1.0, -2.0], [0.5, 3.0], [2.0, 0.1]])
+LABELS = np.array([2, 0])
+
+# torch 2.13.0, float64: cross_entropy(LOGITS.T, LABELS, label_smoothing=...) and its gradient, transposed.
+TORCH: dict[float, tuple[float, list[list[float]]]] = {
+    0.0: (
+        2.762148895928969,
+        [
+            [0.11561194881107452, -0.4968269949927763],
+            [0.07012219158304424, 0.4709156969703599],
+            [-0.18573414039411879, 0.025911298022416495],
+        ],
+    ),
+    0.1: (
+        2.685482229262303,
+        [
+            [0.09894528214440786, -0.463493661659443],
+            [0.053455524916377575, 0.45424903030369324],
+            [-0.15240080706078546, 0.009244631355749829],
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("smoothing", TORCH)
+def test_cross_entropy_is_that_of_pytorch(smoothing: float) -> None:
+    value, backward = SoftmaxCrossEntropy(smoothing).forward(LOGITS, LABELS)
+    expected, gradient = TORCH[smoothing]
+    assert value == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(backward(1.0), gradient, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(backward(0.25), 0.25 * np.array(gradient), rtol=1e-12, atol=1e-15)
+
+
+def test_squared_error_by_hand() -> None:
+    outputs = np.array([[0.5, 1.0], [0.25, 0.0]])
+    value, backward = MeanSquaredError().forward(outputs, np.array([0, 1]))
+    assert value == pytest.approx(((0.25 + 0.0625) + (1.0 + 1.0)) / 4)
+    np.testing.assert_allclose(backward(1.0), [[-0.25, 0.5], [0.125, -0.5]])
+
+
+def test_equal_logits_cost_the_logarithm_of_the_classes() -> None:
+    value, _ = SoftmaxCrossEntropy().forward(np.zeros((10, 7)), np.arange(7))
+    assert value == pytest.approx(np.log(10))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e2, 1e4, 1e30])
+def test_logits_of_any_size_stay_finite(size: float, dtype: type) -> None:
+    logits = np.array([[size, -size], [-size, size], [0, 0]], dtype=dtype)
+    right, backward = SoftmaxCrossEntropy().forward(logits, np.array([0, 1]))
+    assert right == 0
+    assert np.isfinite(backward(1.0)).all()
+    wrong, backward = SoftmaxCrossEntropy().forward(logits, np.array([1, 0]))
+    assert wrong == pytest.approx(2 * size)
+    np.testing.assert_allclose(backward(1.0), [[0.5, -0.5], [-0.5, 0.5], [0, 0]], atol=1e-12)
+    assert backward(1.0).dtype == dtype
+
+
+@given(classes=st.integers(1, 12), n=st.integers(1, 5), size=st.floats(0, 1e6), seed=st.integers(0, 2**32 - 1))
+def test_softmax_is_a_distribution_and_ignores_a_shift(classes: int, n: int, size: float, seed: int) -> None:
+    logits = np.random.default_rng(seed).normal(size=(classes, n)) * size
+    p = softmax(logits)
+    assert (p >= 0).all()
+    np.testing.assert_allclose(p.sum(axis=0), np.ones(n), rtol=1e-12)
+    np.testing.assert_allclose(softmax(logits + 8.0), p, atol=1e-9)
+    assert (p.max(axis=0) == p[logits.argmax(axis=0), np.arange(n)]).all()
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), MeanSquaredError()], ids=repr)
+def test_probabilities_add_up_to_one_and_keep_the_order(loss: SoftmaxCrossEntropy | MeanSquaredError) -> None:
+    outputs = np.array([[0.9, -0.1, 0.0], [0.3, 0.2, 0.0]], dtype=np.float32)
+    p = loss.probabilities(outputs)
+    np.testing.assert_allclose(p.sum(axis=0), np.ones(3), rtol=1e-6)
+    assert p.argmax(axis=0).tolist()[:2] == [0, 1]
+    assert p[:, 2].tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), MeanSquaredError()], ids=repr)
+def test_shapes_that_do_not_fit_are_refused(loss: SoftmaxCrossEntropy | MeanSquaredError) -> None:
+    with pytest.raises(ShapeError, match=r"got \(3, 2\) and \(3,\)"):
+        loss.forward(LOGITS, np.array([0, 1, 2]))
