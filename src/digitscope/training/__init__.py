@@ -1,0 +1,23 @@
+"""How a network learns: one generator of results, checkpoints, and threads that do not change the outcome."""
+
+from digitscope.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from digitscope.training.inference import evaluate, network_outputs
+from digitscope.training.loop import train
+from digitscope.training.results import Epoch, Step
+from digitscope.training.run import HISTORY_COLUMNS, Plan, Run
+from digitscope.training.team import default_threads
+
+__all__ = [
+    "HISTORY_COLUMNS",
+    "Checkpoint",
+    "Epoch",
+    "Plan",
+    "Run",
+    "Step",
+    "default_threads",
+    "evaluate",
+    "load_checkpoint",
+    "network_outputs",
+    "save_checkpoint",
+    "train",
+]

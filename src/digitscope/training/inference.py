@@ -1,0 +1,35 @@
+"""A network's answers for many images."""
+
+import numpy as np
+import threadpoolctl
+
+from digitscope.nn import Layer, Loss, to_batch
+from digitscope.nn.layer import Array
+from digitscope.training.team import Team
+
+CHUNK = 500
+"""Images that one thread works on at a time: enough for fast products, few enough for the cache."""
+
+
+def network_outputs(network: Layer, images: Array, *, threads: int = 1) -> Array:
+    """The network's outputs for images in rows, computed in chunks that are spread over threads.
+
+    The chunks do not depend on the threads, so neither do the numbers.
+
+    Shapes: images uint8 (N, H, W) or (N, D) -> (classes, N)
+    """
+    chunks = max(1, -(-len(images) // CHUNK))
+    results: list[Array] = [images] * chunks
+
+    def work(i: int) -> None:
+        results[i] = network.forward(to_batch(images[i * CHUNK : (i + 1) * CHUNK]))[0]
+
+    with threadpoolctl.threadpool_limits(limits=1, user_api="blas"), Team(threads) as team:
+        team.run(work, chunks)
+    return results[0] if chunks == 1 else np.concatenate(results, axis=1)
+
+
+def evaluate(network: Layer, loss: Loss, images: Array, labels: Array, *, threads: int = 1) -> tuple[float, float]:
+    """The mean loss and the accuracy on these images."""
+    outputs = network_outputs(network, images, threads=threads)
+    return loss.forward(outputs, labels)[0], float((outputs.argmax(axis=0) == labels).mean())

@@ -1,0 +1,220 @@
+"""How a network learns: forward, loss, backward, step, over and over."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import threadpoolctl
+
+from digitscope.errors import DivergenceError, TrainingError
+from digitscope.nn import Loss, Network, Params, clip_scale, gradient_norm, to_batch
+from digitscope.nn.layer import Array
+from digitscope.training.inference import evaluate
+from digitscope.training.memory import keep_freed_memory
+from digitscope.training.results import Epoch, Step
+from digitscope.training.run import Run
+from digitscope.training.team import Team
+
+REPORTS = 100
+"""Step results an epoch, about."""
+PARAMETERS_WORTH_SHARING = 1 << 17
+"""From how many parameters on it pays to hand parts of the sum and the update to other threads."""
+
+
+def train(
+    run: Run,
+    images: Array,
+    labels: Array,
+    *,
+    validation: tuple[Array, Array] | None = None,
+    threads: int = 1,
+) -> Iterator[Step | Epoch]:
+    """Trains run.network in place, from where the run stands to the end of its plan.
+
+    w <- w - step(d/dw (1/B) sum_{n in batch} loss(f(x_n), label_n))
+
+    A batch is cut into shards of the plan's size. Each shard's gradient, weighted by its share of the batch, is
+    computed by whichever thread is free; they are added pairwise in a fixed order. So the weights come out the
+    same bit for bit with any number of threads. Between two results the run may be saved: it then holds all that
+    is needed to go on.
+
+    Shapes: images uint8 (N, H, W) or (N, D), labels integers (N,)
+    Raises: TrainingError where images and labels do not fit; DivergenceError where a loss is not finite: the
+    network then has the weights from before that step.
+    """
+    plan, network = run.plan, run.network
+    _check(images, labels)
+    keep_freed_memory()
+    batches = plan.batches(len(images))
+    steps = plan.epochs * batches
+    every = max(1, batches // REPORTS)
+    blas = threadpoolctl.ThreadpoolController()
+    blas_threads = _blas_threads(run, images, labels, threads, blas)
+    with blas.limit(limits=blas_threads, user_api="blas"), Team(threads) as team:
+        stepper = _Stepper(run, images, labels, team)
+        while run.epoch < plan.epochs:
+            after, order = run.draw_order(len(images))
+            loss, right, seen = 0.0, 0, 0
+            began = time.perf_counter()
+            while run.batch < batches:
+                step = run.epoch * batches + run.batch
+                learning_rate = plan.schedule(step, steps)
+                report = (run.batch + 1) % every == 0 or run.batch + 1 == batches
+                done = stepper.take(order, step, steps, learning_rate, need_norm=report)
+                run.batch += 1
+                loss, right, seen = loss + done.loss * done.size, right + done.right, seen + done.size
+                if report:
+                    elapsed = time.perf_counter() - began
+                    run.seconds += elapsed
+                    result = Step(
+                        epoch=run.epoch,
+                        step=step + 1,
+                        steps=steps,
+                        loss=loss / seen,
+                        accuracy=right / seen,
+                        learning_rate=learning_rate,
+                        gradient_norm=done.norm,
+                        seconds=run.seconds,
+                        examples_per_second=seen / elapsed,
+                    )
+                    run.note(result)
+                    yield result
+                    loss, right, seen = 0.0, 0, 0
+                    began = time.perf_counter()
+            run.epoch, run.batch, run.order = run.epoch + 1, 0, after
+            validation_loss = validation_accuracy = None
+            if validation is not None:
+                validation_loss, validation_accuracy = evaluate(network, plan.loss, *validation, threads=threads)
+                run.history["validation_loss"][-1] = validation_loss
+                run.history["validation_accuracy"][-1] = validation_accuracy
+            yield Epoch(run.epoch, validation_loss, validation_accuracy, run.seconds)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """One step's figures."""
+
+    loss: float
+    right: int
+    size: int
+    norm: float
+
+
+class _Stepper:
+    """Takes one step after the other, its threads each on a shard of the batch or on a part of the parameters."""
+
+    def __init__(self, run: Run, images: Array, labels: Array, team: Team) -> None:
+        self.run, self.images, self.labels, self.team = run, images, labels, team
+        params = run.network.params
+        count = sum(p.size for p in params.values())
+        self.parts = team.threads if count >= PARAMETERS_WORTH_SHARING else 1
+        self.params = [self._part(params, i) for i in range(self.parts)]
+        self.states = [
+            {slot: self._part(arrays, i) for slot, arrays in run.optimizer_state.items()} for i in range(self.parts)
+        ]
+
+    def take(self, order: Array, step: int, steps: int, learning_rate: float, *, need_norm: bool) -> _Done:
+        run, plan = self.run, self.run.plan
+        batch = plan.batch_size or len(self.images)
+        start = run.batch * batch
+        size = min(batch, len(self.images) - start)
+        shard = plan.shard_size or size
+        cuts = range(0, size, shard)
+        results: list[tuple[float, int, Params]] = [(0.0, 0, {})] * len(cuts)
+
+        def learn_shard(i: int) -> None:
+            low, high = start + cuts[i], start + min(cuts[i] + shard, size)
+            # A full batch needs no shuffling, and slices need no copy.
+            rows = slice(low, high) if plan.batch_size is None else order[low:high]
+            results[i] = shard_gradients(
+                run.network, plan.loss, self.images[rows], self.labels[rows], (high - low) / size, run.shard_rngs[i]
+            )
+
+        self.team.run(learn_shard, len(cuts))
+        loss = sum(share_loss for share_loss, _, _ in results)
+        if not math.isfinite(loss):
+            raise DivergenceError(
+                f"The loss is {loss} at step {step + 1} of {steps}, at a learning rate of {learning_rate:.3g}. "
+                f"Try --learning-rate {plan.schedule.learning_rate / 10:.2g}."
+            )
+        grads = [{name: g.reshape(-1) for name, g in shard.items()} for _, _, shard in results]
+
+        def add(i: int) -> None:
+            for name in grads[0]:
+                _add_pairwise([self._cut(shard[name], i) for shard in grads])
+
+        if len(grads) > 1:
+            self.team.run(add, self.parts)
+        limit = plan.optimizer.clip_norm
+        norm = gradient_norm(grads[0]) if need_norm or limit is not None else math.nan
+        scale = clip_scale(norm, limit)
+
+        def update(i: int) -> None:
+            part = self._part(grads[0], i)
+            if scale != 1.0:
+                for g in part.values():
+                    g *= scale
+            plan.optimizer.update(self.params[i], part, self.states[i], learning_rate, step)
+
+        self.team.run(update, self.parts)
+        return _Done(loss, sum(right for _, right, _ in results), size, norm)
+
+    def _cut(self, flat: Array, i: int) -> Array:
+        return flat[flat.size * i // self.parts : flat.size * (i + 1) // self.parts]
+
+    def _part(self, arrays: Params, i: int) -> Params:
+        return {name: self._cut(array.reshape(-1), i) for name, array in arrays.items()}
+
+
+def shard_gradients(
+    network: Network, loss: Loss, images: Array, labels: Array, share: float, rng: np.random.Generator
+) -> tuple[float, int, Params]:
+    """One shard's part of its batch's loss, how many images it got right, and its part of the gradient.
+
+    share is the shard's size over the batch's: the loss of the batch is sum(share * loss of shard).
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # What overflows makes the loss not finite, which is looked at.
+        outputs, backward = network.forward_without_dx(to_batch(images), training=True, rng=rng)
+        value, loss_backward = loss.forward(outputs, labels)
+        right = int(np.count_nonzero(outputs.argmax(axis=0) == labels))
+        return share * value, right, backward(loss_backward(share))[1]
+
+
+def _add_pairwise(arrays: list[Array]) -> None:
+    """Adds all arrays into the first one, in place, as the tree ((0 + 1) + (2 + 3)) + ..."""
+    stride = 1
+    while stride < len(arrays):
+        for i in range(0, len(arrays) - stride, 2 * stride):
+            arrays[i] += arrays[i + stride]
+        stride *= 2
+
+
+def _blas_threads(
+    run: Run, images: Array, labels: Array, threads: int, blas: threadpoolctl.ThreadpoolController
+) -> int:
+    """How many threads each matrix product may use.
+
+    One, where a batch is several shards: the threads take a shard each. Where it is one shard, all of them, if BLAS
+    then rounds as it does with one. Some do (OpenBLAS on AVX-512, given short sums: see nn/product.py), some do not
+    (OpenBLAS on AVX2), so this tries: the same step with one thread and with all.
+    """
+    plan = run.plan
+    if threads == 1 or plan.shards(len(images)) > 1:
+        return 1
+    batch = plan.batch_size or len(images)
+    for size in {min(batch, len(images)), len(images) % batch or batch}:
+        gradients = []
+        for limit in (1, threads):
+            with blas.limit(limits=limit, user_api="blas"):
+                rng = np.random.default_rng(0)
+                gradients.append(shard_gradients(run.network, plan.loss, images[:size], labels[:size], 1.0, rng)[2])
+        if any(not np.array_equal(gradients[0][name], gradients[1][name]) for name in gradients[0]):
+            return 1
+    return threads
+
+
+def _check(images: Array, labels: Array) -> None:
+    if len(images) == 0 or labels.shape != images.shape[:1]:
+        raise TrainingError(f"Training expects one label an image; got {len(images)} images, {len(labels)} labels.")

@@ -1,0 +1,40 @@
+"""Small data that many tests share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digitscope.data import DataSet, load_mnist
+
+
+@pytest.fixture(scope="session")
+def mnist() -> DataSet:
+    (x_train, y_train), (x_test, y_test) = load_mnist()
+    return DataSet("mnist", x_train, y_train.astype(np.int64), x_test, y_test.astype(np.int64))
+
+
+@pytest.fixture(scope="session")
+def few(mnist: DataSet) -> DataSet:
+    """1,200 images to learn from and 300 to test on."""
+    assert mnist.x_test is not None
+    assert mnist.y_test is not None
+    return DataSet("few", mnist.x_train[:1200], mnist.y_train[:1200], mnist.x_test[:300], mnist.y_test[:300])
+
+
+@pytest.fixture(scope="session")
+def few_file(few: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a file that --data takes."""
+    assert few.x_test is not None
+    assert few.y_test is not None
+    path = tmp_path_factory.mktemp("data") / "few.npz"
+    np.savez(path, x_train=few.x_train, y_train=few.y_train, x_test=few.x_test, y_test=few.y_test)
+    return path
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """Works in an empty folder; called, it lists the files there."""
+    monkeypatch.chdir(tmp_path)
+    return lambda: sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
