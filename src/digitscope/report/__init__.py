@@ -1,0 +1,29 @@
+"""What a person looks at: figures and the one-page report.
+
+figures.py  what is shown, each a function from arrays to a matplotlib Figure
+style.py    how it looks: the palette, and SVG that is readable in light and in dark
+page.py     figures, facts and sentences on one self-contained HTML page
+"""
+
+from digitscope.report.figures import (
+    calibration_figure,
+    confident_mistakes,
+    confusion_figure,
+    first_layer_weights,
+    learning_curves,
+    sample_predictions,
+)
+from digitscope.report.page import write_report
+from digitscope.report.style import save_svg, to_svg
+
+__all__ = [
+    "calibration_figure",
+    "confident_mistakes",
+    "confusion_figure",
+    "first_layer_weights",
+    "learning_curves",
+    "sample_predictions",
+    "save_svg",
+    "to_svg",
+    "write_report",
+]

@@ -1,0 +1,448 @@
+"""The figures of a report: each function takes arrays and returns a matplotlib Figure.
+
+Labels are integers, (N,); probabilities rows, (N, classes); images (N, H, W), integers 0 to 255 or floats 0 to 1,
+white on black. `classes` names the classes where they are not the digits 0, 1, 2 and so on.
+
+Nothing here uses pyplot, so figures can be made in any thread and without a display. A report is made after each
+training, so it must be quick, and what costs time in matplotlib is the number of artists: all images of a
+figure are one image, all bars one collection.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+
+from digitscope.errors import ShapeError
+from digitscope.metrics import Calibration, most_confused, precision_recall, wilson_interval
+from digitscope.report.style import (
+    BLUE,
+    DIVERGING,
+    FAINT,
+    INK_MASK,
+    MORE_BLUE,
+    MORE_VERMILION,
+    MUTED,
+    SMALL,
+    VERMILION,
+    WIDTH,
+    add_canvas,
+    add_panel,
+    new_figure,
+    styled,
+)
+
+Array = npt.NDArray[Any]
+History = Mapping[str, Sequence[float | None]]
+
+
+def learning_curves(history: History) -> Figure:
+    """Loss and accuracy (per cent) over the steps of a training, on its batches and on the validation images.
+
+    history: the columns of history.csv, of equal length; step, epoch, loss, accuracy, and where there was
+        validation validation_loss and validation_accuracy, None except at the ends of epochs.
+    Batches are noisy: pale is the range they cover, the line their running mean over 2 % of the steps. The
+    scales show the line and the validation; first steps that are far off run out of the picture.
+    """
+    with styled():
+        figure = new_figure("Learning curves: loss and accuracy over the steps of training", 400)
+        loss = add_panel(figure, 52, 30, WIDTH - 64, 142)
+        accuracy = add_panel(figure, 52, 214, WIDTH - 64, 142)
+        step = _column(history, "step")
+        for axes, name, factor, digits in ((loss, "loss", 1, ".3g"), (accuracy, "accuracy", 100, ".2f")):
+            shown = _draw_curves(
+                axes, step, factor * _column(history, name), factor * _column(history, f"validation_{name}"), digits
+            )
+            title = "Loss" if name == "loss" else "Accuracy, %"
+            axes.text(0, 1.06, title, weight="bold", transform=axes.transAxes)
+            if name == "loss":
+                _fit_loss(axes, shown)
+            else:
+                _fit_accuracy(axes, shown)
+            axes.set_xlim(0, max(1.0, np.nanmax(step, initial=0) * 1.015))
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        loss.xaxis.set_tick_params(labelbottom=False)
+        accuracy.xaxis.set_major_formatter("{x:,.0f}")
+        epochs = np.nanmax(_column(history, "epoch"), initial=0)
+        accuracy.set_xlabel(f"step ({epochs:,.0f} {'epoch' if epochs == 1 else 'epochs'})")
+        return figure
+
+
+def _column(history: History, name: str) -> Array:
+    """A column as float64; None, and a column that is not there, becomes nan."""
+    return np.array(history.get(name, [None] * len(history["step"])), dtype=np.float64)
+
+
+def _running_mean(values: Array, window: int) -> Array:
+    """The mean over the `window` (odd) values around each, fewer at the ends; nan counts as not there."""
+    there = np.isfinite(values)
+    ones = np.ones(window)
+    half = window // 2
+    sums = np.convolve(np.where(there, values, 0.0), ones)[half : half + len(values)]
+    counts = np.convolve(there, ones)[half : half + len(values)]
+    means: Array = np.divide(sums, counts, out=np.full(len(values), np.nan), where=counts > 0.5)
+    return means
+
+
+def _draw_curves(axes: Axes, step: Array, train: Array, validation: Array, digits: str) -> tuple[Array, Array]:
+    """Draw both curves and name them above. Returns the running mean and the validation where it is known."""
+    mean = train
+    known = np.isfinite(validation)
+    if len(train):
+        mean = _running_mean(train, 2 * (len(train) // 100) + 1)
+        # At most 300 points: more cannot be told apart, and each would make the page longer.
+        starts = np.unique(np.linspace(0, len(train), 300, endpoint=False).astype(int))
+        lowest, highest = np.fmin.reduceat(train, starts), np.fmax.reduceat(train, starts)
+        axes.fill_between(step[starts], lowest, highest, color=BLUE, alpha=0.18, linewidth=0.8)
+        points = np.append(starts, len(train) - 1)
+        axes.plot(step[points], mean[points], color=BLUE, linewidth=1.8, marker="o" if len(train) == 1 else "")
+        _name_curve(axes, 0.33, "━", BLUE, f"train {mean[-1]:{digits}}")
+    if known.any():
+        marker = "o" if known.sum() <= 40 else ""
+        axes.plot(step[known], validation[known], color=VERMILION, linewidth=1.2, marker=marker, markersize=4.5)
+        _name_curve(axes, 0.62, "●", VERMILION, f"validation {validation[known][-1]:{digits}}")
+    return mean, validation[known]
+
+
+def _name_curve(axes: Axes, x: float, sign: str, color: str, text: str) -> None:
+    axes.text(x, 1.06, sign, color=color, ha="right", size=SMALL, transform=axes.transAxes)
+    axes.text(x + 0.012, 1.06, text, size=SMALL, transform=axes.transAxes)
+
+
+def _fit_loss(axes: Axes, shown: tuple[Array, Array]) -> None:
+    """Logarithmic if the curves cover a factor of 10 or more: then the small losses of the end can be read."""
+    values = np.concatenate(shown)
+    values = values[values > 0]
+    if not len(values):
+        return
+    low, high = float(values.min()), float(values.max())
+    if high < 10 * low:
+        pad = 0.08 * (high - low) or 0.1 * high
+        axes.set_ylim(max(0.0, low - pad), high + pad)
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+    else:
+        low, high = low / 1.15, high * 1.15
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        digits = (1, 2, 5) if math.log10(high / low) < 2.4 else (1,)
+        axes.set_yscale("log", nonpositive="mask")
+        axes.set_ylim(low, high)
+        axes.yaxis.set_major_locator(FixedLocator([digit * 10.0**decade for decade in decades for digit in digits]))
+        axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def _fit_accuracy(axes: Axes, shown: tuple[Array, Array]) -> None:
+    """From the lowest accuracy after the first tenth of the steps upwards: training starts at 10 %, which would
+    press the last per cents, of which people speak, into one line.
+    """
+    mean, validation = shown
+    values = np.concatenate([mean[len(mean) // 10 :], validation])
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return
+    low, high = float(values.min()), float(values.max())
+    pad = max(0.25, 0.08 * (high - low))
+    axes.set_ylim(max(0.0, low - pad), min(high + pad, 100.0 + pad / 4))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def sample_predictions(
+    images: Array, labels: Array, probabilities: Array, *, classes: Sequence[str] | None = None
+) -> Figure:
+    """The first ten images, the probability of each class as a bar below, and whether the answer is right.
+
+    The bar of the answer is blue (vermilion if it is wrong); bars of 5 % or more are named below.
+    """
+    images, labels, probabilities = images[:10], labels[:10], np.asarray(probabilities)[:10]
+    names = _names(probabilities.shape[1], classes)
+    answers = probabilities.argmax(axis=1)
+    with styled():
+        figure = new_figure("Images, what the network answers, and how sure it is", 190 * math.ceil(len(images) / 5))
+        axes = add_canvas(figure)
+        cells = _draw_images(axes, images, columns=5, pitch=(102, 190), size=64, top=44, **_ink(images))
+        pitch = 88 / len(names)
+        bars = np.empty((len(images), len(names), 4, 2))
+        colors = []
+        for (x, y), chances, answer, label, cell in zip(cells, probabilities, answers, labels, bars, strict=True):
+            right = answer == label
+            axes.text(
+                x,
+                y - 24,
+                f"{names[answer]} ✓" if right else f"{names[answer]} ✗ is {names[label]}",
+                weight="bold",
+                ha="center",
+            )
+            axes.text(x, y - 8, _per_cent(chances[answer]), size=SMALL, color=MUTED, ha="center")
+            base = y + 116
+            lefts = x - 44 + pitch * np.arange(len(names))
+            cell[:] = _rectangles(lefts + 0.1 * pitch, base - 42 * chances, 0.8 * pitch, 42 * chances)
+            colors += [MUTED] * len(names)
+            colors[answer - len(names)] = BLUE if right else VERMILION
+            for number in np.flatnonzero(chances >= 0.05) if len(names) <= 20 else [answer]:
+                axes.text(lefts[number] + pitch / 2, base + 12, names[number], size=SMALL, ha="center")
+        _add_polygons(axes, bars.reshape(-1, 4, 2), colors)
+        floors = [_rectangles(np.array([x - 44]), np.array([y + 116]), 88, np.array([0.8]))[0] for x, y in cells]
+        _add_polygons(axes, np.array(floors), [MUTED] * len(floors))
+        return figure
+
+
+def confusion_figure(confusion: Array, *, classes: Sequence[str] | None = None) -> Figure:
+    """What was taken for what: row the true class, column the answer.
+
+    confusion: counts, (classes, classes). Off the diagonal, the mistakes: their number, coloured on a scale of
+    their own, since there are so few. On the diagonal the recall in per cent. More than 20 classes leave no
+    room for numbers, so colours alone speak, and beside them the most frequent mistakes.
+    """
+    count = len(confusion)
+    names = _names(count, classes)
+    _, recall = precision_recall(confusion)
+    mistakes = np.where(np.eye(count, dtype=bool), np.nan, confusion)
+    most = max(1, int(np.nanmax(mistakes)))
+    with styled():
+        figure = new_figure("Confusion matrix: which class was taken for which", 400)
+        axes = add_canvas(figure)
+        left, top, side = 46.0, 12.0, 334.0
+        cell = side / count
+        place = (left, left + side, top + side, top)
+        diagonal = np.where(np.eye(count, dtype=bool), 100 * recall[:, None], np.nan)
+        for values, limit, colormap in ((diagonal, 200.0, MORE_BLUE), (mistakes, most / 0.8, MORE_VERMILION)):
+            axes.imshow(values, cmap=colormap, vmin=0, vmax=limit, extent=place, interpolation="none", aspect="auto")
+        axes.plot([left, left + side, left + side, left, left], [top, top, top + side, top + side, top], color=FAINT)
+
+        centres = cell * (np.arange(count) + 0.5)
+        if count <= 20:
+            size = min(SMALL, 0.4 * cell)
+            for row, column in np.argwhere(np.eye(count, dtype=bool) | (confusion > 0)):
+                text = _short_recall(recall[row]) if row == column else f"{confusion[row, column]:,}"
+                axes.text(left + centres[column], top + centres[row], text, size=size, ha="center", va="center")
+        every = math.ceil(count / 31)
+        size = min(SMALL, 0.9 * cell * every)
+        for name, centre in list(zip(names, centres, strict=True))[::every]:
+            axes.text(left - 6, top + centre, name, size=size, ha="right", va="center")
+            axes.text(left + centre, top + side + 6, name, size=size, ha="center", va="top")
+        axes.text(left + side / 2, top + side + 36, "answer", size=SMALL, ha="center")
+        axes.text(8, top + side / 2, "true class", size=SMALL, rotation=90, va="center")
+
+        x = left + side + 22
+        _add_polygons(
+            axes,
+            _rectangles(np.array([x, x]), np.array([14.0, 36.0]), 11, np.array([11.0, 11.0])),
+            [BLUE + "80", VERMILION + "cc"],
+        )
+        axes.text(x + 17, 24, "recall, %", size=SMALL)
+        axes.text(x + 17, 46, f"mistakes, 1–{most:,}" if most > 1 else "mistakes", size=SMALL)
+        frequent = most_confused(confusion, 8)
+        axes.text(x, 84, "Most frequent" if frequent else "No mistakes", weight="bold", size=SMALL)
+        for line, (true, answer, times) in enumerate(frequent):
+            axes.text(x, 104 + 19 * line, f"{names[true]} read {names[answer]}", size=SMALL)
+            axes.text(WIDTH - 12, 104 + 19 * line, f"{times:,}", size=SMALL, ha="right")
+        return figure
+
+
+def confident_mistakes(
+    images: Array, labels: Array, probabilities: Array, *, classes: Sequence[str] | None = None
+) -> Figure:
+    """The twelve wrong answers of which the network was surest, the surest first."""
+    answers = np.argmax(probabilities, axis=1)
+    confidence = np.max(probabilities, axis=1)
+    names = _names(np.shape(probabilities)[1], classes)
+    wrong = np.flatnonzero(answers != labels)
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:12]
+    with styled():
+        if not len(wrong):
+            figure = new_figure("No mistakes", 80)
+            text = f"No mistakes among {len(labels):,} images."
+            add_canvas(figure).text(WIDTH / 2, 44, text, ha="center")
+            return figure
+        rows = math.ceil(len(wrong) / 4)
+        figure = new_figure("The wrong answers of which the network was surest", 8 + 130 * rows)
+        axes = add_canvas(figure)
+        cells = _draw_images(axes, images[wrong], columns=4, pitch=(128, 130), size=84, top=10, **_ink(images))
+        for (x, y), number in zip(cells, wrong, strict=True):
+            is_read = f"is {names[labels[number]]}, read {names[answers[number]]}"
+            axes.text(x, y + 99, f"{is_read}, {_per_cent(confidence[number])}", size=SMALL, ha="center")
+        return figure
+
+
+def first_layer_weights(weight: Array, shape: tuple[int, int]) -> Figure:
+    """What each unit of the first dense layer looks for: its weights as an image.
+
+    weight: (out_features, in_features); shape: (H, W) of the images, H W = in_features.
+    Ink at vermilion pixels raises the unit's sum, at blue ones lowers it. All units share one scale, centred at
+    0; it ends at the 99.8th percentile of |weight|, lest one outlier pale all others. Of more than 40 units
+    the 40 with the largest weights (Euclidean norm) are shown, in the order of the layer.
+    """
+    if weight.ndim != 2 or weight.shape[1] != shape[0] * shape[1]:
+        raise ShapeError(
+            f"first_layer_weights expects (units, {shape[0] * shape[1]}) for images {shape}; got {weight.shape}."
+        )
+    units = np.sort(np.argsort(-np.linalg.norm(weight, axis=1), kind="stable")[:40])
+    limit = float(np.percentile(np.abs(weight[units]), 99.8)) or 1.0
+    columns = 8 if len(units) > 10 else 5
+    rows = math.ceil(len(units) / columns)
+    with styled():
+        size = 48.0 if columns == 8 else 78.0
+        pitch = size + 7
+        figure = new_figure("The weights of the first layer's units as images", 34 + pitch * rows)
+        axes = add_canvas(figure)
+        _draw_images(
+            axes,
+            weight[units].reshape(-1, *shape),
+            columns=columns,
+            pitch=(pitch, pitch),
+            size=size,
+            top=8,
+            centre=226,
+            blank=np.nan,
+            cmap=DIVERGING,
+            vmin=-limit,
+            vmax=limit,
+        )
+        bottom = pitch * rows
+        scale = np.linspace(limit, -limit, 255)[:, None]
+        axes.imshow(
+            scale,
+            cmap=DIVERGING,
+            vmin=-limit,
+            vmax=limit,
+            extent=(456, 468, bottom, 10),
+            interpolation="none",
+            aspect="auto",
+        )
+        for y, text in ((10, f"{limit:.2g}"), (bottom / 2 + 5, "0"), (bottom, f"−{limit:.2g}")):
+            axes.text(473, y, text, size=SMALL, va="center")
+        shown = (
+            f"the {len(units)} of {len(weight)} units with the largest weights"
+            if len(units) < len(weight)
+            else f"all {len(weight)} units"
+        )
+        axes.text(WIDTH / 2, bottom + 24, shown, size=SMALL, ha="center")
+        return figure
+
+
+def calibration_figure(calibration: Calibration) -> Figure:
+    """How sure the network was (mean confidence) against how often it was right, in bins of confidence.
+
+    A network that knows how sure it may be has its points on the diagonal; below, it is too sure. Bars through
+    the points are 95 % intervals of the share (Wilson), wide where few images are. Below, the bins' counts.
+    """
+    some = calibration.counts > 0
+    counts, confidence = calibration.counts[some], 100 * calibration.confidence[some]
+    shares = calibration.accuracy[some]
+    intervals = [wilson_interval(float(share), int(n)) for share, n in zip(shares, counts, strict=True)]
+    with styled():
+        figure = new_figure("Reliability diagram: how often an answer is right against how sure it was", 400)
+        axes = add_panel(figure, 52, 14, WIDTH - 64, 236)
+        axes.plot([0, 100], [0, 100], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        lows, highs = 100 * np.array(intervals).reshape(-1, 2).T
+        axes.vlines(confidence, lows, highs, color=BLUE, linewidth=1.4)
+        axes.plot(confidence, 100 * shares, color=BLUE, linewidth=1.4, marker="o", markersize=6)
+        axes.text(
+            0.02,
+            0.92,
+            f"Expected calibration error {100 * calibration.error:.2f} %",
+            weight="bold",
+            transform=axes.transAxes,
+        )
+        axes.text(0.02, 0.83, "dashed: as often right as sure", size=SMALL, color=MUTED, transform=axes.transAxes)
+        axes.set_ylim(-3, 103)
+        axes.set_ylabel("right, %")
+
+        below = add_panel(figure, 52, 270, WIDTH - 64, 84)
+        heights = np.log10(1.0 + calibration.counts)
+        edges = 100 * calibration.edges
+        below.bar(edges[:-1], heights, np.diff(edges) * 0.9, align="edge", color=BLUE, alpha=0.55)
+        for centre, height, n in zip((edges[:-1] + edges[1:]) / 2, heights, calibration.counts, strict=True):
+            if n:
+                below.text(centre, height + 0.18, _short_count(n), size=9, ha="center")
+        below.set_ylim(0, 1.35 * max(1.0, heights.max()))
+        below.yaxis.set_major_locator(NullLocator())
+        below.set_ylabel("images, log")
+        below.set_xlabel("sure, % (the highest probability)")
+        axes.xaxis.set_tick_params(labelbottom=False)
+        for panel in (axes, below):
+            panel.set_xlim(0, 101)
+            panel.xaxis.set_major_locator(FixedLocator([0, 20, 40, 60, 80, 100]))
+        axes.yaxis.set_major_locator(FixedLocator([0, 20, 40, 60, 80, 100]))
+        return figure
+
+
+def _draw_images(
+    axes: Axes,
+    images: Array,
+    *,
+    columns: int,
+    pitch: tuple[float, float],
+    size: float,
+    top: float,
+    centre: float = WIDTH / 2,
+    blank: float = 0.0,
+    **how: Any,
+) -> list[tuple[float, float]]:
+    """Draw images in rows and frame them; `size` is their longer side, `pitch` from one to the next, in points.
+
+    They are tiled into one array, with `blank` between them, at one element a pixel; so the pitch is rounded to
+    whole pixels. Returns the middle of each image's upper edge.
+    """
+    count, height, width = images.shape
+    scale = size / max(height, width)
+    step_x, step_y = round(pitch[0] / scale), round(pitch[1] / scale)
+    rows = math.ceil(count / columns)
+    wall = np.full((rows * step_y, columns * step_x), blank)
+    left = centre - columns * step_x * scale / 2
+    corners = []
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        y, x = row * step_y, column * step_x + (step_x - width) // 2
+        wall[y : y + height, x : x + width] = image
+        corners.append((left + x * scale, top + y * scale))
+    extent = (left, left + wall.shape[1] * scale, top + wall.shape[0] * scale, top)
+    axes.imshow(wall, extent=extent, interpolation="none", aspect="auto", **how)
+    x, y = np.transpose(corners)
+    frames = _rectangles(x, y, width * scale, np.full(count, height * scale))
+    _add_polygons(axes, frames, "none", edgecolors=FAINT)
+    return [(x + width * scale / 2, y) for x, y in corners]
+
+
+def _ink(images: Array) -> dict[str, Any]:
+    """How to draw pictures of digits: written in the colour of the text."""
+    return {"cmap": "gray", "vmin": 0, "vmax": 255 if images.dtype.kind in "iu" else 1, "gid": INK_MASK}
+
+
+def _rectangles(left: Array, top: Array, width: float, height: Array) -> Array:
+    """The corners of rectangles, (N, 4, 2)."""
+    right, bottom = left + width, top + height
+    return np.stack(
+        [np.stack(corner, axis=1) for corner in ((left, top), (right, top), (right, bottom), (left, bottom))], axis=1
+    )
+
+
+def _add_polygons(axes: Axes, corners: Array, colors: str | list[str], *, edgecolors: str = "none") -> None:
+    polygons = PolyCollection(list(corners), facecolors=colors, edgecolors=edgecolors, clip_on=False)
+    axes.add_collection(polygons, autolim=False)
+
+
+def _names(count: int, classes: Sequence[str] | None) -> list[str]:
+    return [str(number) for number in range(count)] if classes is None else list(classes)
+
+
+def _per_cent(share: float) -> str:
+    """99.8 %; what is almost but not quite 1 does not become 100.0 %."""
+    return "> 99.9 %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
+
+
+def _short_recall(recall: float) -> str:
+    """Per cent in at most four characters; – for a class that never occurs."""
+    return "–" if math.isnan(recall) else "100" if recall == 1 else f"{min(99.9, 100 * recall):.1f}"
+
+
+def _short_count(count: int) -> str:
+    """At most four or five characters, to fit a bar: 950, 4,321, 54k."""
+    return f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k"

@@ -1,0 +1,176 @@
+"""How figures look: one palette, and SVG that is readable in light and in dark.
+
+Text, axes and grids are drawn in one near-black colour that nothing else has. In the SVG it becomes
+`currentColor`, the colour of the text around. Backgrounds are transparent, and so is every shade that means
+"little" or "zero": it shows the page, white or black. Pictures of digits become masks through which
+`currentColor` shows. So one file serves both themes, with no script.
+
+The colours are Okabe and Ito's, told apart with every kind of colour vision, and stand out from white and from
+black (contrast 3:1 at least). Source: Okabe & Ito 2008, "Color universal design", jfly.uni-koeln.de/color
+"""
+
+import io
+import os
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from digitscope.files import write_whole
+
+INK = "#010203"
+"""Stands for the colour of the surrounding text. With two more hex digits (opacity) it is paler."""
+MUTED = INK + "b3"
+FAINT = INK + "24"
+BLUE = "#0072b2"
+VERMILION = "#d55e00"
+
+INK_MASK = "ink"
+"""The gid of the image (one in a figure) of which only the brightness counts: white is drawn as text is."""
+
+WIDTH = 520
+"""Width of every figure in points, which are the units of its SVG. Two stand side by side on a desktop."""
+SMALL = 11.0
+"""Size of secondary text, points. Other text has 12.5."""
+
+# From blue (most negative) over nothing to vermilion (most positive). Odd, so that 0 has a colour of its own.
+DIVERGING = LinearSegmentedColormap.from_list("digitscope", [BLUE, BLUE + "00", VERMILION + "00", VERMILION], N=255)
+MORE_BLUE = LinearSegmentedColormap.from_list("digitscope_blue", [BLUE + "00", BLUE])
+MORE_VERMILION = LinearSegmentedColormap.from_list("digitscope_vermilion", [VERMILION + "00", VERMILION])
+
+_FONT = "DejaVu Sans"  # comes with matplotlib, so that layouts are alike everywhere; viewers use their own
+_SETTINGS: Any = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.grid.which": "major",
+    "axes.labelcolor": INK,
+    "axes.labelpad": 5.0,
+    "axes.labelsize": SMALL,
+    "axes.labelweight": "normal",
+    "axes.linewidth": 0.8,
+    "axes.spines.bottom": True,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.unicode_minus": True,
+    "font.family": [_FONT],
+    "font.size": 12.5,
+    "font.style": "normal",
+    "font.weight": "normal",
+    "grid.alpha": 1.0,
+    "grid.color": FAINT,
+    "grid.linestyle": "-",
+    "grid.linewidth": 0.8,
+    "lines.antialiased": True,
+    "lines.linestyle": "-",
+    "lines.marker": "None",
+    "path.simplify": True,
+    "path.sketch": None,
+    "savefig.bbox": None,
+    "savefig.dpi": "figure",
+    "savefig.facecolor": "auto",
+    "savefig.transparent": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "digitscope",
+    "svg.image_inline": True,
+    "text.color": INK,
+    "text.parse_math": False,
+    "text.usetex": False,
+    "xtick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "xtick.labelsize": SMALL,
+    "xtick.major.size": 3.0,
+    "ytick.color": MUTED,
+    "ytick.labelcolor": INK,
+    "ytick.labelsize": SMALL,
+    "ytick.major.size": 0.0,
+}
+_lock = threading.RLock()
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The settings of every figure, whatever the user's matplotlibrc says; put back at the end.
+
+    matplotlib's settings are global, so one thread at a time may be inside.
+    """
+    with _lock, mpl.rc_context(_SETTINGS):
+        yield
+
+
+def new_figure(name: str, height: float) -> Figure:
+    """An empty figure of WIDTH x height points. Its name is what a screen reader says."""
+    figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72, facecolor="none", edgecolor="none")
+    figure.set_label(name)
+    return figure
+
+
+def add_panel(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Axes at a place in points from the figure's upper left corner."""
+    total = figure.get_figheight() * 72
+    return figure.add_axes((left / WIDTH, 1 - (top + height) / total, width / WIDTH, height / total))
+
+
+def add_canvas(figure: Figure) -> Axes:
+    """Bare axes over the whole figure in points from its upper left corner, y downwards."""
+    height = figure.get_figheight() * 72
+    axes = add_panel(figure, 0, 0, WIDTH, height)
+    axes.set_axis_off()
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(height, 0)
+    axes.set_autoscale_on(False)
+    return axes
+
+
+def to_svg(figure: Figure, *, ids: str = "figure") -> str:
+    """The figure as an <svg> element to be put into a page: the same bytes each time for the same figure.
+
+    Its colour is the surrounding text's, its width what the page's CSS says. Every id in it starts with
+    `ids`, which must differ between the figures of a page.
+    """
+    buffer = io.StringIO()
+    with styled():
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=nothing)
+    width, height = (f"{72 * inches:g}" for inches in figure.get_size_inches())
+    _, _, body = buffer.getvalue().partition("</defs>")  # what stands before are the header and a global style
+    body = body.replace(INK, "currentColor").replace(f"'{_FONT}'", "system-ui,sans-serif")
+    body = re.sub(
+        rf'(<image [^>]*)id="{INK_MASK}"([^>]*/>)',
+        rf'<mask id="{INK_MASK}" maskUnits="userSpaceOnUse" x="0" y="0" width="{width}" height="{height}">\1\2</mask>'
+        rf'<rect width="{width}" height="{height}" fill="currentColor" mask="url(#{INK_MASK})"/>',
+        body,
+    )
+    name = escape(str(figure.get_label()))
+    head = (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'stroke-linejoin="round" role="img" aria-label="{name}">\n <title>{name}</title>'
+    )
+    return head + _own_ids(body, ids).rstrip()
+
+
+def _own_ids(svg: str, prefix: str) -> str:
+    """Drop the ids that nothing refers to (matplotlib names every group), and put a prefix before the others."""
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
+    svg = re.sub(r' id="([^"]*)"', lambda found: f' id="{prefix}-{found[1]}"' if found[1] in used else "", svg)
+    return re.sub(r'(url\(|href=")#', rf"\1#{prefix}-", svg)
+
+
+def save_svg(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write the figure as a file of its own, for a README: dark text, or light where the reader prefers dark."""
+    style = "<style>:root{color:#1f2328}@media (prefers-color-scheme:dark){:root{color:#e6edf3}}</style>"
+    head, end, body = to_svg(figure).partition("</title>")
+    svg = f'<?xml version="1.0" encoding="utf-8"?>\n{head}{end}\n {style}{body}\n'
+    write_whole(Path(path), svg.encode())

@@ -1,0 +1,102 @@
+"""The report is one file, whole or not there at all, and shows every text as it was given."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from digitscope.errors import DigitscopeError
+from digitscope.report import confident_mistakes, first_layer_weights, write_report
+
+HOSTILE = """<script>alert("x")</script> & 'quotes' </title>"""
+
+
+def make_sections() -> list[tuple[str, str, Figure]]:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (9, 28, 28), dtype=np.uint8)
+    mistakes = confident_mistakes(images, np.zeros(9, dtype=int), rng.dirichlet(np.ones(10), 9))
+    weights = first_layer_weights(rng.normal(size=(5, 784)), (28, 28))
+    return [("Mistakes", "The surest.", mistakes), ("Weights", "As images.", weights), ("Again", "Same.", weights)]
+
+
+def write(path: Path, text: str = "Plain") -> ElementTree.Element:
+    """Write a report in which all texts are `text`, and read it back as XML."""
+    sections = [(text, text, figure) for _, _, figure in make_sections()]
+    write_report(path, title=text, lead=text, facts=[(text, text)], sections=sections)
+    return ElementTree.fromstring(path.read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>"))
+
+
+def test_contents(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(path, title="Run 7", lead="It reads 97.4 % right.", facts=[("Seed", "0")], sections=make_sections())
+    root = ElementTree.fromstring(path.read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>"))
+    assert [heading.text for heading in root.iter("h1")] == ["Run 7"]
+    assert [heading.text for heading in root.iter("h2")] == ["Mistakes", "Weights", "Again"]
+    assert [caption.text for caption in root.iter("figcaption")] == ["The surest.", "As images.", "Same."]
+    assert [(dt.text, dd.text) for dt, dd in root.iter("div")] == [("Seed", "0")]
+    assert [p.text for p in root.iter("p")] == ["It reads 97.4\u00a0% right."]
+    assert len(list(root.iter("{http://www.w3.org/2000/svg}svg"))) == 3
+    assert path.stat().st_size < 1_500_000
+
+
+def test_ids_are_unique_across_the_page(tmp_path: Path) -> None:
+    ids = [node.get("id") for node in write(tmp_path / "report.html").iter() if node.get("id")]
+    assert ids
+    assert len(ids) == len(set(ids))
+
+
+def test_needs_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    root = write(path)
+    assert {node.tag.rpartition("}")[2] for node in root.iter()}.isdisjoint({"script", "link", "iframe", "img"})
+    addresses = re.findall(r'(?:href|src)="([^"]{0,30})', path.read_text(encoding="utf-8"))
+    assert addresses
+    assert all(address.startswith(("#", "data:image/png;base64,")) for address in addresses)
+    assert "@import" not in path.read_text(encoding="utf-8")
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    root = write(tmp_path / "report.html", HOSTILE)
+    shown = [node.text for tag in ("title", "h1", "h2", "p", "dt", "dd", "figcaption") for node in root.iter(tag)]
+    assert len(shown) == 11
+    assert set(shown) == {HOSTILE}
+
+
+def test_no_facts_no_sections(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(path, title="Empty", lead="", facts=[], sections=[])
+    assert "<dl" not in path.read_text(encoding="utf-8")
+
+
+def test_leaves_no_temporary_file(tmp_path: Path) -> None:
+    write(tmp_path / "report.html")
+    write(tmp_path / "report.html", "Second")
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+def test_failure_keeps_the_former_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("former")
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(*((os, "fsync", fail) if broken == "fsync" else (Path, "replace", fail)))
+    with pytest.raises(DigitscopeError, match=r"report\.html cannot be written: no space left on device"):
+        write(path)
+    assert path.read_text() == "former"
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_neither_pyplot_nor_pandas_is_loaded() -> None:
+    """Both would cost time at the end of each training, and pyplot a global state."""
+    code = "import sys, digitscope.report; print([m for m in ('matplotlib.pyplot', 'pandas') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
