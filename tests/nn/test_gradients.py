@@ -50,6 +50,13 @@ def test_every_layer_and_loss_agrees_with_differences(layer: Layer, loss: Loss) 
     assert {c.name: c.checked for c in result.comparisons}["0.weight"] == 48
 
 
+def test_arrays_may_lie_in_memory_in_any_order() -> None:
+    network = Network(dense(6, 8), Tanh(), dense(8, 4))
+    network.layers[0].params["weight"] = np.asfortranarray(network.layers[0].params["weight"])
+    result = check_gradients(network, np.asfortranarray(X), LABELS)
+    assert result.passed, str(result)
+
+
 def test_a_long_sum_is_cut_without_harm_to_its_derivative() -> None:
     network = Network(dense(1000, 3), Tanh(), dense(3, 4))
     result = check_gradients(network, RNG.normal(size=(1000, 5)), LABELS, entries=50)

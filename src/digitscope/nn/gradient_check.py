@@ -105,15 +105,14 @@ def check_gradients(
     for name, array in arrays.items():
         if by_hand[name].shape != array.shape:
             raise ShapeError(f"The derivative of {name} must have its shape {array.shape}; got {by_hand[name].shape}.")
-        flat = array.reshape(-1)
-        size = flat.size
+        size = array.size
         chosen = np.arange(size) if entries is None or entries >= size else rng.choice(size, entries, replace=False)
         hand = by_hand[name].reshape(-1)[chosen]
-        numeric = np.array([_central_difference(value, flat, i, _WIDTHS[0]) for i in chosen])
+        numeric = np.array([_central_difference(value, array, i, _WIDTHS[0]) for i in chosen])
         floor = max(float(np.sqrt(np.mean(numeric**2))), 1e-9)
         for width in _WIDTHS[1:]:
             for k in np.flatnonzero(_relative_error(hand, numeric, floor) >= tolerance):
-                again = _central_difference(value, flat, chosen[k], width)
+                again = _central_difference(value, array, chosen[k], width)
                 if abs(again - hand[k]) < abs(numeric[k] - hand[k]):
                     numeric[k] = again
         error = _relative_error(hand, numeric, floor)
@@ -131,13 +130,13 @@ def _relative_error(a: Array, b: Array, floor: float) -> Array:
     return error
 
 
-def _central_difference(value: Callable[[], float], flat: Array, i: int, width: float) -> float:
-    kept = flat[i]
-    flat[i] = kept + width
+def _central_difference(value: Callable[[], float], array: Array, i: int, width: float) -> float:
+    kept = array.flat[i]
+    array.flat[i] = kept + width
     above = value()
-    flat[i] = kept - width
+    array.flat[i] = kept - width
     below = value()
-    flat[i] = kept
+    array.flat[i] = kept
     return (above - below) / (2 * width)
 
 
