@@ -63,3 +63,7 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return import_module(f"digitscope.{name}")
     raise AttributeError(f"module 'digitscope' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

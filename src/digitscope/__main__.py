@@ -1,0 +1,5 @@
+"""`python -m digitscope`."""
+
+from digitscope.cli import main
+
+main()

@@ -1,0 +1,50 @@
+"""digitscope check-gradients."""
+
+import sys
+
+import click
+
+IMAGES = 4
+EVERY_ENTRY_UP_TO = 50_000
+"""Parameters; of a larger network 200 entries of each array are drawn."""
+
+
+@click.command(name="check-gradients", short_help="Check every derivative against differences.")
+@click.option("--recipe", "name", metavar="NAME", help="Only this recipe's network. [default: all]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Weights and images.")
+@click.pass_context
+def check_gradients(context: click.Context, name: str | None, seed: int) -> None:
+    """Compare the hand-written derivatives of a network with central differences in float64.
+
+    \b
+    Example:
+      digitscope check-gradients --recipe seed
+    """
+    import numpy as np
+
+    from digitscope.data import load_data
+    from digitscope.nn import check_gradients as check
+    from digitscope.nn import to_batch
+    from digitscope.recipes import RECIPES
+
+    if name is not None and name not in RECIPES:
+        raise click.UsageError(f"--recipe expects one of {', '.join(RECIPES)}; got {name!r}.", context)
+    data = load_data("mnist")
+    passed = True
+    for recipe in RECIPES.values() if name is None else [RECIPES[name]]:
+        rng = np.random.default_rng(seed)
+        chosen = rng.choice(len(data.x_train), IMAGES, replace=False)
+        network = recipe.build(rng, 784, 10)
+        large = sum(p.size for p in network.params.values()) > EVERY_ENTRY_UP_TO
+        result = check(
+            network,
+            to_batch(data.x_train[chosen]),
+            data.y_train[chosen],
+            recipe.plan.loss,
+            entries=200 if large else None,
+            seed=seed,
+        )
+        click.echo(f"{recipe.name}: {recipe.title}; {'200 entries of each array' if large else 'every entry'}")
+        click.echo(str(result) + "\n")
+        passed = passed and result.passed
+    sys.exit(0 if passed else 1)

@@ -1,0 +1,59 @@
+"""digitscope data."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Show what is in a data set.")
+@click.argument("source", default="mnist", metavar="SOURCE")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write the samples as a picture, a row a class.",
+)
+def data(source: str, picture: Path | None) -> None:
+    """Show what is in a data set: images of each class, ranges, and samples.
+
+    \b
+    Examples:
+      digitscope data mnist
+      digitscope data train.csv --picture samples.png
+    """
+    import numpy as np
+    from rich.console import Console
+    from rich.table import Table
+
+    from digitscope.cli.braille import side_by_side
+    from digitscope.data import load_data
+    from digitscope.data.samples import write_samples
+
+    loaded = load_data(source)
+    console = Console(highlight=False)
+    parts = {"train": (loaded.x_train, loaded.y_train)}
+    if loaded.x_test is not None and loaded.y_test is not None:
+        parts["test"] = (loaded.x_test, loaded.y_test)
+    console.print(f"[bold]{loaded.name}[/]: {loaded.classes} classes")
+    for name, (images, _) in parts.items():
+        size = " x ".join(map(str, images.shape[1:]))
+        console.print(
+            f"{name}: {len(images):,} images of {size} pixels, intensities {images.min()} to {images.max()}, "
+            f"mean {images.mean():.1f}, {np.mean(images > 0):.1%} of the pixels inked"
+        )
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    table.add_column("class", style="bold")
+    for name in parts:
+        table.add_column(name, justify="right")
+    counts = [np.bincount(labels, minlength=loaded.classes) for _, labels in parts.values()]
+    for k in range(loaded.classes):
+        table.add_row(str(k), *(f"{count[k]:,}" for count in counts))
+    console.print(table)
+    first = [np.flatnonzero(loaded.y_train == k)[:1] for k in range(min(loaded.classes, 10))]
+    samples = loaded.x_train[np.concatenate(first)]
+    for row in range(0, len(samples), 5):
+        console.print()
+        console.print(side_by_side(samples[row : row + 5], encoding=console.encoding), soft_wrap=True)
+    if picture is not None:
+        write_samples(picture, loaded.x_train, loaded.y_train)
+        console.print(f"samples of each class: {picture}")

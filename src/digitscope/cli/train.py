@@ -1,0 +1,145 @@
+"""digitscope train."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from digitscope.cli.options import data_option, finite, json_option, threads_option
+
+if TYPE_CHECKING:
+    from digitscope.cli.view import View
+    from digitscope.job import Job
+
+
+@click.command(short_help="Train a network and write its model and report.")
+@click.option("--recipe", metavar="NAME", help="A rung of the ladder, see `digitscope recipes`. [default: mlp]")
+@data_option
+@click.option("--epochs", type=click.IntRange(1), metavar="N", help="Passes over the images. [default: the recipe's]")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    callback=finite,
+    metavar="X",
+    help="The highest learning rate. [default: the recipe's]",
+)
+@click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Images a step. [default: the recipe's]")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Where all randomness comes from."
+)
+@threads_option
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where to write. [default: runs/RECIPE, with a number where that exists]",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run that was stopped in --out, or with the latest one.")
+@click.option(
+    "--checkpoint-every",
+    type=click.FloatRange(0),
+    callback=finite,
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often the run is saved, so that --resume can go on from there.",
+)
+@json_option
+@click.pass_context
+def train(
+    context: click.Context,
+    recipe: str | None,
+    source: str,
+    epochs: int | None,
+    learning_rate: float | None,
+    batch_size: int | None,
+    seed: int,
+    threads: int | None,
+    folder: Path | None,
+    resume: bool,
+    checkpoint_every: float,
+    as_json: bool,
+) -> None:
+    """Train a network from scratch, and write model.safetensors, history.csv and report.html.
+
+    \b
+    Examples:
+      digitscope train
+      digitscope train --recipe seed --seed 3
+      digitscope train --data train.csv --out runs/kaggle
+      digitscope train --resume
+    """
+    from digitscope.cli.view import View
+    from digitscope.job import Job, Settings, latest_stopped
+    from digitscope.recipes import DEFAULT, RECIPES
+    from digitscope.training import default_threads
+
+    if recipe is not None and recipe not in RECIPES:
+        raise click.UsageError(f"--recipe expects one of {', '.join(RECIPES)}; got {recipe!r}.", context)
+    if resume:
+        given = [
+            name
+            for name in ("source", "epochs", "learning_rate", "batch_size", "seed")
+            if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+        ]
+        if given:
+            names = ", ".join("--" + {"source": "data"}.get(name, name).replace("_", "-") for name in given)
+            raise click.UsageError(
+                f"--resume goes on with the settings the run began with; leave out {names}.", context
+            )
+        folder = folder or latest_stopped(recipe)
+        job = Job.resume(folder)
+        if recipe is not None and job.settings.recipe != recipe:
+            raise click.UsageError(f"The run in {folder} is one of {job.settings.recipe}; leave out --recipe.", context)
+    else:
+        settings = Settings(recipe or DEFAULT, source, epochs, learning_rate, batch_size, seed)
+        job = Job.begin(settings, folder)
+    threads = threads or default_threads()
+    view = View(quiet=as_json)
+    view.begin(job, threads)
+    _work(job, view, threads, checkpoint_every)
+    summary = job.finish(threads=threads)
+    if as_json:
+        click.echo(json.dumps(summary.as_json()))
+    else:
+        view.summarize(job, summary)
+
+
+def _work(job: "Job", view: "View", threads: int, checkpoint_every: float) -> None:
+    """Trains to the end, or until Ctrl-C: then saves, says how to go on, and exits."""
+    with _interruption() as interrupted, view.live():
+        for result in job.work(threads=threads, checkpoint_every=checkpoint_every):
+            view.show(result)
+            if interrupted:
+                job.save()
+                break
+        else:
+            return
+    click.echo(f"Stopped and saved. Go on with: digitscope train --resume --out {_quoted(job.folder)}", err=True)
+    sys.exit(128 + signal.SIGINT)
+
+
+@contextmanager
+def _interruption() -> Iterator[list[int]]:
+    """A list that is no longer empty once Ctrl-C was pressed; pressed again, it stops at once."""
+    pressed: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        pressed.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _quoted(folder: Path) -> str:
+    return f'"{folder}"' if " " in str(folder) else str(folder)

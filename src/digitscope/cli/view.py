@@ -1,0 +1,98 @@
+"""What a person sees while a network trains, and after."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from digitscope.job import Job, Summary
+from digitscope.metrics import most_confused
+from digitscope.training import Epoch, Step
+
+LINES = 20
+"""Epochs shown with a line of their own, at most about."""
+
+
+class View:
+    """A bar with figures on a terminal, plain lines elsewhere, nothing where the output is for a program."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn(
+                "loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.2%}  {task.fields[rate]:,.0f}/s"
+            ),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            transient=True,
+            disable=quiet or not self.console.is_terminal,
+        )
+        self.task = self.progress.add_task("", total=None, loss=0.0, accuracy=0.0, rate=0.0)
+        self.last: Step | None = None
+
+    def begin(self, job: Job, threads: int) -> None:
+        run, data = job.training.run, job.data
+        images, held_out = len(job.training.images), len(job.training.validation[0])
+        self.epochs = run.plan.epochs
+        parameters = sum(p.size for p in run.network.params.values())
+        self.console.print(f"[bold]{job.recipe.name}[/]: {job.recipe.title}")
+        self.console.print(
+            f"{data.name}: {images:,} images to learn from, {held_out:,} to validate on; "
+            f"{parameters:,} parameters; {threads} thread{'s' * (threads > 1)}; seed {job.settings.seed}"
+        )
+        if run.epoch or run.batch:
+            self.console.print(f"going on after epoch {run.epoch}, step {run.batch} of the next")
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        with self.progress:
+            yield
+
+    def show(self, result: Step | Epoch) -> None:
+        if isinstance(result, Step):
+            self.last = result
+            self.progress.update(
+                self.task,
+                description=f"epoch {result.epoch + 1}/{self.epochs}",
+                completed=result.step,
+                total=result.steps,
+                loss=result.loss,
+                accuracy=result.accuracy,
+                rate=result.examples_per_second,
+            )
+        elif result.epoch % max(1, -(-self.epochs // LINES)) == 0 or result.epoch == self.epochs:
+            learned = f"  train loss {self.last.loss:.4f}" if self.last else ""
+            self.console.print(
+                f"epoch {result.epoch:>{len(str(self.epochs))}}/{self.epochs}{learned}"
+                f"  validation loss {result.validation_loss:.4f}  accuracy {result.validation_accuracy:.2%}"
+                f"  {result.seconds:.1f} s"
+            )
+
+    def summarize(self, job: Job, summary: Summary) -> None:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim")
+        table.add_column()
+        if summary.test:
+            low, high = summary.test.interval
+            table.add_row(
+                "test accuracy", f"[bold]{summary.test.accuracy:.2%}[/]  (95 % interval {low:.2%} to {high:.2%})"
+            )
+            confused = most_confused(summary.test.confusion)
+            if confused:
+                table.add_row(
+                    "most often confused",
+                    ", ".join(f"{true} read as {read} ({count})" for true, read, count in confused),
+                )
+        else:
+            table.add_row("test accuracy", f"none: {job.data.name} has no test images")
+        table.add_row("validation accuracy", f"{summary.validation_accuracy:.2%}")
+        table.add_row("training", f"{summary.train_seconds:.1f} s, {summary.epochs} epochs")
+        table.add_row("parameters", f"{summary.parameters:,}")
+        table.add_row("model", str(summary.model))
+        table.add_row("report", str(summary.report))
+        self.console.print()
+        self.console.print(table)

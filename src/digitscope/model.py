@@ -1,0 +1,82 @@
+"""A trained network with all that is needed to use it: what it takes, what its answers mean, how good it is."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digitscope.errors import ModelError, ShapeError
+from digitscope.nn import LOSSES, Loss, Network
+from digitscope.nn.layer import Array
+from digitscope.tensors import read_tensors, write_tensors
+from digitscope.training import network_outputs
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network that reads images."""
+
+    network: Network
+    loss: Loss
+    """What it was trained on, which says how outputs become probabilities."""
+    image_shape: tuple[int, int]
+    """Height and width that it expects, in pixels."""
+    about: dict[str, Any] = field(default_factory=dict)
+    """Where it comes from: recipe, seed, epochs, data, and its measured figures."""
+
+    def probabilities(self, images: Array, *, threads: int = 1) -> Array:
+        """The probability of each class for each image.
+
+        Shapes: images uint8 (N, H, W), 0 paper to 255 ink -> (N, classes), rows adding up to 1.
+        Raises: ShapeError where images are of another size or type.
+        """
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
+            height, width = self.image_shape
+            raise ShapeError(
+                f"The model expects images of uint8, (N, {height}, {width}); got {images.dtype}, {images.shape}."
+            )
+        probabilities: Array = self.loss.probabilities(network_outputs(self.network, images, threads=threads)).T
+        return probabilities
+
+    def predict(self, images: Array, *, threads: int = 1) -> Array:
+        """The most probable class of each image, (N,); shapes and errors as in `probabilities`."""
+        labels: Array = self.probabilities(images, threads=threads).argmax(axis=1)
+        return labels
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return sum(p.size for p in self.network.params.values())
+
+    def save(self, path: str | Path) -> None:
+        """Writes a safetensors file; the same model gives the same bytes."""
+        about = {
+            "format": FORMAT,
+            "network": self.network.config(),
+            "loss": type(self.loss).__name__,
+            "image_shape": list(self.image_shape),
+            "preprocessing": "pixels / 255",
+            "about": self.about,
+        }
+        write_tensors(Path(path), "model", self.network.params, about)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Model":
+        """Reads what `save` wrote. Raises: ModelError where the file is not a whole model of this format."""
+        arrays, about = read_tensors(Path(path), "model")
+        if about.get("format") != FORMAT:
+            raise ModelError(f"{path}: expected a model of format {FORMAT}; got {about.get('format')}.")
+        for name, array in arrays.items():
+            if array.dtype != np.float32:
+                raise ModelError(f"{path}: {name} expects float32; got {array.dtype}.")
+        try:
+            network = Network.from_config(about["network"])
+            network.params = arrays
+            height, width = about["image_shape"]
+            return cls(network, LOSSES[about["loss"]](), (int(height), int(width)), about["about"])
+        except (KeyError, TypeError, ValueError, AttributeError, MemoryError) as error:
+            raise ModelError(f"{path}: the description of the network is damaged ({error}).") from error

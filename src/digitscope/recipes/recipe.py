@@ -1,0 +1,98 @@
+"""What a rung of the ladder is: a network, a plan for its training, and which images it learns from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from digitscope.data import DataSet
+from digitscope.errors import TrainingError
+from digitscope.nn import Network
+from digitscope.nn.layer import Array
+from digitscope.training import Plan, Run
+
+Split = Callable[[int, np.random.Generator], tuple[Array, Array]]
+"""(number of images, rng) -> (which to train on, which to validate on)"""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One rung."""
+
+    name: str
+    title: str
+    """The network and its training in a few words."""
+    published: str
+    """What others measured with it, and who."""
+    build: Callable[[np.random.Generator, int, int], Network]
+    """(rng, features, classes) -> the network before training"""
+    plan: Plan
+    split: Split
+
+    def start(self, data: DataSet, seed: int) -> "Training":
+        """Draws everything that is random from one seed: which images, the weights, and the order."""
+        split_rng, network_rng, run_rng = np.random.default_rng(seed).spawn(3)
+        train, validation = self.split(len(data.x_train), split_rng)
+        network = self.build(network_rng, int(np.prod(data.x_train.shape[1:])), data.classes)
+        return Training(
+            run=Run.start(network, self.plan, len(train), run_rng),
+            images=data.x_train[train],
+            labels=data.y_train[train],
+            validation=(data.x_train[validation], data.y_train[validation]),
+        )
+
+    def changed(
+        self, *, epochs: int | None = None, learning_rate: float | None = None, batch_size: int | None = None
+    ) -> "Recipe":
+        """The same recipe with these settings in place of its own; None keeps its own."""
+        plan = self.plan
+        if epochs is not None:
+            plan = replace(plan, epochs=epochs)
+        if learning_rate is not None:
+            plan = replace(plan, schedule=plan.schedule.with_learning_rate(learning_rate))
+        if batch_size is not None:
+            plan = replace(plan, batch_size=batch_size)
+        return replace(self, plan=plan)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A recipe applied to data: the run and the images it learns from."""
+
+    run: Run
+    images: Array
+    labels: Array
+    validation: tuple[Array, Array]
+
+
+def hold_out_end(share: float) -> Split:
+    """The last images validate, as one block: neighbours in MNIST share a writer, whom a random choice would
+    put on both sides, and validation would look better than it is.
+    """
+
+    def split(images: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        held_out = max(1, round(images * share))
+        _check(images, held_out)
+        everything = np.arange(images)
+        return everything[: images - held_out], everything[images - held_out :]
+
+    return split
+
+
+def draw(size: int, validation: int) -> Split:
+    """A random draw of `size` images, shuffled, of which the first `validation` validate; in proportion where
+    there are fewer.
+    """
+
+    def split(images: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        drawn = rng.permutation(images)[:size]
+        held_out = max(1, round(len(drawn) * validation / size))
+        _check(images, held_out)
+        return drawn[held_out:], drawn[:held_out]
+
+    return split
+
+
+def _check(images: int, held_out: int) -> None:
+    if images <= held_out:
+        raise TrainingError(f"Training expects at least 2 images, one of them to validate on; got {images}.")

@@ -1,0 +1,36 @@
+"""784-10-10: the network the project began with, trained by gradient descent on all images at once.
+
+PLACEHOLDER
+"""
+
+import numpy as np
+
+from digitscope.nn import Constant, Dense, GradientDescent, Network, ReLU, SoftmaxCrossEntropy, uniform
+from digitscope.recipes.recipe import Recipe, draw
+from digitscope.training import Plan
+
+
+def build(rng: np.random.Generator, features: int, classes: int) -> Network:
+    start = uniform(-0.5, 0.5)
+    return Network(
+        Dense(features, 10, rng=rng, weight=start, bias=start),
+        ReLU(),
+        Dense(10, classes, rng=rng, weight=start, bias=start),
+    )
+
+
+RECIPE = Recipe(
+    name="seed",
+    title="784-10-10, full-batch gradient descent, 500 steps",
+    published="85.20 % (one validation draw of 1,000; the project's first version)",
+    build=build,
+    plan=Plan(
+        loss=SoftmaxCrossEntropy(),
+        optimizer=GradientDescent(),
+        schedule=Constant(0.1),
+        epochs=500,
+        batch_size=None,
+        shard_size=250,
+    ),
+    split=draw(42_000, validation=1_000),
+)

@@ -1,0 +1,84 @@
+"""The measured ladder: what records/ holds, one folder a recipe, and the table made from it."""
+
+import json
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from digitscope.errors import DataError
+
+
+@dataclass(frozen=True)
+class Record:
+    """The runs of one recipe over several seeds, as records/<recipe>/record.json keeps them."""
+
+    recipe: str
+    title: str
+    published: str
+    command: str
+    machine: str
+    versions: dict[str, str]
+    commit: str
+    date: str
+    runs: tuple[dict[str, Any], ...]
+    """What `digitscope train --json` printed, a run each."""
+
+    @property
+    def n(self) -> int:
+        return len(self.runs)
+
+    def mean(self, figure: str) -> float:
+        return statistics.mean(run[figure] for run in self.runs)
+
+    def spread(self, figure: str) -> float:
+        """The standard deviation over the runs; 0 where there is only one."""
+        return statistics.stdev(run[figure] for run in self.runs) if self.n > 1 else 0.0
+
+    @property
+    def claim(self) -> str:
+        """The rung's figures in one sentence, as its recipe's docstring states them."""
+        return (
+            f"Test accuracy {100 * self.mean('test_accuracy'):.2f} % ± {100 * self.spread('test_accuracy'):.2f} "
+            f"(n = {self.n} seeds), {self.mean('train_seconds'):.1f} s of training, "
+            f"{self.runs[0]['parameters']:,} parameters; {self.machine}."
+        )
+
+
+def records_folder() -> Path:
+    """records/ in an installed package, or at the root of the repository."""
+    package = Path(__file__).parent
+    installed = package / "records"
+    return installed if installed.is_dir() else package.parents[1] / "records"
+
+
+def load_records(recipes: Iterable[str]) -> dict[str, Record]:
+    """The records of these recipes, in their order; one that was never measured is left out."""
+    folder = records_folder()
+    paths = {name: folder / name / "record.json" for name in recipes}
+    return {name: read_record(path) for name, path in paths.items() if path.is_file()}
+
+
+def read_record(path: Path) -> Record:
+    """Raises: DataError where the file is not a record."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Record(**{**content, "runs": tuple(content["runs"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path}: expected a record as benchmarks/measure.py writes it; {error}.") from error
+
+
+def ladder(records: Iterable[Record]) -> str:
+    """The README's table, in Markdown."""
+    rows = [
+        "| recipe | network | published | test accuracy | n | training | parameters |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    rows.extend(
+        f"| `{r.recipe}` | {r.title} | {r.published} | "
+        f"**{100 * r.mean('test_accuracy'):.2f} %** ± {100 * r.spread('test_accuracy'):.2f} | {r.n} | "
+        f"{r.mean('train_seconds'):.1f} s | {r.runs[0]['parameters']:,} |"
+        for r in records
+    )
+    return "\n".join(rows)

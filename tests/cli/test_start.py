@@ -1,0 +1,44 @@
+"""What starting costs, and what is loaded."""
+
+import subprocess
+import sys
+
+import pytest
+
+import digitscope
+
+HEAVY = ("pandas", "matplotlib", "PIL", "rich", "click", "safetensors", "torch", "sklearn")
+
+
+def loaded_after(code: str) -> set[str]:
+    code = f"import sys\n{code}\nprint(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import digitscope", "import digitscope; digitscope.Network, digitscope.load_mnist", "import digitscope.nn"],
+)
+def test_importing_loads_nothing_heavy(code: str) -> None:
+    loaded = loaded_after(code)
+    assert "digitscope" in loaded
+    assert not loaded & set(HEAVY)
+
+
+def test_help_loads_no_numpy() -> None:
+    code = "from digitscope.cli import cli\ntry:\n    cli(['--help'])\nexcept SystemExit:\n    pass"
+    loaded = loaded_after(code)
+    assert "click" in loaded
+    assert not loaded & {"numpy", *(set(HEAVY) - {"click"})}
+
+
+@pytest.mark.parametrize("name", digitscope.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(digitscope, name) is not None
+    assert name in dir(digitscope)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        digitscope.nonsense  # noqa: B018 - the access is the test

@@ -1,0 +1,229 @@
+import csv
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from digitscope.model import Model
+from digitscope.training import load_checkpoint
+
+Files = Callable[[], list[str]]
+Digitscope = Callable[..., Any]  # see conftest.py
+
+
+def test_a_run_writes_model_history_and_report(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:
+    answer = digitscope("train", "--data", few_file, "--epochs", 3, "--seed", 5, "--json")
+    assert answer.status == 0
+    assert answer.err == ""
+    result = answer.json
+    assert result["recipe"] == "mlp"
+    assert result["seed"] == 5
+    assert result["epochs"] == 3
+    assert result["parameters"] == sum(p.size for p in Model.load(result["model"]).network.params.values())
+    assert result["train_seconds"] > 0
+    assert 0.5 < result["validation_accuracy"] <= 1
+    assert 0.5 < result["test_accuracy"] <= 1
+    assert result["test_interval"][0] < result["test_accuracy"] < result["test_interval"][1]
+    assert in_folder() == ["runs/mlp/history.csv", "runs/mlp/model.safetensors", "runs/mlp/report.html"]
+    with Path("runs/mlp/history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[-1]["validation_accuracy"]) == result["validation_accuracy"]
+    assert [row["validation_accuracy"] != "" for row in rows].count(True) == 3
+    page = Path("runs/mlp/report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 6
+    assert not re.findall(r'(?:src|href)="(?!#|data:)', page)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
+    digitscope: Digitscope, few_file: Path, in_folder: Files
+) -> None:
+    for threads, seed in ((1, 0), (2, 0), (1, 1)):
+        digitscope("train", "--data", few_file, "--epochs", 2, "--seed", seed, "--threads", threads, "--json")
+    models = [Path(f"runs/mlp{suffix}/model.safetensors").read_bytes() for suffix in ("", "-2", "-3")]
+    assert models[0] == models[1] != models[2]
+
+
+@pytest.mark.parametrize("recipe", ["seed", "sigmoid", "mlp"])
+def test_every_recipe_learns(digitscope: Digitscope, few_file: Path, in_folder: Files, recipe: str) -> None:
+    epochs = {"seed": 300, "sigmoid": 15, "mlp": 6}[recipe]
+    result = digitscope("train", "--recipe", recipe, "--data", few_file, "--epochs", epochs, "--json").json
+    assert result["test_accuracy"] > 0.7
+
+
+def test_a_persons_view_is_plain_lines_without_a_terminal(
+    digitscope: Digitscope, few_file: Path, in_folder: Files
+) -> None:
+    answer = digitscope("train", "--data", few_file, "--epochs", 3)
+    assert answer.status == 0
+    assert "\x1b" not in answer.out
+    lines = answer.out.splitlines()
+    assert lines[0].startswith("mlp: ")
+    assert lines[1].startswith("few.npz: 1,100 images to learn from, 100 to validate on; ")
+    assert [line.split()[:2] for line in lines[2:5]] == [["epoch", "1/3"], ["epoch", "2/3"], ["epoch", "3/3"]]
+    for name in ("test accuracy", "95 % interval", "most often confused", "training", "parameters", "report.html"):
+        assert name in answer.out
+
+
+def test_settings_take_the_place_of_the_recipes(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:
+    result = digitscope(
+        "train", "--data", few_file, "--epochs", 1, "--batch-size", 50, "--learning-rate", 0.01, "--json"
+    ).json
+    about = Model.load(result["model"]).about
+    assert (about["epochs"], about["batch_size"], about["learning_rate"]) == (1, 50, 0.01)
+    with Path("runs/mlp/history.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 22
+
+
+def test_data_without_test_images_have_no_test_accuracy(
+    digitscope: Digitscope, few_file: Path, in_folder: Files
+) -> None:
+    content = np.load(few_file)
+    np.savez("train_only.npz", x_train=content["x_train"], y_train=content["y_train"])
+    answer = digitscope("train", "--data", "train_only.npz", "--epochs", 1, "--json")
+    assert answer.json["test_accuracy"] is None
+    answer = digitscope("train", "--data", "train_only.npz", "--epochs", 1)
+    assert "none: train_only.npz has no test images" in answer.out
+
+
+def test_a_run_is_never_overwritten(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:
+    first = digitscope("train", "--data", few_file, "--epochs", 1, "--out", "mine", "--json")
+    assert first.status == 0
+    before = {name: Path(name).read_bytes() for name in in_folder()}
+    again = digitscope("train", "--data", few_file, "--epochs", 1, "--out", "mine")
+    assert again.status == 2
+    assert again.err.startswith("Error: mine already holds a run.")
+    assert {name: Path(name).read_bytes() for name in in_folder()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--recipe", "cnn9"], "--recipe expects one of seed, sigmoid, mlp; got 'cnn9'."),
+        (["--data", "nowhere.csv"], "nowhere.csv"),
+        (["--epochs", "0"], "0 is not in the range x>=1"),
+        (["--learning-rate", "-1"], "-1.0 is not in the range x>0"),
+        (["--learning-rate", "nan"], "--learning-rate expects a number; got nan."),
+        (["--threads", "none"], "'none' is not a valid integer range"),
+        (["--resume"], "No stopped run was found under runs/."),
+        (["--resume", "--out", "nowhere"], "nowhere holds no checkpoint: there is nothing to resume."),
+        (["--resume", "--epochs", "3"], "--resume goes on with the settings the run began with; leave out --epochs."),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    digitscope: Digitscope, in_folder: Files, arguments: list[str], message: str
+) -> None:
+    answer = digitscope("train", *arguments)
+    assert answer.status == 2
+    assert answer.out == ""
+    (line,) = answer.err.splitlines()
+    assert line.startswith("Error: ")
+    assert message in line
+    assert in_folder() == []
+
+
+def test_a_learning_rate_that_is_too_high_says_so_and_leaves_the_checkpoint(
+    digitscope: Digitscope, few_file: Path, in_folder: Files
+) -> None:
+    answer = digitscope("train", "--data", few_file, "--learning-rate", 1e20)
+    assert answer.status == 2
+    (line,) = answer.err.splitlines()
+    assert re.fullmatch(
+        r"Error: The loss is (nan|inf) at step \d+ of \d+, at a learning rate of .*\. Try --learning-rate 1e\+19\. "
+        r"The last good checkpoint is runs.mlp.checkpoint\.safetensors\.",
+        line,
+    )
+    assert in_folder() == ["runs/mlp/checkpoint.safetensors"]
+
+
+def start(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "digitscope", "train", "--out", str(folder), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    _, err = process.communicate(timeout=60)
+    return process.returncode, err
+
+
+def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(few_file: Path, tmp_path: Path) -> None:
+    settings = ("--data", few_file, "--epochs", 40, "--checkpoint-every", 0)
+    whole = tmp_path / "whole"
+    assert finish(start(whole, *settings, "--threads", 1))[0] == 0
+
+    rng = np.random.default_rng()
+    folder = tmp_path / "killed"
+    checkpoint, part = folder / "checkpoint.safetensors", folder / "checkpoint.safetensors.part"
+    kills = while_writing = 0
+    positions = set()
+    while kills < 24:
+        resume = checkpoint.exists()
+        before = modified(checkpoint)
+        process = start(folder, *(["--resume", "--checkpoint-every", 0] if resume else settings))
+        # Until it works, then for a random while; each second time until a checkpoint is being written.
+        wait_for(partial(ended_or_newer, process, checkpoint, before))
+        time.sleep(rng.uniform(0, 0.03))
+        if kills % 2:
+            wait_for(partial(ended_or_newer, process, part, 0))
+        if process.poll() is None:
+            process.kill()
+            kills += 1
+            while_writing += part.exists()
+        finish(process)
+        if process.returncode == 0:
+            assert_same(folder, whole)
+            shutil.rmtree(folder)
+        else:
+            position = load_checkpoint(checkpoint)._about
+            positions.add((position["epoch"], position["batch"]))
+    if checkpoint.exists():
+        assert finish(start(folder, "--resume", "--threads", 2))[0] == 0
+        assert_same(folder, whole)
+    assert while_writing >= 5
+    assert len(positions) >= 10
+
+
+def ended_or_newer(process: "subprocess.Popen[str]", path: Path, than: int) -> bool:
+    return process.poll() is not None or (path.exists() and modified(path) > than)
+
+
+def modified(path: Path) -> int:
+    """In nanoseconds; 0 where there is no such file (any more)."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "waited for a minute"
+
+
+def assert_same(folder: Path, whole: Path) -> None:
+    assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert [path.name for path in folder.iterdir() if "checkpoint" in path.name] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to a console, not to one process")
+def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(few_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "my run"
+    process = start(folder, "--data", few_file, "--epochs", 10_000, "--checkpoint-every", 1000)
+    wait_for((folder / "checkpoint.safetensors").exists)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    status, err = finish(process)
+    assert status == 130
+    assert err == f'Stopped and saved. Go on with: digitscope train --resume --out "{folder}"\n'
+    saved = load_checkpoint(folder / "checkpoint.safetensors")._about
+    assert saved["epoch"] + saved["batch"] > 0
+    assert not (folder / "model.safetensors").exists()

@@ -1,0 +1,258 @@
+"""evaluate, predict, submit, recipes, check-gradients, data."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digitscope.data import DataSet
+from digitscope.model import Model
+from digitscope.recipes import RECIPES
+
+Digitscope = Callable[..., Any]  # see conftest.py
+Files = Callable[[], list[str]]
+
+
+@pytest.fixture
+def model(trained: Path) -> Path:
+    return trained / "model.safetensors"
+
+
+def write_csv(path: Path, images: Any, labels: Any = None) -> Path:
+    names = [f"pixel{i}" for i in range(784)]
+    rows = images.reshape(len(images), 784).tolist()
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names if labels is None else ["label", *names])
+        writer.writerows(rows if labels is None else [[label, *row] for label, row in zip(labels, rows, strict=True)])
+    return path
+
+
+class TestEvaluate:
+    def test_it_gives_what_training_gave(
+        self, digitscope: Digitscope, model: Path, few_file: Path, few: DataSet
+    ) -> None:
+        result = digitscope("evaluate", model, "--data", few_file, "--json").json
+        loaded = Model.load(model)
+        assert result["accuracy"] == loaded.about["test_accuracy"]
+        assert result["images"] == 300
+        assert result["part"] == "test"
+        confusion = np.array(result["confusion"])
+        assert few.y_test is not None
+        assert confusion.sum(axis=1).tolist() == np.bincount(few.y_test, minlength=10).tolist()
+        assert np.trace(confusion) / 300 == pytest.approx(result["accuracy"])
+        assert result["recall"][0] == pytest.approx(confusion[0, 0] / confusion[0].sum())
+        assert result["precision"][0] == pytest.approx(confusion[0, 0] / confusion[:, 0].sum())
+        assert 0 < result["negative_log_likelihood"] < 2
+
+    def test_a_person_sees_the_matrix(self, digitscope: Digitscope, model: Path, few_file: Path) -> None:
+        answer = digitscope("evaluate", model, "--data", few_file)
+        assert answer.status == 0
+        lines = answer.out.splitlines()
+        assert lines[0].startswith("accuracy ")
+        assert lines[5].split() == ["read", "as", "->", *"0123456789", "recall", "%"]
+        assert lines[-1].startswith("precision % ")
+        assert max(map(len, lines)) <= 80
+
+    def test_many_classes_are_a_list(
+        self, digitscope: Digitscope, few: DataSet, tmp_path: Path, in_folder: Files
+    ) -> None:
+        data = tmp_path / "many.npz"
+        np.savez(data, x_train=few.x_train[:200], y_train=np.arange(200) % 20)
+        model = digitscope("train", "--data", data, "--epochs", 1, "--json").json["model"]
+        lines = digitscope("evaluate", model, "--data", data).out.splitlines()
+        assert lines[5].split()[:2] == ["class", "images"]
+        assert len(lines) == 6 + 20
+        assert [line.split()[1] for line in lines[6:]] == ["10"] * 20
+
+    def test_all_images_of_data_that_set_none_apart(
+        self, digitscope: Digitscope, model: Path, few: DataSet, tmp_path: Path
+    ) -> None:
+        path = write_csv(tmp_path / "train.csv", few.x_train[:50], few.y_train[:50])
+        result = digitscope("evaluate", model, "--data", path, "--json").json
+        assert (result["part"], result["images"]) == ("all", 50)
+
+    def test_more_classes_than_the_model_knows(
+        self, digitscope: Digitscope, model: Path, few: DataSet, tmp_path: Path
+    ) -> None:
+        path = write_csv(tmp_path / "letters.csv", few.x_train[:5], [0, 3, 25, 1, 2])
+        answer = digitscope("evaluate", model, "--data", path)
+        assert answer.status == 2
+        assert "knows 10 classes" in answer.err
+        assert "labels up to 25" in answer.err
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "predict", "submit"])
+@pytest.mark.parametrize("content", [None, b"", b"no model", b"\xff" * 100], ids=["missing", "empty", "text", "noise"])
+def test_what_is_no_model_is_refused(
+    digitscope: Digitscope, tmp_path: Path, verb: str, content: bytes | None, in_folder: Files
+) -> None:
+    path = tmp_path / "model.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    before = in_folder()
+    answer = digitscope(verb, path, *([] if verb == "evaluate" else ["x.png"]))
+    assert answer.status == 2
+    (line,) = answer.err.splitlines()
+    assert line.startswith(f"Error: {path}: expected a Digitscope model (.safetensors); ")
+    assert in_folder() == before
+
+
+class TestPredict:
+    def test_the_digit_and_its_probability(
+        self, digitscope: Digitscope, model: Path, few: DataSet, tmp_path: Path
+    ) -> None:
+        paths = []
+        for i in range(5):
+            paths.append(tmp_path / f"{i}.png")
+            Image.fromarray(few.x_train[i]).save(paths[-1])
+        expected = Model.load(model).probabilities(few.x_train[:5])
+        answers = digitscope("predict", model, *paths, "--json").json
+        assert [answer["digit"] for answer in answers] == expected.argmax(axis=1).tolist()
+        np.testing.assert_allclose([answer["probabilities"] for answer in answers], expected, rtol=1e-5)
+        assert [answer["probability"] for answer in answers] == [max(answer["probabilities"]) for answer in answers]
+        lines = digitscope("predict", model, *paths).out.splitlines()
+        assert lines[0] == f"{paths[0]}: {answers[0]['digit']} ({answers[0]['probability']:.1%})"
+
+    def test_a_bad_file_among_good_ones(
+        self, digitscope: Digitscope, model: Path, few: DataSet, tmp_path: Path
+    ) -> None:
+        good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+        Image.fromarray(few.x_train[0]).save(good)
+        bad.write_text("no picture")
+        answer = digitscope("predict", model, bad, good, tmp_path / "missing.png", "--json")
+        assert answer.status == 2
+        assert [entry["file"] for entry in answer.json] == [str(good)]
+        lines = answer.err.splitlines()
+        assert len(lines) == 2
+        assert "bad.png" in lines[0]
+        assert "missing.png" in lines[1]
+
+
+class TestSubmit:
+    def test_a_file_as_kaggle_wants_it(
+        self, digitscope: Digitscope, model: Path, few: DataSet, in_folder: Files, tmp_path: Path
+    ) -> None:
+        test = write_csv(tmp_path / "test.csv", few.x_train[:40])
+        answer = digitscope("submit", model, test, "--out", "mine.csv")
+        assert answer.status == 0
+        lines = Path("mine.csv").read_text().splitlines()
+        assert lines[0] == "ImageId,Label"
+        assert [line.split(",")[0] for line in lines[1:]] == [str(i) for i in range(1, 41)]
+        assert [int(line.split(",")[1]) for line in lines[1:]] == Model.load(model).predict(few.x_train[:40]).tolist()
+        about = Model.load(model).about
+        assert f"Expect about {about['validation_accuracy']:.2%}" in answer.out
+        assert "100 validation images" in answer.out
+        assert "a score is honest only if the model learned from train.csv alone" in answer.out
+        before = Path("mine.csv").read_bytes()
+        again = digitscope("submit", model, test, "--out", "mine.csv")
+        assert again.status == 2
+        assert "mine.csv exists already" in again.err
+        assert Path("mine.csv").read_bytes() == before
+
+    def test_a_model_of_the_public_mnist_is_warned_of(
+        self, digitscope: Digitscope, model: Path, few: DataSet, in_folder: Files, tmp_path: Path
+    ) -> None:
+        loaded = Model.load(model)
+        loaded.about["data"] = "mnist"
+        loaded.save("public.safetensors")
+        test = write_csv(tmp_path / "test.csv", few.x_train[:4])
+        answer = digitscope("submit", "public.safetensors", test)
+        assert "Warning: this model learned from the public MNIST" in answer.out
+        assert "leakage" in answer.out
+
+    def test_bad_tables_write_nothing(
+        self, digitscope: Digitscope, model: Path, few: DataSet, in_folder: Files, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "test.csv"
+        path.write_text("pixel0,pixel1\n1,2\n")
+        answer = digitscope("submit", model, path)
+        assert answer.status == 2
+        assert len(answer.err.splitlines()) == 1
+        assert in_folder() == ["test.csv"]
+
+
+class TestCheckGradients:
+    def test_every_recipe_passes(self, digitscope: Digitscope) -> None:
+        answer = digitscope("check-gradients")
+        assert answer.status == 0
+        for name in RECIPES:
+            assert f"{name}: " in answer.out
+        assert answer.out.count("\npassed: relative error at most ") == len(RECIPES)
+
+    def test_a_wrong_derivative_fails(self, digitscope: Digitscope, monkeypatch: pytest.MonkeyPatch) -> None:
+        from digitscope.nn import ReLU
+
+        def straight(self: ReLU, x: Any, **_: Any) -> Any:
+            return np.maximum(x, 0), lambda dy: (dy, {})
+
+        monkeypatch.setattr(ReLU, "forward", straight)
+        answer = digitscope("check-gradients", "--recipe", "seed")
+        assert answer.status == 1
+        assert "FAILED at " in answer.out
+
+    def test_an_unknown_recipe(self, digitscope: Digitscope) -> None:
+        answer = digitscope("check-gradients", "--recipe", "x")
+        assert (answer.status, len(answer.err.splitlines())) == (2, 1)
+
+
+class TestData:
+    def test_what_is_in_it(self, digitscope: Digitscope, few_file: Path, few: DataSet, in_folder: Files) -> None:
+        answer = digitscope("data", few_file, "--picture", "samples.png")
+        assert answer.status == 0
+        assert "few.npz: 10 classes" in answer.out
+        assert "train: 1,200 images of 28 x 28 pixels, intensities 0 to 255" in answer.out
+        counts = np.bincount(few.y_train)
+        rows = [line.split() for line in answer.out.splitlines()]
+        assert ["4", f"{counts[4]}", f"{np.count_nonzero(few.y_test == 4)}"] in rows
+        with Image.open("samples.png") as picture:
+            sheet = np.asarray(picture)
+        assert sheet.shape == (2 * (10 * 30 + 2), 2 * (16 * 30 + 2))
+        first = few.x_train[np.flatnonzero(few.y_train == 3)[0]]
+        top = 2 + 3 * 30
+        np.testing.assert_array_equal(sheet[::2, ::2][top : top + 28, 2:30], 255 - first)
+
+    def test_a_picture_needs_a_pictures_name(self, digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:
+        answer = digitscope("data", few_file, "--picture", "samples.txt")
+        assert answer.status == 2
+        assert "samples.txt: expected a name that ends like a picture's" in answer.err
+        assert in_folder() == []
+
+    def test_samples_are_drawn_in_dots_or_ascii(self, few: DataSet) -> None:
+        from digitscope.cli.braille import side_by_side
+
+        image = np.zeros((1, 8, 4), dtype=np.uint8)
+        image[0, 0, 0] = image[0, 7, 3] = 255
+        assert side_by_side(image, encoding="utf-8") == "\u2801\u2800\n\u2800\u2880"
+        assert side_by_side(image, encoding="cp1252") == ".\n ."
+        lines = side_by_side(few.x_train[:5], encoding="utf-8").splitlines()
+        assert len(lines) == 7
+        assert max(map(len, lines)) <= 5 * 14 + 4 * 2
+
+
+class TestRecipes:
+    def test_the_ladder_is_shown(self, digitscope: Digitscope) -> None:
+        answer = digitscope("recipes")
+        assert answer.status == 0
+        for name in RECIPES:
+            assert name in answer.out
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate", "predict", "submit", "recipes", "check-gradients", "data"])
+def test_every_verb_has_help_with_an_example(digitscope: Digitscope, verb: str) -> None:
+    answer = digitscope(verb, "--help")
+    assert answer.status == 0
+    assert "Example" in answer.out
+    assert f"  digitscope {verb}" in answer.out
+    assert max(map(len, answer.out.splitlines())) <= 80
+
+
+def test_an_unknown_verb_and_no_verb(digitscope: Digitscope) -> None:
+    answer = digitscope("learn")
+    assert (answer.status, answer.err) == (2, "Error: No such command 'learn'. See cli --help.\n")
+    assert digitscope().status == 2
+    assert digitscope("--version").out.startswith("cli, version ")
