@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from digitscope.arrays import Array
 from digitscope.errors import DataError
 from digitscope.files import write_whole
-from digitscope.nn.layer import Array
 
 COLUMNS = 16
 _GAP = 2

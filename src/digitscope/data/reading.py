@@ -1,0 +1,102 @@
+"""Opening a file of data, and saying what it seems to be when it is not what was expected."""
+
+import codecs
+import gzip
+import io
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from digitscope.errors import DataError
+
+Stream = io.BufferedReader | gzip.GzipFile
+
+LIMIT = 2 << 30  # bytes: no array in a file may claim more
+GZIP_MAGIC = b"\x1f\x8b"
+
+# The first bytes of the files that people give by mistake. Longer ones stand before the ones they start with.
+_SIGNATURES = {
+    b"\x00\x00\x08\x01": "an IDX file of labels",
+    b"\x00\x00\x08\x03": "an IDX file of images",
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"PK\x03\x04": "a ZIP archive (.zip, .npz or .xlsx)",
+    b"PK\x05\x06": "an empty ZIP archive",
+    GZIP_MAGIC: "a gzip file",
+    b"\x93NUMPY": "a NumPy .npy file",
+    b"\x89HDF": "an HDF5 file",
+    b"%PDF": "a PDF document",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ": "an xz file",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"\x80": "a Python pickle",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+    b"version https://git-lfs": "a Git LFS pointer (the file itself was not fetched)",
+}
+
+
+def check_file(path: Path, error: type[DataError] = DataError) -> int:
+    """The size of the file in bytes.
+
+    Raises: `error` where the path is missing, a folder, no regular file (a pipe would hang) or empty.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise error(f"{path} does not exist. Check the path.") from None
+    except (OSError, ValueError) as reason:
+        text = reason.strerror if isinstance(reason, OSError) else reason
+        raise error(f"{str(path)!r} cannot be opened: {text}. Check the path.") from reason
+    if stat.S_ISDIR(status.st_mode):
+        raise error(f"{path} is a folder; a file is expected.")
+    if not stat.S_ISREG(status.st_mode):
+        raise error(f"{path} is not a regular file. Copy its content into one.")
+    if status.st_size == 0:
+        raise error(f"{path} is empty (0 bytes). Download or copy it again.")
+    return status.st_size
+
+
+@contextmanager
+def open_plain_or_gzip(path: Path) -> Iterator[Stream]:
+    """The bytes of the file, unzipped where it starts with the gzip magic, whatever its name.
+
+    Raises: DataError where the file cannot be read or its gzip data are damaged, also while the caller reads.
+    """
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(2) == GZIP_MAGIC
+            file.seek(0)
+            with gzip.GzipFile(fileobj=file) if zipped else nullcontext(file) as stream:
+                yield stream
+    except EOFError as reason:
+        raise DataError(f"{path}: the gzip data are cut off. Download or copy it again.") from reason
+    except (gzip.BadGzipFile, zlib.error) as reason:
+        raise DataError(f"{path}: the gzip data are damaged ({reason}). Download or copy it again.") from reason
+    except OSError as reason:
+        raise DataError(f"{path} cannot be read: {reason.strerror or reason}.") from reason
+
+
+def is_text(head: bytes) -> bool:
+    """Whether the first bytes of a file are UTF-8 text; a character cut in two at the end does no harm."""
+    try:
+        return "\0" not in codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+
+
+def seems_to_be(head: bytes) -> str:
+    """What a file seems to be by its first bytes, as words that end the sentence "this seems to be ..."."""
+    for signature, kind in _SIGNATURES.items():
+        if head.startswith(signature):
+            return kind
+    if not is_text(head):
+        return f"binary data of an unknown kind (it starts with {head[:4].hex(' ')})"
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "an HTML page (perhaps the error page of a failed download)"
+    if b"," in head:
+        return "CSV text"
+    return "text"
