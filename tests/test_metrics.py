@@ -42,9 +42,9 @@ def test_the_most_frequent_mistakes_come_first() -> None:
 def test_wilsons_interval() -> None:
     # Wilson's score interval for 8520 of 10,000, worked with z = 1.96.
     low, high = wilson_interval(0.852, 10_000)
-    assert (low, high) == (pytest.approx(0.844905, abs=1e-5), pytest.approx(0.858826, abs=1e-5))
-    assert wilson_interval(1.0, 100) == (pytest.approx(0.963, abs=1e-3), pytest.approx(1.0))
-    assert wilson_interval(0.0, 100) == (pytest.approx(0.0), pytest.approx(0.037, abs=1e-3))
+    assert (low, high) == pytest.approx((0.844905, 0.858826), abs=1e-5)
+    assert wilson_interval(1.0, 100) == pytest.approx((0.963, 1.0), abs=1e-3)
+    assert wilson_interval(0.0, 100) == pytest.approx((0.0, 0.037), abs=1e-3)
 
 
 def test_negative_log_likelihood() -> None:

@@ -5,12 +5,10 @@ Probabilities come as rows, (N, classes); labels and predictions as integers, (N
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from digitscope.arrays import Array
 
 
 def accuracy(labels: Array, predictions: Array) -> float:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from digitscope.arrays import Array
 from digitscope.errors import ModelError, ShapeError
 from digitscope.nn import LOSSES, Loss, Network
-from digitscope.nn.layer import Array
 from digitscope.tensors import read_tensors, write_tensors
 from digitscope.training import network_outputs
 

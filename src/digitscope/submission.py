@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from digitscope.arrays import Array
 from digitscope.errors import DataError
 from digitscope.files import write_whole
 from digitscope.metrics import wilson_interval
 from digitscope.model import Model
-from digitscope.nn.layer import Array
 
 
 def write_submission(path: Path, labels: Array) -> int:

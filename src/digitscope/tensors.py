@@ -9,9 +9,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from digitscope.arrays import Array
 from digitscope.errors import ModelError
 from digitscope.files import write_whole
-from digitscope.nn.layer import Array
 
 _KEY = "digitscope"
 

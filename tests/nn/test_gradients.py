@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn import (
     Dense,
@@ -23,7 +24,7 @@ from digitscope.nn import (
     check_gradients,
     normal,
 )
-from digitscope.nn.layer import Array, Backward, Params
+from digitscope.nn.layer import Backward, Params
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 5))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from digitscope.arrays import Array
 from digitscope.data import DataSet
 from digitscope.errors import DivergenceError, ModelError, TrainingError
 from digitscope.nn import (
@@ -21,7 +22,6 @@ from digitscope.nn import (
     SoftmaxCrossEntropy,
     to_batch,
 )
-from digitscope.nn.layer import Array
 from digitscope.training import (
     Epoch,
     Plan,

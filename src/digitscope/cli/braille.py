@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from digitscope.nn.layer import Array
+from digitscope.arrays import Array
 
 # The eight dots of a Braille character, by row and column, as bits of its number above U+2800.
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])

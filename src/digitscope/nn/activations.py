@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from digitscope.nn.layer import Array, Backward, Layer, Params
+from digitscope.arrays import Array
+from digitscope.nn.layer import Backward, Layer, Params
 
 
 class ReLU(Layer):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from digitscope.nn.layer import Array
+from digitscope.arrays import Array
 
 
 def to_batch(images: Array) -> Array:

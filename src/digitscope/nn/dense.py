@@ -5,9 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn.initializers import Initializer, he, zeros
-from digitscope.nn.layer import Array, Backward, Layer, Params
+from digitscope.nn.layer import Backward, Layer, Params
 from digitscope.nn.product import product
 
 

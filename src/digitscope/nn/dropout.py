@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.nn.layer import Array, Backward, Layer, Params
+from digitscope.nn.layer import Backward, Layer, Params
 
 
 class Dropout(Layer):

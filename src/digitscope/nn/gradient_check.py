@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.nn.layer import Array, Layer
+from digitscope.nn.layer import Layer
 from digitscope.nn.losses import Loss, SoftmaxCrossEntropy
 
 TOLERANCE = 1e-6

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from digitscope.nn.layer import Array
+from digitscope.arrays import Array
 
 Initializer = Callable[[np.random.Generator, tuple[int, ...], int, int], Array]
 

@@ -7,7 +7,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from digitscope.arrays import Array
+
 Params = dict[str, Array]
 Backward = Callable[[Array], tuple[Array, Params]]
 

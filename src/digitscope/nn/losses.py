@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.nn.layer import Array
 
 LossBackward = Callable[[float], Array]
 

@@ -7,11 +7,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from digitscope.arrays import Array
 from digitscope.errors import ModelError, ShapeError
 from digitscope.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from digitscope.nn.dense import Dense
 from digitscope.nn.dropout import Dropout
-from digitscope.nn.layer import Array, Backward, Layer, Params
+from digitscope.nn.layer import Backward, Layer, Params
 from digitscope.nn.reshape import Flatten, Reshape
 
 

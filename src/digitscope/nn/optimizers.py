@@ -12,7 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from digitscope.nn.layer import Array, Params
+from digitscope.arrays import Array
+from digitscope.nn.layer import Params
 
 State = dict[str, Params]
 """What an optimizer remembers: for each of its slots, an array for each parameter."""

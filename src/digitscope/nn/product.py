@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from digitscope.nn.layer import Array
+from digitscope.arrays import Array
 
 INNER = 448
 """Terms that BLAS is given to sum at a time. OpenBLAS on AVX-512 cuts longer sums at places that depend on

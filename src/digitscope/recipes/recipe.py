@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from digitscope.arrays import Array
 from digitscope.data import DataSet
 from digitscope.errors import TrainingError
 from digitscope.nn import Network
-from digitscope.nn.layer import Array
 from digitscope.training import Plan, Run
 
 Split = Callable[[int, np.random.Generator], tuple[Array, Array]]

@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
+from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.metrics import Calibration, most_confused, precision_recall, wilson_interval
 from digitscope.report.style import (
@@ -38,7 +38,6 @@ from digitscope.report.style import (
     styled,
 )
 
-Array = npt.NDArray[Any]
 History = Mapping[str, Sequence[float | None]]
 
 

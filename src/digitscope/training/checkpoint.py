@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from digitscope.arrays import Array
 from digitscope.errors import ModelError
-from digitscope.nn.layer import Array
 from digitscope.tensors import read_tensors, write_tensors
 from digitscope.training.run import HISTORY_COLUMNS, Run
 

@@ -3,8 +3,8 @@
 import numpy as np
 import threadpoolctl
 
+from digitscope.arrays import Array
 from digitscope.nn import Layer, Loss, to_batch
-from digitscope.nn.layer import Array
 from digitscope.training.team import Team
 
 CHUNK = 500

@@ -1,6 +1,7 @@
 """How a network learns: forward, loss, backward, step, over and over."""
 
 import math
+import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import threadpoolctl
 
+from digitscope.arrays import Array
 from digitscope.errors import DivergenceError, TrainingError
 from digitscope.nn import Loss, Network, Params, clip_scale, gradient_norm, to_batch
-from digitscope.nn.layer import Array
 from digitscope.training.inference import evaluate
 from digitscope.training.memory import keep_freed_memory
 from digitscope.training.results import Epoch, Step
@@ -21,6 +22,10 @@ REPORTS = 100
 """Step results an epoch, about."""
 PARAMETERS_WORTH_SHARING = 1 << 17
 """From how many parameters on it pays to hand parts of the sum and the update to other threads."""
+TRIALS = 15
+"""Steps that are timed to choose BLAS's threads."""
+WORTHWHILE = 0.85
+"""The share of one thread's time below which BLAS's threads are worth having."""
 
 
 def train(
@@ -108,8 +113,9 @@ class _Stepper:
     def __init__(self, run: Run, images: Array, labels: Array, team: Team) -> None:
         self.run, self.images, self.labels, self.team = run, images, labels, team
         params = run.network.params
-        count = sum(p.size for p in params.values())
-        self.parts = team.threads if count >= PARAMETERS_WORTH_SHARING else 1
+        # With one shard a batch the other threads are BLAS's, which spin while they wait: no room for parts.
+        several = run.plan.shards(len(images)) > 1 and sum(p.size for p in params.values()) >= PARAMETERS_WORTH_SHARING
+        self.parts = team.threads if several else 1
         self.params = [self._part(params, i) for i in range(self.parts)]
         self.states = [
             {slot: self._part(arrays, i) for slot, arrays in run.optimizer_state.items()} for i in range(self.parts)
@@ -194,25 +200,32 @@ def _add_pairwise(arrays: list[Array]) -> None:
 def _blas_threads(
     run: Run, images: Array, labels: Array, threads: int, blas: threadpoolctl.ThreadpoolController
 ) -> int:
-    """How many threads each matrix product may use.
+    """How many threads each matrix product may use: one or all.
 
     One, where a batch is several shards: the threads take a shard each. Where it is one shard, all of them, if BLAS
-    then rounds as it does with one. Some do (OpenBLAS on AVX-512, given short sums: see nn/product.py), some do not
-    (OpenBLAS on AVX2), so this tries: the same step with one thread and with all.
+    then rounds as it does with one, and if it is faster. Some BLAS round alike (OpenBLAS on AVX-512, given short sums:
+    see nn/product.py), some do not (OpenBLAS on AVX2); and its threads wait for each other by spinning, which on a busy
+    machine can take longer than the work. So this tries a few steps with one thread and with all.
     """
     plan = run.plan
     if threads == 1 or plan.shards(len(images)) > 1:
         return 1
-    batch = plan.batch_size or len(images)
-    for size in {min(batch, len(images)), len(images) % batch or batch}:
-        gradients = []
-        for limit in (1, threads):
-            with blas.limit(limits=limit, user_api="blas"):
-                rng = np.random.default_rng(0)
-                gradients.append(shard_gradients(run.network, plan.loss, images[:size], labels[:size], 1.0, rng)[2])
-        if any(not np.array_equal(gradients[0][name], gradients[1][name]) for name in gradients[0]):
+    batch = min(plan.batch_size or len(images), len(images))
+
+    def attempt(limit: int, size: int) -> tuple[float, Params]:
+        with blas.limit(limits=limit, user_api="blas"):
+            began = time.perf_counter()
+            result = shard_gradients(
+                run.network, plan.loss, images[:size], labels[:size], 1.0, np.random.default_rng(0)
+            )
+            return time.perf_counter() - began, result[2]
+
+    for size in {batch, len(images) % batch or batch}:
+        one, all_of_them = attempt(1, size)[1], attempt(threads, size)[1]
+        if any(not np.array_equal(one[name], all_of_them[name]) for name in one):
             return 1
-    return threads
+    times = {limit: statistics.median(attempt(limit, batch)[0] for _ in range(TRIALS)) for limit in (1, threads)}
+    return threads if times[threads] < WORTHWHILE * times[1] else 1
 
 
 def _check(images: Array, labels: Array) -> None:
