@@ -30,11 +30,11 @@ class Record:
         return len(self.runs)
 
     def mean(self, figure: str) -> float:
-        return statistics.mean(run[figure] for run in self.runs)
+        return statistics.mean(float(run[figure]) for run in self.runs)
 
     def spread(self, figure: str) -> float:
         """The standard deviation over the runs; 0 where there is only one."""
-        return statistics.stdev(run[figure] for run in self.runs) if self.n > 1 else 0.0
+        return statistics.stdev(float(run[figure]) for run in self.runs) if self.n > 1 else 0.0
 
     @property
     def claim(self) -> str:

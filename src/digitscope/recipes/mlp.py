@@ -30,7 +30,7 @@ RECIPE = Recipe(
         schedule=OneCycle(0.4),
         epochs=8,
         batch_size=256,
-        shard_size=128,
+        shard_size=None,
     ),
     split=hold_out_end(1 / 12),
 )

@@ -30,7 +30,7 @@ RECIPE = Recipe(
         schedule=Constant(0.1),
         epochs=500,
         batch_size=None,
-        shard_size=250,
+        shard_size=2_050,
     ),
     split=draw(42_000, validation=1_000),
 )

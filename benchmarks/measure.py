@@ -1,0 +1,75 @@
+"""Measures a rung of the ladder over several seeds, and writes records/<recipe>/record.json.
+
+    uv run python -m benchmarks.measure --recipe mlp --seeds 1 2 3 4 5
+
+Each seed is a `digitscope train --json` of its own, timed from start to end.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import commit, machine, versions
+from digitscope.recipes import RECIPES
+from digitscope.records import read_record, records_folder
+
+
+def train(recipe: str, seed: int, folder: Path) -> dict[str, Any]:
+    """One run's figures: what --json prints, the whole command's seconds, and its peak memory in MB."""
+    command = [sys.executable, "-m", "digitscope", "train", "--recipe", recipe, "--seed", str(seed), "--json"]
+    began = time.perf_counter()
+    process = subprocess.Popen([*command, "--out", str(folder)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    figures: dict[str, Any] = json.loads(process.stdout.read())
+    peak = None
+    if hasattr(os, "wait4"):
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = round(usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
+    else:
+        process.wait()
+    wall = time.perf_counter() - began
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed with status {process.returncode}")
+    del figures["model"], figures["report"]
+    return {**figures, "wall_seconds": round(wall, 3), "peak_memory_mb": peak}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", required=True, choices=RECIPES)
+    parser.add_argument("--seeds", required=True, type=int, nargs="+")
+    options = parser.parse_args()
+    runs = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in options.seeds:
+            runs.append(train(options.recipe, seed, Path(folder) / str(seed)))
+            print(json.dumps(runs[-1]), flush=True)
+    seeds = " ".join(map(str, options.seeds))
+    recipe = RECIPES[options.recipe]
+    content = {
+        "recipe": recipe.name,
+        "title": recipe.title,
+        "published": recipe.published,
+        "command": f"uv run python -m benchmarks.measure --recipe {recipe.name} --seeds {seeds}",
+        "machine": machine(),
+        "versions": versions("numpy", "digitscope"),
+        "commit": commit(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "runs": runs,
+    }
+    path = records_folder() / recipe.name / "record.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    print(read_record(path).claim)
+
+
+if __name__ == "__main__":
+    main()
