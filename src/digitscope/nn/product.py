@@ -43,7 +43,7 @@ def _thin_product(a: Array, b: Array, rows: int) -> Array:
     """
     inner, columns = b.shape
     if b.strides[0] < b.strides[1]:
-        y = np.empty_like(b, shape=(a.shape[0], columns), order="C")
+        y: Array = np.empty_like(b, shape=(a.shape[0], columns), order="C")
         whole = columns // rows * rows
         stack = b[:, :whole].reshape(inner, -1, rows).transpose(1, 0, 2)
         np.matmul(a, stack, out=y[:, :whole].reshape(a.shape[0], -1, rows).transpose(1, 0, 2))
