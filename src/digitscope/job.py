@@ -226,12 +226,13 @@ class Job:
             )
         )
         facts = [
-            (f"{part.capitalize()} accuracy", f"{evaluation.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})"),
-            ("Validation accuracy", f"{summary.validation_accuracy:.2%}"),
+            (f"{part.capitalize()} accuracy", f"{100 * evaluation.accuracy:.2f} %"),
+            ("95 % interval", f"{100 * low:.2f} to {100 * high:.2f} %"),
+            ("Validation accuracy", f"{100 * summary.validation_accuracy:.2f} %"),
             ("Negative log-likelihood", f"{evaluation.negative_log_likelihood:.4f} nats"),
             ("Training", f"{summary.train_seconds:.1f} s, {summary.epochs} epochs"),
             ("Parameters", f"{summary.parameters:,}"),
-            ("Images", f"{len(self.training.images):,} to learn from, {evaluation.images:,} to judge by"),
+            ("Images", f"{len(self.training.images):,} + {evaluation.images:,} to judge by"),
             ("Seed", str(summary.seed)),
         ]
         report.write_report(

@@ -29,7 +29,7 @@ def expectation(model: Model) -> str:
     if not share or not n:
         return "What accuracy to expect is not known: the model file has no validation figures."
     low, high = wilson_interval(share, n)
-    return f"Expect about {share:.2%}: its accuracy on {n:,} validation images (95 % interval {low:.2%} to {high:.2%})."
+    return f"Expect about {share:.2%}: its accuracy on {n:,} validation images (95% interval {low:.2%} to {high:.2%})."
 
 
 def leakage(model: Model) -> str:

@@ -69,7 +69,7 @@ def test_a_persons_view_is_plain_lines_without_a_terminal(
     assert lines[0].startswith("mlp: ")
     assert lines[1].startswith("few.npz: 1,100 images to learn from, 100 to validate on; ")
     assert [line.split()[:2] for line in lines[2:5]] == [["epoch", "1/3"], ["epoch", "2/3"], ["epoch", "3/3"]]
-    for name in ("test accuracy", "95 % interval", "most often confused", "training", "parameters", "report.html"):
+    for name in ("test accuracy", "95% interval", "most often confused", "training", "parameters", "report.html"):
         assert name in answer.out
 
 

@@ -112,6 +112,7 @@ def test_it_learns_and_keeps_its_history(few: DataSet) -> None:
     steps = [result for result in results if isinstance(result, Step)]
     assert [epoch.epoch for epoch in epochs] == [1, 2, 3, 4, 5]
     assert [step.step for step in steps] == list(range(1, 61))
+    assert [step.epoch for step in steps[::12]] == [1, 2, 3, 4, 5]
     assert epochs[-1].validation_accuracy is not None
     assert epochs[-1].validation_accuracy > 0.8
     assert steps[-1].loss < steps[0].loss / 2

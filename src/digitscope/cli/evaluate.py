@@ -69,7 +69,7 @@ def evaluate(model: Path, source: str, threads: int | None, as_json: bool) -> No
     console = Console(highlight=False, soft_wrap=True)
     low, high = result.interval
     console.print(f"accuracy [bold]{result.accuracy:.2%}[/] on {result.images:,} images ({part} of {data.name}),")
-    console.print(f"95 % interval {low:.2%} to {high:.2%}")
+    console.print(f"95% interval {low:.2%} to {high:.2%}")
     console.print(f"negative log-likelihood {result.negative_log_likelihood:.4f} nats")
     console.print(f"calibration error {result.calibration.error:.2%}")
     console.print()

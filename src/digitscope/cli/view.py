@@ -57,7 +57,7 @@ class View:
             self.last = result
             self.progress.update(
                 self.task,
-                description=f"epoch {result.epoch + 1}/{self.epochs}",
+                description=f"epoch {result.epoch}/{self.epochs}",
                 completed=result.step,
                 total=result.steps,
                 loss=result.loss,
@@ -79,7 +79,7 @@ class View:
         if summary.test:
             low, high = summary.test.interval
             table.add_row(
-                "test accuracy", f"[bold]{summary.test.accuracy:.2%}[/]  (95 % interval {low:.2%} to {high:.2%})"
+                "test accuracy", f"[bold]{summary.test.accuracy:.2%}[/]  (95% interval {low:.2%} to {high:.2%})"
             )
             confused = most_confused(summary.test.confusion)
             if confused:

@@ -1,6 +1,10 @@
 """784-30-10 of sigmoids with the quadratic cost: the network of Nielsen's book, chapter 1.
 
-PLACEHOLDER
+Test accuracy is not measured yet.
+
+Weights and biases start from N(0, 1); mini-batches of 10 at rate 3.0, 50,000 images, 30 epochs. The book reports
+95.42 % on the test images at the best of its epochs and the best of three trials; here it is the last epoch of each seed.
+Source: Nielsen 2015, "Neural Networks and Deep Learning", chapter 1, network.py.
 """
 
 import numpy as np

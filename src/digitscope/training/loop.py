@@ -74,7 +74,7 @@ def train(
                     elapsed = time.perf_counter() - began
                     run.seconds += elapsed
                     result = Step(
-                        epoch=run.epoch,
+                        epoch=run.epoch + 1,
                         step=step + 1,
                         steps=steps,
                         loss=loss / seen,

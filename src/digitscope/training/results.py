@@ -8,7 +8,7 @@ class Step:
     """How the steps since the last result went."""
 
     epoch: int
-    """Epochs completed before this step."""
+    """The pass over the images that the step belongs to, from 1."""
     step: int
     """Steps done in all."""
     steps: int
