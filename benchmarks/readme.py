@@ -23,18 +23,11 @@ def main() -> None:
     )
     for name, record in records.items():
         path = ROOT / "src" / "digitscope" / "recipes" / f"{name}.py"
-        claim = textwrap.fill(record.claim, width=110)
+        claim = textwrap.fill(record.claim, width=116)
         source = path.read_text(encoding="utf-8")
-        path.write_text(
-            re.sub(
-                r"^Test accuracy .*?\.\n\n",
-                lambda _, c=claim: f"{c}\n\n",
-                source,
-                count=1,
-                flags=re.DOTALL | re.MULTILINE,
-            ),
-            encoding="utf-8",
-        )
+        before, _, rest = source.partition("\nTest accuracy ")
+        _, _, after = rest.partition("\n\n")
+        path.write_text(f"{before}\n{claim}\n\n{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

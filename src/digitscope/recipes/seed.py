@@ -1,10 +1,11 @@
 """784-10-10: the network the project began with, trained by gradient descent on all images at once.
 
-Test accuracy is not measured yet.
+Test accuracy 85.03 % ± 0.62 (n = 10 seeds), 14.5 s of training, 7,960 parameters; 2 cores of AMD EPYC with AVX-512,
+Linux.
 
 Weights and biases start from U(-0.5, 0.5); pixels / 255; all 41,000 images at each of 500 steps of rate 0.1. Each seed
-draws its own 42,000 of MNIST's training images, as many as Kaggle's train.csv holds, and keeps 1,000 of them to validate
-on. The test images are MNIST's own 10,000. The first code made three mistakes that this one does not: docs/log.md.
+draws its own 42,000 of MNIST's training images, as many as Kaggle's train.csv holds, and keeps 1,000 of them for
+validation. The test images are MNIST's own 10,000. The first code's three mistakes: docs/log.md.
 """
 
 import numpy as np
