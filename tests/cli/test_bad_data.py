@@ -19,7 +19,8 @@ ROW = ",".join(["0"] * 784)
 
 def idx(array: Any) -> bytes:
     array = np.asarray(array, dtype=np.uint8)
-    return struct.pack(f">I{array.ndim}I", 0x0800 | array.ndim, *array.shape) + array.tobytes()
+    content: bytes = struct.pack(f">I{array.ndim}I", 0x0800 | array.ndim, *array.shape) + array.tobytes()
+    return content
 
 
 GOOD_IMAGES, GOOD_LABELS = idx(np.zeros((3, 28, 28))), idx([0, 1, 2])

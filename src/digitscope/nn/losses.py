@@ -8,6 +8,7 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
+from digitscope.nn.product import sum_of_squares
 
 LossBackward = Callable[[float], Array]
 
@@ -85,7 +86,7 @@ class MeanSquaredError(Loss):
         _, n = _check(outputs, labels)
         difference = outputs.copy()
         difference[labels, np.arange(n)] -= 1
-        loss = float(np.vdot(difference, difference)) / (2 * n)
+        loss = sum_of_squares(difference) / (2 * n)
         return loss, lambda dloss=1.0: difference * (dloss / n)
 
     def probabilities(self, outputs: Array) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.nn.layer import Params
+from digitscope.nn.product import sum_of_squares
 
 State = dict[str, Params]
 """What an optimizer remembers: for each of its slots, an array for each parameter."""
@@ -21,7 +22,7 @@ State = dict[str, Params]
 
 def gradient_norm(grads: Mapping[str, Array]) -> float:
     """|g| = sqrt(sum of g²) over all parameters together."""
-    return math.sqrt(sum(float(np.vdot(g, g)) for g in grads.values()))
+    return math.sqrt(sum(sum_of_squares(g) for g in grads.values()))
 
 
 def clip_scale(norm: float, limit: float | None) -> float:

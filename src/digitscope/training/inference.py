@@ -1,10 +1,10 @@
 """A network's answers for many images."""
 
 import numpy as np
-import threadpoolctl
 
 from digitscope.arrays import Array
 from digitscope.nn import Layer, Loss, to_batch
+from digitscope.training.blas import blas_threads
 from digitscope.training.team import Team
 
 CHUNK = 500
@@ -24,7 +24,7 @@ def network_outputs(network: Layer, images: Array, *, threads: int = 1) -> Array
     def work(i: int) -> None:
         results[i] = network.forward(to_batch(images[i * CHUNK : (i + 1) * CHUNK]))[0]
 
-    with threadpoolctl.threadpool_limits(limits=1, user_api="blas"), Team(threads) as team:
+    with blas_threads(1), Team(threads) as team:
         team.run(work, chunks)
     return results[0] if chunks == 1 else np.concatenate(results, axis=1)
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import threadpoolctl
 
 from digitscope.arrays import Array
 from digitscope.errors import DivergenceError, TrainingError
 from digitscope.nn import Loss, Network, Params, clip_scale, gradient_norm, to_batch
+from digitscope.training.blas import blas_threads
 from digitscope.training.inference import evaluate
 from digitscope.training.memory import keep_freed_memory
 from digitscope.training.results import Epoch, Step
@@ -55,9 +55,7 @@ def train(
     batches = plan.batches(len(images))
     steps = plan.epochs * batches
     every = max(1, batches // REPORTS)
-    blas = threadpoolctl.ThreadpoolController()
-    blas_threads = _blas_threads(run, images, labels, threads, blas)
-    with blas.limit(limits=blas_threads, user_api="blas"), Team(threads) as team:
+    with blas_threads(_threads_for_blas(run, images, labels, threads)), Team(threads) as team:
         stepper = _Stepper(run, images, labels, team)
         while run.epoch < plan.epochs:
             after, order = run.draw_order(len(images))
@@ -197,9 +195,7 @@ def _add_pairwise(arrays: list[Array]) -> None:
         stride *= 2
 
 
-def _blas_threads(
-    run: Run, images: Array, labels: Array, threads: int, blas: threadpoolctl.ThreadpoolController
-) -> int:
+def _threads_for_blas(run: Run, images: Array, labels: Array, threads: int) -> int:
     """How many threads each matrix product may use: one or all.
 
     One, where a batch is several shards: the threads take a shard each. Where it is one shard, all of them, if BLAS
@@ -213,7 +209,7 @@ def _blas_threads(
     batch = min(plan.batch_size or len(images), len(images))
 
     def attempt(limit: int, size: int) -> tuple[float, Params]:
-        with blas.limit(limits=limit, user_api="blas"):
+        with blas_threads(limit):
             began = time.perf_counter()
             result = shard_gradients(
                 run.network, plan.loss, images[:size], labels[:size], 1.0, np.random.default_rng(0)

@@ -73,7 +73,12 @@ class Run:
         return cls(network, plan, plan.optimizer.start(network.params), order, shard_rngs)
 
     def draw_order(self, images: int) -> tuple[np.random.Generator, np.ndarray[tuple[int], np.dtype[np.int64]]]:
-        """The current epoch's order of images, and the generator as it is after drawing it."""
+        """The current epoch's order of images, and the generator as it is after drawing it.
+
+        A full batch needs no shuffling: its sum is over all images.
+        """
+        if self.plan.batch_size is None:
+            return self.order, np.arange(images)
         after = deepcopy(self.order)
         return after, after.permutation(images)
 
