@@ -3,11 +3,11 @@
 Imported by PyTorch's environment too, which has NumPy and not Digitscope's dependencies.
 """
 
+import itertools
 import json
 import platform
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,13 +17,20 @@ from digitscope.data import load_mnist
 
 THREADS = 2
 RATE, MOMENTUM = 0.05, 0.9
+UNIT = 12_000
+"""Images of one measurement: a fifth of an epoch, so that peers take turns faster than the machine's mood changes."""
+STEPS = 5
+"""Steps of one measurement of a full batch."""
 Run = Callable[[], object]
+"""Learns from some images, about UNIT of them, and returns how many; or does something else that is timed."""
 
 
 def timed(run: Run) -> float:
+    """Seconds; for as many images as an epoch has, if the run says how many it took."""
     began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
+    images = run()
+    seconds = time.perf_counter() - began
+    return seconds * 60_000 / images if isinstance(images, int) else seconds
 
 
 class Worker:
@@ -73,9 +80,12 @@ class Worker:
 
 def matrix_product_rate() -> float:
     """Floating-point operations a second of a large float32 product, with all threads."""
+    from threadpoolctl import threadpool_limits
+
     a = np.ones((3072, 3072), dtype=np.float32)
-    a @ a
-    return 2 * 3072**3 / min(timed(lambda: a @ a) for _ in range(3))
+    with threadpool_limits(THREADS):
+        a @ a
+        return 2 * 3072**3 / min(timed(lambda: a @ a) for _ in range(3))
 
 
 class Ours(Worker):
@@ -84,7 +94,7 @@ class Ours(Worker):
     def prepare(self, hidden: int, batch: int | None, setting: dict[str, Any]) -> Run:
         from digitscope.nn import Constant, Dense, GradientDescent, Momentum, Network, ReLU, SoftmaxCrossEntropy
         from digitscope.recipes.seed import RECIPE
-        from digitscope.training import Plan, Run, train
+        from digitscope.training import Plan, Run, Step, train
 
         images = self.x if batch else self.x[:41_000]
         labels = self.y[: len(images)]
@@ -94,14 +104,24 @@ class Ours(Worker):
             loss=SoftmaxCrossEntropy(),
             optimizer=Momentum(momentum=MOMENTUM) if batch else GradientDescent(),
             schedule=Constant(RATE if batch else 0.1),
-            epochs=1 if batch else 10,
+            epochs=1_000_000,
             batch_size=batch,
             shard_size=None if batch else RECIPE.plan.shard_size,
         )
+        results = train(Run.start(network, plan, len(images), rng), images, labels, threads=THREADS)
+        state = {"steps": 0}
 
-        def run() -> None:
-            for _ in train(Run.start(network, plan, len(images), rng), images, labels, threads=THREADS):
-                pass
+        def run() -> int | None:
+            if batch is None:
+                for _ in range(2 * STEPS):  # a step and the end of its epoch
+                    next(results)
+                return None
+            before = state["steps"]
+            while (state["steps"] - before) * batch < UNIT:
+                result = next(results)
+                if isinstance(result, Step):
+                    state["steps"] = result.step
+            return (state["steps"] - before) * batch
 
         return run
 
@@ -118,20 +138,22 @@ class ScikitLearn(Worker):
 
         x = (self.x.reshape(-1, 784) / 255).astype(setting["dtype"])
 
-        def run() -> None:
-            network = MLPClassifier(
-                (hidden,),
-                solver="sgd",
-                batch_size=batch,
-                learning_rate_init=RATE,
-                momentum=MOMENTUM,
-                nesterovs_momentum=False,
-                alpha=0.0,
-                max_iter=1,
-            )
-            with threadpool_limits(setting["blas_threads"]), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # That one epoch is not convergence is known.
-                network.fit(x, self.y)
+        network = MLPClassifier(
+            (hidden,),
+            solver="sgd",
+            batch_size=batch,
+            learning_rate_init=RATE,
+            momentum=MOMENTUM,
+            nesterovs_momentum=False,
+            alpha=0.0,
+        )
+        starts = itertools.cycle(range(0, len(x), UNIT))
+
+        def run() -> int:
+            rows = slice(start := next(starts), start + UNIT)
+            with threadpool_limits(setting["blas_threads"]):
+                network.partial_fit(x[rows], self.y[rows], classes=np.arange(10))
+            return UNIT
 
         return run
 
@@ -154,14 +176,14 @@ class PyTorch(Worker):
         optimizer = torch.optim.SGD(network.parameters(), RATE, MOMENTUM, **kind[setting["optimizer"]])
         assert batch is not None
 
-        def run() -> None:
+        def run() -> int:
             torch.set_num_threads(setting["threads"])
-            order = torch.randperm(len(x))
-            for start in range(0, len(x), batch):
-                rows = order[start : start + batch]
+            order = torch.randperm(len(x))[: UNIT // batch * batch]
+            for rows in order.split(batch):
                 optimizer.zero_grad(set_to_none=True)
                 cross_entropy(network(x[rows]), y[rows]).backward()
                 optimizer.step()
+            return len(order)
 
         return run
 
@@ -194,7 +216,7 @@ class Notebook(Worker):
             params[:] = [p - 0.1 * g for p, g in zip(params, gradients, strict=True)]
 
         def run() -> None:
-            for _ in range(10):
+            for _ in range(STEPS):
                 step()
 
         return run

@@ -64,7 +64,7 @@ def show(medians: dict[str, float]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has PyTorch")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=25)
     options = parser.parse_args()
     ours = Peer("digitscope", sys.executable)
     sklearn = Peer("scikit-learn", sys.executable)
@@ -86,7 +86,7 @@ def main() -> None:
             f"  {reached / 1e9:.0f} GFLOP/s of the machine's {rate / 1e9:.0f} in matrix products: {reached / rate:.0%}"
         )
 
-    print("\nseed: 784-10-10, full batch of 41,000, 10 steps", flush=True)
+    print("\nseed: 784-10-10, full batch of 41,000, 5 steps", flush=True)
     medians = alternate([ours, notebook], options.rounds, hidden=10, batch=None)
     show(medians)
 

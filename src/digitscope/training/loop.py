@@ -220,8 +220,9 @@ def _threads_for_blas(run: Run, images: Array, labels: Array, threads: int) -> i
         one, all_of_them = attempt(1, size)[1], attempt(threads, size)[1]
         if any(not np.array_equal(one[name], all_of_them[name]) for name in one):
             return 1
-    times = {limit: statistics.median(attempt(limit, batch)[0] for _ in range(TRIALS)) for limit in (1, threads)}
-    return threads if times[threads] < WORTHWHILE * times[1] else 1
+    pairs = [(attempt(1, batch)[0], attempt(threads, batch)[0]) for _ in range(TRIALS)]
+    one_thread, all_threads = (statistics.median(times) for times in zip(*pairs, strict=True))
+    return threads if all_threads < WORTHWHILE * one_thread else 1
 
 
 def _check(images: Array, labels: Array) -> None:
