@@ -39,6 +39,7 @@ def test_every_public_name_is_there(name: str) -> None:
     assert name in dir(digitscope)
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        digitscope.nonsense  # noqa: B018 - the access is the test
+@pytest.mark.parametrize("name", ["nonsense", "_HOMES_"])
+def test_a_name_that_is_not_there_is_an_attribute_error(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'"):
+        getattr(digitscope, name)
