@@ -232,7 +232,7 @@ class Job:
             ("Negative log-likelihood", f"{evaluation.negative_log_likelihood:.4f} nats"),
             ("Training", f"{summary.train_seconds:.1f} s, {summary.epochs} epochs"),
             ("Parameters", f"{summary.parameters:,}"),
-            ("Images", f"{len(self.training.images):,} + {evaluation.images:,} to judge by"),
+            ("Images", f"{len(self.training.images):,} to learn, {evaluation.images:,} to judge"),
             ("Seed", str(summary.seed)),
         ]
         report.write_report(

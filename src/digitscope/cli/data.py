@@ -31,6 +31,8 @@ def data(source: str, picture: Path | None) -> None:
 
     loaded = load_data(source)
     console = Console(highlight=False)
+    if picture is not None:
+        write_samples(picture, loaded.x_train, loaded.y_train)
     parts = {"train": (loaded.x_train, loaded.y_train)}
     if loaded.x_test is not None and loaded.y_test is not None:
         parts["test"] = (loaded.x_test, loaded.y_test)
@@ -38,8 +40,8 @@ def data(source: str, picture: Path | None) -> None:
     for name, (images, _) in parts.items():
         size = " x ".join(map(str, images.shape[1:]))
         console.print(
-            f"{name}: {len(images):,} images of {size} pixels, intensities {images.min()} to {images.max()}, "
-            f"mean {images.mean():.1f}, {np.mean(images > 0):.1%} of the pixels inked"
+            f"{name}: {len(images):,} images of {size} pixels, intensities {images.min()} to {images.max()}\n"
+            f"    mean {images.mean():.1f}, ink on {np.mean(images > 0):.1%} of the pixels"
         )
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     table.add_column("class", style="bold")
@@ -55,5 +57,4 @@ def data(source: str, picture: Path | None) -> None:
         console.print()
         console.print(side_by_side(samples[row : row + 5], encoding=console.encoding), soft_wrap=True)
     if picture is not None:
-        write_samples(picture, loaded.x_train, loaded.y_train)
-        console.print(f"samples of each class: {picture}")
+        console.print(f"\nSamples of each class: {picture}", soft_wrap=True)
