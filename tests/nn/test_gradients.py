@@ -8,6 +8,7 @@ import pytest
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn import (
+    BatchNorm,
     Dense,
     Dropout,
     Flatten,
@@ -120,6 +121,47 @@ def test_the_historical_bias_bug_is_caught() -> None:
     assert result.worst.name == "0.bias"
 
 
+class BiasOff(Dense):
+    """A dense layer that adds a number to the derivative of its bias."""
+
+    off = 0.0
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        y, right = super().forward(x)
+
+        def backward(dy: Array) -> tuple[Array, Params]:
+            dx, grads = right(dy)
+            return dx, {**grads, "bias": grads["bias"] + self.off}
+
+        return y, backward
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_a_derivative_that_is_nothing_passes_and_a_wrong_one_there_is_caught(size: float) -> None:
+    """Batch normalization takes a bias before it away, but for rounding."""
+    biased = BiasOff(6, 8, rng=np.random.default_rng(3))
+    network = Network(biased, BatchNorm(8, eps=0), Tanh(), dense(8, 4))
+    result = check_gradients(network, size * X, LABELS)
+    assert result.passed, str(result)
+    assert abs({c.name: c for c in result.comparisons}["0.bias"].by_hand) < 1e-13 / size
+    biased.off = 1e-6 / size
+    result = check_gradients(network, size * X, LABELS)
+    assert not result.passed
+    assert result.worst.name == "0.bias"
+
+
+def test_a_small_derivative_is_judged_by_its_own_size() -> None:
+    """One that is 1/100,000 of the others, and wrong by one per cent."""
+    network = Network(dense(6, 8), Scale(), WrongBy(8, 4, "bias", 1.01))
+    network.layers[1].params["scale"][...] = 1e5
+    network.layers[2].params["weight"][...] *= 1e-5
+    result = check_gradients(network, X, LABELS)
+    assert result.worst.name == "2.bias"
+    assert not result.passed
+
+
 def test_one_direction_sees_an_error_that_drawn_entries_miss() -> None:
     network = Network(dense(400, 40), Tanh(), WrongBy(40, 4, "weight", 3.0))
     result = check_gradients(network, RNG.normal(size=(400, 5)), LABELS, entries=1, seed=3)
@@ -161,6 +203,21 @@ def test_a_layer_of_ones_own_can_be_checked() -> None:
     assert check_gradients(Network(dense(6, 8), Scale(), dense(8, 4)), X, LABELS).passed
     with pytest.raises(ShapeError, match=r"one derivative of its name; not in both: 1\.scale"):
         check_gradients(Network(dense(6, 8), Forgetful(), dense(8, 4)), X, LABELS)
+
+
+class Vain(Scale):
+    """Its parameter changes nothing but the last bits, and those at random, as rounding does."""
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        scale = self.params["scale"]
+        return x + 1e-13 * np.sin(1e9 * scale), lambda dy: (dy, {"scale": np.zeros_like(scale)})
+
+
+def test_rounding_over_a_small_width_is_not_taken_for_a_derivative() -> None:
+    result = check_gradients(Network(dense(6, 8), Vain(), dense(8, 4)), X, LABELS)
+    assert result.passed, str(result)
 
 
 def test_labels_outside_the_classes_are_refused() -> None:

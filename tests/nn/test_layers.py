@@ -1,6 +1,8 @@
 """What the layers compute, against naive loops and numbers worked by hand."""
 
+import json
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +12,22 @@ from hypothesis import strategies as st
 from digitscope.errors import ModelError, ShapeError
 from digitscope.nn import (
     LAYERS,
+    AveragePool2D,
+    BatchNorm,
+    Committee,
+    Conv2D,
     Dense,
     Dropout,
     Flatten,
+    GlobalAveragePool2D,
     Layer,
     LeakyReLU,
+    MaxPool2D,
     Network,
     ReLU,
     Reshape,
+    Residual,
+    ShiftAverage,
     Sigmoid,
     Tanh,
     to_batch,
@@ -190,22 +200,29 @@ def test_threads_may_share_a_network() -> None:
 
 
 def test_every_layer_comes_back_from_its_configuration() -> None:
-    network = Network(
-        Reshape(2, 3),
-        Flatten(),
-        Dense(6, 5),
-        LeakyReLU(0.2),
-        Tanh(),
-        Sigmoid(),
-        Dropout(0.1),
-        Network(Dense(5, 4), ReLU()),
+    convolutions = Network(
+        Reshape(1, 6, 7),
+        Conv2D(1, 2, 3, stride=2, padding=1),
+        Residual(BatchNorm(2, eps=1e-3), Conv2D(2, 2, 3, padding=1, bias=False), Residual(LeakyReLU(0.2))),
+        AveragePool2D(2, 1),
+        GlobalAveragePool2D(),
+        Dense(2, 4),
     )
-    assert {type(layer).__name__ for layer in network.layers} | {"ReLU"} == set(LAYERS)
-    again = Network.from_config(network.config())
-    again.params = network.params
+    other = Network(Reshape(2, 3, 7), MaxPool2D(2), MaxPool2D(1, 2), Flatten(), Dense(4, 5), Tanh(), Dense(5, 4))
+    looking = ShiftAverage(Committee(convolutions, other), 6, 7, [(0, 0), (1, -2)])
+    network = Network(Network(looking, Sigmoid()), Dropout(0.1), ReLU())
+
+    def kinds(config: Any) -> set[str]:
+        inner = [config["network"]] if "network" in config else config.get("layers", [])
+        return {layer["type"] for layer in inner}.union(*(kinds(layer) for layer in inner))
+
+    assert kinds(network.config()) == set(LAYERS)
+    again = Network.from_config(json.loads(json.dumps(network.config())))
+    again.params, again.statistics = network.params, network.statistics
     assert again.config() == network.config()
-    x = RNG.normal(size=(6, 3))
+    x = RNG.normal(size=(42, 3))
     np.testing.assert_array_equal(again.forward(x)[0], network.forward(x)[0])
+    assert len(np.unique(again.forward(x)[0])) > 6
     with pytest.raises(ModelError, match=r"Expected layers out of Dense, .*; got 'Pickle'"):
         Network.from_config({"layers": [{"type": "Pickle"}]})
 

@@ -5,13 +5,17 @@ The batch is the last axis everywhere: Z = W A + b.
 
 from digitscope.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from digitscope.nn.batch import to_batch
+from digitscope.nn.batch_norm import BatchNorm
+from digitscope.nn.committee import Committee, ShiftAverage
+from digitscope.nn.conv import Conv2D
 from digitscope.nn.dense import Dense
 from digitscope.nn.dropout import Dropout
 from digitscope.nn.gradient_check import GradientCheck, check_gradients
 from digitscope.nn.initializers import Initializer, glorot, he, lecun, normal, uniform, zeros
 from digitscope.nn.layer import Backward, Layer, Params
 from digitscope.nn.losses import LOSSES, Loss, MeanSquaredError, SoftmaxCrossEntropy, softmax
-from digitscope.nn.network import LAYERS, Network
+from digitscope.nn.network import Network
+from digitscope.nn.operations import operations
 from digitscope.nn.optimizers import (
     Adam,
     AdamW,
@@ -21,7 +25,10 @@ from digitscope.nn.optimizers import (
     clip_scale,
     gradient_norm,
 )
+from digitscope.nn.pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
+from digitscope.nn.registry import LAYERS
 from digitscope.nn.reshape import Flatten, Reshape
+from digitscope.nn.residual import Residual
 from digitscope.nn.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay, WarmUp
 
 __all__ = [
@@ -29,18 +36,24 @@ __all__ = [
     "LOSSES",
     "Adam",
     "AdamW",
+    "AveragePool2D",
     "Backward",
+    "BatchNorm",
+    "Committee",
     "Constant",
+    "Conv2D",
     "Cosine",
     "Dense",
     "Dropout",
     "Flatten",
+    "GlobalAveragePool2D",
     "GradientCheck",
     "GradientDescent",
     "Initializer",
     "Layer",
     "LeakyReLU",
     "Loss",
+    "MaxPool2D",
     "MeanSquaredError",
     "Momentum",
     "Network",
@@ -49,7 +62,9 @@ __all__ = [
     "Params",
     "ReLU",
     "Reshape",
+    "Residual",
     "Schedule",
+    "ShiftAverage",
     "Sigmoid",
     "SoftmaxCrossEntropy",
     "StepDecay",
@@ -62,6 +77,7 @@ __all__ = [
     "he",
     "lecun",
     "normal",
+    "operations",
     "softmax",
     "to_batch",
     "uniform",

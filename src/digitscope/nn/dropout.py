@@ -38,7 +38,7 @@ class Dropout(Layer):
             raise ShapeError("Dropout needs a source of randomness in training: forward(x, training=True, rng=...).")
         dropped = round(self.rate * 65536)
         keep = rng.integers(0, 65536, x.shape, dtype=np.uint16) >= dropped
-        mask = keep * x.dtype.type(65536 / (65536 - dropped))
+        mask = np.asarray(keep * x.dtype.type(65536 / (65536 - dropped)), like=x)
 
         def backward(dy: Array) -> tuple[Array, Params]:
             return dy * mask, {}

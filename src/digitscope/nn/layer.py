@@ -1,6 +1,6 @@
 """What every layer is: a map, and beside it the map's derivative."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from typing import Any, Self
 
@@ -22,6 +22,9 @@ class Layer:
 
     def __init__(self) -> None:
         self.params: Params = {}
+        """What is learned."""
+        self.statistics: Params = {}
+        """What is not learned but measured, by `measure`; saved with the parameters."""
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -42,6 +45,13 @@ class Layer:
         """
         return self.forward(x, training=training, rng=rng)
 
+    def measure(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
+        """The layer's outputs for these inputs, and a copy of it with `statistics` measured from all of them together.
+
+        For a layer without statistics the copy is the layer itself.
+        """
+        return [self.forward(x)[0] for x in batches], self
+
     def config(self) -> dict[str, Any]:
         """What `from_config` needs to make the same layer again; the model file keeps it as JSON."""
         return {}
@@ -53,6 +63,11 @@ class Layer:
 
     def astype(self, dtype: npt.DTypeLike) -> Self:
         """A copy with parameters of this type: float32 in training, float64 in gradient checks."""
+        return self.convert(lambda array: array.astype(dtype))
+
+    def convert(self, change: Callable[[Array], Array]) -> Self:
+        """A copy whose parameters and statistics are change(array): of another type, or on another device."""
         twin = copy(self)
-        twin.params = {name: value.astype(dtype) for name, value in self.params.items()}
+        twin.params = {name: change(value) for name, value in self.params.items()}
+        twin.statistics = {name: change(value) for name, value in self.statistics.items()}
         return twin

@@ -47,7 +47,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def forward(self, outputs: Array, labels: Array) -> tuple[float, LossBackward]:
         classes, n = _check(outputs, labels)
-        columns = np.arange(n)
+        columns = np.arange(n, like=outputs)
         log_p = outputs - outputs.max(axis=0)
         e = np.exp(log_p)
         total = e.sum(axis=0)
@@ -85,7 +85,7 @@ class MeanSquaredError(Loss):
     def forward(self, outputs: Array, labels: Array) -> tuple[float, LossBackward]:
         _, n = _check(outputs, labels)
         difference = outputs.copy()
-        difference[labels, np.arange(n)] -= 1
+        difference[labels, np.arange(n, like=outputs)] -= 1
         loss = sum_of_squares(difference) / (2 * n)
         return loss, lambda dloss=1.0: difference * (dloss / n)
 

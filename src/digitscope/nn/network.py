@@ -1,19 +1,14 @@
 """A network: layers in a row, and the chain rule."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from digitscope.arrays import Array
 from digitscope.errors import ModelError, ShapeError
-from digitscope.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
-from digitscope.nn.dense import Dense
-from digitscope.nn.dropout import Dropout
 from digitscope.nn.layer import Backward, Layer, Params
-from digitscope.nn.reshape import Flatten, Reshape
 
 
 class Network(Layer):
@@ -38,14 +33,16 @@ class Network(Layer):
 
     @params.setter
     def params(self, values: Mapping[str, Array]) -> None:
-        own = self.params
-        if differing := own.keys() ^ values.keys():
-            raise ShapeError(f"The network's parameters are {', '.join(own)}; not in both: {', '.join(differing)}.")
-        for name, value in own.items():
-            if values[name].shape != value.shape:
-                raise ShapeError(f"Parameter {name} expects shape {value.shape}; got {values[name].shape}.")
-        for name, value in own.items():
-            value[...] = values[name]
+        _assign(self.params, values, "parameter")
+
+    @property
+    def statistics(self) -> Params:
+        """All measured statistics by name, as with `params`."""
+        return {f"{i}.{name}": value for i, layer in enumerate(self.layers) for name, value in layer.statistics.items()}
+
+    @statistics.setter
+    def statistics(self, values: Mapping[str, Array]) -> None:
+        _assign(self.statistics, values, "statistic")
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -79,9 +76,21 @@ class Network(Layer):
 
         return x, walk_back
 
-    def astype(self, dtype: npt.DTypeLike) -> Self:
+    def measure(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
+        """Each layer's statistics in turn, from the outputs of those before it."""
+        layers = []
+        outputs = list(batches)
+        for layer in self.layers:
+            outputs, measured = layer.measure(outputs)
+            layers.append(measured)
+        return outputs, self._with_layers(layers)
+
+    def convert(self, change: Callable[[Array], Array]) -> Self:
+        return self._with_layers([layer.convert(change) for layer in self.layers])
+
+    def _with_layers(self, layers: Sequence[Layer]) -> Self:
         twin = copy(self)
-        twin.layers = tuple(layer.astype(dtype) for layer in self.layers)
+        twin.layers = tuple(layers)
         return twin
 
     def config(self) -> dict[str, Any]:
@@ -90,6 +99,8 @@ class Network(Layer):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Raises: ModelError for a layer that is not one of Digitscope's."""
+        from digitscope.nn.registry import LAYERS  # only now: it names Network, too
+
         layers = []
         for entry in config["layers"]:
             arguments = dict(entry)
@@ -100,7 +111,11 @@ class Network(Layer):
         return cls(*layers)
 
 
-LAYERS: dict[str, type[Layer]] = {
-    layer.__name__: layer for layer in (Dense, ReLU, LeakyReLU, Sigmoid, Tanh, Dropout, Reshape, Flatten, Network)
-}
-"""The layers that a model file may name."""
+def _assign(own: Params, values: Mapping[str, Array], what: str) -> None:
+    if differing := own.keys() ^ values.keys():
+        raise ShapeError(f"The network has the {what}s {', '.join(own)}; not in both: {', '.join(differing)}.")
+    for name, value in own.items():
+        if values[name].shape != value.shape:
+            raise ShapeError(f"The {what} {name} expects shape {value.shape}; got {values[name].shape}.")
+    for name, value in own.items():
+        value[...] = values[name]

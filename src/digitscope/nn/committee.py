@@ -1,0 +1,154 @@
+"""Several opinions on one image: the mean of their probabilities."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from digitscope.arrays import Array
+from digitscope.errors import ShapeError
+from digitscope.nn.layer import Backward, Layer, Params
+from digitscope.nn.losses import softmax
+from digitscope.nn.network import Network
+
+
+class Committee(Network):
+    """Networks side by side. Each gives logits; the outcome is the logarithm of the mean of their probabilities.
+
+    y[k,n] = log (1/M) sum_m p_m[k,n],  p_m = softmax(f_m(x))
+    df_m[k,n] = r_m[k,n] - p_m[k,n] sum_j r_m[j,n],  r_m[k,n] = dy[k,n] p_m[k,n] / sum_i p_i[k,n]
+    dx = sum_m of f_m's own dx for df_m
+
+    softmax(y) is the mean of the members' probabilities, so a committee is used as any network is. r_m is the share
+    that member m has in the answer.
+
+    Shapes: x what the members take -> y (classes, N)
+    Raises: ShapeError for a committee of none, and where members differ in their classes.
+    Source: Hansen and Salamon 1990.
+    """
+
+    def __init__(self, *members: Layer) -> None:
+        super().__init__(*members)
+        if not members:
+            raise ShapeError("Committee expects at least 1 member; got none.")
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        opinions = [member.forward(x, training=training, rng=rng) for member in self.layers]
+        y, shares = mean_opinion([logits for logits, _ in opinions])
+
+        def backward(dy: Array) -> tuple[Array, Params]:
+            dx, grads = np.zeros_like(x), {}
+            for i, ((_, member_backward), share) in enumerate(zip(opinions, shares, strict=True)):
+                member_dx, own = member_backward(share(dy))
+                dx += member_dx
+                grads.update({f"{i}.{name}": value for name, value in own.items()})
+            return dx, grads
+
+        return y, backward
+
+    def forward_without_dx(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        return self.forward(x, training=training, rng=rng)
+
+    def measure(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
+        twin = self._with_layers([member.measure(batches)[1] for member in self.layers])
+        return [twin.forward(x)[0] for x in batches], twin
+
+
+class ShiftAverage(Layer):
+    """One network that looks at the image several times, each time moved a little; the outcome as in `Committee`.
+
+    y = log (1/S) sum_s softmax(f(x moved by s)),  s the (rows, columns) in `shifts`, paper coming in
+    dx = sum_s of f's dx, moved back; df as in Committee
+
+    Only for use: while training it is f.
+
+    Shapes: x (D, N), the columns being images of height x width -> y (classes, N)
+    Raises: ShapeError where x has not height x width numbers, and for no shifts.
+    Source: Krizhevsky, Sutskever and Hinton 2012, section 4.1.
+    """
+
+    def __init__(self, network: Layer, height: int, width: int, shifts: Sequence[Sequence[int]]) -> None:
+        super().__init__()
+        self.network, self.height, self.width = network, height, width
+        self.shifts = tuple((int(down), int(right)) for down, right in shifts)
+        self.params, self.statistics = network.params, network.statistics
+        if not self.shifts:
+            raise ShapeError("ShiftAverage expects at least 1 shift; got none.")
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        if training:
+            return self.network.forward(x, training=True, rng=rng)
+        if x.shape[0] != self.height * self.width:
+            raise ShapeError(f"ShiftAverage expects ({self.height * self.width}, N); got {x.shape}.")
+        images = x.reshape(self.height, self.width, -1)
+        opinions = [self.network.forward(moved(images, *shift).reshape(x.shape)) for shift in self.shifts]
+        y, shares = mean_opinion([logits for logits, _ in opinions])
+
+        def backward(dy: Array) -> tuple[Array, Params]:
+            dx, grads = np.zeros_like(images), {name: np.zeros_like(p) for name, p in self.params.items()}
+            for (down, right), (_, view_backward), share in zip(self.shifts, opinions, shares, strict=True):
+                view_dx, own = view_backward(share(dy))
+                dx += moved(view_dx.reshape(images.shape), -down, -right)
+                for name, value in own.items():
+                    grads[name] += value
+            return dx.reshape(x.shape), grads
+
+        return y, backward
+
+    def measure(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
+        twin = type(self)(self.network.measure(batches)[1], self.height, self.width, self.shifts)
+        return [twin.forward(x)[0] for x in batches], twin
+
+    def convert(self, change: Callable[[Array], Array]) -> Self:
+        return type(self)(self.network.convert(change), self.height, self.width, self.shifts)
+
+    def config(self) -> dict[str, Any]:
+        shifts = [list(shift) for shift in self.shifts]
+        (network,) = Network(self.network).config()["layers"]
+        return {"network": network, "height": self.height, "width": self.width, "shifts": shifts}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        (network,) = Network.from_config({"layers": [config["network"]]}).layers
+        return cls(**{**config, "network": network})
+
+
+def mean_opinion(logits: Sequence[Array]) -> tuple[Array, list[Callable[[Array], Array]]]:
+    """y = log of the mean of softmax(z_m), and for each m the function dy -> dz_m; formulas in `Committee`.
+
+    Shapes: M arrays (classes, N) -> (classes, N)
+    """
+    if len({z.shape for z in logits}) > 1:
+        raise ShapeError(f"A mean expects logits of one shape; got {', '.join(str(z.shape) for z in logits)}.")
+    opinions = [softmax(z) for z in logits]
+    # Far below the smallest probability that matters, and above what a logarithm cannot take.
+    total = sum(opinions[1:], opinions[0]) + np.finfo(logits[0].dtype).tiny
+    y: Array = np.log(total / len(logits))
+
+    def share(p: Array) -> Callable[[Array], Array]:
+        def backward(dy: Array) -> Array:
+            r = dy * p / total
+            dz: Array = r - p * r.sum(axis=0)
+            return dz
+
+        return backward
+
+    return y, [share(p) for p in opinions]
+
+
+def moved(images: Array, down: int, right: int) -> Array:
+    """The images moved by so many pixels, zeros coming in. (H, W, N) -> (H, W, N)"""
+    height, width, _ = images.shape
+    # Further than out of the image is as far as out of it.
+    down, right = max(-height, min(down, height)), max(-width, min(right, width))
+    result: Array = np.zeros_like(images)
+    result[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = images[
+        max(-down, 0) : height + min(-down, 0), max(-right, 0) : width + min(-right, 0)
+    ]
+    return result

@@ -1,0 +1,44 @@
+"""The residual connection."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from digitscope.arrays import Array
+from digitscope.errors import ShapeError
+from digitscope.nn.layer import Backward, Params
+from digitscope.nn.network import Network
+
+
+class Residual(Network):
+    """Layers whose output is added to their input, so that they need only learn what to change.
+
+    y = x + f(x), f the layers one after the other
+    dx = dy + df, df being f's own dx for dy: the derivative has a way past the layers, however many there are.
+
+    Shapes: any, y like x. Raises: ShapeError where f(x) has another shape than x.
+    Source: He et al. 2015, "Deep residual learning", section 3.2.
+    """
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        f, f_backward = super().forward(x, training=training, rng=rng)
+        if f.shape != x.shape:
+            raise ShapeError(f"Residual expects layers that keep the shape {x.shape}; they give {f.shape}.")
+
+        def backward(dy: Array) -> tuple[Array, Params]:
+            df, grads = f_backward(dy)
+            return dy + df, grads
+
+        return x + f, backward
+
+    def forward_without_dx(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        return self.forward(x, training=training, rng=rng)
+
+    def measure(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
+        outputs, measured = super().measure(batches)
+        return [x + f for x, f in zip(batches, outputs, strict=True)], measured

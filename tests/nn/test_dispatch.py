@@ -1,0 +1,290 @@
+"""The network runs on any array that follows NumPy's protocols, and never takes it back to the host.
+
+`Device` stands for an array on a GPU, as CuPy's: it can be reached through NumPy's functions and operators alone, does
+not become a NumPy array by itself, and does not mix with one.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from digitscope.arrays import Array
+from digitscope.nn import (
+    LAYERS,
+    LOSSES,
+    Adam,
+    AdamW,
+    AveragePool2D,
+    BatchNorm,
+    Committee,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool2D,
+    GradientDescent,
+    Layer,
+    LeakyReLU,
+    Loss,
+    MaxPool2D,
+    MeanSquaredError,
+    Momentum,
+    Network,
+    Optimizer,
+    ReLU,
+    Reshape,
+    Residual,
+    ShiftAverage,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    Tanh,
+    clip_scale,
+    gradient_norm,
+    softmax,
+    to_batch,
+)
+
+
+class Device(NDArrayOperatorsMixin):
+    """An array elsewhere. Even one number stays there until float() or int() asks for it."""
+
+    def __init__(self, held: Any) -> None:
+        self.held: Array = np.asarray(held)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        raise TypeError("an array on the device must be brought to the host explicitly")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        assert all(isinstance(out, Device) for out in kwargs.get("out", ())), "written to the host"
+        return to_device(getattr(ufunc, method)(*to_host(inputs), **to_host(kwargs)), kwargs.get("out"))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function in (np.asarray, np.array):  # with like=: the one way from the host to the device
+            return Device(function(*args, **kwargs))
+        return to_device(function(*to_host(args), **to_host(kwargs)))
+
+    def __getitem__(self, key: Any) -> Any:
+        return to_device(self.held[to_host(key)])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.held[to_host(key)] = to_host(value)
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def __float__(self) -> float:
+        return float(self.held)
+
+    def __int__(self) -> int:
+        return int(self.held)
+
+    def __bool__(self) -> bool:
+        return bool(self.held)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("shape", "ndim", "dtype", "size", "strides", "itemsize", "nbytes"):
+            return getattr(self.held, name)
+        if name == "T":
+            return Device(self.held.T)
+        if name in ("reshape", "transpose", "sum", "mean", "max", "min", "argmax", "astype", "copy", "ravel"):
+            method = getattr(self.held, name)
+            return lambda *args, **kwargs: to_device(method(*to_host(args), **to_host(kwargs)))
+        raise AttributeError(name)
+
+
+def to_host(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        raise TypeError("an array on the host does not mix with arrays on the device")
+    if isinstance(value, Device):
+        return value.held
+    if isinstance(value, (tuple, list)):
+        return type(value)(to_host(v) for v in value)
+    if isinstance(value, dict):
+        return {key: to_host(v) for key, v in value.items()}
+    return value
+
+
+def to_device(value: Any, out: Any = None) -> Any:
+    if out is not None:
+        return out[0]
+    if isinstance(value, (tuple, list)):
+        return type(value)(to_device(v) for v in value)
+    return Device(value) if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def move(array: Array) -> Any:
+    return Device(array.copy())
+
+
+def same(one: Any, other: Array) -> None:
+    """That is on the device, and holds the same numbers of the same type."""
+    assert type(one) is Device
+    np.testing.assert_array_equal(one.held, other, strict=True)
+
+
+RNG = np.random.default_rng(0)
+
+
+def conv(inputs: int, outputs: int, kernel: int, **options: Any) -> Conv2D:
+    return Conv2D(inputs, outputs, kernel, rng=RNG, **options)
+
+
+def small() -> Network:
+    return Network(Reshape(1, 6, 6), conv(1, 2, 3), BatchNorm(2), ReLU(), Flatten(), Dense(32, 4, rng=RNG))
+
+
+CASES: list[tuple[Layer, tuple[int, ...]]] = [
+    (Dense(6, 5, rng=RNG), (6, 7)),
+    (Dense(1000, 3, rng=RNG), (1000, 5)),  # long sums
+    (Dense(784, 10, rng=RNG), (784, 150)),  # few rows
+    (conv(2, 3, 3), (2, 6, 5, 4)),
+    (conv(2, 3, 3, stride=2, padding=1, bias=False), (2, 6, 5, 4)),
+    (conv(8, 16, 5), (8, 14, 14, 30)),  # more than BLAS is given at a time
+    (conv(2, 3, 1), (2, 6, 5, 4)),
+    (MaxPool2D(2), (2, 6, 5, 4)),
+    (MaxPool2D(3, 2), (2, 6, 5, 4)),
+    (AveragePool2D(2), (2, 6, 5, 4)),
+    (AveragePool2D(3, 1), (2, 6, 5, 4)),
+    (GlobalAveragePool2D(), (2, 6, 5, 4)),
+    (BatchNorm(2), (2, 6, 5, 4)),
+    (BatchNorm(6), (6, 9)),
+    (Dropout(0.3), (6, 9)),
+    (ReLU(), (6, 9)),
+    (LeakyReLU(0.1), (6, 9)),
+    (Sigmoid(), (6, 9)),
+    (Tanh(), (6, 9)),
+    (Reshape(2, 3), (6, 9)),
+    (Flatten(), (2, 3, 4)),
+    (Network(Dense(6, 5, rng=RNG), Tanh(), Dense(5, 3, rng=RNG)), (6, 9)),
+    (Residual(conv(2, 2, 3, padding=1), BatchNorm(2), ReLU()), (2, 6, 5, 4)),
+    (Committee(small(), small()), (36, 5)),
+    (ShiftAverage(small(), 6, 6, [(0, 0), (1, -2)]), (36, 5)),
+]
+
+
+def case_name(value: object) -> str:
+    return type(value).__name__ if isinstance(value, Layer) else "x".join(map(str, value)) if value else ""  # type: ignore[call-overload]
+
+
+def test_every_layer_and_every_loss_has_its_case() -> None:
+    assert {type(layer) for layer, _ in CASES} == set(LAYERS.values())
+    assert {type(loss) for loss in LOSS_CASES} == set(LOSSES.values())
+
+
+@pytest.mark.parametrize(("layer", "shape"), CASES, ids=case_name)
+@pytest.mark.parametrize("training", [True, False], ids=["training", "use"])
+def test_a_layer_stays_on_the_device(layer: Layer, shape: tuple[int, ...], training: bool) -> None:
+    x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    twin = layer.convert(move)
+    for forward, twin_forward in (
+        (layer.forward, twin.forward),
+        (layer.forward_without_dx, twin.forward_without_dx),
+    ):
+        y, backward = forward(x, training=training, rng=np.random.default_rng(2))
+        there, backward_there = twin_forward(move(x), training=training, rng=np.random.default_rng(2))
+        same(there, y)
+        dy = np.random.default_rng(3).normal(size=y.shape).astype(np.float32)
+        dx, grads = backward(dy)
+        dx_there, grads_there = backward_there(move(dy))
+        same(dx_there, dx)
+        assert grads_there.keys() == grads.keys() == layer.params.keys()
+        for name, g in grads.items():
+            same(grads_there[name], g)
+
+
+def test_statistics_are_measured_on_the_device() -> None:
+    network = Network(Committee(small(), small()))
+    batches = [np.random.default_rng(n).normal(size=(36, n)).astype(np.float32) for n in (5, 8)]
+    outputs, measured = network.measure(batches)
+    there, measured_there = network.convert(move).measure([move(x) for x in batches])
+    for one, other in zip(there, outputs, strict=True):
+        same(one, other)
+    for name, value in measured.statistics.items():
+        same(measured_there.statistics[name], value)
+
+
+def test_images_become_a_batch_on_the_device() -> None:
+    images = np.random.default_rng(4).integers(0, 256, (5, 6, 7), dtype=np.uint8)
+    same(to_batch(move(images)), to_batch(images))
+
+
+LOSS_CASES: list[Loss] = [SoftmaxCrossEntropy(), SoftmaxCrossEntropy(label_smoothing=0.1), MeanSquaredError()]
+
+
+@pytest.mark.parametrize("loss", LOSS_CASES, ids=repr)
+def test_a_loss_stays_on_the_device_but_for_its_number(loss: Loss) -> None:
+    outputs = np.random.default_rng(5).normal(size=(4, 6)).astype(np.float32)
+    labels = np.array([0, 3, 1, 2, 3, 0])
+    value, backward = loss.forward(outputs, labels)
+    there, backward_there = loss.forward(move(outputs), move(labels))
+    assert type(there) is float
+    assert there == value
+    same(backward_there(0.5), backward(0.5))
+    same(loss.probabilities(move(outputs)), loss.probabilities(outputs))
+    same(softmax(move(outputs)), softmax(outputs))
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [GradientDescent(weight_decay=0.1), Momentum(), Momentum(nesterov=True), Adam(), AdamW()],
+    ids=repr,
+)
+def test_an_optimizer_stays_on_the_device(optimizer: Optimizer) -> None:
+    rng = np.random.default_rng(6)
+    params = {"0.weight": rng.normal(size=(4, 3)).astype(np.float32), "0.bias": rng.normal(size=3).astype(np.float32)}
+    params_there = {name: move(p) for name, p in params.items()}
+    state, state_there = optimizer.start(params), optimizer.start(params_there)
+    for step in range(3):
+        grads = {name: rng.normal(size=p.shape).astype(np.float32) for name, p in params.items()}
+        grads_there = {name: move(g) for name, g in grads.items()}
+        norm = gradient_norm(grads_there)
+        assert norm == gradient_norm(grads)
+        assert clip_scale(norm, 1.0) == clip_scale(gradient_norm(grads), 1.0)
+        optimizer.update(params, grads, state, 0.1, step)
+        optimizer.update(params_there, grads_there, state_there, 0.1, step)
+    for name, p in params.items():
+        same(params_there[name], p)
+        for slot, arrays in state.items():
+            same(state_there[slot][name], arrays[name])
+
+
+def test_a_whole_network_learns_on_the_device() -> None:
+    network = Network(*small().layers[:-1], Dropout(0.2), Dense(32, 4, rng=np.random.default_rng(7)))
+    twin = network.convert(move)
+    images = np.random.default_rng(8).integers(0, 256, (12, 6, 6), dtype=np.uint8)
+    labels = np.arange(12) % 4
+    loss, optimizer = SoftmaxCrossEntropy(), Momentum()
+
+    def learn(network: Network, images: Array, labels: Array) -> float:
+        state = optimizer.start(network.params)
+        for step in range(5):
+            y, backward = network.forward_without_dx(to_batch(images), training=True, rng=np.random.default_rng(step))
+            value, loss_backward = loss.forward(y, labels)
+            optimizer.update(network.params, backward(loss_backward(1.0))[1], state, 0.1, step)
+        return value
+
+    assert learn(twin, move(images), move(labels)) == learn(network, images, labels)
+    for name, p in network.params.items():
+        same(twin.params[name], p)
+    network.params = {name: np.zeros_like(p) for name, p in network.params.items()}
+    twin.params = {name: np.zeros_like(p) for name, p in twin.params.items()}
+    same(twin.params["1.weight"], network.params["1.weight"])
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        np.asarray,
+        lambda x: np.zeros(3) * x,
+        lambda x: x + np.arange(3.0),
+        lambda x: np.where(np.array([True, False, True]), x, x),
+        lambda x: x[np.array([0, 1])],
+        lambda x: np.add(x, x, out=np.zeros(3)),
+    ],
+)
+def test_whatever_leaves_the_device_would_be_noticed(leave: Callable[[Any], object]) -> None:
+    with pytest.raises((TypeError, AssertionError), match="host"):
+        leave(Device(np.arange(3.0)))
