@@ -1,6 +1,8 @@
 """How a network learns: one generator of results, checkpoints, and threads that do not change the outcome."""
 
+from digitscope.training.averaging import Averaging, ExponentialAverage, TailAverage
 from digitscope.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from digitscope.training.device import to_device
 from digitscope.training.inference import evaluate, network_outputs
 from digitscope.training.loop import train
 from digitscope.training.results import Epoch, Step
@@ -9,15 +11,19 @@ from digitscope.training.team import default_threads
 
 __all__ = [
     "HISTORY_COLUMNS",
+    "Averaging",
     "Checkpoint",
     "Epoch",
+    "ExponentialAverage",
     "Plan",
     "Run",
     "Step",
+    "TailAverage",
     "default_threads",
     "evaluate",
     "load_checkpoint",
     "network_outputs",
     "save_checkpoint",
+    "to_device",
     "train",
 ]

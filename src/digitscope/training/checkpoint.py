@@ -10,6 +10,7 @@ import numpy as np
 from digitscope.arrays import Array
 from digitscope.errors import ModelError
 from digitscope.tensors import read_tensors, write_tensors
+from digitscope.training.device import to_device
 from digitscope.training.run import HISTORY_COLUMNS, Run
 
 FORMAT = 1
@@ -23,19 +24,22 @@ def save_checkpoint(path: Path, run: Run, settings: Mapping[str, Any]) -> None:
     arrays: dict[str, Array] = {f"param/{name}": p for name, p in run.network.params.items()}
     for slot, state in run.optimizer_state.items():
         arrays.update({f"optimizer/{slot}/{name}": array for name, array in state.items()})
+    arrays.update({f"average/{name}": array for name, array in run.average.items()})
     for column, values in run.history.items():
         arrays[f"history/{column}"] = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
     about = {
         "format": FORMAT,
         "settings": dict(settings),
         "plan": repr(run.plan),
+        "member": run.member,
         "epoch": run.epoch,
         "batch": run.batch,
         "seconds": run.seconds,
         "order": run.order.bit_generator.state,
         "shard_rngs": [rng.bit_generator.state for rng in run.shard_rngs],
     }
-    write_tensors(path, "checkpoint", arrays, about)
+    to_cpu = to_device("cpu")
+    write_tensors(path, "checkpoint", {name: to_cpu(array) for name, array in arrays.items()}, about)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Checkpoint:
         targets = {f"param/{name}": p for name, p in run.network.params.items()}
         for slot, state in run.optimizer_state.items():
             targets.update({f"optimizer/{slot}/{name}": array for name, array in state.items()})
+        targets.update({f"average/{name}": array for name, array in run.average.items()})
         history = {f"history/{column}" for column in HISTORY_COLUMNS}
         if differing := arrays.keys() ^ (targets.keys() | history):
             raise ModelError(f"{self.path}: not in both checkpoint and network: {', '.join(sorted(differing))}.")
@@ -74,7 +79,7 @@ class Checkpoint:
             raise ModelError(f"{self.path}: expected {len(run.shard_rngs)} shards; got {len(about['shard_rngs'])}.")
         for name, target in targets.items():
             target[...] = arrays[name]
-        run.epoch, run.batch, run.seconds = about["epoch"], about["batch"], about["seconds"]
+        run.member, run.epoch, run.batch, run.seconds = (about[k] for k in ("member", "epoch", "batch", "seconds"))
         run.order.bit_generator.state = about["order"]
         for rng, state in zip(run.shard_rngs, about["shard_rngs"], strict=True):
             rng.bit_generator.state = state

@@ -5,9 +5,10 @@ import numpy as np
 from digitscope.arrays import Array
 from digitscope.nn import Layer, Loss, to_batch
 from digitscope.training.blas import blas_threads
+from digitscope.training.memory import keep_freed_memory
 from digitscope.training.team import Team
 
-CHUNK = 500
+CHUNK = 100
 """Images that one thread works on at a time: enough for fast products, few enough for the cache."""
 
 
@@ -24,7 +25,8 @@ def network_outputs(network: Layer, images: Array, *, threads: int = 1) -> Array
     def work(i: int) -> None:
         results[i] = network.forward(to_batch(images[i * CHUNK : (i + 1) * CHUNK]))[0]
 
-    with blas_threads(1), Team(threads) as team:
+    keep_freed_memory()
+    with blas_threads(1), Team(min(threads, chunks)) as team:
         team.run(work, chunks)
     return results[0] if chunks == 1 else np.concatenate(results, axis=1)
 

@@ -11,11 +11,13 @@ import numpy as np
 from digitscope.arrays import Array
 from digitscope.errors import DivergenceError, TrainingError
 from digitscope.nn import Loss, Network, Params, clip_scale, gradient_norm, to_batch
+from digitscope.training.averaging import add_to_average
 from digitscope.training.blas import blas_threads
+from digitscope.training.device import Transfer, to_device
 from digitscope.training.inference import evaluate
 from digitscope.training.memory import keep_freed_memory
 from digitscope.training.results import Epoch, Step
-from digitscope.training.run import Run
+from digitscope.training.run import Augmentation, Run
 from digitscope.training.team import Team
 
 REPORTS = 100
@@ -35,6 +37,7 @@ def train(
     *,
     validation: tuple[Array, Array] | None = None,
     threads: int = 1,
+    device: str = "cpu",
 ) -> Iterator[Step | Epoch]:
     """Trains run.network in place, from where the run stands to the end of its plan.
 
@@ -45,24 +48,35 @@ def train(
     same bit for bit with any number of threads. Between two results the run may be saved: it then holds all that
     is needed to go on.
 
+    On device "cuda" the steps run on a GPU, by CuPy; images are augmented, and the network is validated, here.
+
     Shapes: images uint8 (N, H, W) or (N, D), labels integers (N,)
-    Raises: TrainingError where images and labels do not fit; DivergenceError where a loss is not finite: the
+    Raises: TrainingError where there is no such device, or where images and labels do not fit; DivergenceError where a loss is not finite: the
     network then has the weights from before that step.
     """
-    plan, network = run.plan, run.network
+    plan = run.plan
     _check(images, labels)
+    transfer = to_device(device)
+    if device != "cpu":
+        threads = 1
+        run.move(transfer)
     keep_freed_memory()
     batches = plan.batches(len(images))
-    steps = plan.epochs * batches
+    steps = plan.epochs * batches  # of one learner
     every = max(1, batches // REPORTS)
     with blas_threads(_threads_for_blas(run, images, labels, threads)), Team(threads) as team:
-        stepper = _Stepper(run, images, labels, team)
-        while run.epoch < plan.epochs:
+        stepper = None
+        while run.epoch < run.epochs:
+            if run.epoch == (run.member + 1) * plan.epochs:
+                run.next_learner()
+                stepper = None
+            stepper = stepper or _Stepper(run, images, labels, team, transfer)
             after, order = run.draw_order(len(images))
             loss, right, seen = 0.0, 0, 0
             began = time.perf_counter()
             while run.batch < batches:
-                step = run.epoch * batches + run.batch
+                before = run.member * steps
+                step = run.epoch * batches + run.batch - before
                 learning_rate = plan.schedule(step, steps)
                 report = (run.batch + 1) % every == 0 or run.batch + 1 == batches
                 done = stepper.take(order, step, steps, learning_rate, need_norm=report)
@@ -73,8 +87,8 @@ def train(
                     run.seconds += elapsed
                     result = Step(
                         epoch=run.epoch + 1,
-                        step=step + 1,
-                        steps=steps,
+                        step=before + step + 1,
+                        steps=run.epochs * batches,
                         loss=loss / seen,
                         accuracy=right / seen,
                         learning_rate=learning_rate,
@@ -89,10 +103,15 @@ def train(
             run.epoch, run.batch, run.order = run.epoch + 1, 0, after
             validation_loss = validation_accuracy = None
             if validation is not None:
-                validation_loss, validation_accuracy = evaluate(network, plan.loss, *validation, threads=threads)
+                began = time.perf_counter()
+                outcome = run.outcome(images)
+                run.seconds += time.perf_counter() - began
+                validation_loss, validation_accuracy = evaluate(outcome, plan.loss, *validation, threads=threads)
                 run.history["validation_loss"][-1] = validation_loss
                 run.history["validation_accuracy"][-1] = validation_accuracy
             yield Epoch(run.epoch, validation_loss, validation_accuracy, run.seconds)
+    if device != "cpu":
+        run.move(to_device("cpu"))
 
 
 @dataclass(frozen=True)
@@ -108,9 +127,9 @@ class _Done:
 class _Stepper:
     """Takes one step after the other, its threads each on a shard of the batch or on a part of the parameters."""
 
-    def __init__(self, run: Run, images: Array, labels: Array, team: Team) -> None:
-        self.run, self.images, self.labels, self.team = run, images, labels, team
-        params = run.network.params
+    def __init__(self, run: Run, images: Array, labels: Array, team: Team, transfer: Transfer) -> None:
+        self.run, self.images, self.labels, self.team, self.transfer = run, images, labels, team, transfer
+        params = run.learner.params
         # With one shard a batch the other threads are BLAS's, which spin while they wait: no room for parts.
         several = run.plan.shards(len(images)) > 1 and sum(p.size for p in params.values()) >= PARAMETERS_WORTH_SHARING
         self.parts = team.threads if several else 1
@@ -118,6 +137,7 @@ class _Stepper:
         self.states = [
             {slot: self._part(arrays, i) for slot, arrays in run.optimizer_state.items()} for i in range(self.parts)
         ]
+        self.averages = [self._part(run.average, i) for i in range(self.parts)]
 
     def take(self, order: Array, step: int, steps: int, learning_rate: float, *, need_norm: bool) -> _Done:
         run, plan = self.run, self.run.plan
@@ -133,7 +153,14 @@ class _Stepper:
             # A full batch needs no shuffling, and slices need no copy.
             rows = slice(low, high) if plan.batch_size is None else order[low:high]
             results[i] = shard_gradients(
-                run.network, plan.loss, self.images[rows], self.labels[rows], (high - low) / size, run.shard_rngs[i]
+                run.learner,
+                plan.loss,
+                self.images[rows],
+                self.labels[rows],
+                (high - low) / size,
+                run.shard_rngs[i],
+                plan.augment,
+                self.transfer,
             )
 
         self.team.run(learn_shard, len(cuts))
@@ -161,6 +188,8 @@ class _Stepper:
                 for g in part.values():
                     g *= scale
             plan.optimizer.update(self.params[i], part, self.states[i], learning_rate, step)
+            if plan.averaging is not None:
+                add_to_average(self.averages[i], self.params[i], plan.averaging.rate(step, steps))
 
         self.team.run(update, self.parts)
         return _Done(loss, sum(right for _, right, _ in results), size, norm)
@@ -173,14 +202,24 @@ class _Stepper:
 
 
 def shard_gradients(
-    network: Network, loss: Loss, images: Array, labels: Array, share: float, rng: np.random.Generator
+    network: Network,
+    loss: Loss,
+    images: Array,
+    labels: Array,
+    share: float,
+    rng: np.random.Generator,
+    augment: Augmentation | None = None,
+    transfer: Transfer | None = None,
 ) -> tuple[float, int, Params]:
     """One shard's part of its batch's loss, how many images it got right, and its part of the gradient.
 
     share is the shard's size over the batch's: the loss of the batch is sum(share * loss of shard).
     """
     with np.errstate(over="ignore", invalid="ignore"):  # What overflows makes the loss not finite, which is looked at.
-        outputs, backward = network.forward_without_dx(to_batch(images), training=True, rng=rng)
+        inputs = to_batch(images) if augment is None else augment(images, rng)
+        if transfer is not None:
+            inputs, labels = transfer(inputs), transfer(labels)
+        outputs, backward = network.forward_without_dx(inputs, training=True, rng=rng)
         value, loss_backward = loss.forward(outputs, labels)
         right = int(np.count_nonzero(outputs.argmax(axis=0) == labels))
         return share * value, right, backward(loss_backward(share))[1]
@@ -212,7 +251,7 @@ def _threads_for_blas(run: Run, images: Array, labels: Array, threads: int) -> i
         with blas_threads(limit):
             began = time.perf_counter()
             result = shard_gradients(
-                run.network, plan.loss, images[:size], labels[:size], 1.0, np.random.default_rng(0)
+                run.learner, plan.loss, images[:size], labels[:size], 1.0, np.random.default_rng(0), plan.augment
             )
             return time.perf_counter() - began, result[2]
 

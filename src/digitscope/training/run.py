@@ -1,13 +1,25 @@
 """A training: what was planned, and how far it has come."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from digitscope.nn import Loss, Network, Optimizer, Schedule
+from digitscope.arrays import Array
+from digitscope.nn import Committee, Loss, Network, Optimizer, Params, Schedule, ShiftAverage, to_batch
 from digitscope.nn.optimizers import State
+from digitscope.training.averaging import Averaging
+from digitscope.training.blas import blas_threads
+from digitscope.training.device import Transfer, to_device
 from digitscope.training.results import Step
+
+Augmentation = Callable[[Array, np.random.Generator], Array]
+"""(images uint8 (N, H, W), rng) -> a network's input, float32 (H W, N)"""
+
+CHUNK = 100
+MEASURED = 2000
+"""Images that statistics are measured on."""
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -31,11 +43,18 @@ class Plan:
     optimizer: Optimizer
     schedule: Schedule
     epochs: int
+    """Of each member, where the network is a committee."""
     batch_size: int | None
     """Images a step; None for all of them, which is what the word gradient descent meant at first."""
     shard_size: int | None = None
     """Images that one thread works on at a time; None for a whole batch. Part of the plan, because the sum over a
     batch's shards is rounded differently where they are cut differently."""
+    augment: Augmentation | None = None
+    """What is done to images before the network learns from them."""
+    averaging: Averaging | None = None
+    """The average of the weights that is the outcome; None for the last weights."""
+    shifts: tuple[tuple[int, int], ...] = ()
+    """Pixels down and right by which an image is moved for each look at it; none for one look at it as it is."""
 
     def batches(self, images: int) -> int:
         """Steps an epoch; the last one may be of fewer images."""
@@ -49,7 +68,10 @@ class Plan:
 
 @dataclass
 class Run:
-    """A training under way: everything that changes, which is what a checkpoint holds."""
+    """A training under way: everything that changes, which is what a checkpoint holds.
+
+    A committee's members learn one after the other, each by the whole plan.
+    """
 
     network: Network
     plan: Plan
@@ -58,8 +80,12 @@ class Run:
     """Where the order of images comes from, as it was before the current epoch's order was drawn."""
     shard_rngs: list[np.random.Generator]
     """For each shard of a batch, where its dropout and the like come from; so it does not matter who works on it."""
+    average: Params
+    """The average of the learner's weights so far; empty where the plan has none."""
+    member: int = 0
+    """Which member of a committee learns, from 0."""
     epoch: int = 0
-    """Epochs completed."""
+    """Epochs completed, by all members together."""
     batch: int = 0
     """Batches done in the current epoch."""
     seconds: float = 0.0
@@ -70,7 +96,45 @@ class Run:
     def start(cls, network: Network, plan: Plan, images: int, rng: np.random.Generator) -> "Run":
         """A training of this many images, with all its randomness from `rng`."""
         order, *shard_rngs = rng.spawn(1 + plan.shards(images))
-        return cls(network, plan, plan.optimizer.start(network.params), order, shard_rngs)
+        run = cls(network, plan, {}, order, shard_rngs, {})
+        run.start_learner()
+        return run
+
+    @property
+    def learners(self) -> list[Network]:
+        """The members of a committee, or the network itself."""
+        first = self.network.layers[0]
+        members = first.layers if isinstance(first, Committee) else ()
+        return [member for member in members if isinstance(member, Network)] or [self.network]
+
+    @property
+    def learner(self) -> Network:
+        """Which of them learns."""
+        return self.learners[self.member]
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the images in all."""
+        return self.plan.epochs * len(self.learners)
+
+    def start_learner(self) -> None:
+        """The optimizer's state and the average before the learner's first step."""
+        params = self.learner.params
+        self.optimizer_state = self.plan.optimizer.start(params)
+        self.average = {name: p.copy() for name, p in params.items()} if self.plan.averaging else {}
+
+    def next_learner(self) -> None:
+        """Leaves the learner with the average of its weights, and goes on to the next."""
+        if self.average:
+            self.learner.params = self.average
+        self.member += 1
+        self.start_learner()
+
+    def move(self, transfer: Transfer) -> None:
+        """Brings everything that steps work on to another device."""
+        self.network = self.network.convert(transfer)
+        for state in (*self.optimizer_state.values(), self.average):
+            state.update({name: transfer(array) for name, array in state.items()})
 
     def draw_order(self, images: int) -> tuple[np.random.Generator, np.ndarray[tuple[int], np.dtype[np.int64]]]:
         """The current epoch's order of images, and the generator as it is after drawing it.
@@ -81,6 +145,29 @@ class Run:
             return self.order, np.arange(images)
         after = deepcopy(self.order)
         return after, after.permutation(images)
+
+    def outcome(self, images: Array) -> Network:
+        """The network as it is to be used: with the average of the weights where the plan has one, and statistics
+        measured on images that it learns from; of a committee, the members that have learned. Depends on nothing
+        else, and leaves the run as it is.
+
+        Its arrays may be the run's own: it is for use before the next step.
+        """
+        to_cpu = to_device("cpu")
+        learners = self.learners
+        trained = [learner.convert(to_cpu) for learner in learners[: self.member + 1]]
+        if self.average:
+            trained[-1] = trained[-1].convert(np.copy)
+            trained[-1].params = {name: to_cpu(mean) for name, mean in self.average.items()}
+        network = trained[0] if len(learners) == 1 else Network(Committee(*trained))
+        if network.statistics:
+            chosen = images[:: -(-len(images) // MEASURED)]
+            with blas_threads(1):  # so that the statistics are the same on any machine, as the weights are
+                network = network.measure([to_batch(chosen[i : i + CHUNK]) for i in range(0, len(chosen), CHUNK)])[1]
+        if self.plan.shifts:
+            _, height, width = images.shape
+            network = Network(ShiftAverage(network, height, width, self.plan.shifts))
+        return network
 
     def note(self, result: Step) -> None:
         """Adds a line to the history."""

@@ -1,0 +1,63 @@
+"""Averages of the weights along the way, which are better than the last weights: the noise of the steps cancels."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from digitscope.errors import TrainingError
+from digitscope.nn import Params
+
+
+class Averaging(ABC):
+    """average <- average + rate (w - average) after every step, with a rate that depends on the step."""
+
+    @abstractmethod
+    def rate(self, step: int, steps: int) -> float:
+        """The share that the weights after `step` (from 0) of `steps` take in the average; 1 makes it those weights."""
+
+
+@dataclass(frozen=True)
+class ExponentialAverage(Averaging):
+    """The average of all weights, those of k steps ago counting decay^k.
+
+    average_t = sum_k decay^k w_(t-k) / sum_k decay^k, whose rate is (1 - decay) / (1 - decay^(t+1))
+
+    Source: Polyak and Juditsky 1992; with decay as in Tarvainen and Valpola 2017.
+    """
+
+    decay: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay < 1:
+            raise TrainingError(f"ExponentialAverage expects a decay from 0 to below 1; got {self.decay}.")
+
+    def rate(self, step: int, steps: int) -> float:
+        return (1 - self.decay) / (1 - self.decay ** (step + 1))
+
+
+@dataclass(frozen=True)
+class TailAverage(Averaging):
+    """The plain mean of the weights after each of the last steps, `share` of all.
+
+    Source: Izmailov et al. 2018, "Averaging weights leads to wider optima".
+    """
+
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise TrainingError(f"TailAverage expects a share of the steps, from 0 to 1; got {self.share}.")
+
+    def rate(self, step: int, steps: int) -> float:
+        first = round((1 - self.share) * steps)
+        return 1 / max(1, step - first + 1)
+
+
+def add_to_average(average: Params, params: Params, rate: float) -> None:
+    """Takes one step of the average, in place."""
+    for name, mean in average.items():
+        if rate == 1.0:
+            mean[...] = params[name]
+        else:
+            difference = params[name] - mean
+            difference *= rate
+            mean += difference

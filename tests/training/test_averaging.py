@@ -1,0 +1,177 @@
+"""Averages of the weights against their formulas, alone and in a training; and the outcome of a run."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitscope.arrays import Array
+from digitscope.data import DataSet
+from digitscope.errors import TrainingError
+from digitscope.nn import (
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Flatten,
+    Momentum,
+    Network,
+    OneCycle,
+    ReLU,
+    Reshape,
+    SoftmaxCrossEntropy,
+    to_batch,
+)
+from digitscope.training import Averaging, ExponentialAverage, Plan, Run, Step, TailAverage, train
+from digitscope.training.averaging import add_to_average
+
+PLAN = Plan(
+    loss=SoftmaxCrossEntropy(),
+    optimizer=Momentum(),
+    schedule=OneCycle(0.1),
+    epochs=2,
+    batch_size=64,
+    shard_size=32,
+    averaging=TailAverage(0.4),
+)
+
+
+def walk(averaging: Averaging, weights: Array) -> Array:
+    """The average after each of the steps, (steps, size)."""
+    average = {"w": np.full_like(weights[0], 1e9)}  # what stands there before the first step does not count
+    after = []
+    for step, w in enumerate(weights):
+        add_to_average(average, {"w": w}, averaging.rate(step, len(weights)))
+        after.append(average["w"].copy())
+    return np.array(after)
+
+
+@given(decay=st.floats(0, 0.9999), steps=st.integers(1, 60), seed=st.integers(0, 2**32 - 1))
+def test_the_exponential_average_is_its_formula(decay: float, steps: int, seed: int) -> None:
+    weights = np.random.default_rng(seed).normal(size=(steps, 3))
+    for t, average in enumerate(walk(ExponentialAverage(decay), weights)):
+        shares = [decay**k for k in range(t + 1)]
+        expected = sum(share * weights[t - k] for k, share in enumerate(shares)) / sum(shares)
+        np.testing.assert_allclose(average, expected, rtol=1e-9, atol=1e-9)
+
+
+@given(share=st.floats(0, 1), steps=st.integers(1, 60), seed=st.integers(0, 2**32 - 1))
+def test_the_tail_average_is_the_mean_of_the_last_steps(share: float, steps: int, seed: int) -> None:
+    weights = np.random.default_rng(seed).normal(size=(steps, 3))
+    averages = walk(TailAverage(share), weights)
+    first = round((1 - share) * steps)
+    for t, average in enumerate(averages):
+        expected = weights[t] if t < first else weights[first : t + 1].mean(axis=0)
+        np.testing.assert_allclose(average, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_tail_averages_worked_by_hand() -> None:
+    weights = np.arange(1.0, 11.0)[:, None]
+    assert walk(TailAverage(0.3), weights)[-1].tolist() == [9]
+    assert walk(TailAverage(1.0), weights)[-1].tolist() == pytest.approx([5.5])
+    assert walk(TailAverage(0.0), weights)[-1].tolist() == [10]
+    assert walk(ExponentialAverage(0.5), weights[:2])[-1].tolist() == pytest.approx([(2 + 0.5) / 1.5])
+
+
+def test_an_average_is_taken_in_place_and_of_the_same_type() -> None:
+    average = {"a": np.zeros((2, 2), np.float32), "b": np.ones(3, np.float32)}
+    own = dict(average)
+    params = {"a": np.full((2, 2), 4, np.float32), "b": np.zeros(3, np.float32)}
+    add_to_average(average, params, 0.25)
+    assert average == own
+    assert average["a"].tolist() == [[1, 1], [1, 1]]
+    assert average["b"].tolist() == [0.75, 0.75, 0.75]
+    assert average["a"].dtype == np.float32
+    assert params["a"].tolist() == [[4, 4], [4, 4]]
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0, 2.0, float("nan")])
+def test_a_decay_that_averages_nothing_is_refused(decay: float) -> None:
+    with pytest.raises(TrainingError, match=f"a decay from 0 to below 1; got {decay}"):
+        ExponentialAverage(decay)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_of_more_than_all_is_refused(share: float) -> None:
+    with pytest.raises(TrainingError, match=f"from 0 to 1; got {share}"):
+        TailAverage(share)
+
+
+def start(plan: Plan, images: int) -> Run:
+    rng = np.random.default_rng(3)
+    network = Network(
+        Reshape(1, 28, 28),
+        Conv2D(1, 4, 5, stride=3, bias=False, rng=rng),
+        BatchNorm(4),
+        ReLU(),
+        Flatten(),
+        Dense(256, 10, rng=rng),
+    )
+    return Run.start(network, plan, images, rng)
+
+
+def everything(run: Run) -> dict[str, bytes]:
+    arrays = {**run.network.params, **run.network.statistics}
+    state = {f"{slot} {name}": v for slot, values in run.optimizer_state.items() for name, v in values.items()}
+    averages = {f"average {name}": value for name, value in run.average.items()}
+    return {name: value.tobytes() for name, value in {**arrays, **state, **averages}.items()}
+
+
+@pytest.mark.parametrize("averaging", [TailAverage(0.4), ExponentialAverage(0.8)], ids=repr)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_training_averages_the_weights_after_each_step(few: DataSet, averaging: Averaging, threads: int) -> None:
+    run = start(replace(PLAN, averaging=averaging), 300)
+    after: list[dict[str, Array]] = []
+    for result in train(run, few.x_train[:300], few.y_train[:300], threads=threads):
+        if isinstance(result, Step):
+            after.append({name: p.astype(np.float64) for name, p in run.network.params.items()})
+    assert len(after) == 10
+    for name, average in run.average.items():
+        weights = np.array([params[name] for params in after])
+        np.testing.assert_allclose(average, walk(averaging, weights)[-1], rtol=1e-4, atol=1e-6)
+        assert not np.allclose(average, weights[-1], rtol=1e-4, atol=1e-6)
+
+
+def test_averaging_does_not_change_what_is_learned(few: DataSet) -> None:
+    runs = [start(replace(PLAN, averaging=averaging), 300) for averaging in (None, TailAverage(0.4))]
+    for run in runs:
+        list(train(run, few.x_train[:300], few.y_train[:300]))
+    assert runs[0].average == {}
+    for name, p in runs[0].network.params.items():
+        np.testing.assert_array_equal(p, runs[1].network.params[name])
+
+
+@pytest.mark.parametrize("averaging", [None, TailAverage(0.4)], ids=repr)
+def test_the_outcome_has_the_average_and_measured_statistics_and_leaves_the_run_alone(
+    few: DataSet, averaging: Averaging | None
+) -> None:
+    images = few.x_train[:300]
+    run = start(replace(PLAN, averaging=averaging), 300)
+    for _ in train(run, images, few.y_train[:300]):
+        before = everything(run)
+        outcome = run.outcome(images)
+        assert everything(run) == before
+        for name, value in (run.average or run.network.params).items():
+            np.testing.assert_array_equal(outcome.params[name], value)
+    assert not run.network.statistics["2.mean"].any()
+    x = Network(*outcome.layers[:2]).forward(to_batch(images))[0].astype(np.float64)
+    np.testing.assert_allclose(outcome.statistics["2.mean"], x.mean(axis=(1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(outcome.statistics["2.variance"], x.var(axis=(1, 2, 3)), rtol=1e-5)
+
+
+def test_the_outcome_is_measured_on_images_from_everywhere(few: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digitscope.training.run.MEASURED", 100)
+    run = start(PLAN, 300)
+    images = few.x_train[:300]
+    outcome = run.outcome(images)
+    x = Network(*outcome.layers[:2]).forward(to_batch(images[::3]))[0].astype(np.float64)
+    np.testing.assert_allclose(outcome.statistics["2.mean"], x.mean(axis=(1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(outcome.statistics["2.variance"], x.var(axis=(1, 2, 3)), rtol=1e-5)
+
+
+def test_with_nothing_to_add_the_outcome_is_the_network() -> None:
+    rng = np.random.default_rng(4)
+    network = Network(Dense(784, 10, rng=rng))
+    run = Run.start(network, replace(PLAN, averaging=None), 300, rng)
+    assert run.outcome(np.zeros((300, 28, 28), np.uint8)) is network
