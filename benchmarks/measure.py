@@ -2,7 +2,8 @@
 
     uv run python -m benchmarks.measure --recipe mlp --seeds 1 2 3 4 5
 
-Each seed is a `digitscope train --json` of its own, timed from start to end.
+Each seed is a `digitscope train --json` of its own, timed from start to end. A long recipe is measured sooner with
+--threads 1 --at-once 2: the weights come out the same bit for bit, only the seconds are then those of one thread.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,14 @@ from typing import Any
 from benchmarks.machine import commit, machine, versions
 from digitscope.recipes import RECIPES
 from digitscope.records import read_record, records_folder
+from digitscope.training import default_threads
 
 
-def train(recipe: str, seed: int, folder: Path) -> dict[str, Any]:
+def train(recipe: str, seed: int, threads: int, folder: Path) -> dict[str, Any]:
     """One run's figures: what --json prints, the whole command's seconds, and its peak memory in MB."""
     command = [sys.executable, "-m", "digitscope", "train", "--recipe", recipe, "--seed", str(seed), "--json"]
     began = time.perf_counter()
+    command += ["--threads", str(threads)]
     process = subprocess.Popen([*command, "--out", str(folder)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     figures: dict[str, Any] = json.loads(process.stdout.read())
@@ -46,26 +50,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", required=True, choices=RECIPES)
     parser.add_argument("--seeds", required=True, type=int, nargs="+")
+    parser.add_argument("--threads", type=int, default=default_threads())
+    parser.add_argument("--at-once", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="a folder for the trained models")
     options = parser.parse_args()
-    runs = []
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in options.seeds:
-            runs.append(train(options.recipe, seed, Path(folder) / str(seed)))
-            print(json.dumps(runs[-1]), flush=True)
-    seeds = " ".join(map(str, options.seeds))
+    path = records_folder() / options.recipe / "record.json"
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(options.at_once) as pool:
+        folder = options.keep or Path(temporary)
+
+        def run(seed: int) -> dict[str, Any]:
+            figures = train(options.recipe, seed, options.threads, folder / f"{options.recipe}-{seed}")
+            print(json.dumps(figures), flush=True)
+            return figures
+
+        runs = list(pool.map(run, options.seeds))
+    command = [f"--recipe {options.recipe}", f"--seeds {' '.join(map(str, options.seeds))}"]
+    if (options.threads, options.at_once) != (default_threads(), 1):
+        command.append(f"--threads {options.threads} --at-once {options.at_once}")
     recipe = RECIPES[options.recipe]
     content = {
         "recipe": recipe.name,
         "title": recipe.title,
         "published": recipe.published,
-        "command": f"uv run python -m benchmarks.measure --recipe {recipe.name} --seeds {seeds}",
+        "command": f"uv run python -m benchmarks.measure {' '.join(command)}",
+        "threads": options.threads,
         "machine": machine(),
         "versions": versions("numpy", "digitscope"),
         "commit": commit(),
         "date": datetime.now(UTC).date().isoformat(),
         "runs": runs,
     }
-    path = records_folder() / recipe.name / "record.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     print(read_record(path).claim)

@@ -1,159 +1,213 @@
-"""The peers of benchmarks.speed, each in a process of its own: reads questions as JSON lines, answers in kind.
+"""The peers, each in a process of its own: reads questions as JSON lines, answers in kind. benchmarks/rounds.py asks.
 
-Imported by PyTorch's environment too, which has NumPy and not Digitscope's dependencies.
+Imported by PyTorch's environment too, which has NumPy, threadpoolctl and safetensors beside it.
 """
 
+import argparse
 import itertools
 import json
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from digitscope.data import load_mnist
+from benchmarks.networks import CONVNETS, NETWORKS, SHARDS, for_mnist, plain
+from digitscope.arrays import Array
+from digitscope.data import DataSet, load_data
+from digitscope.model import Model
+from digitscope.nn import Conv2D, Dense, Momentum, Network
+from digitscope.recipes import Recipe, Training
+from digitscope.training import Epoch, Step, evaluate, train
 
-THREADS = 2
-RATE, MOMENTUM = 0.05, 0.9
-UNIT = 12_000
-"""Images of one measurement: a fifth of an epoch, so that peers take turns faster than the machine's mood changes."""
-STEPS = 5
-"""Steps of one measurement of a full batch."""
-Run = Callable[[], object]
-"""Learns from some images, about UNIT of them, and returns how many; or does something else that is timed."""
+SINGLE = 100
+"""Images that are predicted one by one in one measurement."""
+Run = Callable[[], int]
+"""Does some work, and returns for how many images."""
 
 
 def timed(run: Run) -> float:
-    """Seconds; for as many images as an epoch has, if the run says how many it took."""
+    """Seconds an image."""
     began = time.perf_counter()
     images = run()
-    seconds = time.perf_counter() - began
-    return seconds * 60_000 / images if isinstance(images, int) else seconds
+    return (time.perf_counter() - began) / images
 
 
 class Worker:
-    """A peer: `settings` lists what it may be set to, `prepare` makes one run of a network with a setting."""
+    """A peer: a method for each task makes one run of it with a setting, `settings` lists what it may be set to."""
 
     packages: tuple[str, ...] = ("numpy",)
 
-    def __init__(self) -> None:
-        (self.x, y), _ = load_mnist()
-        self.y = y.astype(np.int64)
-        self.best: dict[str, Any] = {}
+    def __init__(self, network: str, threads: int, unit: int, images: int | None) -> None:
+        """threads: at most so many; unit: images of one measurement, about; images: how many to train on, None: all."""
+        self.recipe, self.threads, self.unit = NETWORKS[network], threads, unit
+        self.data: DataSet = load_data("mnist")
+        if images is not None:
+            self.data = replace(self.data, x_train=self.data.x_train[:images], y_train=self.data.y_train[:images])
+        self.best: dict[str, dict[str, Any]] = {}
         self.runs: dict[str, Run] = {}
 
-    def settings(self) -> list[dict[str, Any]]:
+    def settings(self, task: str) -> list[dict[str, Any]]:
         return [{}]
 
-    def prepare(self, hidden: int, batch: int | None, setting: dict[str, Any]) -> Run:
-        raise TypeError(f"{type(self).__name__} must define prepare")
+    def training(self, recipe: Recipe) -> Training:
+        return recipe.start(self.data, 0)
 
-    def answer(self, question: dict[str, Any]) -> Any:
-        do = question.pop("do")
-        key = json.dumps(question)
-        if do == "versions":
-            from importlib.metadata import version
+    def network(self) -> Network:
+        return for_mnist(self.recipe)
 
-            return {"python": platform.python_version(), **{name: version(name) for name in self.packages}}
-        if do == "memory":
-            import resource
+    def test_images(self) -> tuple[Array, Array]:
+        assert self.data.x_test is not None
+        assert self.data.y_test is not None
+        return self.data.x_test, self.data.y_test
 
-            return round(
-                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-            )
-        if do == "rate":
-            return matrix_product_rate()
-        if do == "tune":
-            tried = []
-            for setting in self.settings():
-                run = self.prepare(question["hidden"], question["batch"], setting)
-                run()
-                tried.append((min(timed(run) for _ in range(2)), setting))
-            self.best[key] = min(tried, key=lambda pair: pair[0])[1]
-            return self.best[key]
-        if key not in self.runs:
-            self.runs[key] = self.prepare(question["hidden"], question["batch"], self.best[key])
-        return timed(self.runs[key])
+    # The answers to questions:
 
+    def versions(self) -> dict[str, str]:
+        from importlib.metadata import version
 
-def matrix_product_rate() -> float:
-    """Floating-point operations a second of a large float32 product, with all threads."""
-    from threadpoolctl import threadpool_limits
+        return {"python": platform.python_version(), **{name: version(name) for name in self.packages}}
 
-    a = np.ones((3072, 3072), dtype=np.float32)
-    with threadpool_limits(THREADS):
-        a @ a
-        return 2 * 3072**3 / min(timed(lambda: a @ a) for _ in range(3))
+    def memory(self) -> int:
+        """The process's peak so far, in MB."""
+        import resource  # not on Windows
+
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
+
+    def rate(self) -> float:
+        """Floating-point operations a second of a large float32 product, with all threads."""
+        from threadpoolctl import threadpool_limits
+
+        a = np.ones((3072, 3072), dtype=np.float32)
+
+        def product() -> int:
+            a @ a
+            return 1
+
+        with threadpool_limits(self.threads):
+            product()
+            return 2 * 3072**3 / min(timed(product) for _ in range(3))
+
+    def tune(self, task: str) -> dict[str, Any]:
+        """Tries all settings, in turn, and keeps the fastest."""
+        settings = self.settings(task)
+        runs = [getattr(self, task)(setting) for setting in settings]
+        if len(runs) > 1:
+            rounds = [[timed(run) for run in runs] for _ in range(3)]
+            fastest = [min(times) for times in zip(*rounds[1:], strict=True)]  # the first one warms up
+            self.best[task] = settings[fastest.index(min(fastest))]
+            while runs:  # the last one first: each of our trainings restores the BLAS threads that it found
+                runs.pop()
+            runs = [getattr(self, task)(self.best[task])]
+        else:
+            self.best[task] = settings[0]
+        self.runs[task] = runs[0]
+        runs[0]()
+        return self.best[task]
+
+    def time(self, task: str) -> float:
+        return timed(self.runs[task])
 
 
 class Ours(Worker):
     packages = ("numpy", "digitscope")
+    results: Iterator[Step | Epoch]
 
-    def prepare(self, hidden: int, batch: int | None, setting: dict[str, Any]) -> Run:
-        from digitscope.nn import Constant, Dense, GradientDescent, Momentum, Network, ReLU, SoftmaxCrossEntropy
-        from digitscope.recipes.seed import RECIPE
-        from digitscope.training import Plan, Run, Step, train
+    def settings(self, task: str) -> list[dict[str, Any]]:
+        if task in ("predict", "predict_one"):
+            return [{"threads": n} for n in range(1, self.threads + 1)]
+        own = self.recipe.plan.shard_size
+        return [{"shard_size": size} for size in (SHARDS if self.recipe in CONVNETS else (own,))]
 
-        images = self.x if batch else self.x[:41_000]
-        labels = self.y[: len(images)]
-        rng = np.random.default_rng(0)
-        network = Network(Dense(784, hidden, rng=rng), ReLU(), Dense(hidden, 10, rng=rng))
-        plan = Plan(
-            loss=SoftmaxCrossEntropy(),
-            optimizer=Momentum(momentum=MOMENTUM) if batch else GradientDescent(),
-            schedule=Constant(RATE if batch else 0.1),
-            epochs=1_000_000,
-            batch_size=batch,
-            shard_size=None if batch else RECIPE.plan.shard_size,
-        )
-        results = train(Run.start(network, plan, len(images), rng), images, labels, threads=THREADS)
-        state = {"steps": 0}
+    def learn(self, setting: dict[str, Any]) -> Run:
+        """The network alone: see networks.plain."""
+        return self._learn(plain(self.recipe), setting)
 
-        def run() -> int | None:
-            if batch is None:
-                for _ in range(2 * STEPS):  # a step and the end of its epoch
-                    next(results)
-                return None
-            before = state["steps"]
-            while (state["steps"] - before) * batch < UNIT:
+    def learn_all(self, setting: dict[str, Any]) -> Run:
+        """With the recipe's augmentation and average."""
+        return self._learn(self.recipe, setting)
+
+    def _learn(self, recipe: Recipe, setting: dict[str, Any]) -> Run:
+        plan = replace(recipe.plan, epochs=1_000_000, shard_size=setting["shard_size"])
+        t = self.training(replace(recipe, plan=plan))
+        count, batches, size = len(t.images), plan.batches(len(t.images)), plan.batch_size or len(t.images)
+        results = train(t.run, t.images, t.labels, threads=self.threads)
+        seen = 0
+
+        def run() -> int:
+            nonlocal seen
+            before = seen
+            while seen - before < self.unit:
                 result = next(results)
                 if isinstance(result, Step):
-                    state["steps"] = result.step
-            return (state["steps"] - before) * batch
+                    epochs, steps = divmod(result.step, batches)
+                    seen = epochs * count + min(steps * size, count)
+            return seen - before
 
         return run
 
+    def predict(self, setting: dict[str, Any]) -> Run:
+        model, (images, _) = Model(self.network(), self.recipe.plan.loss, (28, 28)), self.test_images()
+        return lambda: len(model.probabilities(images[: self.unit], **setting))
+
+    def predict_one(self, setting: dict[str, Any]) -> Run:
+        model, (images, _) = Model(self.network(), self.recipe.plan.loss, (28, 28)), self.test_images()
+        return lambda: sum(len(model.probabilities(images[i : i + 1], **setting)) for i in range(SINGLE))
+
+    def begin(self, seed: int, epochs: int | None) -> int:
+        """Starts the recipe's training; returns its epochs."""
+        self.started = self.recipe.changed(epochs=epochs).start(self.data, seed)
+        self.runs.clear()
+        self.results = iter(())  # ends the training before, and with it its hold on the BLAS threads
+        t = self.started
+        self.results = train(t.run, t.images, t.labels, threads=self.threads)
+        return t.run.plan.epochs
+
+    def epoch(self) -> dict[str, float]:
+        """Trains for one epoch: seconds of training so far, and the test accuracy, which is not timed."""
+        next(result for result in self.results if isinstance(result, Epoch))
+        run = self.started.run
+        outcome = run.outcome(self.started.images)
+        accuracy = evaluate(outcome, run.plan.loss, *self.test_images(), threads=self.threads)[1]
+        return {"seconds": run.seconds, "accuracy": accuracy}
+
 
 class ScikitLearn(Worker):
+    """Momentum and one hidden layer only."""
+
     packages = ("numpy", "scikit-learn")
 
-    def settings(self) -> list[dict[str, Any]]:
-        return [{"blas_threads": n, "dtype": dtype} for n in (1, THREADS) for dtype in ("float32", "float64")]
+    def settings(self, task: str) -> list[dict[str, Any]]:
+        threads = range(1, self.threads + 1)
+        return [{"blas_threads": n, "dtype": dtype} for n in threads for dtype in ("float32", "float64")]
 
-    def prepare(self, hidden: int, batch: int | None, setting: dict[str, Any]) -> Run:
+    def learn(self, setting: dict[str, Any]) -> Run:
         from sklearn.neural_network import MLPClassifier
         from threadpoolctl import threadpool_limits
 
-        x = (self.x.reshape(-1, 784) / 255).astype(setting["dtype"])
-
+        plan = plain(self.recipe).plan
+        assert isinstance(plan.optimizer, Momentum)
+        x, y = (self.data.x_train.reshape(-1, 784) / 255).astype(setting["dtype"]), self.data.y_train
+        *hidden, _ = (layer.out_features for layer in self.network().layers if isinstance(layer, Dense))
         network = MLPClassifier(
-            (hidden,),
+            hidden,
             solver="sgd",
-            batch_size=batch,
-            learning_rate_init=RATE,
-            momentum=MOMENTUM,
-            nesterovs_momentum=False,
+            batch_size=plan.batch_size,
+            learning_rate_init=plan.schedule.learning_rate,
+            momentum=plan.optimizer.momentum,
+            nesterovs_momentum=plan.optimizer.nesterov,
             alpha=0.0,
         )
-        starts = itertools.cycle(range(0, len(x), UNIT))
+        starts = itertools.cycle(range(0, len(x) - self.unit + 1, self.unit))
 
         def run() -> int:
-            rows = slice(start := next(starts), start + UNIT)
+            rows = slice(start := next(starts), start + self.unit)
             with threadpool_limits(setting["blas_threads"]):
-                network.partial_fit(x[rows], self.y[rows], classes=np.arange(10))
-            return UNIT
+                network.partial_fit(x[rows], y[rows], classes=np.arange(10))
+            return self.unit
 
         return run
 
@@ -161,42 +215,89 @@ class ScikitLearn(Worker):
 class PyTorch(Worker):
     packages = ("numpy", "torch")
 
-    def settings(self) -> list[dict[str, Any]]:
-        return [{"threads": n, "optimizer": kind} for n in (1, THREADS) for kind in ("foreach", "fused", "plain")]
+    def __init__(self, network: str, threads: int, unit: int, images: int | None) -> None:
+        super().__init__(network, threads, unit, images)
+        from benchmarks.twin import check_twin
 
-    def prepare(self, hidden: int, batch: int | None, setting: dict[str, Any]) -> Run:
+        check_twin(self.network(), self.recipe.plan, self.data.x_train[:20], self.data.y_train[:20])
+
+    def settings(self, task: str) -> list[dict[str, Any]]:
+        layouts = (False, True) if any(_convolves(layer) for layer in self.network().layers) else (False,)
+        choices: dict[str, tuple[Any, ...]] = {"threads": tuple(range(1, self.threads + 1)), "channels_last": layouts}
+        if task == "learn":
+            choices["optimizer"] = ("foreach", "fused", "plain")
+        if task == "predict":
+            choices["chunk"] = (100, 1000)
+        return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+
+    def learn(self, setting: dict[str, Any]) -> Run:
         import torch
-        from torch.nn import Linear, ReLU, Sequential
-        from torch.nn.functional import cross_entropy
 
-        x = torch.from_numpy(self.x.reshape(-1, 784).astype(np.float32) / 255)
-        y = torch.from_numpy(self.y)
-        network = Sequential(Linear(784, hidden), ReLU(), Linear(hidden, 10))
-        kind = {"foreach": {"foreach": True}, "fused": {"fused": True}, "plain": {"foreach": False}}
-        optimizer = torch.optim.SGD(network.parameters(), RATE, MOMENTUM, **kind[setting["optimizer"]])
-        assert batch is not None
+        from benchmarks.twin import Twin, rows
+
+        recipe = plain(self.recipe)
+        t = self.training(recipe)
+        x, y = rows(t.images), torch.from_numpy(t.labels.astype(np.int64))
+        size, rate = recipe.plan.batch_size or len(x), recipe.plan.schedule.learning_rate
+        twin = Twin(t.run.network, recipe.plan, setting)
 
         def run() -> int:
             torch.set_num_threads(setting["threads"])
-            order = torch.randperm(len(x))[: UNIT // batch * batch]
-            for rows in order.split(batch):
-                optimizer.zero_grad(set_to_none=True)
-                cross_entropy(network(x[rows]), y[rows]).backward()
-                optimizer.step()
+            order = torch.randperm(len(x))[: self.unit]
+            for places in order.split(size):
+                twin.step(x[places], y[places], rate)
             return len(order)
 
         return run
+
+    def predict(self, setting: dict[str, Any]) -> Run:
+        return self._predict(setting, min(self.unit, len(self.test_images()[0])), setting["chunk"])
+
+    def predict_one(self, setting: dict[str, Any]) -> Run:
+        return self._predict(setting, SINGLE, 1)
+
+    def _predict(self, setting: dict[str, Any], count: int, chunk: int) -> Run:
+        import torch
+
+        from benchmarks.twin import module_of
+
+        module = module_of(self.network(), channels_last=setting["channels_last"]).eval()
+        images = self.test_images()[0].reshape(-1, 784)
+
+        def run() -> int:
+            torch.set_num_threads(setting["threads"])
+            with torch.inference_mode():
+                for start in range(0, count, chunk):
+                    x = torch.from_numpy(images[start : start + chunk]).float().div_(255)
+                    module(x).softmax(1).numpy()
+            return count
+
+        return run
+
+    def begin(self, seed: int, epochs: int | None) -> int:
+        """Starts the recipe's training; returns its epochs. The settings are those that `learn` was fastest with."""
+        from benchmarks.twin import TwinTraining
+
+        self.runs.clear()
+        training = self.recipe.changed(epochs=epochs).start(self.data, seed)
+        self.twin = TwinTraining(training, self.best["learn"], self.threads)
+        return training.run.plan.epochs
+
+    def epoch(self) -> dict[str, float]:
+        """As ours, and the part of the seconds that went into the augmentation, which is ours."""
+        self.twin.epoch()
+        accuracy = self.twin.accuracy(*self.test_images())
+        return {"seconds": self.twin.seconds, "augment_seconds": self.twin.augment_seconds, "accuracy": accuracy}
 
 
 class Notebook(Worker):
     """The seed as its notebook had it: float64, one array of all images, a new array for every operation."""
 
-    def prepare(self, hidden: int, batch: int | None, setting: dict[str, Any]) -> Run:
-        X = self.x[:41_000].reshape(-1, 784).T / 255.0
-        Y = self.y[:41_000]
-        rng = np.random.default_rng(0)
-        shapes = ((hidden, 784), (hidden, 1), (10, hidden), (10, 1))
-        params = [rng.random(shape) - 0.5 for shape in shapes]
+    def learn(self, setting: dict[str, Any]) -> Run:
+        t = self.training(self.recipe)
+        X = t.images.reshape(-1, 784).T / 255.0
+        Y = t.labels
+        params = [p.astype(np.float64) for p in t.run.network.params.values()]
 
         def step() -> None:
             W1, b1, W2, b2 = params
@@ -215,16 +316,35 @@ class Notebook(Worker):
             gradients = (dW1, db1, dW2, db2)
             params[:] = [p - 0.1 * g for p, g in zip(params, gradients, strict=True)]
 
-        def run() -> None:
-            for _ in range(STEPS):
+        def run() -> int:
+            steps = -(-self.unit // Y.size)
+            for _ in range(steps):
                 step()
+            return steps * Y.size
 
         return run
 
 
+def _convolves(layer: object) -> bool:
+    return isinstance(layer, Conv2D) or any(_convolves(inner) for inner in getattr(layer, "layers", ()))
+
+
 WORKERS = {"digitscope": Ours, "scikit-learn": ScikitLearn, "PyTorch": PyTorch, "notebook": Notebook}
 
-if __name__ == "__main__":
-    worker = WORKERS[sys.argv[1]]()
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name", choices=WORKERS)
+    parser.add_argument("network", choices=NETWORKS)
+    for number in ("threads", "unit"):
+        parser.add_argument(f"--{number}", type=int, required=True)
+    parser.add_argument("--images", type=int)
+    options = vars(parser.parse_args())
+    worker = WORKERS[options.pop("name")](**options)
     for line in sys.stdin:
-        print(json.dumps(worker.answer(json.loads(line))), flush=True)
+        question = json.loads(line)
+        print(json.dumps(getattr(worker, question.pop("do"))(**question)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

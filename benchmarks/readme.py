@@ -22,7 +22,7 @@ def main() -> None:
         re.sub(r"<!-- ladder -->.*<!-- end of ladder -->", lambda _: table, text, flags=re.DOTALL), encoding="utf-8"
     )
     for name, record in records.items():
-        path = ROOT / "src" / "digitscope" / "recipes" / f"{name}.py"
+        path = ROOT / "src" / "digitscope" / "recipes" / f"{name.replace('-', '_')}.py"
         claim = textwrap.fill(record.claim, width=116)
         source = path.read_text(encoding="utf-8")
         before, _, rest = source.partition("\nTest accuracy ")

@@ -1,0 +1,39 @@
+"""Predicting beside peers: MNIST's 10,000 test images, and one image at a time.
+
+    uv run python -m benchmarks.predict --torch PYTHON
+
+From bytes to probabilities. The networks have their first, random weights: they take as long as trained ones. It is one
+look at an image, also where a recipe takes several.
+"""
+
+from contextlib import ExitStack
+
+from benchmarks.machine import machine
+from benchmarks.networks import CONVNETS, NETWORKS
+from benchmarks.rounds import Peer, alternate, arguments, show, start
+
+DEFAULT = [name for name in ("mlp", "convnet", "deep") if name in NETWORKS]
+TASKS = (("predict", 10_000, "10,000 images"), ("predict_one", 1, "one image"))
+
+
+def main() -> None:
+    parser = arguments(__doc__, rounds=25)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, metavar="NAME")
+    options = parser.parse_args()
+    print(machine())
+    print("onnxruntime: left out, since Digitscope has no export to ONNX yet")
+    for name in options.networks or [*DEFAULT, CONVNETS[0].name]:
+        print(f"\n{name}: {NETWORKS[name].title}", flush=True)
+        with ExitStack() as stack:
+            peers = [Peer("digitscope", name, unit=10_000, quick=options.quick)]
+            if options.torch:
+                peers.append(Peer("PyTorch", name, python=options.torch, unit=10_000, quick=options.quick))
+            start(stack, peers)
+            for task, images, what in TASKS:
+                medians = alternate(peers, 2 if options.quick else options.rounds, task)
+                print(f"  {what}")
+                show(medians, images)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""What each rung of the ladder takes: time, share of the machine's rate in matrix products, memory, and what a second
+thread gives.
+
+    uv run python -m benchmarks.rungs
+
+Whole recipes, with their augmentation and average of the weights; no peers but the same recipe on one thread. The share
+counts the products of dense and convolutional layers only (`digitscope.nn.operations`).
+"""
+
+from benchmarks.machine import machine
+from benchmarks.networks import training_operations
+from benchmarks.rounds import Peer, alternate, arguments, rate
+from digitscope.recipes import RECIPES
+
+
+def main() -> None:
+    parser = arguments(__doc__, rounds=15)
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES), metavar="NAME")
+    options = parser.parse_args()
+    print(machine())
+    rows = []
+    for name in options.recipes:
+        print(name, flush=True)
+        work = training_operations(RECIPES[name])
+        with (
+            Peer("digitscope", name, quick=options.quick) as two,
+            Peer("digitscope", name, threads=1, quick=options.quick) as one,
+        ):
+            medians = alternate([two, one], 2 if options.quick else options.rounds, "learn_all")
+            memory, possible = two.ask("memory"), rate(two)
+        seconds, alone = medians[two.name], medians[one.name]
+        rows.append(
+            f"{name:<12}{work / 1e6:>10.2f}{60_000 * alone:>10.2f} s{60_000 * seconds:>10.2f} s{alone / seconds:>9.2f}"
+            f"{work / seconds / 1e9:>10.1f}{work / seconds / possible:>8.0%}{memory:>8} MB"
+        )
+    heads = f"{'recipe':<12}{'MFLOP':>10}{'1 thread':>12}{'2 threads':>12}{'times':>9}{'GFLOP/s':>10}{'share':>8}"
+    print(f"\nSeconds for 60,000 images; MFLOP to learn from one.\n{heads}{'memory':>11}", *rows, sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,294 @@
+"""PyTorch's twin of one of our networks: the same layers, weights, loss and optimizer, made of PyTorch's own parts.
+
+Batch normalization takes its mean and variance over a whole batch here; ours takes them over a shard.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from benchmarks.networks import Standardize
+from digitscope.arrays import Array
+from digitscope.nn import (
+    Adam,
+    AveragePool2D,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool2D,
+    GradientDescent,
+    Layer,
+    LeakyReLU,
+    Loss,
+    MaxPool2D,
+    MeanSquaredError,
+    Momentum,
+    Network,
+    Optimizer,
+    ReLU,
+    Reshape,
+    Residual,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    Tanh,
+    to_batch,
+)
+from digitscope.nn.committee import moved
+from digitscope.recipes import Training
+from digitscope.training import Plan
+from digitscope.training.blas import blas_threads
+from digitscope.training.run import MEASURED
+from digitscope.training.team import Team
+
+CHUNK = 1000
+"""Images that a module is given at a time where it does not learn."""
+
+
+class Apply(nn.Module):  # type: ignore[misc]
+    """y = f(x, *modules), as a module."""
+
+    def __init__(self, f: Callable[..., Any], *modules: Any) -> None:
+        super().__init__()
+        self.f, self.inner = f, nn.ModuleList(modules)
+
+    def forward(self, x: Any) -> Any:
+        return self.f(x, *self.inner)
+
+
+def module_of(network: Layer, *, channels_last: bool = False) -> Any:
+    """A module that maps rows (N, D) to rows (N, classes), with copies of the network's parameters and statistics.
+
+    Its parameters are in the order of the network's. Raises: TypeError for a layer that it does not know.
+    """
+    module = _module(network, channels_last, in_place=False)
+    return module.to(memory_format=torch.channels_last) if channels_last else module
+
+
+def _module(layer: Layer, channels_last: bool, *, in_place: bool) -> Any:
+    match layer:
+        case Residual():
+            return Apply(lambda x, f: x + f(x), _row(layer, channels_last))
+        case Network() if type(layer) is Network:
+            return _row(layer, channels_last)
+        case Dense():
+            return _filled(nn.Linear(layer.in_features, layer.out_features), layer)
+        case Conv2D():
+            sizes = layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding
+            return _filled(nn.Conv2d(*sizes, bias="bias" in layer.params), layer)
+        case BatchNorm():
+            return _filled(nn.BatchNorm2d(layer.channels, layer.eps), layer)
+        case MaxPool2D():
+            return nn.MaxPool2d(layer.size, layer.stride)
+        case AveragePool2D():
+            return nn.AvgPool2d(layer.size, layer.stride)
+        case GlobalAveragePool2D():
+            return Apply(lambda x: x.mean((2, 3)))
+        case Dropout():
+            return nn.Dropout(layer.rate)
+        case Flatten():
+            return nn.Flatten()
+        case Reshape():
+            return Apply(_reshape(layer.shape, channels_last))
+        case Standardize():
+            return Apply(lambda x: (x - layer.mean) / layer.deviation)
+        case ReLU():
+            return nn.ReLU(inplace=in_place)
+        case LeakyReLU():
+            return nn.LeakyReLU(layer.slope)
+        case Sigmoid():
+            return nn.Sigmoid()
+        case Tanh():
+            return nn.Tanh()
+    raise TypeError(f"PyTorch's twin knows no {type(layer).__name__}.")
+
+
+def _row(network: Network, channels_last: bool) -> Any:
+    """The layers one after the other; a ReLU overwrites what nobody else needs, the output of one of these:"""
+    spare = (Dense, Conv2D, BatchNorm, MaxPool2D, AveragePool2D)
+    pairs = itertools.pairwise((None, *network.layers))
+    return nn.Sequential(
+        *(_module(layer, channels_last, in_place=isinstance(before, spare)) for before, layer in pairs if layer)
+    )
+
+
+def _filled(module: Any, layer: Layer) -> Any:
+    with torch.no_grad():
+        for target, p in zip(module.parameters(), layer.params.values(), strict=True):
+            target.copy_(torch.from_numpy(p.reshape(target.shape)))
+        for target, p in zip((b for b in module.buffers() if b.ndim), layer.statistics.values(), strict=True):
+            target.copy_(torch.from_numpy(p))
+    return module
+
+
+def _reshape(shape: tuple[int, ...], channels_last: bool) -> Callable[[Any], Any]:
+    if not channels_last or len(shape) != 3:
+        return lambda x: x.reshape(-1, *shape)
+    if shape[0] == 1:  # the same numbers in the same order: only the strides say that channels are last
+        return lambda x: x.reshape(-1, *shape[1:], 1).permute(0, 3, 1, 2)
+    return lambda x: x.reshape(-1, *shape).contiguous(memory_format=torch.channels_last)
+
+
+def rows(images: Array) -> Any:
+    """Shapes: uint8 (N, H, W) -> a tensor of float32 (N, H W), intensities 0 to 1"""
+    return torch.from_numpy(np.ascontiguousarray(to_batch(images).T))
+
+
+def _loss(loss: Loss) -> Callable[[Any, Any], Any]:
+    match loss:
+        case SoftmaxCrossEntropy():
+            smoothing = loss.label_smoothing
+            return lambda z, y: functional.cross_entropy(z, y, label_smoothing=smoothing)
+        case MeanSquaredError():
+            return lambda a, y: (a - functional.one_hot(y, a.shape[1])).square().sum() / (2 * len(a))
+    raise TypeError(f"PyTorch's twin knows no {type(loss).__name__}.")
+
+
+def _optimizer(optimizer: Optimizer, parameters: Iterator[Any], implementation: str) -> Any:
+    how = {"foreach": {"foreach": True}, "fused": {"fused": True}, "plain": {"foreach": False}}[implementation]
+    match optimizer:
+        case Momentum():
+            return torch.optim.SGD(parameters, 1.0, optimizer.momentum, nesterov=optimizer.nesterov, **how)
+        case GradientDescent():
+            return torch.optim.SGD(parameters, 1.0, **how)
+        case Adam():
+            betas = optimizer.beta1, optimizer.beta2
+            return torch.optim.Adam(parameters, 1.0, betas, optimizer.eps, **how)
+    raise TypeError(f"PyTorch's twin knows no {type(optimizer).__name__}.")
+
+
+class Twin:
+    """A module that learns as the plan says. `setting`: channels_last, and which implementation of the optimizer."""
+
+    def __init__(self, network: Network, plan: Plan, setting: dict[str, Any]) -> None:
+        self.module = module_of(network, channels_last=setting["channels_last"])
+        self.loss = _loss(plan.loss)
+        self.optimizer = _optimizer(plan.optimizer, self.module.parameters(), setting["optimizer"])
+        self.weights = [p for p in self.module.parameters() if p.ndim > 1]
+        self.weight_decay, self.clip_norm = plan.optimizer.weight_decay, plan.optimizer.clip_norm
+
+    def step(self, x: Any, y: Any, learning_rate: float) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        self.loss(self.module(x), y).backward()
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.module.parameters(), self.clip_norm)
+        if self.weight_decay:
+            with torch.no_grad():
+                for weight in self.weights:
+                    weight.mul_(1 - learning_rate * self.weight_decay)
+        self.optimizer.param_groups[0]["lr"] = learning_rate
+        self.optimizer.step()
+
+
+class TwinTraining:
+    """A recipe's whole training by PyTorch, epoch by epoch: the same first weights, images, order, augmentation, rates
+    and average of the weights as ours.
+    """
+
+    def __init__(self, training: Training, setting: dict[str, Any], threads: int) -> None:
+        self.training, self.run = training, training.run
+        self.threads, self.setting = threads, setting
+        self.twin = Twin(self.run.network, self.run.plan, setting)
+        self.average = [p.detach().clone() for p in self.twin.module.parameters()] if self.run.average else []
+        self.x = rows(training.images) if self.run.plan.augment is None else None
+        self.y = torch.from_numpy(training.labels.astype(np.int64))
+        self.seconds, self.augment_seconds = 0.0, 0.0
+
+    def epoch(self) -> None:
+        """Trains for one epoch; `seconds` counts what ours counts: the steps with their augmentation."""
+        plan, images = self.run.plan, len(self.training.images)
+        steps = plan.epochs * plan.batches(images)
+        step = self.run.epoch * plan.batches(images)
+        self.run.order, order = self.run.draw_order(images)
+        torch.set_num_threads(self.setting["threads"])
+        self.twin.module.train()
+        with blas_threads(1), Team(self.threads) as team:
+            began = time.perf_counter()
+            for start in range(0, images, plan.batch_size or images):
+                chosen = order[start : start + (plan.batch_size or images)]
+                places = torch.from_numpy(chosen)
+                x = self.x[places] if self.x is not None else self._augmented(chosen, team)
+                self.twin.step(x, self.y[places], plan.schedule(step, steps))
+                if plan.averaging is not None:
+                    rate = plan.averaging.rate(step, steps)
+                    with torch.no_grad():
+                        for mean, p in zip(self.average, self.twin.module.parameters(), strict=True):
+                            mean.lerp_(p, rate)
+                step += 1
+            self.seconds += time.perf_counter() - began
+        self.run.epoch += 1
+
+    def _augmented(self, chosen: Array, team: Team) -> Any:
+        """Our augmentation of these images, its shards spread over the threads as in our training."""
+        began = time.perf_counter()
+        plan = self.run.plan
+        assert plan.augment is not None
+        augment, size = plan.augment, plan.shard_size or len(chosen)
+        parts: list[Array] = [chosen] * -(-len(chosen) // size)
+
+        def work(i: int) -> None:
+            images = self.training.images[chosen[i * size : (i + 1) * size]]
+            parts[i] = np.ascontiguousarray(augment(images, self.run.shard_rngs[i]).T)
+
+        team.run(work, len(parts))
+        x = torch.from_numpy(np.concatenate(parts))
+        self.augment_seconds += time.perf_counter() - began
+        return x
+
+    def accuracy(self, images: Array, labels: Array) -> float:
+        """Of the network as it is to be used, as in our `Run.outcome`: the average of the weights, statistics measured
+        on images that it learns from, as many looks at an image.
+        """
+        module = deepcopy(self.twin.module).eval()
+        with torch.no_grad():
+            for p, mean in zip(module.parameters(), self.average or list(module.parameters()), strict=True):
+                p.copy_(mean)
+            norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
+            for norm in norms:
+                norm.train()
+                norm.reset_running_stats()
+                norm.momentum = None  # a plain mean over the batches
+            if norms:
+                chosen = self.training.images[:: -(-len(self.training.images) // MEASURED)]
+                for x in rows(chosen).split(CHUNK):
+                    module(x)
+            module.eval()
+            opinions: Any = 0.0
+            for shift in self.run.plan.shifts or ((0, 0),):
+                look = moved(images.transpose(1, 2, 0), *shift).transpose(2, 0, 1)
+                opinions += torch.cat([module(x).softmax(1) for x in rows(look).split(CHUNK)])
+        return float((opinions.argmax(1).numpy() == labels).mean())
+
+
+def check_twin(network: Network, plan: Plan, images: Array, labels: Array) -> None:
+    """Raises: AssertionError where the twin's outputs, loss or derivatives differ from ours, in float64 and in both
+    layouts. As in training, or as in use where dropout would draw other numbers.
+    """
+    training = not _has_dropout(network)
+    ours = network.astype(np.float64)
+    outputs, backward = ours.forward(to_batch(images).astype(np.float64), training=training)
+    loss, loss_backward = plan.loss.forward(outputs, labels)
+    grads = backward(loss_backward(1.0))[1]
+    for channels_last in (False, True):
+        module = module_of(network, channels_last=channels_last).double().train(training)
+        z = module(rows(images).double())
+        value = _loss(plan.loss)(z, torch.from_numpy(labels))
+        value.backward()
+        np.testing.assert_allclose(z.detach().numpy(), outputs.T, rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(float(value.detach()), loss, rtol=1e-6)
+        for (name, p), theirs in zip(ours.params.items(), module.parameters(), strict=True):
+            np.testing.assert_allclose(
+                theirs.grad.numpy().reshape(p.shape), grads[name], rtol=1e-5, atol=1e-8, err_msg=name
+            )
+
+
+def _has_dropout(layer: Layer) -> bool:
+    return isinstance(layer, Dropout) or any(_has_dropout(inner) for inner in getattr(layer, "layers", ()))
