@@ -8,11 +8,14 @@ import pytest
 from digitscope.metrics import (
     Evaluation,
     accuracy,
+    brier_score,
     calibration,
     confusion_matrix,
+    fit_temperature,
     most_confused,
     negative_log_likelihood,
     precision_recall,
+    temper,
     wilson_interval,
 )
 
@@ -53,6 +56,39 @@ def test_negative_log_likelihood() -> None:
     assert math.isfinite(negative_log_likelihood(np.array([1]), np.array([[1.0, 0.0]])))
 
 
+def test_brier_score() -> None:
+    p = np.array([[1.0, 0.0], [0.0, 1.0], [0.75, 0.25]], dtype=np.float32)
+    assert brier_score(np.array([0, 0, 0]), p) == pytest.approx((0 + 2 + 2 * 0.25**2) / 3)
+    assert p[0, 0] == 1  # its argument stays
+
+
+def test_a_temperature_of_two_takes_the_square_root() -> None:
+    p = np.array([[0.8, 0.2], [0.0, 1.0]])
+    np.testing.assert_allclose(temper(p, 2.0)[0], [2 / 3, 1 / 3])
+    np.testing.assert_allclose(temper(p, 0.5)[0], [16 / 17, 1 / 17])
+    np.testing.assert_allclose(temper(p, 1.0), p, atol=1e-30)
+    assert np.isfinite(temper(p, 0.01)).all()
+
+
+@pytest.mark.parametrize("planted", [0.4, 1.0, 2.5])
+def test_a_planted_temperature_is_found(planted: float) -> None:
+    rng = np.random.default_rng(0)
+    true = rng.dirichlet(np.full(5, 0.4), 20_000)
+    labels = (rng.random(20_000)[:, None] > true.cumsum(axis=1)).sum(axis=1).clip(0, 4)
+    said = temper(true, 1 / planted).astype(np.float32)  # what would be right if it were less sure by `planted`
+    found = fit_temperature(labels, said)
+    assert found == pytest.approx(planted, rel=0.03)
+    best = negative_log_likelihood(labels, temper(said, found))
+    for other in (0.98, 1.02):
+        assert best < negative_log_likelihood(labels, temper(said, other * found))
+
+
+def test_the_temperature_ends_somewhere() -> None:
+    p = np.array([[0.9, 0.1], [0.2, 0.8]])
+    assert fit_temperature(np.array([0, 1]), p) == pytest.approx(1 / 20)  # always right: never sure enough
+    assert fit_temperature(np.array([1, 0]), p) == pytest.approx(20)  # always wrong
+
+
 def test_calibration_bins_and_error() -> None:
     p = np.array([[1.0, 0.0], [0.9, 0.1], [0.95, 0.05], [0.55, 0.45]])
     labels = np.array([0, 1, 0, 1])
@@ -70,4 +106,5 @@ def test_an_evaluation_is_all_of_them() -> None:
     assert (result.images, result.accuracy) == (6, 0.5)
     assert result.interval == wilson_interval(0.5, 6)
     np.testing.assert_array_equal(result.confusion, CONFUSION)
+    assert result.brier_score == brier_score(LABELS, p)
     assert result.negative_log_likelihood == pytest.approx(-(math.log(0.925) + math.log(0.025)) / 2)

@@ -9,7 +9,23 @@ import pytest
 from digitscope.data import DataSet
 from digitscope.errors import ModelError, ShapeError
 from digitscope.model import Model
-from digitscope.nn import Dense, MeanSquaredError, Network, ReLU, Sigmoid, SoftmaxCrossEntropy
+from digitscope.nn import (
+    BatchNorm,
+    Committee,
+    Conv2D,
+    Dense,
+    Flatten,
+    MaxPool2D,
+    MeanSquaredError,
+    Network,
+    ReLU,
+    Reshape,
+    Residual,
+    ShiftAverage,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    to_batch,
+)
 
 
 def make(loss: SoftmaxCrossEntropy | MeanSquaredError | None = None) -> Model:
@@ -34,6 +50,51 @@ def test_a_model_comes_back_as_it_was(
     np.testing.assert_array_equal(p, model.probabilities(few.x_train[:20]))
     np.testing.assert_allclose(p.sum(axis=1), np.ones(20), rtol=1e-6)
     np.testing.assert_array_equal(loaded.predict(few.x_train[:20]), p.argmax(axis=1))
+
+
+def test_a_network_of_nested_layers_comes_back_with_its_statistics(tmp_path: Path, few: DataSet) -> None:
+    rng = np.random.default_rng(1)
+
+    def member() -> Network:
+        block = Residual(Conv2D(4, 4, 3, padding=1, bias=False, rng=rng), BatchNorm(4), ReLU())
+        start = Reshape(1, 28, 28), Conv2D(1, 4, 5, stride=3, rng=rng), BatchNorm(4), ReLU()
+        return Network(*start, block, MaxPool2D(2), Flatten(), Dense(64, 10, rng=rng))
+
+    looking = ShiftAverage(Committee(member(), member()), 28, 28, [(0, 0), (0, 1), (-1, 0)])
+    network = Network(looking).measure([to_batch(few.x_train[:200])])[1]
+    assert len(network.statistics) == 8
+    model = Model(network, SoftmaxCrossEntropy(), (28, 28))
+    model.save(tmp_path / "m")
+    loaded = Model.load(tmp_path / "m")
+    assert loaded.parameters == model.parameters
+    assert loaded.network.config() == network.config()
+    assert loaded.network.statistics.keys() == network.statistics.keys()
+    for name, value in {**network.params, **network.statistics}.items():
+        own = {**loaded.network.params, **loaded.network.statistics}[name]
+        np.testing.assert_array_equal(own, value, strict=True)
+    np.testing.assert_array_equal(loaded.probabilities(few.x_train[:20]), model.probabilities(few.x_train[:20]))
+    loaded.save(tmp_path / "again")
+    assert (tmp_path / "m").read_bytes() == (tmp_path / "again").read_bytes()
+    model.save(tmp_path / "half", half=True)
+    half = Model.load(tmp_path / "half").network
+    for name, value in {**network.params, **network.statistics}.items():
+        own = {**half.params, **half.statistics}[name]
+        np.testing.assert_array_equal(own, value.astype(np.float16).astype(np.float32), strict=True)
+
+
+def test_statistics_that_are_missing_or_of_another_shape_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    network = Network(Dense(784, 10), BatchNorm(10))
+    for how, message in (
+        (lambda _, header: header.pop("1.mean"), r"statistics 1\.mean, 1\.variance; not in both: 1\.mean|damaged"),
+        (lambda _, header: header["1.mean"].update(shape=[2, 5]), r"1\.mean expects shape \(10,\); got \(2, 5\)"),
+        (lambda about, _: about["network"]["layers"][1].update(channels=9), r"expects shape \(9,\); got \(10,\)"),
+        (lambda about, _: about["network"]["layers"].pop(1), r"not in both: .*1\."),
+    ):
+        Model(network, SoftmaxCrossEntropy(), (28, 28)).save(path)
+        change(path, how)
+        with pytest.raises((ModelError, ShapeError), match=message):
+            Model.load(path)
 
 
 def test_images_that_do_not_fit_are_refused(few: DataSet) -> None:
@@ -68,7 +129,7 @@ def change(path: Path, how: Any) -> None:
         (lambda about, _: about.pop("network"), "is damaged"),
         (lambda about, _: about.update(loss="eval"), "is damaged"),
         (lambda about, _: about.update(image_shape=[28]), "is damaged"),
-        (lambda _, header: header["0.bias"].update(dtype="I32"), "0.bias expects float32; got int32"),
+        (lambda _, header: header["0.bias"].update(dtype="I32"), "0.bias expects float32 or float16; got int32"),
         (lambda _, header: header["0.bias"].update(shape=[4, 4]), r"0.bias expects shape \(16, 1\); got \(4, 4\)"),
         (lambda _, header: header["0.bias"].update(data_offsets=[0, 10**12]), "it is damaged or something else"),
     ],

@@ -114,7 +114,7 @@ class Job:
         settings = {**asdict(self.settings), "digest": self.data.digest}
         save_checkpoint(self.folder / CHECKPOINT, self.training.run, settings)
 
-    def work(self, *, threads: int, checkpoint_every: float) -> Iterator[Step | Epoch]:
+    def work(self, *, threads: int, checkpoint_every: float, device: str = "cpu") -> Iterator[Step | Epoch]:
         """Trains to the end, yielding results, with a checkpoint every so many seconds.
 
         Raises: DivergenceError, which then names the last checkpoint.
@@ -122,7 +122,7 @@ class Job:
         t = self.training
         saved = time.monotonic()
         try:
-            for result in train(t.run, t.images, t.labels, validation=t.validation, threads=threads):
+            for result in train(t.run, t.images, t.labels, validation=t.validation, threads=threads, device=device):
                 if time.monotonic() - saved >= checkpoint_every:
                     self.save()
                     saved = time.monotonic()
@@ -135,7 +135,8 @@ class Job:
         run = self.training.run
         validation_accuracy = run.history["validation_accuracy"][-1]
         assert validation_accuracy is not None
-        model = Model(run.network, run.plan.loss, self.data.x_train.shape[1:], self._about(validation_accuracy))
+        network = run.outcome(self.training.images)
+        model = Model(network, run.plan.loss, self.data.x_train.shape[1:], self._about(validation_accuracy))
         if self.data.x_test is None or self.data.y_test is None:
             images, labels = self.training.validation
         else:
@@ -147,7 +148,7 @@ class Job:
         summary = Summary(
             recipe=self.recipe.name,
             seed=self.settings.seed,
-            epochs=run.plan.epochs,
+            epochs=run.epochs,
             parameters=model.parameters,
             train_seconds=run.seconds,
             validation_accuracy=validation_accuracy,
@@ -209,13 +210,15 @@ class Job:
             ),
         ]
         weight = next(iter(model.network.params.values()))
-        if weight.ndim == 2 and weight.shape[1] == np.prod(model.image_shape):
+        seen = model.image_shape if weight.ndim == 2 else weight.shape[2:]
+        patterns = weight.reshape(len(weight), -1)
+        if patterns.shape[1] == np.prod(seen):
             sections.append(
                 (
                     "What the first layer looks for",
                     "The weights of its units, laid out as images: ink where the colour is one speaks for the unit, "
                     "where it is the other against it.",
-                    report.first_layer_weights(weight, model.image_shape),
+                    report.first_layer_weights(patterns, seen),
                 )
             )
         sections.append(

@@ -14,6 +14,9 @@ from digitscope.training import network_outputs
 
 FORMAT = 1
 
+SHIPPED = {path.stem: path for path in (Path(__file__).parent / "models").glob("*.safetensors")}
+"""The models in the package, by name; models/README.md says how they were made."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -52,8 +55,8 @@ class Model:
         """How many numbers were learned."""
         return sum(p.size for p in self.network.params.values())
 
-    def save(self, path: str | Path) -> None:
-        """Writes a safetensors file; the same model gives the same bytes."""
+    def save(self, path: str | Path, *, half: bool = False) -> None:
+        """Writes a safetensors file; the same model gives the same bytes. `half`: in float16, half as large."""
         about = {
             "format": FORMAT,
             "network": self.network.config(),
@@ -62,20 +65,28 @@ class Model:
             "preprocessing": "pixels / 255",
             "about": self.about,
         }
-        write_tensors(Path(path), "model", self.network.params, about)
+        arrays = {**self.network.params, **self.network.statistics}
+        if half:
+            arrays = {name: array.astype(np.float16) for name, array in arrays.items()}
+        write_tensors(Path(path), "model", arrays, about)
 
     @classmethod
-    def load(cls, path: str | Path) -> "Model":
-        """Reads what `save` wrote. Raises: ModelError where the file is not a whole model of this format."""
-        arrays, about = read_tensors(Path(path), "model")
+    def load(cls, source: str | Path = "convnet") -> "Model":
+        """Reads what `save` wrote: a file, or the name of a model in the package (`SHIPPED`).
+
+        Raises: ModelError where there is no such model, or the file is not a whole model of this format.
+        """
+        path = SHIPPED.get(str(source), Path(source))
+        arrays, about = read_tensors(path, "model")
         if about.get("format") != FORMAT:
             raise ModelError(f"{path}: expected a model of format {FORMAT}; got {about.get('format')}.")
         for name, array in arrays.items():
-            if array.dtype != np.float32:
-                raise ModelError(f"{path}: {name} expects float32; got {array.dtype}.")
+            if array.dtype not in (np.float32, np.float16):
+                raise ModelError(f"{path}: {name} expects float32 or float16; got {array.dtype}.")
         try:
             network = Network.from_config(about["network"])
-            network.params = arrays
+            statistics = {name: arrays.pop(name) for name in network.statistics if name in arrays}
+            network.params, network.statistics = arrays, statistics
             height, width = about["image_shape"]
             return cls(network, LOSSES[about["loss"]](), (int(height), int(width)), about["about"])
         except (KeyError, TypeError, ValueError, AttributeError, MemoryError) as error:

@@ -24,6 +24,7 @@ class Record:
     date: str
     runs: tuple[dict[str, Any], ...]
     """What `digitscope train --json` printed, a run each."""
+    threads: int = 2
 
     @property
     def n(self) -> int:
@@ -37,11 +38,18 @@ class Record:
         return statistics.stdev(float(run[figure]) for run in self.runs) if self.n > 1 else 0.0
 
     @property
+    def training(self) -> str:
+        """The mean time of a training, in words."""
+        seconds = self.mean("train_seconds")
+        time = f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+        return time if self.threads == 2 else f"{time} ({self.threads} thread{'s' * (self.threads > 1)})"
+
+    @property
     def claim(self) -> str:
         """The rung's figures in one sentence, as its recipe's docstring states them."""
         return (
             f"Test accuracy {100 * self.mean('test_accuracy'):.2f} % ± {100 * self.spread('test_accuracy'):.2f} "
-            f"(n = {self.n} seeds), {self.mean('train_seconds'):.1f} s of training, "
+            f"(n = {self.n} seeds), {self.training} of training, "
             f"{self.runs[0]['parameters']:,} parameters; {self.machine}."
         )
 
@@ -78,7 +86,7 @@ def ladder(records: Iterable[Record]) -> str:
     rows.extend(
         f"| `{r.recipe}` | {r.title} | {r.published} | "
         f"**{100 * r.mean('test_accuracy'):.2f} %** ± {100 * r.spread('test_accuracy'):.2f} | {r.n} | "
-        f"{r.mean('train_seconds'):.1f} s | {r.runs[0]['parameters']:,} |"
+        f"{r.training} | {r.runs[0]['parameters']:,} |"
         for r in records
     )
     return "\n".join(rows)

@@ -240,6 +240,8 @@ class TestRecipes:
         assert answer.status == 0
         for name in RECIPES:
             assert name in answer.out
+        assert "1.02" in answer.out  # mlp: 4 x 784 x 320 + 6 x 320 x 10 operations
+        assert "MFLOP: million" in answer.out
 
 
 @pytest.mark.parametrize("verb", ["train", "evaluate", "predict", "submit", "recipes", "check-gradients", "data"])

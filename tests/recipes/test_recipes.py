@@ -43,7 +43,7 @@ def test_one_image_is_too_few(split: Split) -> None:
 
 def test_the_seed_is_the_historical_network() -> None:
     recipe = RECIPES["seed"]
-    network = recipe.build(np.random.default_rng(0), 784, 10)
+    network = recipe.build(np.random.default_rng(0), (28, 28), 10)
     assert {name: p.shape for name, p in network.params.items()} == {
         "0.weight": (10, 784),
         "0.bias": (10, 1),
@@ -63,6 +63,6 @@ def test_every_rung_was_measured_and_its_docstring_claims_what_the_record_says(n
     assert len({run["seed"] for run in record.runs}) == record.n
     assert record.title == RECIPES[name].title
     assert record.published == RECIPES[name].published
-    docstring = importlib.import_module(f"digitscope.recipes.{name}").__doc__
+    docstring = importlib.import_module(f"digitscope.recipes.{name.replace('-', '_')}").__doc__
     assert docstring is not None
     assert record.claim in " ".join(docstring.split())

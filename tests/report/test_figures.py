@@ -17,6 +17,8 @@ from digitscope.report import (
     calibration_figure,
     confident_mistakes,
     confusion_figure,
+    corruption_figure,
+    disputed_figure,
     first_layer_weights,
     learning_curves,
     sample_predictions,
@@ -332,6 +334,69 @@ class TestCalibrationFigure:
         figure = calibration_figure(result)
         assert texts(figure.axes[1]) == ["54k"]
         to_svg(figure)
+
+    def test_tempered_answers_stand_beside_them(self) -> None:
+        _, labels, probabilities = make_answers(500)
+        before, after = calibration(labels, probabilities), calibration(labels, probabilities**0.5 / 3)
+        figure = calibration_figure(before, after)
+        axes, below = figure.axes
+        _, first, second = axes.lines
+        for line, one, color in ((first, before, BLUE), (second, after, VERMILION)):
+            np.testing.assert_allclose(points(line)[:, 1], 100 * one.accuracy[one.counts > 0])
+            assert line.get_color() == color
+        assert first.get_marker() != second.get_marker()
+        assert f"{100 * before.error:.2f} % as it is" in texts(axes)
+        assert f"{100 * after.error:.2f} % tempered" in texts(axes)
+        assert len(below.patches) == 30
+        assert texts(below) == []
+        to_svg(figure)
+
+
+class TestCorruptionFigure:
+    @pytest.mark.parametrize("kinds", [1, 2, 3])
+    def test_panels_hold_the_shares_above_the_samples(self, kinds: int) -> None:
+        rng = np.random.default_rng(0)
+        shares = rng.random((kinds, 6))
+        samples = rng.integers(0, 256, (kinds, 6, 28, 28), dtype=np.uint8)
+        names, units = ["rotation", "noise", "blur"][:kinds], ["degrees", "of it all", "pixels"][:kinds]
+        amounts = [(10, 20, 30, 40, 50), (0.1, 0.2, 0.3, 0.4, 0.5), (1, 2, 3, 4, 5)][:kinds]
+        figure = corruption_figure(names, units, amounts, shares, samples, 900)
+        canvas, *panels = figure.axes
+        assert len(panels) == kinds
+        drawn = {round(float(points(panel.lines[0])[0, 1]), 6): panel for panel in panels}
+        for kind in range(kinds):
+            panel = drawn[round(100 * shares[kind, 0], 6)]
+            np.testing.assert_allclose(points(panel.lines[0])[:, 1], 100 * shares[kind])
+            assert texts(panel) == [f"{100 * shares[kind, 5]:.1f}"]
+            (bars,) = (one for one in panel.collections if isinstance(one, LineCollection))
+            ends = np.array(bars.get_segments())[:, :, 1]
+            np.testing.assert_allclose(ends, [100 * np.array(wilson_interval(float(a), 900)) for a in shares[kind]])
+        for name, unit in zip(names, units, strict=True):
+            assert {name.capitalize(), unit} <= set(texts(canvas))
+        assert texts(canvas).count("as is") == kinds
+        assert len(canvas.images) == min(kinds, 2)
+        ink = sum(values(image).sum() for image in canvas.images)
+        assert ink == samples.sum()
+        svg = to_svg(figure)
+        assert svg.count("<mask ") == min(kinds, 2)
+
+    def test_points_stand_above_their_samples(self) -> None:
+        samples = np.zeros((1, 6, 28, 28), dtype=np.uint8)
+        figure = corruption_figure(["blur"], ["px"], [(1, 2, 3, 4, 5)], np.full((1, 6), 0.5), samples, 10)
+        canvas, panel = figure.axes
+        for strength, label in enumerate(["as is", "1", "2", "3", "4", "5"]):
+            (text,) = (one for one in canvas.texts if one.get_text() == label)
+            x = panel.transData.transform((strength, 0))[0]
+            assert x == pytest.approx(canvas.transData.transform(text.get_position())[0], abs=0.01)
+
+
+def test_disputed_images_have_their_words_below() -> None:
+    images, _, _ = make_answers(7)
+    figure = disputed_figure(images, [(f"read {n}", "label 1", "people 2") for n in range(7)])
+    (axes,) = figure.axes
+    assert texts(axes)[:4] == ["read 0", "label 1", "people 2", "read 1"]
+    assert values(axes.images[0]).sum() == images.sum()
+    to_svg(figure)
 
 
 def test_colours_differ_in_lightness_too() -> None:

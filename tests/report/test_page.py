@@ -68,6 +68,17 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     assert set(shown) == {HOSTILE}
 
 
+def test_a_table_may_stand_for_a_figure(tmp_path: Path) -> None:
+    rows = [["name", "right, %"], [HOSTILE, "97.4"], ["b", "1 %"]]
+    write_report(tmp_path / "a.html", title="", lead="", facts=[], sections=[("Table", "Numbers.", rows)])
+    root = ElementTree.fromstring((tmp_path / "a.html").read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>"))
+    assert [[(cell.tag, cell.text) for cell in row] for row in root.iter("tr")] == [
+        [("th", "name"), ("th", "right,\u00a0%")],
+        [("td", HOSTILE), ("td", "97.4")],
+        [("td", "b"), ("td", "1\u00a0%")],
+    ]
+
+
 def test_no_facts_no_sections(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_report(path, title="Empty", lead="", facts=[], sections=[])

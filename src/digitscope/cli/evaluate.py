@@ -10,9 +10,13 @@ import click
 from digitscope.cli.options import data_option, json_option, model_argument, threads_option
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
+    from digitscope.data import DataSet
     from digitscope.metrics import Evaluation
+    from digitscope.model import Model
+    from digitscope.robustness import Robustness
 
 MATRIX_UP_TO = 12
 """Classes; a larger confusion matrix does not fit into a terminal."""
@@ -21,32 +25,62 @@ MATRIX_UP_TO = 12
 @click.command(short_help="Measure a model on labelled images.")
 @model_argument
 @data_option
+@click.option("--robust", is_flag=True, help="Also on worse pictures, calibrated, and by parts of MNIST's test images.")
+@click.option(
+    "--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write what --robust finds as a page, too."
+)
 @threads_option
 @json_option
-def evaluate(model: Path, source: str, threads: int | None, as_json: bool) -> None:
+@click.pass_context
+def evaluate(
+    context: click.Context,
+    model: Path,
+    source: str,
+    robust: bool,
+    report: Path | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
     """Measure a model on the test images of a data set, or on all its images where none are set apart.
 
     \b
     Examples:
       digitscope evaluate runs/mlp/model.safetensors
       digitscope evaluate model.safetensors --data train.csv --json
+      digitscope evaluate model.safetensors --robust --report robust.html
     """
+    from rich.console import Console
+
     from digitscope.data import load_data
     from digitscope.errors import DataError
     from digitscope.metrics import Evaluation
     from digitscope.model import Model
     from digitscope.training import default_threads
 
+    if report is not None and not robust:
+        raise click.UsageError("--report writes what --robust finds; give both.", context)
+    if report is not None and report.exists():
+        raise DataError(f"{report} exists already. Choose another --report, or delete it.")
     loaded = Model.load(model)
     data = load_data(source)
-    part = "all" if data.x_test is None else "test"
-    images, labels = (data.x_train, data.y_train) if data.x_test is None else (data.x_test, data.y_test)
-    assert labels is not None
-    probabilities = loaded.probabilities(images, threads=threads or default_threads())
+    part, images, labels = data.judged
+    threads = threads or default_threads()
+    probabilities = loaded.probabilities(images, threads=threads)
     classes = probabilities.shape[1]
     if labels.max() >= classes:
         raise DataError(f"{model} knows {classes} classes; {source} has labels up to {labels.max()}. Train one on it.")
     result = Evaluation.of(labels, probabilities)
+    console = Console(quiet=as_json, highlight=False, soft_wrap=True)
+    low, high = result.interval
+    console.print(f"accuracy [bold]{result.accuracy:.2%}[/] on {result.images:,} images ({part} of {data.name}),")
+    console.print(f"95% interval {low:.2%} to {high:.2%}")
+    console.print(
+        f"negative log-likelihood {result.negative_log_likelihood:.4f} nats, Brier score {result.brier_score:.4f}"
+    )
+    console.print(f"calibration error {result.calibration.error:.2%}")
+    console.print()
+    console.print(_matrix(result) if classes <= MATRIX_UP_TO else _by_class(result))
+    found = _robustness(console, loaded, data, threads) if robust else None
     if as_json:
         content = {
             "model": str(model),
@@ -56,24 +90,53 @@ def evaluate(model: Path, source: str, threads: int | None, as_json: bool) -> No
             "accuracy": result.accuracy,
             "interval": list(result.interval),
             "negative_log_likelihood": result.negative_log_likelihood,
+            "brier_score": result.brier_score,
             "calibration_error": result.calibration.error,
             "precision": [_finite(value) for value in result.precision.tolist()],
             "recall": [_finite(value) for value in result.recall.tolist()],
             "confusion": result.confusion.tolist(),
         }
+        if found is not None:
+            content["robustness"] = found.as_json()
         click.echo(json.dumps(content))
-        return
+    if report is not None and found is not None:
+        from digitscope.robustness import write_page
 
-    from rich.console import Console
+        write_page(report, model, found)
+        console.print(f"\nreport: {report}", markup=False)
 
-    console = Console(highlight=False, soft_wrap=True)
-    low, high = result.interval
-    console.print(f"accuracy [bold]{result.accuracy:.2%}[/] on {result.images:,} images ({part} of {data.name}),")
-    console.print(f"95% interval {low:.2%} to {high:.2%}")
-    console.print(f"negative log-likelihood {result.negative_log_likelihood:.4f} nats")
-    console.print(f"calibration error {result.calibration.error:.2%}")
-    console.print()
-    console.print(_matrix(result) if classes <= MATRIX_UP_TO else _by_class(result))
+
+def _robustness(console: "Console", model: "Model", data: "DataSet", threads: int) -> "Robustness":
+    """Measures and shows it, with a bar on a terminal while that lasts."""
+    from rich.progress import Progress
+
+    from digitscope.robustness import measure
+
+    with Progress(console=console, transient=True, disable=console.quiet or not console.is_terminal) as progress:
+        found = measure(
+            model, data, threads=threads, track=lambda steps: progress.track(steps, description="worse pictures")
+        )
+    tables = [found.corruption_rows(), found.calibration_rows()]
+    remarks = [f"{found.mean_accuracy:.2%} on average", found.temperature_text()]
+    if found.mnist is not None:
+        tables += [found.mnist.share_rows(), found.mnist.disputed_rows()]
+        remarks += [found.mnist.halves_text(), found.mnist.disputed_text()]
+    for rows, remark in zip(tables, remarks, strict=True):
+        console.print()
+        console.print(_table(rows))
+        console.print(remark, style="dim", markup=False, soft_wrap=False)
+    return found
+
+
+def _table(rows: list[list[str]]) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for number, heading in enumerate(rows[0]):
+        table.add_column(heading, justify="right" if number else "left")
+    for row in rows[1:]:
+        table.add_row(*row)
+    return table
 
 
 def _matrix(result: "Evaluation") -> "Table":

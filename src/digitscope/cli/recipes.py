@@ -2,6 +2,9 @@
 
 import click
 
+MNIST = ((28, 28), 10)
+"""An image's height and width, and classes."""
+
 
 @click.command(short_help="Show the ladder with its measured figures.")
 def recipes() -> None:
@@ -11,28 +14,33 @@ def recipes() -> None:
     Example:
       digitscope recipes
     """
+    import numpy as np
     from rich.console import Console
     from rich.table import Table
 
+    from digitscope.nn import operations
     from digitscope.recipes import DEFAULT, RECIPES
     from digitscope.records import load_records
 
     records = load_records(RECIPES)
-    table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for heading in ("recipe", "test accuracy", "n", "training", "parameters", "network"):
-        table.add_column(heading, justify="right" if heading in ("n", "training", "parameters") else "left")
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    for heading in ("recipe", "test accuracy", "n", "training", "parameters", "MFLOP", "network"):
+        table.add_column(heading, justify="left" if heading in ("recipe", "test accuracy", "network") else "right")
     for name, recipe in RECIPES.items():
         shown = f"[bold]{name}[/]" + (" *" if name == DEFAULT else "")
-        if name not in records:
-            table.add_row(shown, "not measured", "", "", "", recipe.title)
-            continue
-        r = records[name]
-        accuracy = f"{r.mean('test_accuracy'):.2%} ± {100 * r.spread('test_accuracy'):.2f}"
-        seconds = f"{r.mean('train_seconds'):.1f} s"
-        table.add_row(shown, accuracy, str(r.n), seconds, f"{r.runs[0]['parameters']:,}", recipe.title)
+        network = recipe.build(np.random.default_rng(0), *MNIST)
+        work = f"{operations(network, 28 * 28, training=True) / 1e6:,.2f}"
+        parameters = f"{sum(p.size for p in network.params.values()):,}"
+        accuracy, n, seconds = "not measured", "", ""
+        if name in records:
+            r = records[name]
+            accuracy = f"{r.mean('test_accuracy'):.2%} ± {100 * r.spread('test_accuracy'):.2f}"
+            n, seconds = str(r.n), f"{r.mean('train_seconds'):.1f} s"
+        table.add_row(shown, accuracy, n, seconds, parameters, work, recipe.title)
     console = Console(highlight=False)
     console.print(table)
     console.print("* the default of digitscope train")
+    console.print("MFLOP: million operations in matrix products to learn from one image once", soft_wrap=True)
     for r in records.values():
         console.print(
             f"[dim]{r.recipe}: published {r.published}; measured on {r.machine} by: {r.command}[/]", soft_wrap=True

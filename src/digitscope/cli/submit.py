@@ -4,12 +4,11 @@ from pathlib import Path
 
 import click
 
-from digitscope.cli.options import model_argument, threads_option
+from digitscope.cli.options import model_and_files, threads_option
 
 
 @click.command(short_help="Write a submission for Kaggle's Digit Recognizer.")
-@model_argument
-@click.argument("test_csv", type=click.Path(path_type=Path), metavar="TEST_CSV")
+@click.argument("arguments", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="[MODEL] TEST_CSV")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -19,8 +18,11 @@ from digitscope.cli.options import model_argument, threads_option
     help="Where to write.",
 )
 @threads_option
-def submit(model: Path, test_csv: Path, out: Path, threads: int | None) -> None:
+@click.pass_context
+def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threads: int | None) -> None:
     """Read the images of Kaggle's test.csv and write ImageId,Label, ids from 1.
+
+    Without a MODEL (a .safetensors file) by the model that comes with Digitscope, which has learned MNIST.
 
     \b
     Example:
@@ -32,6 +34,10 @@ def submit(model: Path, test_csv: Path, out: Path, threads: int | None) -> None:
     from digitscope.submission import expectation, leakage, write_submission
     from digitscope.training import default_threads
 
+    model, files = model_and_files(arguments)
+    if len(files) != 1:
+        raise click.UsageError(f"submit expects one TEST_CSV; got {len(files)}.", context)
+    (test_csv,) = files
     loaded = Model.load(model)
     table = read_table(test_csv)
     count = write_submission(out, loaded.predict(table.images, threads=threads or default_threads()))

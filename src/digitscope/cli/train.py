@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Train a network and write its model and report.")
-@click.option("--recipe", metavar="NAME", help="A rung of the ladder, see `digitscope recipes`. [default: mlp]")
+@click.option("--recipe", metavar="NAME", help="A rung of the ladder, see `digitscope recipes`. [default: convnet]")
 @data_option
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Passes over the images. [default: the recipe's]")
 @click.option(
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Where all randomness comes from."
 )
 @threads_option
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="Where the steps run; cuda needs a GPU and the extra digitscope[cuda].",
+)
 @click.option(
     "--out",
     "folder",
@@ -61,6 +68,7 @@ def train(
     batch_size: int | None,
     seed: int,
     threads: int | None,
+    device: str,
     folder: Path | None,
     resume: bool,
     checkpoint_every: float,
@@ -78,10 +86,11 @@ def train(
     from digitscope.cli.view import View
     from digitscope.job import Job, Settings, latest_stopped
     from digitscope.recipes import DEFAULT, RECIPES
-    from digitscope.training import default_threads
+    from digitscope.training import default_threads, to_device
 
     if recipe is not None and recipe not in RECIPES:
         raise click.UsageError(f"--recipe expects one of {', '.join(RECIPES)}; got {recipe!r}.", context)
+    to_device(device)  # complains before anything is written
     if resume:
         given = [
             name
@@ -103,7 +112,7 @@ def train(
     threads = threads or default_threads()
     view = View(quiet=as_json)
     view.begin(job, threads)
-    _work(job, view, threads, checkpoint_every)
+    _work(job, view, threads, device, checkpoint_every)
     summary = job.finish(threads=threads)
     if as_json:
         click.echo(json.dumps(summary.as_json()))
@@ -111,10 +120,10 @@ def train(
         view.summarize(job, summary)
 
 
-def _work(job: "Job", view: "View", threads: int, checkpoint_every: float) -> None:
+def _work(job: "Job", view: "View", threads: int, device: str, checkpoint_every: float) -> None:
     """Trains to the end, or until Ctrl-C: then saves, says how to go on, and exits."""
     with _interruption() as interrupted, view.live():
-        for result in job.work(threads=threads, checkpoint_every=checkpoint_every):
+        for result in job.work(threads=threads, checkpoint_every=checkpoint_every, device=device):
             view.show(result)
             if interrupted:
                 job.save()

@@ -37,7 +37,7 @@ class View:
     def begin(self, job: Job, threads: int) -> None:
         run, data = job.training.run, job.data
         images, held_out = len(job.training.images), len(job.training.validation[0])
-        self.epochs = run.plan.epochs
+        self.epochs = run.epochs
         parameters = sum(p.size for p in run.network.params.values())
         self.console.print(f"[bold]{job.recipe.name}[/]: {job.recipe.title}")
         self.console.print(

@@ -59,6 +59,13 @@ class DataSet:
         highest = self.y_train.max() if self.y_test is None else max(self.y_train.max(), self.y_test.max())
         return max(int(highest) + 1, 2)
 
+    @property
+    def judged(self) -> tuple[str, NDArray[np.uint8], NDArray[np.int64]]:
+        """What a model is judged on, as ("test", images, labels); all images where none are set apart: ("all", ...)."""
+        if self.x_test is None or self.y_test is None:
+            return "all", self.x_train, self.y_train
+        return "test", self.x_test, self.y_test
+
     @cached_property
     def digest(self) -> str:
         """Eight hexadecimal digits, the CRC-32 of the training images and labels.

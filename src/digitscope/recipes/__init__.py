@@ -1,11 +1,14 @@
 """The ladder: one rung, one file; the file's docstring is the claim."""
 
-from digitscope.recipes import mlp, seed, sigmoid
+from digitscope.recipes import committee, convnet, deep, fast, lenet, mlp, seed, sigmoid, simard_mlp, tiny
 from digitscope.recipes.recipe import Recipe, Training
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (seed.RECIPE, sigmoid.RECIPE, mlp.RECIPE)}
+RECIPES: dict[str, Recipe] = {
+    rung.RECIPE.name: rung.RECIPE
+    for rung in (seed, sigmoid, mlp, simard_mlp, lenet, fast, convnet, tiny, deep, committee)
+}
 """All recipes by name, in the order of the ladder."""
 
-DEFAULT = mlp.RECIPE.name
+DEFAULT = convnet.RECIPE.name
 
 __all__ = ["DEFAULT", "RECIPES", "Recipe", "Training"]

@@ -8,16 +8,18 @@ He's initialization, Nesterov momentum at a one-cycle rate, a little dropout and
 5,000 training images validate.
 """
 
+import math
+
 import numpy as np
 
 from digitscope.nn import Dense, Dropout, Momentum, Network, OneCycle, ReLU, SoftmaxCrossEntropy
-from digitscope.recipes.recipe import Recipe, hold_out_end
+from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
 from digitscope.training import Plan
 
 
-def build(rng: np.random.Generator, features: int, classes: int) -> Network:
+def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
     return Network(
-        Dense(features, 320, rng=rng),
+        Dense(math.prod(shape), 320, rng=rng),
         ReLU(),
         Dropout(0.15),
         Dense(320, classes, rng=rng),

@@ -14,6 +14,9 @@ from digitscope.training import Plan, Run
 Split = Callable[[int, np.random.Generator], tuple[Array, Array]]
 """(number of images, rng) -> (which to train on, which to validate on)"""
 
+Shape = tuple[int, int]
+"""Height and width of an image, in pixels."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -24,8 +27,8 @@ class Recipe:
     """The network and its training in a few words."""
     published: str
     """What others measured with it, and who."""
-    build: Callable[[np.random.Generator, int, int], Network]
-    """(rng, features, classes) -> the network before training"""
+    build: Callable[[np.random.Generator, Shape, int], Network]
+    """(rng, (height, width), classes) -> the network before training"""
     plan: Plan
     split: Split
 
@@ -33,7 +36,8 @@ class Recipe:
         """Draws everything that is random from one seed: which images, the weights, and the order."""
         split_rng, network_rng, run_rng = np.random.default_rng(seed).spawn(3)
         train, validation = self.split(len(data.x_train), split_rng)
-        network = self.build(network_rng, int(np.prod(data.x_train.shape[1:])), data.classes)
+        _, height, width = data.x_train.shape
+        network = self.build(network_rng, (height, width), data.classes)
         return Training(
             run=Run.start(network, self.plan, len(train), run_rng),
             images=data.x_train[train],

@@ -8,17 +8,19 @@ draws its own 42,000 of MNIST's training images, as many as Kaggle's train.csv h
 validation. The test images are MNIST's own 10,000. The first code's three mistakes: docs/log.md.
 """
 
+import math
+
 import numpy as np
 
 from digitscope.nn import Constant, Dense, GradientDescent, Network, ReLU, SoftmaxCrossEntropy, uniform
-from digitscope.recipes.recipe import Recipe, draw
+from digitscope.recipes.recipe import Recipe, Shape, draw
 from digitscope.training import Plan
 
 
-def build(rng: np.random.Generator, features: int, classes: int) -> Network:
+def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
     start = uniform(-0.5, 0.5)
     return Network(
-        Dense(features, 10, rng=rng, weight=start, bias=start),
+        Dense(math.prod(shape), 10, rng=rng, weight=start, bias=start),
         ReLU(),
         Dense(10, classes, rng=rng, weight=start, bias=start),
     )

@@ -8,17 +8,19 @@ Weights and biases start from N(0, 1); mini-batches of 10 at rate 3.0, 50,000 im
 Source: Nielsen 2015, "Neural Networks and Deep Learning", chapter 1, network.py.
 """
 
+import math
+
 import numpy as np
 
 from digitscope.nn import Constant, Dense, GradientDescent, MeanSquaredError, Network, Sigmoid, normal
-from digitscope.recipes.recipe import Recipe, hold_out_end
+from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
 from digitscope.training import Plan
 
 
-def build(rng: np.random.Generator, features: int, classes: int) -> Network:
+def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
     start = normal(1.0)
     return Network(
-        Dense(features, 30, rng=rng, weight=start, bias=start),
+        Dense(math.prod(shape), 30, rng=rng, weight=start, bias=start),
         Sigmoid(),
         Dense(30, classes, rng=rng, weight=start, bias=start),
         Sigmoid(),

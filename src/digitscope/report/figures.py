@@ -326,42 +326,43 @@ def first_layer_weights(weight: Array, shape: tuple[int, int]) -> Figure:
         return figure
 
 
-def calibration_figure(calibration: Calibration) -> Figure:
+def calibration_figure(calibration: Calibration, tempered: Calibration | None = None) -> Figure:
     """How sure the network was (mean confidence) against how often it was right, in bins of confidence.
 
     A network that knows how sure it may be has its points on the diagonal; below, it is too sure. Bars through
     the points are 95 % intervals of the share (Wilson), wide where few images are. Below, the bins' counts.
+    tempered: the same answers after temperature scaling, drawn beside them in vermilion squares.
     """
-    some = calibration.counts > 0
-    counts, confidence = calibration.counts[some], 100 * calibration.confidence[some]
-    shares = calibration.accuracy[some]
-    intervals = [wilson_interval(float(share), int(n)) for share, n in zip(shares, counts, strict=True)]
+    series = [(calibration, "●", " as it is" if tempered is not None else "", BLUE, "o")]
+    if tempered is not None:
+        series.append((tempered, "■", " tempered", VERMILION, "s"))
     with styled():
         figure = new_figure("Reliability diagram: how often an answer is right against how sure it was", 400)
-        axes = add_panel(figure, 52, 14, WIDTH - 64, 236)
+        axes = add_panel(figure, 52, 50, WIDTH - 64, 200)
+        below = add_panel(figure, 52, 270, WIDTH - 64, 84)
         axes.plot([0, 100], [0, 100], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        lows, highs = 100 * np.array(intervals).reshape(-1, 2).T
-        axes.vlines(confidence, lows, highs, color=BLUE, linewidth=1.4)
-        axes.plot(confidence, 100 * shares, color=BLUE, linewidth=1.4, marker="o", markersize=6)
-        axes.text(
-            0.02,
-            0.92,
-            f"Expected calibration error {100 * calibration.error:.2f} %",
-            weight="bold",
-            transform=axes.transAxes,
-        )
-        axes.text(0.02, 0.83, "dashed: as often right as sure", size=SMALL, color=MUTED, transform=axes.transAxes)
+        axes.text(0, 1.16, "Expected calibration error", weight="bold", transform=axes.transAxes)
+        hint = "dashed: as often right as sure"
+        axes.text(1, 1.16, hint, size=SMALL, color=MUTED, ha="right", transform=axes.transAxes)
+        highest = 1.0
+        for number, (one, sign, name, color, marker) in enumerate(series):
+            _draw_reliability(axes, one, color, marker)
+            _name_curve(axes, 0.02 + 0.33 * number, sign, color, f"{100 * one.error:.2f} %{name}")
+            heights = np.log10(1.0 + one.counts)
+            highest = max(highest, heights.max())
+            edges, share = 100 * one.edges, 0.9 / len(series)
+            widths = np.diff(edges)
+            below.bar(
+                edges[:-1] + number * share * widths, heights, share * widths, align="edge", color=color, alpha=0.55
+            )
+            if tempered is None:
+                for centre, height, n in zip((edges[:-1] + edges[1:]) / 2, heights, one.counts, strict=True):
+                    if n:
+                        below.text(centre, height + 0.18, _short_count(n), size=9, ha="center")
         axes.set_ylim(-3, 103)
         axes.set_ylabel("right, %")
 
-        below = add_panel(figure, 52, 270, WIDTH - 64, 84)
-        heights = np.log10(1.0 + calibration.counts)
-        edges = 100 * calibration.edges
-        below.bar(edges[:-1], heights, np.diff(edges) * 0.9, align="edge", color=BLUE, alpha=0.55)
-        for centre, height, n in zip((edges[:-1] + edges[1:]) / 2, heights, calibration.counts, strict=True):
-            if n:
-                below.text(centre, height + 0.18, _short_count(n), size=9, ha="center")
-        below.set_ylim(0, 1.35 * max(1.0, heights.max()))
+        below.set_ylim(0, 1.35 * highest)
         below.yaxis.set_major_locator(NullLocator())
         below.set_ylabel("images, log")
         below.set_xlabel("sure, % (the highest probability)")
@@ -370,6 +371,93 @@ def calibration_figure(calibration: Calibration) -> Figure:
             panel.set_xlim(0, 101)
             panel.xaxis.set_major_locator(FixedLocator([0, 20, 40, 60, 80, 100]))
         axes.yaxis.set_major_locator(FixedLocator([0, 20, 40, 60, 80, 100]))
+        return figure
+
+
+def _draw_reliability(axes: Axes, calibration: Calibration, color: str, marker: str) -> None:
+    """The points of the bins that hold images, with their intervals."""
+    some = calibration.counts > 0
+    confidence, shares = 100 * calibration.confidence[some], calibration.accuracy[some]
+    counts = calibration.counts[some]
+    intervals = [wilson_interval(float(share), int(n)) for share, n in zip(shares, counts, strict=True)]
+    lows, highs = 100 * np.array(intervals).reshape(-1, 2).T
+    axes.vlines(confidence, lows, highs, color=color, linewidth=1.4)
+    axes.plot(confidence, 100 * shares, color=color, linewidth=1.4, marker=marker, markersize=6)
+
+
+def corruption_figure(
+    names: Sequence[str],
+    units: Sequence[str],
+    amounts: Sequence[Sequence[float]],
+    shares: Array,
+    samples: Array,
+    images: int,
+) -> Figure:
+    """Accuracy against strength, a panel for each kind of corruption, and below each point an image so corrupted.
+
+    names, units, amounts: of each kind what it is called, its unit, and how much of it each strength is.
+    shares: of `images` images what share is right, (kinds, 1 + strengths), the first with nothing done to them.
+    samples: (kinds, 1 + strengths, H, W), likewise
+    Bars through the points are 95 % intervals of the share (Wilson).
+    """
+    kinds, points = shares.shape
+    rows = math.ceil(kinds / 2)
+    pitch, height = 36.0, 188.0
+    with styled():
+        figure = new_figure("Accuracy against the strength of corruptions, with samples", 8 + height * rows)
+        canvas = add_canvas(figure)
+        for side, centre in ((0, 143.0), (1, WIDTH - 118.0)):  # room for the axis on the left of each
+            shown = range(side, kinds, 2)
+            if not shown:
+                continue
+            cells = _draw_images(
+                canvas,
+                samples[side::2].reshape(-1, *samples.shape[2:]),
+                columns=points,
+                pitch=(pitch, height),
+                size=32,
+                top=122,
+                centre=centre,
+                **_ink(samples),
+            )
+            for place, kind in enumerate(shown):
+                row = cells[points * place : points * (place + 1)]
+                top = row[0][1] - 92
+                canvas.text(row[0][0] - 16, top - 12, names[kind].capitalize(), weight="bold")
+                canvas.text(row[-1][0] + 16, top - 12, units[kind], size=SMALL, color=MUTED, ha="right")
+                for (x, y), amount in zip(row, ["as is", *(f"{amount:g}" for amount in amounts[kind])], strict=True):
+                    canvas.text(x, y + 45, amount, size=9.5, ha="center")
+                step = row[1][0] - row[0][0]
+                axes = add_panel(figure, row[0][0] - step / 2, top, points * step, 84)
+                _draw_shares(axes, shares[kind], images)
+        return figure
+
+
+def _draw_shares(axes: Axes, shares: Array, images: int) -> None:
+    strengths = np.arange(len(shares))
+    intervals = np.array([wilson_interval(float(share), images) for share in shares])
+    axes.vlines(strengths, *(100 * intervals.T), color=BLUE, linewidth=1.4)
+    axes.plot(strengths, 100 * shares, color=BLUE, linewidth=1.6, marker="o", markersize=4.5)
+    last = 100 * float(shares[-1])
+    axes.text(strengths[-1], max(last - 22, -6), f"{last:.1f}", size=SMALL, ha="center")
+    axes.set_xlim(-0.5, len(shares) - 0.5)
+    axes.set_ylim(-4, 104)
+    axes.xaxis.set_major_locator(NullLocator())
+    axes.yaxis.set_major_locator(FixedLocator([0, 50, 100]))
+    axes.spines["bottom"].set_visible(False)
+
+
+def disputed_figure(images: Array, texts: Sequence[Sequence[str]]) -> Figure:
+    """Images in rows of five, each with its lines of text below, up to three, the first one bold."""
+    rows = math.ceil(len(images) / 5)
+    with styled():
+        figure = new_figure("Images whose label people dispute, and what the network answers", 8 + 140 * rows)
+        axes = add_canvas(figure)
+        cells = _draw_images(axes, images, columns=5, pitch=(102, 140), size=72, top=10, **_ink(images))
+        for (x, y), lines in zip(cells, texts, strict=True):
+            for number, line in enumerate(lines):
+                weight = "normal" if number else "bold"
+                axes.text(x, y + 87 + 15 * number, line, weight=weight, size=SMALL, ha="center")
         return figure
 
 

@@ -31,6 +31,11 @@ h2 { margin: 0 0 0.25rem; font-size: 1.15rem; }
 figure { display: flex; flex-direction: column; margin: 0; }
 figcaption { order: -1; margin-bottom: 1rem; color: var(--soft); }
 svg { display: block; width: 100%; height: auto; max-width: 40rem; }
+table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+.wide { overflow-x: auto; }
+th, td { padding: 0.3rem 0 0.3rem 1rem; text-align: right; border-bottom: 1px solid var(--line); }
+th { font-weight: 600; }
+:is(th, td):first-child { padding-left: 0; text-align: left; }
 @media print {
   :root { color-scheme: light; --ink: #000; --soft: #444; --page: #fff; --line: #bbb; }
   body { padding: 0; font-size: 10pt; }
@@ -39,9 +44,23 @@ svg { display: block; width: 100%; height: auto; max-width: 40rem; }
 """
 
 
+Rows = Sequence[Sequence[str]]
+"""A table: its headings, then its rows."""
+
+
 def _text(text: str) -> str:
     """Escaped, and with no line break before a per cent sign."""
     return escape(text).replace(" %", "\u00a0%")
+
+
+def _content(content: Figure | Rows, ids: str) -> str:
+    if isinstance(content, Figure):
+        return to_svg(content, ids=ids)
+    lines = (
+        "<tr>" + "".join(f"<{cell}>{_text(text)}</{cell}>" for text in row) + "</tr>\n"
+        for cell, row in zip(["th"] + ["td"] * len(content), content, strict=False)
+    )
+    return f'<div class="wide"><table>\n{"".join(lines)}</table></div>'
 
 
 def write_report(
@@ -50,18 +69,18 @@ def write_report(
     title: str,
     lead: str,
     facts: Sequence[tuple[str, str]],
-    sections: Sequence[tuple[str, str, Figure]],
+    sections: Sequence[tuple[str, str, Figure | Rows]],
 ) -> None:
     """Writes a self-contained HTML page: no scripts, nothing to fetch, light and dark, fit to print.
 
-    lead: a sentence below the title; facts: (name, value); sections: (heading, a sentence, figure). All text is
-    escaped.
+    lead: a sentence below the title; facts: (name, value); sections: (heading, a sentence, figure or table). All
+    text is escaped.
     """
     rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>\n" for name, value in facts)
     parts = "".join(
-        f"<section>\n<h2>{_text(heading)}</h2>\n<figure>\n{to_svg(figure, ids=f'figure{number}')}\n"
+        f"<section>\n<h2>{_text(heading)}</h2>\n<figure>\n{_content(content, f'figure{number}')}\n"
         f"<figcaption>{_text(sentence)}</figcaption>\n</figure>\n</section>\n"
-        for number, (heading, sentence, figure) in enumerate(sections, start=1)
+        for number, (heading, sentence, content) in enumerate(sections, start=1)
     )
     page = f"""<!DOCTYPE html>
 <html lang="en">

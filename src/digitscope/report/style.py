@@ -10,6 +10,7 @@ black (contrast 3:1 at least). Source: Okabe & Ito 2008, "Color universal design
 """
 
 import io
+import itertools
 import os
 import re
 import threading
@@ -34,7 +35,7 @@ BLUE = "#0072b2"
 VERMILION = "#d55e00"
 
 INK_MASK = "ink"
-"""The gid of the image (one in a figure) of which only the brightness counts: white is drawn as text is."""
+"""The gid of images of which only the brightness counts: white is drawn as text is."""
 
 WIDTH = 520
 """Width of every figure in points, which are the units of its SVG. Two stand side by side on a desktop."""
@@ -146,12 +147,17 @@ def to_svg(figure: Figure, *, ids: str = "figure") -> str:
     width, height = (f"{72 * inches:g}" for inches in figure.get_size_inches())
     _, _, body = buffer.getvalue().partition("</defs>")  # what stands before are the header and a global style
     body = body.replace(INK, "currentColor").replace(f"'{_FONT}'", "system-ui,sans-serif")
-    body = re.sub(
-        rf'(<image [^>]*)id="{INK_MASK}"([^>]*/>)',
-        rf'<mask id="{INK_MASK}" maskUnits="userSpaceOnUse" x="0" y="0" width="{width}" height="{height}">\1\2</mask>'
-        rf'<rect width="{width}" height="{height}" fill="currentColor" mask="url(#{INK_MASK})"/>',
-        body,
-    )
+    numbers = itertools.count(1)
+
+    def mask(image: re.Match[str]) -> str:
+        name = f"{INK_MASK}{next(numbers)}"
+        return (
+            f'<mask id="{name}" maskUnits="userSpaceOnUse" x="0" y="0" width="{width}" height="{height}">'
+            f'{image[1]}{image[2]}</mask><rect width="{width}" height="{height}" fill="currentColor" '
+            f'mask="url(#{name})"/>'
+        )
+
+    body = re.sub(rf'(<image [^>]*)id="{INK_MASK}"([^>]*/>)', mask, body)
     name = escape(str(figure.get_label()))
     head = (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '

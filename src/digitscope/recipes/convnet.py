@@ -1,0 +1,39 @@
+"""Four convolutions on warped images: the default, and 99.5 % in about a minute.
+
+Test accuracy not measured yet.
+
+Windows are not padded at the edges, where MNIST has nothing; the maximum of 2x2 is taken before batch normalization,
+which then has a quarter of the work. Each image is turned, scaled, slanted, shifted and bent in a new way each time.
+Width, distortion, rate and epochs were chosen on 10,000 validation images (docs/log.md); here the last 5,000 training
+images validate.
+"""
+
+import numpy as np
+
+from digitscope.data.augment import Augment
+from digitscope.nn import Momentum, Network, OneCycle, SoftmaxCrossEntropy
+from digitscope.recipes.blocks import four_convolutions
+from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
+from digitscope.training import Plan
+
+
+def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
+    return four_convolutions(rng, shape, classes, channels=(16, 32, 64))
+
+
+RECIPE = Recipe(
+    name="convnet",
+    title="conv16x5 pool conv32x3 conv32x3 pool conv64x3, batch norm, warped images",
+    published="99.6 % (two convolutions with elastic distortion; Simard et al. 2003)",
+    build=build,
+    plan=Plan(
+        loss=SoftmaxCrossEntropy(label_smoothing=0.05),
+        optimizer=Momentum(nesterov=True),
+        schedule=OneCycle(0.2),
+        epochs=8,
+        batch_size=128,
+        shard_size=32,
+        augment=Augment(rotation=10, scale=0.1, shear=0.15, shift=1, elastic=0.8),
+    ),
+    split=hold_out_end(1 / 12),
+)

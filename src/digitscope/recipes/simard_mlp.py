@@ -1,0 +1,40 @@
+"""784-800-10 on elastically distorted images: how far a dense network gets when the images do not run out.
+
+Test accuracy not measured yet.
+
+Simard, Steinkraus and Platt showed in 2003 that distortion does more for a network than anything in it. Theirs is the
+network; the distortion is one warp of rotation, scale, slant, shift and their elastic field, new for each image and
+epoch. Other than theirs: ReLU, softmax with a little label smoothing, Nesterov momentum at a one-cycle rate, 50 epochs.
+The last 5,000 training images validate.
+"""
+
+import math
+
+import numpy as np
+
+from digitscope.data.augment import Augment
+from digitscope.nn import Dense, Momentum, Network, OneCycle, ReLU, SoftmaxCrossEntropy
+from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
+from digitscope.training import Plan
+
+
+def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
+    return Network(Dense(math.prod(shape), 800, rng=rng), ReLU(), Dense(800, classes, rng=rng))
+
+
+RECIPE = Recipe(
+    name="simard-mlp",
+    title="784-800-10, elastic distortion",
+    published="99.3 % (98.4 without distortion, 98.9 with affine; Simard et al. 2003)",
+    build=build,
+    plan=Plan(
+        loss=SoftmaxCrossEntropy(label_smoothing=0.05),
+        optimizer=Momentum(nesterov=True),
+        schedule=OneCycle(0.1),
+        epochs=50,
+        batch_size=128,
+        shard_size=64,
+        augment=Augment(rotation=7.5, scale=0.07, shear=0.1, shift=0.3, elastic=1),
+    ),
+    split=hold_out_end(1 / 12),
+)
