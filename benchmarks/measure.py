@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--seeds", required=True, type=int, nargs="+")
     parser.add_argument("--threads", type=int, default=default_threads())
     parser.add_argument("--at-once", type=int, default=1)
+    parser.add_argument("--add", action="store_true", help="to the seeds that the record holds already")
     parser.add_argument("--keep", type=Path, help="a folder for the trained models")
     options = parser.parse_args()
     path = records_folder() / options.recipe / "record.json"
@@ -64,7 +65,9 @@ def main() -> None:
             return figures
 
         runs = list(pool.map(run, options.seeds))
-    command = [f"--recipe {options.recipe}", f"--seeds {' '.join(map(str, options.seeds))}"]
+    if options.add:
+        runs = sorted([*read_record(path).runs, *runs], key=lambda figures: figures["seed"])
+    command = [f"--recipe {options.recipe}", f"--seeds {' '.join(str(figures['seed']) for figures in runs)}"]
     if (options.threads, options.at_once) != (default_threads(), 1):
         command.append(f"--threads {options.threads} --at-once {options.at_once}")
     recipe = RECIPES[options.recipe]
