@@ -1,5 +1,6 @@
 """A trained network with all that is needed to use it: what it takes, what its answers mean, how good it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.errors import ModelError, ShapeError
-from digitscope.nn import LOSSES, Loss, Network
+from digitscope.nn import LOSSES, Committee, Loss, Network, SoftmaxCrossEntropy
 from digitscope.tensors import read_tensors, write_tensors
 from digitscope.training import network_outputs
 
@@ -69,6 +70,24 @@ class Model:
         if half:
             arrays = {name: array.astype(np.float16) for name, array in arrays.items()}
         write_tensors(Path(path), "model", arrays, about)
+
+    @classmethod
+    def committee(cls, models: Sequence["Model"]) -> "Model":
+        """Models that were trained apart as one, whose probabilities are the mean of theirs.
+
+        What all of them say of themselves, it says too.
+        Raises: ModelError where they differ in what they read, or were trained on another loss than cross-entropy.
+        """
+        first = models[0]
+        for model in models:
+            if (model.image_shape, model.about.get("classes")) != (first.image_shape, first.about.get("classes")):
+                raise ModelError("A committee expects models that read images of one size, of the same classes.")
+            if not isinstance(model.loss, SoftmaxCrossEntropy):
+                raise ModelError(f"A committee expects models of softmax; got one of {type(model.loss).__name__}.")
+        shared = {k: v for k, v in first.about.items() if all(model.about.get(k) == v for model in models)}
+        about = {**shared, "recipe": "committee", "members": [model.about for model in models]}
+        network = Network(Committee(*(model.network for model in models)))
+        return cls(network, first.loss, first.image_shape, about)
 
     @classmethod
     def load(cls, source: str | Path = "convnet") -> "Model":

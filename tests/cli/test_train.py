@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from digitscope.data import DataSet
 from digitscope.model import Model
+from digitscope.nn import Committee
+from digitscope.recipes import RECIPES
 from digitscope.training import load_checkpoint
 
 Files = Callable[[], list[str]]
@@ -25,7 +28,7 @@ def test_a_run_writes_model_history_and_report(digitscope: Digitscope, few_file:
     assert answer.status == 0
     assert answer.err == ""
     result = answer.json
-    assert result["recipe"] == "mlp"
+    assert result["recipe"] == "convnet"
     assert result["seed"] == 5
     assert result["epochs"] == 3
     assert result["parameters"] == sum(p.size for p in Model.load(result["model"]).network.params.values())
@@ -33,12 +36,12 @@ def test_a_run_writes_model_history_and_report(digitscope: Digitscope, few_file:
     assert 0.5 < result["validation_accuracy"] <= 1
     assert 0.5 < result["test_accuracy"] <= 1
     assert result["test_interval"][0] < result["test_accuracy"] < result["test_interval"][1]
-    assert in_folder() == ["runs/mlp/history.csv", "runs/mlp/model.safetensors", "runs/mlp/report.html"]
-    with Path("runs/mlp/history.csv").open(newline="") as file:
+    assert in_folder() == ["runs/convnet/history.csv", "runs/convnet/model.safetensors", "runs/convnet/report.html"]
+    with Path("runs/convnet/history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert float(rows[-1]["validation_accuracy"]) == result["validation_accuracy"]
     assert [row["validation_accuracy"] != "" for row in rows].count(True) == 3
-    page = Path("runs/mlp/report.html").read_text(encoding="utf-8")
+    page = Path("runs/convnet/report.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 6
     assert not re.findall(r'(?:src|href)="(?!#|data:)', page)
 
@@ -48,15 +51,32 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
 ) -> None:
     for threads, seed in ((1, 0), (2, 0), (1, 1)):
         digitscope("train", "--data", few_file, "--epochs", 2, "--seed", seed, "--threads", threads, "--json")
-    models = [Path(f"runs/mlp{suffix}/model.safetensors").read_bytes() for suffix in ("", "-2", "-3")]
+    models = [Path(f"runs/convnet{suffix}/model.safetensors").read_bytes() for suffix in ("", "-2", "-3")]
     assert models[0] == models[1] != models[2]
 
 
-@pytest.mark.parametrize("recipe", ["seed", "sigmoid", "mlp"])
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "committee"])
 def test_every_recipe_learns(digitscope: Digitscope, few_file: Path, in_folder: Files, recipe: str) -> None:
-    epochs = {"seed": 300, "sigmoid": 15, "mlp": 6}[recipe]
+    epochs = {"seed": 300, "sigmoid": 15, "simard-mlp": 12, "lenet": 8, "deep": 3}.get(recipe, 5)
     result = digitscope("train", "--recipe", recipe, "--data", few_file, "--epochs", epochs, "--json").json
     assert result["test_accuracy"] > 0.7
+
+
+def test_a_committee_is_trained_evaluated_and_asked_like_any_network(
+    digitscope: Digitscope, few: DataSet, in_folder: Files
+) -> None:
+    assert few.x_test is not None
+    assert few.y_test is not None
+    np.savez("hundred.npz", x_train=few.x_train[:100], y_train=few.y_train[:100], x_test=few.x_test, y_test=few.y_test)
+    command = ["train", "--recipe", "committee", "--data", "hundred.npz", "--epochs", 2, "--out", "five"]
+    result = digitscope(*command, "--json").json
+    assert result["epochs"] == 10
+    loaded = Model.load(result["model"])
+    (committee,) = loaded.network.layers
+    assert isinstance(committee, Committee)
+    assert len(committee.layers) == 5
+    answer = digitscope("evaluate", result["model"], "--data", "hundred.npz", "--json").json
+    assert answer["accuracy"] == result["test_accuracy"] > 0.2
 
 
 def test_a_persons_view_is_plain_lines_without_a_terminal(
@@ -66,7 +86,7 @@ def test_a_persons_view_is_plain_lines_without_a_terminal(
     assert answer.status == 0
     assert "\x1b" not in answer.out
     lines = answer.out.splitlines()
-    assert lines[0].startswith("mlp: ")
+    assert lines[0].startswith("convnet: ")
     assert lines[1].startswith("few.npz: 1,100 images to learn from, 100 to validate on; ")
     assert [line.split()[:2] for line in lines[2:5]] == [["epoch", "1/3"], ["epoch", "2/3"], ["epoch", "3/3"]]
     for name in ("test accuracy", "95% interval", "most often confused", "training", "parameters", "report.html"):
@@ -79,7 +99,7 @@ def test_settings_take_the_place_of_the_recipes(digitscope: Digitscope, few_file
     ).json
     about = Model.load(result["model"]).about
     assert (about["epochs"], about["batch_size"], about["learning_rate"]) == (1, 50, 0.01)
-    with Path("runs/mlp/history.csv").open(newline="") as file:
+    with Path("runs/convnet/history.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 22
 
 
@@ -107,7 +127,7 @@ def test_a_run_is_never_overwritten(digitscope: Digitscope, few_file: Path, in_f
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--recipe", "cnn9"], "--recipe expects one of seed, sigmoid, mlp; got 'cnn9'."),
+        (["--recipe", "cnn9"], f"--recipe expects one of {', '.join(RECIPES)}; got 'cnn9'."),
         (["--data", "nowhere.csv"], "nowhere.csv"),
         (["--epochs", "0"], "0 is not in the range x>=1"),
         (["--learning-rate", "-1"], "-1.0 is not in the range x>0"),
@@ -133,7 +153,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
 def test_a_learning_rate_that_is_too_high_says_so_and_leaves_the_checkpoint(
     digitscope: Digitscope, few_file: Path, in_folder: Files
 ) -> None:
-    answer = digitscope("train", "--data", few_file, "--learning-rate", 1e20)
+    answer = digitscope("train", "--recipe", "mlp", "--data", few_file, "--learning-rate", 1e20)
     assert answer.status == 2
     (line,) = answer.err.splitlines()
     assert re.fullmatch(
@@ -155,7 +175,7 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
 
 
 def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(few_file: Path, tmp_path: Path) -> None:
-    settings = ("--data", few_file, "--epochs", 40, "--checkpoint-every", 0)
+    settings = ("--recipe", "mlp", "--data", few_file, "--epochs", 40, "--checkpoint-every", 0)
     whole = tmp_path / "whole"
     assert finish(start(whole, *settings, "--threads", 1))[0] == 0
 

@@ -1,4 +1,4 @@
-"""evaluate, predict, submit, recipes, check-gradients, data."""
+"""evaluate, predict, submit, committee, recipes, check-gradients, data."""
 
 import csv
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from digitscope.data import DataSet
-from digitscope.model import Model
+from digitscope.model import SHIPPED, Model
 from digitscope.recipes import RECIPES
 
 Digitscope = Callable[..., Any]  # see conftest.py
@@ -131,6 +131,62 @@ class TestPredict:
         assert len(lines) == 2
         assert "bad.png" in lines[0]
         assert "missing.png" in lines[1]
+
+
+class TestCommittee:
+    def test_its_probabilities_are_the_mean_of_its_members(
+        self, digitscope: Digitscope, model: Path, few: DataSet, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "both.safetensors"
+        answer = digitscope("committee", model, "convnet", "--out", out)
+        assert answer.status == 0
+        assert answer.out.startswith(f"{out}: 2 members, ")
+        opinions = [Model.load(name).probabilities(few.x_train[:9]) for name in (model, "convnet")]
+        whole = Model.load(out)
+        np.testing.assert_allclose(whole.probabilities(few.x_train[:9]), np.mean(opinions, axis=0), rtol=1e-4)
+        assert whole.about["recipe"] == "committee"
+        assert [member["seed"] for member in whole.about["members"]] == [
+            Model.load(name).about["seed"] for name in (model, "convnet")
+        ]
+
+    def test_bad_members_are_refused(
+        self, digitscope: Digitscope, model: Path, tmp_path: Path, in_folder: Files
+    ) -> None:
+        for arguments, message in (
+            ([model], "expects at least 2 models; got 1"),
+            ([model, "nothing.safetensors"], "there is no such file"),
+            ([model, model, "--out", model], "exists already"),
+        ):
+            answer = digitscope("committee", *arguments)
+            assert answer.status == 2
+            assert message in answer.err
+            assert len(answer.err.splitlines()) == 1
+        assert in_folder() == []
+
+
+class TestShippedModels:
+    def test_they_are_used_where_none_is_named(self, digitscope: Digitscope, few: DataSet, tmp_path: Path) -> None:
+        Image.fromarray(255 - few.x_train[0]).save(tmp_path / "five.png")
+        assert digitscope("predict", tmp_path / "five.png", "--json").json[0]["digit"] == few.y_train[0] == 5
+        assert digitscope("predict", "best", tmp_path / "five.png", "--json").json[0]["digit"] == 5
+        test = write_csv(tmp_path / "test.csv", few.x_train[:30])
+        out = tmp_path / "s.csv"
+        assert digitscope("submit", test, "--out", out).status == 0
+        assert [int(line.split(",")[1]) for line in out.read_text().split()[1:]] == few.y_train[:30].tolist()
+
+    def test_they_are_small_and_good(self, digitscope: Digitscope) -> None:
+        assert sum(path.stat().st_size for path in SHIPPED.values()) < 3_000_000
+        result = digitscope("evaluate", "--json").json
+        assert result["model"] == "convnet"
+        assert result["accuracy"] >= 0.995
+
+    def test_a_model_alone_is_not_a_picture(self, digitscope: Digitscope) -> None:
+        answer = digitscope("predict", "convnet")
+        assert (answer.status, len(answer.err.splitlines())) == (2, 1)
+        assert "got only a model" in answer.err
+        answer = digitscope("submit", "convnet")
+        assert (answer.status, len(answer.err.splitlines())) == (2, 1)
+        assert "expects one TEST_CSV; got 0" in answer.err
 
 
 class TestSubmit:

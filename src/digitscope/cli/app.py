@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from digitscope.cli.check_gradients import check_gradients
+from digitscope.cli.committee import committee
 from digitscope.cli.data import data
 from digitscope.cli.evaluate import evaluate
 from digitscope.cli.predict import predict
@@ -52,11 +53,11 @@ def cli() -> None:
     \b
     Begin with:
       digitscope train                  learn MNIST, and write a report of it
-      digitscope predict MODEL my.png   read a digit
+      digitscope predict my.png         read a digit
     """
 
 
-for verb in (train, evaluate, predict, submit, recipes, check_gradients, data):
+for verb in (train, evaluate, predict, submit, committee, recipes, check_gradients, data):
     cli.add_command(verb)
 
 

@@ -2,8 +2,8 @@
 
 Test accuracy not measured yet.
 
-Twice the channels, two and a half times the epochs. Width, distortion and epochs were chosen on 10,000 validation images
-(docs/log.md); here the last 2,000 training images validate.
+Twice the channels, two and a half times the epochs. Width, distortion and epochs were chosen on 10,000 validation
+images (docs/log.md); here the last 2,000 training images validate.
 """
 
 import numpy as np

@@ -51,8 +51,8 @@ def train(
     On device "cuda" the steps run on a GPU, by CuPy; images are augmented, and the network is validated, here.
 
     Shapes: images uint8 (N, H, W) or (N, D), labels integers (N,)
-    Raises: TrainingError where there is no such device, or where images and labels do not fit; DivergenceError where a loss is not finite: the
-    network then has the weights from before that step.
+    Raises: TrainingError where there is no such device, or where images and labels do not fit; DivergenceError where a
+    loss is not finite: the network then has the weights from before that step.
     """
     plan = run.plan
     _check(images, labels)
