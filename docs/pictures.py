@@ -1,4 +1,4 @@
-"""Makes the README's pictures from a run of `digitscope train`.
+"""Makes the documents' pictures: those of a run of `digitscope train`, where its folder is given, and the others.
 
 uv run digitscope train --out runs/readme
 uv run python docs/pictures.py runs/readme
@@ -8,23 +8,91 @@ import csv
 import sys
 from pathlib import Path
 
+import numpy as np
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+
+from digitscope.arrays import Array
 from digitscope.data import load_mnist
+from digitscope.data.augment import Augment
 from digitscope.model import Model
 from digitscope.report import confident_mistakes, learning_curves, save_svg
+from digitscope.report.style import FAINT, INK_MASK, MUTED, SMALL, add_canvas, new_figure, styled
 
 PICTURES = Path(__file__).parent / "pictures"
 
+STRENGTHS = {
+    "rotation": ((5, 15, 45), "°"),
+    "scale": ((0.1, 0.2, 0.4), ""),
+    "shear": ((0.1, 0.3, 0.6), ""),
+    "shift": ((1, 3, 6), " px"),
+    "elastic": ((0.5, 1, 2), " px"),
+    "thickness": ((0.3, 0.6, 1), " px"),
+    "blur": ((0.3, 0.6, 1), ""),
+    "contrast": ((0.3, 0.6, 0.9), ""),
+    "noise": ((0.1, 0.25, 0.5), ""),
+    "erase": ((0.2, 0.4, 0.8), ""),
+}
+"""Of each option of Augment three strengths, and their unit."""
+
+ERASE = 91
+"""The seed of the rectangles, one of few with which all four digits are hit."""
+
+
+class Spread(np.random.Generator):
+    """Uniform numbers go evenly from one end of their range to the other, image by image; others are random."""
+
+    def uniform(self, low: float, high: float, size: int | tuple[int, ...]) -> Array:  # type: ignore[override]
+        count = size if isinstance(size, int) else size[-1]
+        return np.broadcast_to(np.linspace(low, high, count), size)
+
 
 def main() -> None:
-    run = Path(sys.argv[1])
-    with (run / "history.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    history = {name: [float(row[name]) if row[name] else None for row in rows] for name in rows[0]}
     PICTURES.mkdir(exist_ok=True)
-    save_svg(learning_curves(history), PICTURES / "learning.svg")
-    _, (images, labels) = load_mnist()
-    probabilities = Model.load(run / "model.safetensors").probabilities(images)
-    save_svg(confident_mistakes(images, labels, probabilities), PICTURES / "mistakes.svg")
+    (images, _), (test_images, test_labels) = load_mnist()
+    save_svg(augmentations(images), PICTURES / "augment.svg")
+    if len(sys.argv) > 1:
+        run = Path(sys.argv[1])
+        with (run / "history.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        history = {name: [float(row[name]) if row[name] else None for row in rows] for name in rows[0]}
+        save_svg(learning_curves(history), PICTURES / "learning.svg")
+        probabilities = Model.load(run / "model.safetensors").probabilities(test_images)
+        save_svg(confident_mistakes(test_images, test_labels, probabilities), PICTURES / "mistakes.svg")
+
+
+def augmentations(images: Array) -> Figure:
+    """Each option of Augment at three strengths on four digits, its random numbers spread over all their range."""
+    digits = images[[5, 9, 0, 15]]  # 2, 4, 5, 7
+    count, side, _ = digits.shape
+    group, line, pixel = count * side + 10, side + 6, 1.18  # in pixels, in pixels, in points
+    left, top = 96, 22
+    with styled():
+        figure = new_figure(f"What Augment does: {', '.join(STRENGTHS)}", top + len(STRENGTHS) * line * pixel)
+        axes = add_canvas(figure)
+        for column, title in enumerate(("weak", "medium", "strong")):
+            axes.text(left + column * group * pixel, top - 8, title, color=MUTED, fontsize=SMALL)
+        wall = np.zeros((len(STRENGTHS) * line, 3 * group))
+        frames = []
+        for row, (name, (strengths, unit)) in enumerate(STRENGTHS.items()):
+            y = row * line
+            axes.text(0, top + y * pixel + 14, name)
+            values = " · ".join(f"{value:g}" for value in strengths) + unit
+            axes.text(0, top + y * pixel + 28, values, color=MUTED, fontsize=SMALL)
+            for column, strength in enumerate(strengths):
+                # Rectangles are of all sizes and everywhere.
+                rng = np.random.default_rng(ERASE) if name == "erase" else Spread(np.random.PCG64(row))
+                changed = Augment(**{name: strength})(digits, rng).T.reshape(digits.shape)
+                for i, digit in enumerate(changed):
+                    x = column * group + i * side
+                    wall[y : y + side, x : x + side] = digit
+                    frames.append([(x, y), (x + side, y), (x + side, y + side), (x, y + side)])
+        extent = (left, left + wall.shape[1] * pixel, top + wall.shape[0] * pixel, top)
+        how = {"interpolation": "none", "aspect": "auto", "cmap": "gray", "vmin": 0, "vmax": 1, "gid": INK_MASK}
+        axes.imshow(wall, extent=extent, **how)
+        corners = np.array(frames) * pixel + (left, top)
+        axes.add_collection(PolyCollection(corners, facecolors="none", edgecolors=FAINT, clip_on=False), autolim=False)
+    return figure
 
 
 if __name__ == "__main__":
