@@ -4,13 +4,18 @@ thread gives.
     uv run python -m benchmarks.rungs
 
 Whole recipes, with their augmentation and average of the weights; no peers but the same recipe on one thread. The share
-counts the products of dense and convolutional layers only (`digitscope.nn.operations`).
+counts the products of dense and convolutional layers only (`digitscope.nn.operations`). Writes records/rungs.json,
+which `digitscope recipes` shows; with --quick or --recipes it writes nothing.
 """
 
-from benchmarks.machine import machine
+import json
+from datetime import UTC, datetime
+
+from benchmarks.machine import commit, machine, versions
 from benchmarks.networks import training_operations
 from benchmarks.rounds import Peer, alternate, arguments, rate
 from digitscope.recipes import RECIPES
+from digitscope.records import records_folder
 
 
 def main() -> None:
@@ -18,7 +23,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES), metavar="NAME")
     options = parser.parse_args()
     print(machine())
-    rows = []
+    rows, rungs = [], {}
     for name in options.recipes:
         print(name, flush=True)
         work = training_operations(RECIPES[name])
@@ -29,12 +34,31 @@ def main() -> None:
             medians = alternate([two, one], 2 if options.quick else options.rounds, "learn_all")
             memory, possible = two.ask("memory"), rate(two)
         seconds, alone = medians[two.name], medians[one.name]
+        rungs[name] = {
+            "operations_an_image": work,
+            "images_a_second_one_thread": round(1 / alone),
+            "images_a_second_two_threads": round(1 / seconds),
+            "share_of_matrix_rate": round(work / seconds / possible, 4),
+            "peak_memory_mb": memory,
+        }
         rows.append(
             f"{name:<12}{work / 1e6:>10.2f}{60_000 * alone:>10.2f} s{60_000 * seconds:>10.2f} s{alone / seconds:>9.2f}"
             f"{work / seconds / 1e9:>10.1f}{work / seconds / possible:>8.0%}{memory:>8} MB"
         )
     heads = f"{'recipe':<12}{'MFLOP':>10}{'1 thread':>12}{'2 threads':>12}{'times':>9}{'GFLOP/s':>10}{'share':>8}"
     print(f"\nSeconds for 60,000 images; MFLOP to learn from one.\n{heads}{'memory':>11}", *rows, sep="\n")
+    if options.quick or options.recipes != list(RECIPES):
+        return
+    content = {
+        "command": "uv run python -m benchmarks.rungs",
+        "machine": machine(),
+        "versions": versions("numpy", "digitscope"),
+        "commit": commit(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "rounds": options.rounds,
+        "rungs": rungs,
+    }
+    (records_folder() / "rungs.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

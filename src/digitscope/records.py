@@ -68,6 +68,17 @@ def load_records(recipes: Iterable[str]) -> dict[str, Record]:
     return {name: read_record(path) for name, path in paths.items() if path.is_file()}
 
 
+def load_shares() -> dict[str, float]:
+    """For each recipe the share of the machine's rate in matrix products that its training reaches, as
+    benchmarks/rungs.py measured it; empty where it never did.
+    """
+    path = records_folder() / "rungs.json"
+    if not path.is_file():
+        return {}
+    rungs = json.loads(path.read_text(encoding="utf-8"))["rungs"]
+    return {name: float(rung["share_of_matrix_rate"]) for name, rung in rungs.items()}
+
+
 def read_record(path: Path) -> Record:
     """Raises: DataError where the file is not a record."""
     try:

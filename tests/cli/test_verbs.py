@@ -300,7 +300,9 @@ class TestRecipes:
         assert "MFLOP: million" in answer.out
 
 
-@pytest.mark.parametrize("verb", ["train", "evaluate", "predict", "submit", "recipes", "check-gradients", "data"])
+@pytest.mark.parametrize(
+    "verb", ["train", "evaluate", "predict", "submit", "committee", "recipes", "check-gradients", "data"]
+)
 def test_every_verb_has_help_with_an_example(digitscope: Digitscope, verb: str) -> None:
     answer = digitscope(verb, "--help")
     assert answer.status == 0

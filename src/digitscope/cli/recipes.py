@@ -20,28 +20,31 @@ def recipes() -> None:
 
     from digitscope.nn import operations
     from digitscope.recipes import DEFAULT, RECIPES
-    from digitscope.records import load_records
+    from digitscope.records import load_records, load_shares
 
-    records = load_records(RECIPES)
+    records, shares = load_records(RECIPES), load_shares()
     table = Table(box=None, padding=(0, 1), pad_edge=False)
-    for heading in ("recipe", "test accuracy", "n", "training", "parameters", "MFLOP", "network"):
-        table.add_column(heading, justify="left" if heading in ("recipe", "test accuracy", "network") else "right")
+    for heading in ("recipe", "test accuracy", "n", "training", "parameters", "MFLOP", "share"):
+        table.add_column(heading, justify="left" if heading in ("recipe", "test accuracy") else "right")
     for name, recipe in RECIPES.items():
         shown = f"[bold]{name}[/]" + (" *" if name == DEFAULT else "")
         network = recipe.build(np.random.default_rng(0), *MNIST)
         work = f"{operations(network, 28 * 28, training=True) / 1e6:,.2f}"
         parameters = f"{sum(p.size for p in network.params.values()):,}"
+        share = f"{shares[name]:.0%}" if name in shares else ""
         accuracy, n, seconds = "not measured", "", ""
         if name in records:
             r = records[name]
             accuracy = f"{r.mean('test_accuracy'):.2%} ± {100 * r.spread('test_accuracy'):.2f}"
-            n, seconds = str(r.n), f"{r.mean('train_seconds'):.1f} s"
-        table.add_row(shown, accuracy, n, seconds, parameters, work, recipe.title)
+            n, seconds = str(r.n), r.training
+        table.add_row(shown, accuracy, n, seconds, parameters, work, share)
     console = Console(highlight=False)
     console.print(table)
     console.print("* the default of digitscope train")
     console.print("MFLOP: million operations in matrix products to learn from one image once", soft_wrap=True)
-    for r in records.values():
-        console.print(
-            f"[dim]{r.recipe}: published {r.published}; measured on {r.machine} by: {r.command}[/]", soft_wrap=True
-        )
+    console.print("share: how much of the machine's rate in matrix products the training reaches", soft_wrap=True)
+    for name, recipe in RECIPES.items():
+        console.print(f"\n[bold]{name}[/]: {recipe.title}", soft_wrap=True)
+        console.print(f"[dim]published {recipe.published}[/]", soft_wrap=True)
+        if name in records:
+            console.print(f"[dim]{records[name].machine}: {records[name].command}[/]", soft_wrap=True)
