@@ -5,6 +5,7 @@ not become a NumPy array by itself, and does not mix with one.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from digitscope.arrays import Array
+from digitscope.data import DataSet
+from digitscope.data.augment import Augment
 from digitscope.nn import (
     LAYERS,
     LOSSES,
@@ -33,6 +36,7 @@ from digitscope.nn import (
     MeanSquaredError,
     Momentum,
     Network,
+    OneCycle,
     Optimizer,
     ReLU,
     Reshape,
@@ -46,6 +50,9 @@ from digitscope.nn import (
     softmax,
     to_batch,
 )
+from digitscope.training import Epoch, Plan, Run, TailAverage, checkpoint, load_checkpoint, loop, save_checkpoint, train
+from digitscope.training import device as training_device
+from digitscope.training import run as run_module
 
 
 class Device(NDArrayOperatorsMixin):
@@ -272,6 +279,50 @@ def test_a_whole_network_learns_on_the_device() -> None:
     network.params = {name: np.zeros_like(p) for name, p in network.params.items()}
     twin.params = {name: np.zeros_like(p) for name, p in twin.params.items()}
     same(twin.params["1.weight"], network.params["1.weight"])
+
+
+def test_a_whole_training_runs_on_the_device(few: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    images, labels = few.x_train[:90], few.y_train[:90]
+    plan = Plan(
+        loss=SoftmaxCrossEntropy(label_smoothing=0.1),
+        optimizer=Momentum(nesterov=True, clip_norm=1.0),
+        schedule=OneCycle(0.1),
+        epochs=2,
+        batch_size=32,
+        shard_size=16,
+        augment=Augment(rotation=10, elastic=1),
+        averaging=TailAverage(0.5),
+    )
+
+    def start() -> Run:
+        rng = np.random.default_rng(9)
+        members = [
+            Network(
+                *(Reshape(1, 28, 28), Conv2D(1, 2, 5, stride=3, rng=rng), BatchNorm(2), ReLU(), Flatten()),
+                Dense(128, 10, rng=rng),
+            )
+            for _ in range(2)
+        ]
+        return Run.start(Network(Committee(*members)), plan, len(images), rng)
+
+    monkeypatch.setattr(Device, "get", lambda self: self.held, raising=False)  # CuPy's way back to the host
+    choose = {"cpu": training_device.to_device("cpu"), "cuda": move}
+    for module in (loop, run_module, checkpoint):
+        monkeypatch.setattr(module, "to_device", choose.__getitem__)
+    outcomes = []
+    for device in ("cpu", "cuda"):
+        run = start()
+        for result in train(run, images, labels, validation=(images[:20], labels[:20]), device=device):
+            if device == "cuda":
+                assert {type(p).__name__ for p in run.network.params.values()} == {"Device"}
+                if isinstance(result, Epoch):
+                    save_checkpoint(tmp_path / "c", run, {})
+        outcomes.append(run.outcome(images))
+    for name, p in {**outcomes[0].params, **outcomes[0].statistics}.items():
+        np.testing.assert_array_equal({**outcomes[1].params, **outcomes[1].statistics}[name], p)
+    resumed = start()
+    load_checkpoint(tmp_path / "c").restore(resumed)
+    assert resumed.epoch == 4
 
 
 @pytest.mark.parametrize(
