@@ -410,3 +410,10 @@ def test_colours_differ_in_lightness_too() -> None:
         assert 1.05 / (luminance(color) + 0.05) > 3  # against white
         assert (luminance(color) + 0.05) / (luminance("#0d1117") + 0.05) > 3  # against the dark page
     assert luminance(VERMILION) > 1.3 * luminance(BLUE)
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (3, 3), (7, 5), (28, 28)])
+def test_the_first_layers_images_stay_inside_the_figure(shape: tuple[int, int]) -> None:
+    figure = first_layer_weights(np.ones((16, shape[0] * shape[1])), shape)
+    left, right, _, _ = figure.axes[0].images[0].get_extent()
+    assert 0 <= left < right <= 456

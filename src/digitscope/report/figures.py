@@ -287,8 +287,9 @@ def first_layer_weights(weight: Array, shape: tuple[int, int]) -> Figure:
     columns = 8 if len(units) > 10 else 5
     rows = math.ceil(len(units) / columns)
     with styled():
-        size = 48.0 if columns == 8 else 78.0
-        pitch = size + 7
+        side = max(shape)
+        pitch = 440 / columns
+        size = pitch * side / (side + max(1, side // 7))  # the gap is of whole pixels, too
         figure = new_figure("The weights of the first layer's units as images", 34 + pitch * rows)
         axes = add_canvas(figure)
         _draw_images(
