@@ -4,6 +4,10 @@
 
 Each seed is a `digitscope train --json` of its own, timed from start to end. A long recipe is measured sooner with
 --threads 1 --at-once 2: the weights come out the same bit for bit, only the seconds are then those of one thread.
+
+A committee of networks that were measured already, with --keep, need not be trained again:
+
+    uv run python -m benchmarks.measure --recipe committee --members runs/deep-[1-5]/model.safetensors
 """
 
 import argparse
@@ -19,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import commit, machine, versions
+from digitscope.model import Model
 from digitscope.recipes import RECIPES
 from digitscope.records import read_record, records_folder
 from digitscope.training import default_threads
@@ -46,10 +51,34 @@ def train(recipe: str, seed: int, threads: int, folder: Path) -> dict[str, Any]:
     return {**figures, "wall_seconds": round(wall, 3), "peak_memory_mb": peak}
 
 
+def combine(members: list[Path]) -> dict[str, Any]:
+    """The figures of the committee of these models; its seconds are those that the members' record says."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "committee.safetensors"
+        Model.committee([Model.load(path) for path in members]).save(out)
+        about = Model.load(out).about
+        command = [sys.executable, "-m", "digitscope", "evaluate", str(out), "--json"]
+        figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    seeds = [member["seed"] for member in about["members"]]
+    trained = read_record(records_folder() / about["members"][0]["recipe"] / "record.json")
+    runs = [run for run in trained.runs if run["seed"] in seeds]
+    return {
+        "recipe": "committee",
+        "seed": seeds[0],
+        "seeds": seeds,
+        "epochs": sum(run["epochs"] for run in runs),
+        "parameters": sum(run["parameters"] for run in runs),
+        "train_seconds": round(sum(run["train_seconds"] for run in runs), 3),
+        "test_accuracy": figures["accuracy"],
+        "test_interval": figures["interval"],
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", required=True, choices=RECIPES)
-    parser.add_argument("--seeds", required=True, type=int, nargs="+")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[])
+    parser.add_argument("--members", type=Path, nargs="+", default=[], help="models to make a committee of")
     parser.add_argument("--threads", type=int, default=default_threads())
     parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--add", action="store_true", help="to the seeds that the record holds already")
@@ -64,10 +93,14 @@ def main() -> None:
             print(json.dumps(figures), flush=True)
             return figures
 
-        runs = list(pool.map(run, options.seeds))
+        runs = [combine(options.members)] if options.members else list(pool.map(run, options.seeds))
     if options.add:
         runs = sorted([*read_record(path).runs, *runs], key=lambda figures: figures["seed"])
-    command = [f"--recipe {options.recipe}", f"--seeds {' '.join(str(figures['seed']) for figures in runs)}"]
+    command = [f"--recipe {options.recipe}"]
+    if options.members:
+        command.append(f"--members runs/deep-{{{','.join(map(str, runs[0]['seeds']))}}}/model.safetensors")
+    else:
+        command.append(f"--seeds {' '.join(str(figures['seed']) for figures in runs)}")
     if (options.threads, options.at_once) != (default_threads(), 1):
         command.append(f"--threads {options.threads} --at-once {options.at_once}")
     recipe = RECIPES[options.recipe]

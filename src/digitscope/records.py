@@ -38,6 +38,12 @@ class Record:
         return statistics.stdev(float(run[figure]) for run in self.runs) if self.n > 1 else 0.0
 
     @property
+    def accuracy(self) -> str:
+        """The mean test accuracy in per cent, with its standard deviation where there is one."""
+        mean = f"{100 * self.mean('test_accuracy'):.2f} %"
+        return f"{mean} ± {100 * self.spread('test_accuracy'):.2f}" if self.n > 1 else mean
+
+    @property
     def training(self) -> str:
         """The mean time of a training, in words."""
         seconds = self.mean("train_seconds")
@@ -48,8 +54,7 @@ class Record:
     def claim(self) -> str:
         """The rung's figures in one sentence, as its recipe's docstring states them."""
         return (
-            f"Test accuracy {100 * self.mean('test_accuracy'):.2f} % ± {100 * self.spread('test_accuracy'):.2f} "
-            f"(n = {self.n} seeds), {self.training} of training, "
+            f"Test accuracy {self.accuracy} (n = {self.n}{' seeds' * (self.n > 1)}), {self.training} of training, "
             f"{self.runs[0]['parameters']:,} parameters; {self.machine}."
         )
 
@@ -96,7 +101,7 @@ def ladder(records: Iterable[Record]) -> str:
     ]
     rows.extend(
         f"| `{r.recipe}` | {r.title} | {r.published} | "
-        f"**{100 * r.mean('test_accuracy'):.2f} %** ± {100 * r.spread('test_accuracy'):.2f} | {r.n} | "
+        f"**{r.accuracy.replace(' %', ' %**')} | {r.n} | "
         f"{r.training} | {r.runs[0]['parameters']:,} |"
         for r in records
     )

@@ -35,7 +35,7 @@ def recipes() -> None:
         accuracy, n, seconds = "not measured", "", ""
         if name in records:
             r = records[name]
-            accuracy = f"{r.mean('test_accuracy'):.2%} ± {100 * r.spread('test_accuracy'):.2f}"
+            accuracy = r.accuracy
             n, seconds = str(r.n), r.training
         table.add_row(shown, accuracy, n, seconds, parameters, work, share)
     console = Console(highlight=False)
