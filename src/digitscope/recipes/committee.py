@@ -1,9 +1,10 @@
 """Five deeps, each from weights of its own: the mean of their probabilities.
 
-Test accuracy not measured yet.
+Test accuracy 99.67 % (n = 1), 84.5 min (1 thread) of training, 709,650 parameters; 2 cores of AMD EPYC with
+AVX-512, Linux.
 
 The members learn one after the other by the plan of deep. Networks that start elsewhere make other mistakes, which the
-mean cancels.
+mean cancels; but most of what these get wrong they get wrong together. Measured on the five of deep's own record.
 """
 
 import numpy as np
