@@ -170,8 +170,11 @@ def test_the_outcome_is_measured_on_images_from_everywhere(few: DataSet, monkeyp
     np.testing.assert_allclose(outcome.statistics["2.variance"], x.var(axis=(1, 2, 3)), rtol=1e-5)
 
 
-def test_with_nothing_to_add_the_outcome_is_the_network() -> None:
+def test_with_nothing_to_add_the_outcome_has_the_networks_own_weights() -> None:
     rng = np.random.default_rng(4)
-    network = Network(Dense(784, 10, rng=rng))
+    network = Network(Dense(784, 10, rng=rng), ReLU())
     run = Run.start(network, replace(PLAN, averaging=None), 300, rng)
-    assert run.outcome(np.zeros((300, 28, 28), np.uint8)) is network
+    outcome = run.outcome(np.zeros((300, 28, 28), np.uint8))
+    assert outcome.config() == network.config()
+    for name, p in network.params.items():
+        np.testing.assert_array_equal(outcome.params[name], p, strict=True)
