@@ -50,7 +50,7 @@ def main() -> None:
     if options.quick or options.recipes != list(RECIPES):
         return
     content = {
-        "command": "uv run python -m benchmarks.rungs",
+        "command": f"uv run python -m benchmarks.rungs --rounds {options.rounds}",
         "machine": machine(),
         "versions": versions("numpy", "digitscope"),
         "commit": commit(),
