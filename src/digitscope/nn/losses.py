@@ -41,6 +41,7 @@ class SoftmaxCrossEntropy(Loss):
 
     Shapes: logits z (classes, N), labels (N,) -> a number, in nats.
     Source: Bridle 1990; label smoothing: Szegedy et al. 2016, section 7.
+    Derivation: docs/notes/04-softmax.md#the-two-together
     """
 
     label_smoothing: float = 0.0
@@ -79,7 +80,7 @@ class MeanSquaredError(Loss):
     da[k,n] = (a[k,n] - [k = label n]) / N
 
     Shapes: activations a (classes, N), labels (N,) -> a number.
-    Source: Nielsen 2015, chapter 1, equation 6.
+    Source: Nielsen 2015, chapter 1, equation 6. Derivation: docs/notes/04-softmax.md#why-not-the-squared-error
     """
 
     def forward(self, outputs: Array, labels: Array) -> tuple[float, LossBackward]:
@@ -104,6 +105,7 @@ def softmax(logits: Array) -> Array:
     dz[k,n] = p[k,n] (dp[k,n] - sum_j p[j,n] dp[j,n])
 
     Shapes: z (classes, ...) -> p, like z, adding up to 1 along the first axis.
+    Derivation: docs/notes/04-softmax.md#every-score-moves-every-share
     """
     e: Array = np.exp(logits - logits.max(axis=0))
     e /= e.sum(axis=0)

@@ -1,0 +1,85 @@
+"""Every numbered equation of the notes, checked.
+
+chapter_NN.py has functions that assert what the chapter's equations say. `@check("4.3", by="sympy")` enters one.
+An equation whose left side has a ∂ or an upright d is a derivative; it needs three checks:
+
+sympy        symbolically on small sizes
+differences  numerically, by central differences
+digitscope   against what digitscope.nn computes
+
+Any other equation needs at least one, which may also be by "numbers". A check may cover several equations.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Literal, get_args
+
+import numpy as np
+
+from digitscope.arrays import Array
+from docs.notes import NOTES
+
+Method = Literal["sympy", "differences", "digitscope", "numbers"]
+METHODS: tuple[Method, ...] = get_args(Method)
+DERIVATIVE: frozenset[Method] = frozenset({"sympy", "differences", "digitscope"})
+"""What a derivative must be checked by."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A function that fails where its equations are wrong."""
+
+    equations: tuple[str, ...]
+    by: Method
+    function: Callable[[], None]
+
+    @property
+    def name(self) -> str:
+        return f"{self.function.__module__.rpartition('.')[2]}.{self.function.__name__}"
+
+
+_CHECKS: list[Check] = []
+
+
+def check(*equations: str, by: Method) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Enters a function as a check of these equations, "4.3"."""
+
+    def enter(function: Callable[[], None]) -> Callable[[], None]:
+        _CHECKS.append(Check(equations, by, function))
+        return function
+
+    return enter
+
+
+def checks() -> list[Check]:
+    """All of them, of all chapters."""
+    for path in sorted((NOTES / "checks").glob("chapter_*.py")):
+        import_module(f"docs.notes.checks.{path.stem}")
+    return list(_CHECKS)
+
+
+def differences(function: Callable[[Array], float], x: Array, width: float = 1e-5) -> Array:
+    """The derivative of a number with respect to every entry of x, by central differences; of x's shape.
+
+    (f(x + h) - f(x - h)) / 2h   errs by h² f'''/6 and by rounding over h: about 1e-10 in float64.
+    """
+    x = np.array(x, dtype=np.float64)
+    result = np.zeros_like(x)
+    for i in range(x.size):
+        kept = x.flat[i]
+        x.flat[i] = kept + width
+        above = function(x)
+        x.flat[i] = kept - width
+        result.flat[i] = (above - function(x)) / (2 * width)
+        x.flat[i] = kept
+    return result
+
+
+def agree(a: Array | float, b: Array | float, tolerance: float = 1e-8) -> None:
+    """Asserts that two arrays have one shape and are alike up to `tolerance` of the largest entry (or of 1)."""
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    assert a.shape == b.shape, f"shapes differ: {a.shape} and {b.shape}"
+    scale = max(1.0, float(np.abs(b).max(initial=0)))
+    worst = float(np.abs(a - b).max(initial=0))
+    assert worst <= tolerance * scale, f"they differ by {worst:.2e}:\n{a}\n{b}"

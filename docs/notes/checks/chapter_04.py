@@ -1,0 +1,225 @@
+"""Chapter 4: softmax, cross-entropy, squared error."""
+
+import numpy as np
+import sympy as sp
+
+from digitscope.arrays import Array
+from digitscope.nn import Dense, MeanSquaredError, Network, Sigmoid, SoftmaxCrossEntropy, softmax
+from docs.notes.checks import agree, check, differences
+
+RNG = np.random.default_rng(4)
+K, N = 4, 3
+Z = 2 * RNG.normal(size=(K, N))
+DP = RNG.normal(size=(K, N))
+LABELS = np.array([2, 0, 3])
+ONE_HOT = np.eye(K)[:, LABELS]
+SMOOTH = 0.7 * ONE_HOT + 0.3 / K
+
+_z = sp.Matrix(sp.symbols("z1:4", real=True))
+_q = sp.Matrix(sp.symbols("q1:4", positive=True))
+_sum = sum(sp.exp(z) for z in _z)
+_p = _z.applyfunc(lambda z: sp.exp(z) / _sum)
+
+
+def shares(z: Array) -> Array:
+    """(4.1), as it stands."""
+    p: Array = np.exp(z) / np.exp(z).sum(axis=0)
+    return p
+
+
+def cross_entropy(p: Array, q: Array) -> float:
+    """(4.8), as it stands."""
+    return float(-(q * np.log(p)).sum() / p.shape[1])
+
+
+def logistic(z: Array) -> Array:
+    a: Array = 1 / (1 + np.exp(-z))
+    return a
+
+
+@check("4.1", by="digitscope")
+def softmax_is_digitscopes() -> None:
+    agree(softmax(Z), shares(Z))
+    agree(SoftmaxCrossEntropy().probabilities(Z), shares(Z))
+
+
+@check("4.2", "4.3", by="sympy")
+def only_differences_count() -> None:
+    z1, z2, _ = _z
+    assert sp.simplify(_p[0] / _p[1] - sp.exp(z1 - z2)) == 0
+    two = sp.exp(z1) / (sp.exp(z1) + sp.exp(z2))
+    assert sp.simplify(two - 1 / (1 + sp.exp(-(z1 - z2)))) == 0
+
+
+@check("4.4", "4.5", by="sympy")
+def jacobian_symbolically() -> None:
+    jacobian = _p.jacobian(_z)
+    for k in range(3):
+        for j in range(3):
+            assert sp.simplify(jacobian[k, j] - _p[k] * (int(k == j) - _p[j])) == 0
+    assert sp.simplify(jacobian - (sp.diag(*_p) - _p * _p.T)) == sp.zeros(3, 3)
+
+
+@check("4.4", "4.5", by="differences")
+def jacobian_by_differences() -> None:
+    z = Z[:, :1]
+    p = shares(z)
+    matrix = np.diag(p[:, 0]) - p @ p.T
+    for k in range(K):
+        agree(differences(lambda z, k=k: float(shares(z)[k, 0]), z)[:, 0], matrix[k])  # type: ignore[misc]
+        agree(matrix[k], np.array([p[k, 0] * (int(k == j) - p[j, 0]) for j in range(K)]))
+
+
+@check("4.4", "4.5", "4.6", by="digitscope")
+def jacobian_in_digitscope() -> None:
+    """The backward of a cross-entropy with dp = -q/p is the only user of the Jacobian; a committee has it, too."""
+    from digitscope.nn.committee import mean_opinion
+
+    # y = log p for a committee of one, so that dp = dy / p.
+    _, (backward,) = mean_opinion([Z])
+    p = shares(Z)
+    by_jacobian = np.stack([(np.diag(p[:, n]) - np.outer(p[:, n], p[:, n])).T @ DP[:, n] for n in range(N)], axis=1)
+    agree(backward(DP * p), by_jacobian)
+    agree(backward(DP * p), p * (DP - (p * DP).sum(axis=0)))
+
+
+@check("4.6", by="sympy")
+def softmax_backwards_symbolically() -> None:
+    dp = sp.Matrix(sp.symbols("d1:4", real=True))
+    along = sum(p * d for p, d in zip(_p, dp, strict=True))
+    for k in range(3):
+        assert sp.simplify(sp.diff(along, _z[k]) - _p[k] * (dp[k] - along)) == 0
+
+
+@check("4.6", by="differences")
+def softmax_backwards_by_differences() -> None:
+    p = shares(Z)
+    agree(differences(lambda z: float((DP * shares(z)).sum()), Z), p * (DP - (p * DP).sum(axis=0)))
+
+
+@check("4.7", "4.8", "4.10", by="digitscope")
+def the_loss_is_digitscopes() -> None:
+    p = shares(Z)
+    loss = SoftmaxCrossEntropy().forward(Z, LABELS)[0]
+    agree(loss, -np.log(np.prod(p[LABELS, np.arange(N)])) / N)
+    agree(loss, cross_entropy(p, ONE_HOT))
+    agree(SoftmaxCrossEntropy(0.3).forward(Z, LABELS)[0], cross_entropy(p, SMOOTH))
+
+
+@check("4.9", by="numbers")
+def no_shares_cost_less_than_the_targets() -> None:
+    for _ in range(100):
+        p, q = RNG.dirichlet(np.ones(K), 2)
+        assert -(q * np.log(p / q)).sum() >= -(q * (p / q - 1)).sum() - 1e-12
+        agree(-(q * (p / q - 1)).sum(), 0)
+        agree(-(q * np.log(p / q)).sum(), (q * np.log(q / p)).sum())
+    agree((SMOOTH * np.log(SMOOTH / SMOOTH)).sum(), 0)
+
+
+@check("4.11", by="sympy")
+def cross_entropy_backwards_symbolically() -> None:
+    p = sp.Matrix(3, 2, sp.symbols("p1:7", positive=True))
+    q = sp.Matrix(3, 2, sp.symbols("q1:7", positive=True))
+    loss = -sum(b * sp.log(a) for a, b in zip(p, q, strict=True)) / 2
+    for a, b in zip(p, q, strict=True):
+        assert sp.simplify(sp.diff(loss, a) - -b / (2 * a)) == 0
+
+
+@check("4.11", by="differences")
+def cross_entropy_backwards_by_differences() -> None:
+    p = shares(Z / 4)
+    agree(differences(lambda p: cross_entropy(p, SMOOTH), p), -SMOOTH / (N * p))
+
+
+@check("4.11", "4.12", by="digitscope")
+def the_derivative_is_digitscopes() -> None:
+    """digitscope never makes dp; brought to the scores by (4.6) it must give what digitscope has."""
+    p = shares(Z)
+    for smoothing, q in ((0.0, ONE_HOT), (0.3, SMOOTH)):
+        dz = SoftmaxCrossEntropy(smoothing).forward(Z, LABELS)[1](1.0)
+        dp = -q / (N * p)
+        agree(dz, p * (dp - (p * dp).sum(axis=0)))
+        agree(dz, (p - q) / N)
+
+
+@check("4.12", by="sympy")
+def the_two_together_symbolically() -> None:
+    """One image of two; the target's last share is what the others leave."""
+    q = sp.Matrix([_q[0], _q[1], 1 - _q[0] - _q[1]])
+    loss = -sum(b * sp.log(a) for a, b in zip(_p, q, strict=True)) / 2
+    for k in range(3):
+        assert sp.simplify(sp.diff(loss, _z[k]) - (_p[k] - q[k]) / 2) == 0
+
+
+@check("4.12", by="differences")
+def the_two_together_by_differences() -> None:
+    agree(differences(lambda z: cross_entropy(shares(z), SMOOTH), Z), (shares(Z) - SMOOTH) / N)
+
+
+@check("4.13", "4.14", "4.15", by="digitscope")
+def squared_error_is_digitscopes() -> None:
+    a = logistic(Z)
+    loss, backward = MeanSquaredError().forward(a, LABELS)
+    agree(loss, ((a - ONE_HOT) ** 2).sum() / (2 * N))
+    agree(backward(1.0), (a - ONE_HOT) / N)
+    agree(Sigmoid().forward(Z)[1](backward(1.0))[0], (a - ONE_HOT) / N * a * (1 - a))
+
+
+@check("4.14", "4.15", by="sympy")
+def squared_error_symbolically() -> None:
+    a, q, z = sp.symbols("a q z", real=True)
+    assert sp.simplify(sp.diff((a - q) ** 2 / (2 * N), a) - (a - q) / N) == 0
+    s = 1 / (1 + sp.exp(-z))
+    assert sp.simplify(sp.diff((s - q) ** 2 / (2 * N), z) - (s - q) / N * s * (1 - s)) == 0
+
+
+@check("4.14", "4.15", by="differences")
+def squared_error_by_differences() -> None:
+    def loss(a: Array) -> float:
+        return float(((a - ONE_HOT) ** 2).sum() / (2 * N))
+
+    a = logistic(Z)
+    agree(differences(loss, a), (a - ONE_HOT) / N)
+    agree(differences(lambda z: loss(logistic(z)), Z), (a - ONE_HOT) / N * a * (1 - a))
+
+
+@check("4.16", "4.17", by="sympy")
+def one_sigmoid_symbolically() -> None:
+    z, q = sp.symbols("z q", real=True)
+    a = 1 / (1 + sp.exp(-z))
+    loss = -(q * sp.log(a) + (1 - q) * sp.log(1 - a)) / N
+    assert sp.simplify(sp.diff(loss, z) - (a - q) / N) == 0
+
+
+def binary(z: Array, q: Array) -> float:
+    """(4.16), as it stands."""
+    a = logistic(z)
+    return float(-(q * np.log(a) + (1 - q) * np.log(1 - a)).sum() / z.size)
+
+
+@check("4.17", by="differences")
+def one_sigmoid_by_differences() -> None:
+    q = np.array([0.0, 1.0, 0.3, 0.0])
+    agree(differences(lambda z: binary(z, q), Z[:, 0]), (logistic(Z[:, 0]) - q) / 4)
+
+
+@check("4.16", "4.17", by="digitscope")
+def one_sigmoid_is_a_softmax_of_two() -> None:
+    z, labels = Z[:, 0], np.array([0, 1, 1, 0])
+    loss, backward = SoftmaxCrossEntropy().forward(np.stack([z, 0 * z]), labels)
+    agree(loss, binary(z, 1.0 - labels))
+    agree(backward(1.0)[0], (logistic(z) - (1.0 - labels)) / 4)
+
+
+@check("4.18", "4.19", by="digitscope")
+def logarithms_do_not_overflow() -> None:
+    for shift in (0.0, 500.0, -500.0):
+        z = Z + shift
+        m = z.max(axis=0)
+        log_sum = np.log(np.exp(z - m).sum(axis=0))
+        agree(z - m - log_sum, np.log(shares(Z)))
+        assert ((log_sum >= 0) & (log_sum <= np.log(K))).all()
+        loss = SoftmaxCrossEntropy().forward(z, LABELS)[0]
+        agree(loss, -(z - m - log_sum)[LABELS, np.arange(N)].mean())
+    network = Network(Dense(K, K, rng=RNG))
+    assert np.isfinite(SoftmaxCrossEntropy().forward(network.forward(1e6 * Z)[0], LABELS)[0])

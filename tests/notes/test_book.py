@@ -1,0 +1,73 @@
+"""The book: one page that needs nothing else, and a PDF of it."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from pypdf import PdfReader
+
+from docs.notes import chapters
+from docs.notes.book import Equation, book, equations, read_section
+from docs.notes.printing import find_browser, write_pdf
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return book()
+
+
+def test_nothing_is_fetched(page: str) -> None:
+    for target in re.findall(
+        r'(?:src|xlink:href|(?<!a )href)="([^"]*)"', re.sub(r'<a [^>]*href="https?:[^>]*>', "", page)
+    ):
+        assert target.startswith(("#", "data:")), target
+    assert "<script" not in page
+    assert "@import" not in page
+    assert not re.search(r"url\((?!#)", page)
+
+
+def test_every_link_in_it_has_its_target_and_every_target_one_name(page: str) -> None:
+    ids = Counter(re.findall(r'\bid="([^"]*)"', page))
+    assert [name for name, count in ids.items() if count > 1] == []
+    assert set(re.findall(r'href="#([^"]*)"', page)) <= ids.keys()
+    assert set(re.findall(r"url\(#([^)]*)\)", page)) <= ids.keys()
+
+
+def test_all_mathematics_is_mathml(page: str) -> None:
+    text = re.sub(r"<(pre|style|code|svg)\b.*?</\1>", "", page, flags=re.DOTALL)
+    assert "$" not in text
+    assert "\\" not in text
+    assert page.count("<math") > 100
+
+
+def test_every_equation_is_numbered_and_named_by_its_checks(page: str) -> None:
+    for path in chapters():
+        for equation in equations(path.read_text(encoding="utf-8")):
+            if equation.number:
+                assert f'href="#eq-{equation.number}" title="Checked by' in page
+
+
+def test_what_a_derivative_is() -> None:
+    assert Equation(r"\frac{\partial L}{\partial z} = p - q", "1.1").is_derivative
+    assert Equation(r"\begin{aligned}\mathrm{d}W &= \mathrm{d}Y X^\top\end{aligned}", "1.2").is_derivative
+    assert not Equation(r"y = \int x \mathrm{d}x", "1.3").is_derivative
+
+
+@pytest.mark.skipif(find_browser() is None, reason="Chromium prints the PDF, and there is none here")
+def test_the_pdf_has_an_outline_contents_with_pages_and_links(tmp_path: Path) -> None:
+    pages = write_pdf(tmp_path / "notes.pdf")
+    reader = PdfReader(tmp_path / "notes.pdf")
+    assert pages == len(reader.pages) > 2 * len(chapters())
+    titles = [read_section(path).title for path in chapters()]
+    outline = [str(entry["/Title"]) for entry in reader.outline if not isinstance(entry, list)]
+    assert [title for title in outline if title in titles] == titles
+    links = [a.get_object() for p in reader.pages for a in p.get("/Annots", [])]
+    inside = {str(link["/Dest"]).lstrip("/") for link in links if "/Dest" in link}
+    assert inside <= {name.lstrip("/") for name in reader.named_destinations}
+    contents = " ".join(page.extract_text() for page in reader.pages[1:4])
+    for path in chapters():
+        title = read_section(path).title
+        destination = reader.get_destination_page_number(reader.named_destinations[f"/{path.stem}"])
+        assert destination is not None
+        assert re.search(rf"{re.escape(title)}\s+{destination + 1}\b", contents), title

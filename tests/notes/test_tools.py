@@ -1,0 +1,97 @@
+"""What keeps the chapters true would notice if they were not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from docs.notes.checks import agree, differences
+from docs.notes.figures import what_differs
+from docs.notes.quotes import filled, quoted_names, source
+from docs.notes.run import run_chapter, same_output
+
+
+def chapter(folder: Path, text: str) -> Path:
+    path = folder / "01-some.md"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_blocks_share_one_interpreter_and_their_output_is_compared(tmp_path: Path) -> None:
+    text = "```python\na = 1\n```\n\nWords.\n\n```python\nprint(a + 1)\n```\n\n```text\n2\n```\n"
+    assert run_chapter(chapter(tmp_path, text)).returncode == 0
+    done = run_chapter(chapter(tmp_path, text.replace("\n2\n", "\n3\n")))
+    assert done.returncode == 1
+    assert "line 11: expected\n3\nbut printed was\n2" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("```python\nprint(1)\n```\n", "prints what the chapter does not show"),
+        ("```python\nprint(1)\n```\n\n```python\npass\n```\n", "prints what the chapter does not show"),
+        ("```text\n1\n```\n", "must stand right behind"),
+        ("```python\n1 / 0\n```\n", "ZeroDivisionError"),
+        ("```python\nimport warnings\nwarnings.warn('careful')\n```\n", "careful"),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path: Path, text: str, message: str) -> None:
+    done = run_chapter(chapter(tmp_path, text))
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+
+
+def test_output_is_written_where_that_is_asked(tmp_path: Path) -> None:
+    path = chapter(tmp_path, "```python\nprint('new')\n```\n\n```text\nold\n```\n\nEnd.\n")
+    assert run_chapter(path, write=True).returncode == 0
+    assert path.read_text(encoding="utf-8").endswith("```text\nnew\n```\n\nEnd.\n")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("[0.12  0.5]", "[0.12 0.5]", True),
+        ("0.123", "0.124", True),
+        ("0.123", "0.125", False),
+        ("1.2e-09", "1.3e-09", True),
+        ("1.2e-09", "1.2e-08", False),
+        ("12 images", "13 images", False),
+        ("passed", "FAILED", False),
+        ("-0.5", "0.5", False),
+        ("0.5", "0.5 0.5", False),
+    ],
+)
+def test_numbers_may_differ_in_their_last_digit(a: str, b: str, same: bool) -> None:
+    assert same_output(a, b) is same
+
+
+def test_code_is_quoted_by_name() -> None:
+    assert source("docs.notes.run.NUMBER").startswith("NUMBER = re.compile(")
+    assert source("digitscope.nn.losses.SoftmaxCrossEntropy.forward.backward").startswith("def backward(dloss")
+    assert source("digitscope.nn.losses.SoftmaxCrossEntropy").startswith("@dataclass")
+    assert source("digitscope.nn.activations.Tanh.__doc__").startswith('"""The hyperbolic tangent.')
+    with pytest.raises(LookupError, match=r"there is no Nothing"):
+        source("digitscope.nn.losses.Nothing")
+    with pytest.raises(LookupError, match=r"no such module"):
+        source("nowhere.at.all")
+    text = "```python docs.notes.run.NUMBER\nstale\n```\n"
+    assert quoted_names(text) == ["docs.notes.run.NUMBER"]
+    assert "stale" not in filled(text)
+    assert filled(filled(text)) == filled(text)
+
+
+def test_a_figure_that_moved_or_says_something_else_is_noticed() -> None:
+    old = '<path d="M 1 2.0"/>\n<text>a</text>\n<use href="#figure-p1"/>'
+    assert what_differs(old, old.replace("2.0", "2.3").replace("p1", "p2"), 0.5) is None
+    assert "2.0 became 3.0" in str(what_differs(old, old.replace("2.0", "3.0"), 0.5))
+    assert "line 2" in str(what_differs(old, old.replace("a<", "b<"), 0.5))
+    assert "line 3" in str(what_differs(old, old.rpartition("\n")[0], 0.5))
+
+
+def test_differences_and_agreement() -> None:
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    agree(differences(lambda x: float((x**3).sum()), x), 3 * x**2)
+    with pytest.raises(AssertionError, match="they differ by"):
+        agree(differences(lambda x: float((x**3).sum()), x), 3 * x**2 + 1e-5)
+    with pytest.raises(AssertionError, match="shapes differ"):
+        agree(np.zeros(2), np.zeros((2, 1)))
