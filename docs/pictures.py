@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from digitscope.arrays import Array
 from digitscope.data import load_mnist
 from digitscope.data.augment import Augment
+from digitscope.data.drawings import NON_DIGITS, VARIANTS, Digits
 from digitscope.model import Model
 from digitscope.report import confident_mistakes, learning_curves, save_svg
 from digitscope.report.style import FAINT, INK_MASK, MUTED, SMALL, add_canvas, new_figure, styled
@@ -49,8 +50,10 @@ class Spread(np.random.Generator):
 
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
-    (images, _), (test_images, test_labels) = load_mnist()
+    (images, labels), (test_images, test_labels) = load_mnist()
     save_svg(augmentations(images), PICTURES / "augment.svg")
+    sheet = drawings(images, labels)
+    sheet.savefig(PICTURES / "drawings.png", dpi=144, facecolor="white", metadata={"Software": None})
     if len(sys.argv) > 1:
         run = Path(sys.argv[1])
         with (run / "history.csv").open(newline="") as file:
@@ -92,6 +95,30 @@ def augmentations(images: Array) -> Figure:
         axes.imshow(wall, extent=extent, **how)
         corners = np.array(frames) * pixel + (left, top)
         axes.add_collection(PolyCollection(corners, facecolors="none", edgecolors=FAINT, clip_on=False), autolim=False)
+    return figure
+
+
+def drawings(images: Array, labels: Array) -> Figure:
+    """Of each kind of drawing, one after the other, as many as go into a line: dark ink on paper."""
+    count, side, pixel, left = 13, 28, 1.08, 118  # in a line, in pixels, in points, in points
+    rng, digits = np.random.default_rng(1), Digits(images, labels)
+    parts = {"What is no digit": NON_DIGITS, "Digits as people write them": VARIANTS}
+    line, head = side * pixel + 3, 30
+    with styled():
+        height = 8 + sum(head + line * len(kinds) for kinds in parts.values())
+        figure = new_figure("Drawings of each kind", height)
+        axes = add_canvas(figure)
+        top = 0.0
+        for title, kinds in parts.items():
+            axes.text(8, top + 20, title, weight="bold")
+            top += head
+            for name, kind in kinds.items():
+                axes.text(8, top + 12, name)
+                axes.text(8, top + 25, f"{kind.share:.0%}", color=MUTED, fontsize=SMALL - 1)
+                row = np.concatenate([kind.draw(rng, digits) for _ in range(count)], axis=1)
+                extent = (left, left + row.shape[1] * pixel, top + side * pixel, top)
+                axes.imshow(row, extent=extent, interpolation="none", aspect="auto", cmap="gray_r", vmin=0, vmax=255)
+                top += line
     return figure
 
 

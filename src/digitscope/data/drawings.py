@@ -284,7 +284,7 @@ def _solid(outline: Array, rng: Rng, greys: float = 0.3) -> Image:
     """A filled outline, in one grey or, with a probability of `greys`, in many. Slim ones lie: upright they are a 1."""
     (outline,) = bend([outline], rng)
     spread, axes = np.linalg.eigh(np.cov(outline.T))
-    if spread[0] < 0.25 * spread[1]:
+    if spread[0] < 0.3 * spread[1]:
         outline = outline @ axes[:, ::-1]
     drawing = fill(outline).astype(np.float32)
     if rng.random() < greys:
