@@ -10,6 +10,7 @@ digitscope   against what digitscope.nn computes
 Any other equation needs at least one, which may also be by "numbers". A check may cover several equations.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,7 +19,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from digitscope.arrays import Array
-from docs.notes import NOTES
+from docs.notes import NOTES, chapters
 
 Method = Literal["sympy", "differences", "digitscope", "numbers"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -57,6 +58,21 @@ def checks() -> list[Check]:
     for path in sorted((NOTES / "checks").glob("chapter_*.py")):
         import_module(f"docs.notes.checks.{path.stem}")
     return list(_CHECKS)
+
+
+def matrices(number: str) -> list[Array]:
+    """The matrices of numbers in an equation of the notes, in order, so that examples by hand can be checked, too.
+
+    Raises: LookupError where no equation has this number; ValueError where a matrix has something else than numbers.
+    """
+    for path in chapters():
+        for block in re.findall(
+            r"^```math\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+        ):
+            if f"\\tag{{{number}}}" in block:
+                bodies = re.findall(r"\\begin\{bmatrix\}(.*?)\\end\{bmatrix\}", block, flags=re.DOTALL)
+                return [np.array([[float(x) for x in row.split("&")] for row in b.split(r"\\")]) for b in bodies]
+    raise LookupError(f"There is no equation ({number}).")
 
 
 def differences(function: Callable[[Array], float], x: Array, width: float = 1e-5) -> Array:

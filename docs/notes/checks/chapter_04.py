@@ -5,7 +5,7 @@ import sympy as sp
 
 from digitscope.arrays import Array
 from digitscope.nn import Dense, MeanSquaredError, Network, Sigmoid, SoftmaxCrossEntropy, softmax
-from docs.notes.checks import agree, check, differences
+from docs.notes.checks import agree, check, differences, matrices
 
 RNG = np.random.default_rng(4)
 K, N = 4, 3
@@ -156,7 +156,33 @@ def the_two_together_by_differences() -> None:
     agree(differences(lambda z: cross_entropy(shares(z), SMOOTH), Z), (shares(Z) - SMOOTH) / N)
 
 
-@check("4.13", "4.14", "4.15", by="digitscope")
+@check("4.13", "4.14", by="digitscope")
+def the_example_is_digitscopes() -> None:
+    z, p, q = matrices("4.13")
+    (dz,) = matrices("4.14")
+    agree(softmax(z), p, 5e-4)
+    agree(SoftmaxCrossEntropy().forward(z, q.argmax(axis=0))[1](1.0), dz, 5e-4)
+
+
+@check("4.14", by="sympy")
+def the_example_symbolically() -> None:
+    z, _, q = matrices("4.13")
+    (dz,) = matrices("4.14")
+    variables = sp.Matrix(3, 2, sp.symbols("z1:7"))
+    loss = -sum(
+        q[k, n] * sp.log(sp.exp(variables[k, n]) / sum(map(sp.exp, variables[:, n]))) for k, n in np.ndindex(3, 2)
+    )
+    there = dict(zip(variables, z.ravel(), strict=True))
+    agree(np.array([float(sp.diff(loss / 2, v).subs(there)) for v in variables]).reshape(3, 2), dz, 5e-4)
+
+
+@check("4.14", by="differences")
+def the_example_by_differences() -> None:
+    z, _, q = matrices("4.13")
+    agree(differences(lambda z: cross_entropy(shares(z), q), z), matrices("4.14")[0], 5e-4)
+
+
+@check("4.15", "4.16", "4.17", by="digitscope")
 def squared_error_is_digitscopes() -> None:
     a = logistic(Z)
     loss, backward = MeanSquaredError().forward(a, LABELS)
@@ -165,7 +191,7 @@ def squared_error_is_digitscopes() -> None:
     agree(Sigmoid().forward(Z)[1](backward(1.0))[0], (a - ONE_HOT) / N * a * (1 - a))
 
 
-@check("4.14", "4.15", by="sympy")
+@check("4.16", "4.17", by="sympy")
 def squared_error_symbolically() -> None:
     a, q, z = sp.symbols("a q z", real=True)
     assert sp.simplify(sp.diff((a - q) ** 2 / (2 * N), a) - (a - q) / N) == 0
@@ -173,7 +199,7 @@ def squared_error_symbolically() -> None:
     assert sp.simplify(sp.diff((s - q) ** 2 / (2 * N), z) - (s - q) / N * s * (1 - s)) == 0
 
 
-@check("4.14", "4.15", by="differences")
+@check("4.16", "4.17", by="differences")
 def squared_error_by_differences() -> None:
     def loss(a: Array) -> float:
         return float(((a - ONE_HOT) ** 2).sum() / (2 * N))
@@ -183,7 +209,7 @@ def squared_error_by_differences() -> None:
     agree(differences(lambda z: loss(logistic(z)), Z), (a - ONE_HOT) / N * a * (1 - a))
 
 
-@check("4.16", "4.17", by="sympy")
+@check("4.18", "4.19", by="sympy")
 def one_sigmoid_symbolically() -> None:
     z, q = sp.symbols("z q", real=True)
     a = 1 / (1 + sp.exp(-z))
@@ -192,18 +218,18 @@ def one_sigmoid_symbolically() -> None:
 
 
 def binary(z: Array, q: Array) -> float:
-    """(4.16), as it stands."""
+    """(4.18), as it stands."""
     a = logistic(z)
     return float(-(q * np.log(a) + (1 - q) * np.log(1 - a)).sum() / z.size)
 
 
-@check("4.17", by="differences")
+@check("4.19", by="differences")
 def one_sigmoid_by_differences() -> None:
     q = np.array([0.0, 1.0, 0.3, 0.0])
     agree(differences(lambda z: binary(z, q), Z[:, 0]), (logistic(Z[:, 0]) - q) / 4)
 
 
-@check("4.16", "4.17", by="digitscope")
+@check("4.18", "4.19", by="digitscope")
 def one_sigmoid_is_a_softmax_of_two() -> None:
     z, labels = Z[:, 0], np.array([0, 1, 1, 0])
     loss, backward = SoftmaxCrossEntropy().forward(np.stack([z, 0 * z]), labels)
@@ -211,7 +237,7 @@ def one_sigmoid_is_a_softmax_of_two() -> None:
     agree(backward(1.0)[0], (logistic(z) - (1.0 - labels)) / 4)
 
 
-@check("4.18", "4.19", by="digitscope")
+@check("4.20", "4.21", by="digitscope")
 def logarithms_do_not_overflow() -> None:
     for shift in (0.0, 500.0, -500.0):
         z = Z + shift
