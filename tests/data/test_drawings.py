@@ -134,6 +134,15 @@ def test_straight_lines_are_straight_and_have_corners() -> None:
     assert [x[0], y[0], x[-1], y[-1]] == pytest.approx([1, 0, 8, 9])
 
 
+def test_a_straight_line_stays_straight_before_and_after_a_curve() -> None:
+    (line,) = read_figures("U 00-05~29~69~95-90")[0].lines
+    x, y = 9 * (line.curve @ line.points).T
+    straight = y < 5 - 1e-9
+    assert straight.sum() > 10
+    np.testing.assert_allclose(np.minimum(x, 9 - x)[straight], 0, atol=1e-12)
+    assert y.max() > 9  # the curve is one: it swings lower than the two points between which it is lowest
+
+
 def test_a_point_given_twice_is_a_corner_and_once_it_is_not() -> None:
     def sharpest(text: str) -> float:
         """The largest angle between two steps, degrees."""

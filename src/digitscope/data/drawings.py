@@ -413,7 +413,7 @@ def _one_and_half(rng: Rng, digits: Digits) -> Image:
     return _scaled(_row([other[:, -width:], whole], rng), rng)
 
 
-_HALVES = {"left": "02348", "right": "02", "upper": "04", "lower": "035"}
+_HALVES = {"left": "02348", "right": "02", "upper": "0", "lower": "035"}
 """Of these digits a half is no digit: the right of 8 is a 3, the upper of 9 a 0, the right of 4 a 1."""
 
 
