@@ -88,6 +88,7 @@ def check_gradients(
     Shapes: x as the network's input (features, N), labels (N,); a small batch does.
     Raises: ShapeError where x, labels and the network do not fit.
     Source: the random direction is that of HIPS autograd's check_grads.
+    Derivation: docs/notes/05-backpropagation.md#is-it-right
     """
     twin = network.astype(np.float64)
     x = np.array(x, dtype=np.float64)

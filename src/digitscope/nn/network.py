@@ -21,6 +21,7 @@ class Network(Layer):
 
     Shapes: x what the first layer takes -> y what the last one gives.
     Source: Rumelhart, Hinton and Williams 1986.
+    Derivation: docs/notes/05-backpropagation.md#many-paths-contributions-add
     """
 
     def __init__(self, *layers: Layer) -> None:

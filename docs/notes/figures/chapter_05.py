@@ -1,0 +1,211 @@
+"""Chapter 5: backpropagation."""
+
+import math
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+from digitscope.arrays import Array
+from digitscope.data import load_mnist
+from digitscope.nn import SoftmaxCrossEntropy, to_batch
+from digitscope.recipes import RECIPES
+from digitscope.report.style import (
+    BLUE,
+    DIVERGING,
+    FAINT,
+    INK,
+    INK_MASK,
+    MUTED,
+    SMALL,
+    VERMILION,
+    WIDTH,
+    add_canvas,
+    add_panel,
+    new_figure,
+)
+from docs.notes.figures import drawing
+
+X = np.array([[1.0, 0], [2, 1], [0, 1]])
+W1 = np.array([[0.5, 0.5, -1], [-1, 0.5, 0.5], [0.5, -0.5, 0], [1, 0, 0.5]])
+B1 = np.array([[0.0], [0.5], [0], [0]])
+W2 = np.array([[1.0, -1, 0.5, 0], [0, 0.5, 1, -1]])
+B2 = np.array([[0.25], [0]])
+Q = np.array([[1.0, 1], [0, 0]])
+
+
+def number(value: float, digits: int = 3) -> str:
+    """With a real minus, no zeros at the end, no minus zero."""
+    text = f"{value:.{digits}f}".rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "0") else text.replace("-", "−")
+
+
+def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], colour: str) -> None:
+    axes.add_patch(
+        FancyArrowPatch(
+            start, end, arrowstyle="-|>", mutation_scale=9, color=colour, linewidth=1.3, shrinkA=0, shrinkB=0
+        )
+    )
+
+
+@drawing("05-graph")
+def one_unit_as_a_graph() -> Figure:
+    figure = new_figure("One unit as a graph, with values and derivatives", 200)
+    axes = add_canvas(figure)
+    boxes = {"z": (178, "z = w x + b"), "a": (312, "a = σ(z)"), "L": (440, "L = (a − 1)² / 2")}
+    half, middle = {"z": 46, "a": 36, "L": 60}, 90.0
+    for name, (x, text) in boxes.items():
+        axes.add_patch(
+            FancyBboxPatch(
+                (x - half[name], middle - 16), 2 * half[name], 32, boxstyle="round,pad=0,rounding_size=4",
+                facecolor="none", edgecolor=MUTED, linewidth=1,
+            )
+        )  # fmt: skip
+        axes.text(x, middle, text, ha="center", va="center", fontsize=SMALL)
+    # What flows along each arrow: its value, and the derivative that comes back.
+    for y, name, value, derivative in ((25, "w", 0.5, -0.25), (90, "x", 2, -0.0625), (155, "b", -1, -0.125)):
+        axes.text(8, y, name, va="center", style="italic", fontsize=14)
+        axes.text(26, y - 8, number(value), color=BLUE, va="center", fontsize=SMALL)
+        axes.text(26, y + 8, number(derivative, 4), color=VERMILION, va="center", fontsize=SMALL)
+        arrow(axes, (78, y), (boxes["z"][0] - 48, middle + (y - middle) * 0.16), INK)
+    for start, end, value, derivative in (("z", "a", 0, -0.125), ("a", "L", 0.5, -0.5)):
+        left, right = boxes[start][0] + half[start] + 2, boxes[end][0] - half[end] - 2
+        arrow(axes, (left, middle), (right, middle), INK)
+        axes.text((left + right) / 2, middle - 22, number(value), color=BLUE, ha="center", va="bottom", fontsize=SMALL)
+        axes.text(
+            (left + right) / 2, middle + 22, number(derivative), color=VERMILION, ha="center", va="top", fontsize=SMALL
+        )
+    axes.text(440, middle - 22, "0.125", color=BLUE, ha="center", va="bottom", fontsize=SMALL)
+    axes.text(440, middle + 22, "1", color=VERMILION, ha="center", va="top", fontsize=SMALL)
+    arrow(axes, (190, 165), (290, 165), BLUE)
+    axes.text(296, 165, "values", color=BLUE, va="center", fontsize=SMALL)
+    arrow(axes, (450, 165), (350, 165), VERMILION)
+    axes.text(456, 165, "derivatives", color=VERMILION, va="center", fontsize=SMALL)
+    return figure
+
+
+def step() -> tuple[list[Array], list[Array]]:
+    """The activations of the worked example, layer by layer, and the derivatives of its two weight matrices."""
+    z1 = W1 @ X + B1
+    a1 = np.maximum(z1, 0)
+    z2 = W2 @ a1 + B2
+    p = np.exp(z2) / np.exp(z2).sum(axis=0)
+    dz2 = (p - Q) / 2
+    dz1 = (W2.T @ dz2) * (z1 > 0)
+    return [X, a1, p], [dz1 @ X.T, dz2 @ a1.T]
+
+
+@drawing("05-network")
+def the_network_twice() -> Figure:
+    figure = new_figure("The network of 3, 4 and 2 units: values, and derivatives of its weights", 236)
+    axes = add_canvas(figure)
+    layers, derivatives = step()
+    for left, title in ((0.0, "values for the second image"), (276.0, "what each weight should do")):
+        axes.text(left, 12, title, weight="bold", fontsize=12.5)
+        columns = [left + x for x in (16, 112, 208)]
+        places = [
+            [(x, 136 + (i - (len(values) - 1) / 2) * 52.0) for i in range(len(values))]
+            for x, values in zip(columns, layers, strict=True)
+        ]
+        for layer, matrix in enumerate((W1, W2) if left == 0 else derivatives):
+            for o, i in np.ndindex(*matrix.shape):
+                (x0, y0), (x1, y1) = places[layer][i], places[layer + 1][o]
+                if left == 0:
+                    silent = layers[layer][i, 1] == 0 or (layer == 0 and layers[1][o, 1] == 0)
+                    colour, width = (FAINT if silent else MUTED), 0.6 + 1.6 * abs(matrix[o, i])
+                    width *= matrix[o, i] != 0
+                else:
+                    colour, width = (BLUE if matrix[o, i] < 0 else VERMILION), 6 * abs(matrix[o, i])
+                if width:
+                    axes.plot([x0, x1], [y0, y1], color=colour, linewidth=width, solid_capstyle="butt", zorder=1)
+        for layer, values in enumerate(layers):
+            for (x, y), value in zip(places[layer], values[:, 1], strict=True):
+                silent = layer == 1 and value == 0
+                axes.plot([x], [y], "o", color=MUTED if silent else INK, markersize=7, zorder=2)
+                if left == 0:
+                    shift = (13, 0) if layer == 2 else (0, -9)
+                    axes.annotate(
+                        number(value), (x, y), (shift[0], -shift[1]), textcoords="offset points", fontsize=SMALL,
+                        ha="left" if layer == 2 else "center", va="center" if layer == 2 else "bottom",
+                        color=MUTED if silent else INK, zorder=3,
+                    )  # fmt: skip
+    return figure
+
+
+@drawing("05-seed")
+def what_one_image_asks() -> Figure:
+    (images, labels), _ = load_mnist()
+    seed = RECIPES["seed"].build(np.random.default_rng(1), (28, 28), 10).astype(np.float64)
+    x = to_batch(images[:1]).astype(np.float64)
+    outputs, backward = seed.forward(x)
+    grads = backward(SoftmaxCrossEntropy().forward(outputs, labels[:1])[1](1.0))[1]
+    dz, dw = grads["0.bias"].ravel(), grads["0.weight"].reshape(10, 28, 28)
+    figure = new_figure("A five, and the derivative of the first layer's weights for each of ten units", 190)
+    axes = add_canvas(figure)
+    how: Any = {"interpolation": "none", "aspect": "auto"}
+    axes.imshow(images[0] / 255, extent=(0, 100, 138, 38), cmap="gray", vmin=0, vmax=1, gid=INK_MASK, **how)
+    axes.text(50, 152, "the image", ha="center", va="center", color=MUTED, fontsize=SMALL)
+    shade = np.sign(dw) * np.sqrt(np.abs(dw))  # so that the weak ones can be seen
+    limit = np.abs(shade).max()
+    for unit in range(10):
+        left, top = 126 + unit % 5 * 80, 2 + unit // 5 * 95
+        axes.imshow(
+            shade[unit], extent=(left, left + 70, top + 70, top), cmap=DIVERGING, vmin=-limit, vmax=limit, **how
+        )
+        axes.plot(
+            [left, left + 70, left + 70, left, left], [top, top, top + 70, top + 70, top], color=FAINT, linewidth=0.8
+        )
+        shut = dz[unit] == 0
+        axes.text(
+            left + 35, top + 80, "shut" if shut else number(dz[unit], 2), ha="center", va="center", fontsize=SMALL,
+            color=MUTED if shut else INK,
+        )  # fmt: skip
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(190, 0)
+    return figure
+
+
+@drawing("05-differences", tolerance=40)
+def error_over_width() -> Figure:
+    """The left half is rounding: in plain Python, which rounds alike on most machines, as NumPy does not."""
+
+    def loss(w: float) -> float:
+        total = 0.0
+        for n in range(2):
+            hidden = [
+                max(sum(u * v for u, v in zip(row, X[:, n].tolist(), strict=True)) + bias, 0.0)
+                for row, bias in zip(weights(w), B1.ravel().tolist(), strict=True)
+            ]
+            z = [
+                sum(u * v for u, v in zip(row, hidden, strict=True)) + bias
+                for row, bias in zip(W2.tolist(), B2.ravel().tolist(), strict=True)
+            ]
+            total += math.log(math.exp(z[0]) + math.exp(z[1])) - z[0]
+        return total / 2
+
+    def weights(w: float) -> list[list[float]]:
+        rows: list[list[float]] = W1.tolist()
+        rows[1][1] = w
+        return rows
+
+    exact = step()[1][0][1, 1]
+    widths = 10.0 ** np.arange(-12, -0.2, 0.125)
+    one = [abs((loss(0.5 + h) - loss(0.5)) / h - exact) for h in widths]
+    central = [abs((loss(0.5 + h) - loss(0.5 - h)) / (2 * h) - exact) for h in widths]
+    figure = new_figure("The error of differences over their width", 260)
+    axes = add_panel(figure, 66, 12, WIDTH - 86, 196)
+    axes.loglog(widths, one, color=VERMILION, linewidth=1.8)
+    axes.loglog(widths, central, color=BLUE, linewidth=1.8)
+    axes.text(3e-4, 1.1e-3, "one side: error ∝ h", color=VERMILION, ha="right")
+    axes.text(2e-4, 2e-11, "both sides: error ∝ h²", color=BLUE)
+    axes.text(2e-12, 2e-11, "rounding: error ∝ 1/h", color=MUTED)
+    axes.set_xlim(1e-12, 1)
+    axes.set_ylim(1e-13, 1)
+    axes.set_xticks(10.0 ** np.arange(-12, 1, 2), [f"1e−{n}" if n else "1" for n in range(12, -1, -2)])
+    axes.set_yticks(10.0 ** np.arange(-12, 1, 3), [f"1e−{n}" if n else "1" for n in range(12, -1, -3)])
+    axes.minorticks_off()
+    axes.set_xlabel("width h")
+    axes.set_ylabel("error")
+    return figure
