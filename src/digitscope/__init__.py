@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from digitscope import data, metrics, nn, recipes, report, training
-    from digitscope.data import DataSet, load_data, load_mnist, one_hot, read_picture
+    from digitscope.data import DataSet, load_data, load_mnist, one_hot, prepare
     from digitscope.errors import DigitscopeError
     from digitscope.model import Model
     from digitscope.nn import Network, check_gradients
@@ -30,7 +30,7 @@ _HOMES = {
     "load_data": "data",
     "load_mnist": "data",
     "one_hot": "data",
-    "read_picture": "data",
+    "prepare": "data",
     "train": "training",
 }
 _ROOMS = ("data", "metrics", "nn", "recipes", "report", "training")
@@ -49,7 +49,7 @@ __all__ = [
     "metrics",
     "nn",
     "one_hot",
-    "read_picture",
+    "prepare",
     "recipes",
     "report",
     "train",

@@ -3,6 +3,7 @@
 DigitscopeError
 ├── DataError        a data set, a table or a file of images that cannot be used
 │   └── PictureError a picture that cannot be read
+│       └── NoInkError  a picture on which nothing is written
 ├── ModelError       a model file or a checkpoint that cannot be used
 ├── ShapeError       arrays that do not fit a layer, a loss or each other
 └── TrainingError    training that cannot start or go on
@@ -20,6 +21,10 @@ class DataError(DigitscopeError):
 
 class PictureError(DataError):
     """A picture cannot be read."""
+
+
+class NoInkError(PictureError):
+    """Nothing is written on a picture."""
 
 
 class ModelError(DigitscopeError):

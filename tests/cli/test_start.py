@@ -7,7 +7,7 @@ import pytest
 
 import digitscope
 
-HEAVY = ("pandas", "matplotlib", "PIL", "rich", "click", "safetensors", "torch", "sklearn")
+HEAVY = ("pandas", "matplotlib", "PIL", "rich", "click", "safetensors", "scipy", "torch", "sklearn")
 
 
 def loaded_after(code: str) -> set[str]:

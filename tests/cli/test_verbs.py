@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digitscope.data import DataSet
+from digitscope.data import DataSet, prepare
 from digitscope.model import SHIPPED, Model
 from digitscope.recipes import RECIPES
 
@@ -110,7 +110,8 @@ class TestPredict:
         for i in range(5):
             paths.append(tmp_path / f"{i}.png")
             Image.fromarray(few.x_train[i]).save(paths[-1])
-        expected = Model.load(model).probabilities(few.x_train[:5])
+        images = np.stack([prepare(path).image for path in paths])
+        expected = Model.load(model).probabilities(images)
         answers = digitscope("predict", model, *paths, "--json").json
         assert [answer["digit"] for answer in answers] == expected.argmax(axis=1).tolist()
         np.testing.assert_allclose([answer["probabilities"] for answer in answers], expected, rtol=1e-5)
@@ -131,6 +132,41 @@ class TestPredict:
         assert len(lines) == 2
         assert "bad.png" in lines[0]
         assert "missing.png" in lines[1]
+
+    def test_a_blank_page_among_good_ones(
+        self, digitscope: Digitscope, few: DataSet, tmp_path: Path, in_folder: Files
+    ) -> None:
+        Image.new("L", (90, 90), 240).save("blank.png")
+        Image.fromarray(255 - few.x_train[0]).save("five.png")
+        answer = digitscope("predict", "blank.png", "five.png")
+        assert answer.status == 2
+        assert answer.out.startswith("five.png: 5 (")
+        (line,) = answer.err.splitlines()
+        assert line.startswith("Error: blank.png shows no ink: ")
+
+    def test_the_steps_are_shown(self, digitscope: Digitscope, few: DataSet, in_folder: Files) -> None:
+        for i in range(2):
+            Image.fromarray(few.x_train[i]).save(f"{i}.png")
+        assert digitscope("predict", "0.png", "1.png", "--show", "steps.png").status == 0
+        with Image.open("steps.png") as picture:
+            assert picture.format == "PNG"
+            assert picture.width == 1040
+            assert picture.height > 2000
+        before = Path("steps.png").read_bytes()
+        answer = digitscope("predict", "0.png", "--show", "steps.png")
+        assert (answer.status, answer.out) == (2, "")
+        assert answer.err == "Error: steps.png exists already. Choose another --show, or delete it.\n"
+        assert Path("steps.png").read_bytes() == before
+
+    def test_where_nothing_is_shown_nothing_is_written(
+        self, digitscope: Digitscope, in_folder: Files, few: DataSet
+    ) -> None:
+        Path("bad.png").write_text("no picture")
+        assert digitscope("predict", "bad.png", "--show", "steps.png").status == 2
+        answer = digitscope("predict", "bad.png", "--show", "steps.txt")
+        assert "expects a name that ends with .png" in answer.err
+        assert "50 files at most; got 51" in digitscope("predict", *["bad.png"] * 51, "--show", "s.png").err
+        assert in_folder() == ["bad.png"]
 
 
 class TestCommittee:

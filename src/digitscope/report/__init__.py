@@ -1,6 +1,7 @@
 """What a person looks at: figures and the one-page report.
 
 figures.py  what is shown, each a function from arrays to a matplotlib Figure
+steps.py    how pictures became what the network sees
 style.py    how it looks: the palette, and SVG that is readable in light and in dark
 page.py     figures, facts and sentences on one self-contained HTML page
 """
@@ -16,6 +17,7 @@ from digitscope.report.figures import (
     sample_predictions,
 )
 from digitscope.report.page import write_report
+from digitscope.report.steps import steps_figure, to_png
 from digitscope.report.style import save_svg, to_svg
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "learning_curves",
     "sample_predictions",
     "save_svg",
+    "steps_figure",
+    "to_png",
     "to_svg",
     "write_report",
 ]

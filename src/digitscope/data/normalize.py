@@ -1,0 +1,88 @@
+"""MNIST's own preparation of a digit.
+
+Its authors describe it (LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/): images of two levels were
+scaled to fit a box of 20x20 pixels in their proportions; the grey levels come from the anti-aliasing of that; and each
+was moved in a field of 28x28 until its centre of mass was at the centre.
+
+On the way a digit is a large drawing, its longer side LARGE pixels, coverage 0 (paper) to 1 (ink).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitscope.arrays import Array
+from digitscope.data.ink import stroke_width
+
+SIDE = 28  # pixels of an image
+BOX = 20  # pixels of the digit in it
+FINE = 10  # pixels of a large drawing for one of MNIST's
+LARGE = BOX * FINE
+
+
+def cut_out(coverage: Array) -> Array:
+    """The part of the picture that the digit fills. (H, W) -> (h, w)"""
+    rows, columns = (np.flatnonzero(coverage.max(axis=1 - axis) > 0.1) for axis in (0, 1))
+    return coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def enlarge(digit: Array) -> Array:
+    """The digit as a large drawing, in its proportions. (h, w) -> (H, W), max(H, W) = LARGE"""
+    return np.clip(_resize(digit, LARGE), 0, 1)
+
+
+def _resize(digit: Array, side: int) -> Array:
+    """The digit with a longer side of so many pixels, anti-aliased where it shrinks."""
+    from PIL import Image
+
+    scale = side / max(digit.shape)
+    height, width = (max(1, round(scale * length)) for length in digit.shape)
+    image = Image.fromarray(digit.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(image)
+
+
+def large_stroke_width(drawing: Array) -> float:
+    """The mean width of a large drawing's strokes, in pixels of MNIST."""
+    from scipy.ndimage import distance_transform_edt
+
+    ink = np.pad(drawing > 0.5, 1)
+    return stroke_width(ink, distance_transform_edt(ink)) / FINE if ink.any() else 0.0
+
+
+def set_width(drawing: Array, now: float, wanted: float) -> Array:
+    """The drawing with strokes of another width, both in pixels of MNIST.
+
+    Discs of radius r put on all ink make strokes of width w and a digit of size S into w + 2r and S + 2r; scaled to
+    fit its box of size B the width is B (w + 2r) / (S + 2r) = wanted. With S = B: r = B (wanted - w) / 2 (B - wanted).
+    Where r is negative, discs are put on the paper.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    radius = FINE * BOX * (wanted - now) / (2 * (BOX - wanted))
+    edge = int(np.ceil(abs(radius))) + 1
+    padded = np.pad(drawing, edge)
+    ink = padded > 0.5
+    # The signed distance to the edge of the ink, in pixels; the new edge is one pixel soft.
+    distance = distance_transform_edt(~ink) - distance_transform_edt(ink)
+    drawn: Array = np.clip(radius - distance + 0.5, 0, 1)
+    return drawn
+
+
+def fit_box(digit: Array) -> NDArray[np.uint8]:
+    """The digit scaled, with anti-aliasing, to fit 20x20 in its proportions. (H, W) -> (h, w), max(h, w) = 20"""
+    small = np.clip(_resize(digit, BOX), 0, 1)
+    grey: NDArray[np.uint8] = (255 * small / max(small.max(), 0.5)).round().astype(np.uint8)
+    return grey
+
+
+def centre(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The digit in 28x28, moved by whole pixels until its centre of mass is in the pixel right and below of the middle,
+    where it is in all of MNIST's images. (h, w) -> (28, 28)
+    """
+    mass = digit.astype(np.float64)
+    start = []
+    for axis, side in enumerate(digit.shape):
+        middle = (mass.sum(axis=1 - axis) @ (np.arange(side) + 0.5)) / mass.sum()
+        start.append(int(np.clip(np.ceil(SIDE / 2 - middle), 0, SIDE - side)))
+    image = np.zeros((SIDE, SIDE), np.uint8)
+    image[start[0] : start[0] + digit.shape[0], start[1] : start[1] + digit.shape[1]] = digit
+    return image

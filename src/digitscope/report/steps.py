@@ -1,0 +1,56 @@
+"""How pictures became what the network sees, step by step."""
+
+import io
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from digitscope.arrays import Array
+from digitscope.report.style import MUTED, SMALL, WIDTH, add_canvas, new_figure, styled
+
+_COLUMNS = 3
+_PITCH = WIDTH / _COLUMNS  # points
+_SIDE = 118  # points: the longer side of an image
+_ROW = _SIDE + 82  # an image, its name and up to four lines
+
+Picture = tuple[str, Sequence[tuple[str, str, Array]]]
+"""A heading, and the steps: a name, a sentence, an image, uint8 (H, W) or (H, W, 3)."""
+
+
+def steps_figure(pictures: Sequence[Picture]) -> Figure:
+    """The steps of each picture, three in a row, below its heading.
+
+    Raises: ValueError where there is no picture.
+    """
+    if not pictures:
+        raise ValueError("steps_figure expects at least one picture; got none.")
+    heights = [34 + _ROW * -(-len(steps) // _COLUMNS) for _, steps in pictures]
+    with styled():
+        figure = new_figure("How each picture was prepared, step by step", sum(heights))
+        axes = add_canvas(figure)
+        for number, (heading, steps) in enumerate(pictures):
+            top = sum(heights[:number])
+            axes.text(10, top + 22, heading, weight="bold")
+            for place, (name, sentence, image) in enumerate(steps):
+                x, y = 10 + _PITCH * (place % _COLUMNS), top + 34 + _ROW * (place // _COLUMNS)
+                scale = _SIDE / max(image.shape[:2])
+                width, height = scale * image.shape[1], scale * image.shape[0]
+                colours: dict[str, Any] = {} if image.ndim == 3 else {"cmap": "gray", "vmin": 0, "vmax": 255}
+                sharp = "nearest" if scale > 1 else "antialiased"
+                axes.imshow(image, extent=(x, x + width, y + height, y), interpolation=sharp, aspect="auto", **colours)
+                axes.text(x, y + _SIDE + 14, f"{place + 1} {name}", weight="bold", size=SMALL)
+                for row, line in enumerate(textwrap.wrap(sentence, 27)[:4]):
+                    axes.text(x, y + _SIDE + 28 + 13 * row, line, size=SMALL - 1, color=MUTED)
+        axes.set_xlim(0, WIDTH)
+        axes.set_ylim(sum(heights), 0)
+        return figure
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as a PNG file on white, two pixels a point."""
+    content = io.BytesIO()
+    with styled():
+        figure.savefig(content, format="png", dpi=144, facecolor="white", metadata={"Software": None})
+    return content.getvalue()
