@@ -152,7 +152,8 @@ class _Renderer(RendererHTML):
         return f'<div class="equation" id="{anchor}"><div>{formula}</div>{number}</div>\n'
 
     def text(self, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
-        return _REFERENCE.sub(self._refer, escape(tokens[i].content, quote=False))
+        text = _REFERENCE.sub(self._refer, escape(tokens[i].content, quote=False))
+        return re.sub(r"(?<=\d) (?=%)", "\u00a0", text)
 
     def _refer(self, found: re.Match[str]) -> str:
         equation, word, number = found.groups()
