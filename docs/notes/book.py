@@ -30,7 +30,7 @@ APPENDICES = ("symbols", "bibliography")
 """What stands behind the chapters, docs/notes/NAME.md."""
 
 TAG = re.compile(r"\\tag\{([^}]*)\}")
-_REFERENCE = re.compile(r"\((\d+\.\d+)\)|([Ff]igures?|[Cc]hapters?|and) (\d+(?:\.\d+)?)(?![\d.]*\d)")
+_REFERENCE = re.compile(r"\((\d+\.\d+)\)|([Ff]igures?|[Cc]hapters?) (\d+(?:\.\d+)?)(?![\d.]*\d)")
 
 
 @dataclass

@@ -16,7 +16,7 @@ from docs.notes.run import run_chapter
 
 every_chapter = pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 NN = ROOT / "src" / "digitscope" / "nn"
-DERIVATION = re.compile(r"Derivation:\s+docs/notes/([\w-]+\.md)(?:#([\w-]+))?")
+DERIVATION = re.compile(r"docs/notes/([\w-]+\.md)(?:#([\w-]+))?")
 
 
 @every_chapter

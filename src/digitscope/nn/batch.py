@@ -13,6 +13,7 @@ def to_batch(images: Array) -> Array:
     The result is the transposed view of rows that lie together in memory: matrix products take it as it is.
 
     Shapes: uint8 (N, H, W) or (N, D) -> float32 (D, N)
+    Derivation: docs/notes/01-pictures.md#a-picture-is-a-list-of-numbers
     """
     rows: Array = images.reshape(len(images), -1).astype(np.float32)
     rows /= 255

@@ -1,0 +1,82 @@
+"""Chapter 1: from a picture to a vector."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from digitscope.data import load_mnist
+from digitscope.nn import to_batch
+from digitscope.report.style import BLUE, FAINT, INK, INK_MASK, MUTED, SMALL, VERMILION, WIDTH, add_canvas, new_figure
+from docs.notes.figures import drawing
+
+HOW: Any = {"interpolation": "none", "aspect": "auto", "cmap": "gray", "vmin": 0, "vmax": 1, "gid": INK_MASK}
+
+
+def frame(left: float, top: float, side: float, other: float | None = None) -> tuple[list[float], list[float]]:
+    """The corners of a rectangle, as lines to plot."""
+    right, bottom = left + side, top + (other or side)
+    return [left, right, right, left, left], [top, top, bottom, bottom, top]
+
+
+@drawing("01-numbers")
+def what_a_machine_sees() -> Figure:
+    (images, labels), _ = load_mnist()
+    seven = images[int(np.flatnonzero(labels == 7)[0])]
+    figure = new_figure("A seven and the numbers of a part of it", 224)
+    axes = add_canvas(figure)
+    side = 7.5
+    axes.imshow(seven / 255, extent=(0, 28 * side, 7 + 28 * side, 7), **HOW)
+    axes.plot(*frame(0, 7, 28 * side), color=FAINT, linewidth=0.8)
+    row, column, count = 6, 14, 8
+    axes.plot(*frame(column * side, 7 + row * side, count * side), color=VERMILION, linewidth=1.6)
+    left, cell, high = 262, 32, 26.25
+    part = seven[row : row + count, column : column + count]
+    axes.imshow(0.35 * part / 255, extent=(left, left + count * cell, 7 + count * high, 7), **HOW)
+    for i, j in np.ndindex(count, count):
+        axes.text(
+            left + (j + 0.5) * cell, 7 + (i + 0.5) * high, str(part[i, j]), ha="center", va="center", fontsize=SMALL,
+            color=INK if part[i, j] else MUTED,
+        )  # fmt: skip
+    axes.plot(*frame(left, 7, count * cell, count * high), color=VERMILION, linewidth=1.6)
+    for y, corner in ((7 + row * side, 7), (7 + (row + count) * side, 7 + count * high)):
+        axes.plot([(column + count) * side, left], [y, corner], color=VERMILION, linewidth=0.8)
+    return figure
+
+
+@drawing("01-means")
+def ten_means() -> Figure:
+    (images, labels), _ = load_mnist()
+    x = to_batch(images[:50_000])
+    figure = new_figure("The means of the ten digits", 208)
+    axes = add_canvas(figure)
+    for digit in range(10):
+        mean = x[:, labels[:50_000] == digit].mean(axis=1).reshape(28, 28)
+        left, top = digit % 5 * 105.0, 2 + digit // 5 * 104.0
+        axes.imshow(mean, extent=(left, left + 98, top + 98, top), **HOW)
+        axes.plot(*frame(left, top, 98), color=FAINT, linewidth=0.8)
+    axes.set_xlim(-1, WIDTH)
+    axes.set_ylim(208, 0)
+    return figure
+
+
+@drawing("01-moved")
+def nearer_than_itself() -> Figure:
+    (images, _), _ = load_mnist()
+    two, five = images[5] / 255, images[635] / 255
+    moved = np.roll(two, 2, axis=1)
+    figure = new_figure("A two, the same moved by two pixels, and a five, with their distances", 196)
+    axes = add_canvas(figure)
+    side = 140.0
+    places = {"a two": (two, 190.0), "moved by 2 pixels": (moved, 0.0), "a five": (five, 380.0)}
+    for name, (picture, left) in places.items():
+        axes.imshow(picture, extent=(left, left + side, 2 + side, 2), **HOW)
+        axes.plot(*frame(left, 2, side), color=FAINT, linewidth=0.8)
+        axes.text(left + side / 2, 158, name, ha="center", va="center", color=MUTED, fontsize=SMALL)
+    for (picture, left), colour in ((places["moved by 2 pixels"], VERMILION), (places["a five"], BLUE)):
+        x = (left + 190 + side) / 2
+        axes.text(x, 72, f"{np.linalg.norm(two - picture):.1f}", ha="center", va="center", color=colour, weight="bold")
+        axes.annotate("", (x - 22, 86), (x + 22, 86), arrowprops={"arrowstyle": "<->", "color": colour})
+        axes.text(x, 101, "apart", ha="center", va="center", color=colour, fontsize=SMALL)
+    axes.set_xlim(-1, WIDTH + 1)
+    return figure
