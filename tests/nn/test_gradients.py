@@ -8,6 +8,7 @@ import pytest
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn import (
+    BackgroundCrossEntropy,
     BatchNorm,
     Dense,
     Dropout,
@@ -42,7 +43,14 @@ def dense(inputs: int, outputs: int) -> Dense:
     ids=lambda layer: type(layer).__name__,
 )
 @pytest.mark.parametrize(
-    "loss", [SoftmaxCrossEntropy(), SoftmaxCrossEntropy(label_smoothing=0.1), MeanSquaredError()], ids=repr
+    "loss",
+    [
+        SoftmaxCrossEntropy(),
+        SoftmaxCrossEntropy(label_smoothing=0.1),
+        BackgroundCrossEntropy(label_smoothing=0.1),
+        MeanSquaredError(),
+    ],
+    ids=repr,
 )
 def test_every_layer_and_loss_agrees_with_differences(layer: Layer, loss: Loss) -> None:
     network = Network(dense(6, 8), layer, Flatten(), dense(8, 4))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitscope.errors import ShapeError
-from digitscope.nn import MeanSquaredError, SoftmaxCrossEntropy, softmax
+from digitscope.nn import BackgroundCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy, log_sum_exp, softmax
 
 LOGITS = np.array([[1.0, -2.0], [0.5, 3.0], [2.0, 0.1]])
 LABELS = np.array([2, 0])
@@ -39,6 +39,48 @@ def test_cross_entropy_is_that_of_pytorch(smoothing: float) -> None:
     assert value == pytest.approx(expected, rel=1e-12)
     np.testing.assert_allclose(backward(1.0), gradient, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(backward(0.25), 0.25 * np.array(gradient), rtol=1e-12, atol=1e-15)
+
+
+# The same with a row of zeros below LOGITS and the second label 3, the background.
+TORCH_BACKGROUND: dict[float, tuple[float, list[list[float]]]] = {
+    0.0: (
+        1.825880120056628,
+        [
+            [0.10654865214431186, 0.003030883763905747],
+            [0.06462502427658137, 0.44982303427395987],
+            [-0.21037073502931314, 0.02475071180129691],
+        ],
+    ),
+    0.1: (
+        1.8683801200566281,
+        [
+            [0.09404865214431186, -0.009469116236094253],
+            [0.052125024276581375, 0.43732303427395985],
+            [-0.17287073502931316, 0.012250711801296908],
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("smoothing", TORCH_BACKGROUND)
+def test_cross_entropy_with_a_background_is_that_of_pytorch(smoothing: float) -> None:
+    value, backward = BackgroundCrossEntropy(smoothing).forward(LOGITS, np.array([2, 3]))
+    expected, gradient = TORCH_BACKGROUND[smoothing]
+    assert value == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(backward(1.0), gradient, rtol=1e-12, atol=1e-15)
+
+
+def test_the_evidence_is_the_log_odds_against_the_background() -> None:
+    with_background = softmax(np.concatenate([LOGITS, np.zeros((1, 2))]))
+    evidence = BackgroundCrossEntropy().evidence(LOGITS)
+    np.testing.assert_allclose(1 / (1 + np.exp(-evidence)), 1 - with_background[3], rtol=1e-12)
+    np.testing.assert_allclose(log_sum_exp(1e30 * LOGITS), [2e30, 3e30])  # none overflows
+
+
+def test_what_counts_as_right() -> None:
+    logits = np.array([[3.0, 3.0, -1.0, -1.0, 2.0], [0.0, 0.0, -2.0, -2.0, 4.0]])
+    assert BackgroundCrossEntropy().count_right(logits, np.array([0, 2, 2, 0, 1])) == 3
+    assert SoftmaxCrossEntropy().count_right(logits, np.array([0, 1, 0, 1, 1])) == 3
 
 
 def test_squared_error_by_hand() -> None:
@@ -76,8 +118,8 @@ def test_softmax_is_a_distribution_and_ignores_a_shift(classes: int, n: int, siz
     assert (p.max(axis=0) == p[logits.argmax(axis=0), np.arange(n)]).all()
 
 
-@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), MeanSquaredError()], ids=repr)
-def test_probabilities_add_up_to_one_and_keep_the_order(loss: SoftmaxCrossEntropy | MeanSquaredError) -> None:
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), BackgroundCrossEntropy(), MeanSquaredError()], ids=repr)
+def test_probabilities_add_up_to_one_and_keep_the_order(loss: Loss) -> None:
     outputs = np.array([[0.9, -0.1, 0.0], [0.3, 0.2, 0.0]], dtype=np.float32)
     p = loss.probabilities(outputs)
     np.testing.assert_allclose(p.sum(axis=0), np.ones(3), rtol=1e-6)
@@ -85,7 +127,7 @@ def test_probabilities_add_up_to_one_and_keep_the_order(loss: SoftmaxCrossEntrop
     assert p[:, 2].tolist() == [0.5, 0.5]
 
 
-@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), MeanSquaredError()], ids=repr)
-def test_shapes_that_do_not_fit_are_refused(loss: SoftmaxCrossEntropy | MeanSquaredError) -> None:
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), BackgroundCrossEntropy(), MeanSquaredError()], ids=repr)
+def test_shapes_that_do_not_fit_are_refused(loss: Loss) -> None:
     with pytest.raises(ShapeError, match=r"got \(3, 2\) and \(3,\)"):
         loss.forward(LOGITS, np.array([0, 1, 2]))

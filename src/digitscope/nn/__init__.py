@@ -13,7 +13,15 @@ from digitscope.nn.dropout import Dropout
 from digitscope.nn.gradient_check import GradientCheck, check_gradients
 from digitscope.nn.initializers import Initializer, glorot, he, lecun, normal, uniform, zeros
 from digitscope.nn.layer import Backward, Layer, Params
-from digitscope.nn.losses import LOSSES, Loss, MeanSquaredError, SoftmaxCrossEntropy, softmax
+from digitscope.nn.losses import (
+    LOSSES,
+    BackgroundCrossEntropy,
+    Loss,
+    MeanSquaredError,
+    SoftmaxCrossEntropy,
+    log_sum_exp,
+    softmax,
+)
 from digitscope.nn.network import Network
 from digitscope.nn.operations import operations
 from digitscope.nn.optimizers import (
@@ -37,6 +45,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "AveragePool2D",
+    "BackgroundCrossEntropy",
     "Backward",
     "BatchNorm",
     "Committee",
@@ -76,6 +85,7 @@ __all__ = [
     "gradient_norm",
     "he",
     "lecun",
+    "log_sum_exp",
     "normal",
     "operations",
     "softmax",

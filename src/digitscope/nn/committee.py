@@ -8,19 +8,20 @@ import numpy as np
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn.layer import Backward, Layer, Params
-from digitscope.nn.losses import softmax
+from digitscope.nn.losses import log_sum_exp, softmax
 from digitscope.nn.network import Network
 
 
 class Committee(Network):
-    """Networks side by side. Each gives logits; the outcome is the logarithm of the mean of their probabilities.
+    """Networks side by side. Each gives logits; the outcome has the mean of their probabilities and of their evidence.
 
-    y[k,n] = log (1/M) sum_m p_m[k,n],  p_m = softmax(f_m(x))
-    df_m[k,n] = r_m[k,n] - p_m[k,n] sum_j r_m[j,n],  r_m[k,n] = dy[k,n] p_m[k,n] / sum_i p_i[k,n]
+    y[k,n] = log (1/M) sum_m p_m[k,n] + (1/M) sum_m e_m[n],  p_m = softmax(f_m(x)),  e_m = log sum_k exp f_m[k]
+    df_m[k,n] = r_m[k,n] - p_m[k,n] sum_j r_m[j,n] + p_m[k,n] (1/M) sum_j dy[j,n],
+    r_m[k,n] = dy[k,n] p_m[k,n] / sum_i p_i[k,n]
     dx = sum_m of f_m's own dx for df_m
 
-    softmax(y) is the mean of the members' probabilities, so a committee is used as any network is. r_m is the share
-    that member m has in the answer.
+    softmax(y) is the mean of the members' probabilities and log sum_k exp y[k] the mean of their evidence, so a
+    committee is used as any network is. r_m is the share that member m has in the answer.
 
     Shapes: x what the members take -> y (classes, N)
     Raises: ShapeError for a committee of none, and where members differ in their classes.
@@ -61,7 +62,7 @@ class Committee(Network):
 class ShiftAverage(Layer):
     """One network that looks at the image several times, each time moved a little; the outcome as in `Committee`.
 
-    y = log (1/S) sum_s softmax(f(x moved by s)),  s the (rows, columns) in `shifts`, paper coming in
+    y as of S members f(x moved by s),  s the (rows, columns) in `shifts`, paper coming in
     dx = sum_s of f's dx, moved back; df as in Committee
 
     Only for use: while training it is f.
@@ -120,7 +121,7 @@ class ShiftAverage(Layer):
 
 
 def mean_opinion(logits: Sequence[Array]) -> tuple[Array, list[Callable[[Array], Array]]]:
-    """y = log of the mean of softmax(z_m), and for each m the function dy -> dz_m; formulas in `Committee`.
+    """y = log of the mean of softmax(z_m) + mean evidence, and for each m the function dy -> dz_m; see `Committee`.
 
     Shapes: M arrays (classes, N) -> (classes, N)
     """
@@ -129,12 +130,12 @@ def mean_opinion(logits: Sequence[Array]) -> tuple[Array, list[Callable[[Array],
     opinions = [softmax(z) for z in logits]
     # Far below the smallest probability that matters, and above what a logarithm cannot take.
     total = sum(opinions[1:], opinions[0]) + np.finfo(logits[0].dtype).tiny
-    y: Array = np.log(total / len(logits))
+    y: Array = np.log(total / len(logits)) + sum(log_sum_exp(z) for z in logits) / len(logits)
 
     def share(p: Array) -> Callable[[Array], Array]:
         def backward(dy: Array) -> Array:
             r = dy * p / total
-            dz: Array = r - p * r.sum(axis=0)
+            dz: Array = r - p * (r.sum(axis=0) - dy.sum(axis=0) / len(logits))
             return dz
 
         return backward

@@ -26,6 +26,14 @@ class Loss(ABC):
     def probabilities(self, outputs: Array) -> Array:
         """What the outputs say of each class, (classes, N), columns adding up to 1."""
 
+    @abstractmethod
+    def evidence(self, outputs: Array) -> Array:
+        """How much speaks for any of the classes, (N,): the more, the likelier it is that the image is of one."""
+
+    def count_right(self, outputs: Array, labels: Array) -> int:
+        """How many of a batch have the label of their largest output."""
+        return int(np.count_nonzero(outputs.argmax(axis=0) == labels))
+
 
 @dataclass(frozen=True)
 class SoftmaxCrossEntropy(Loss):
@@ -71,6 +79,48 @@ class SoftmaxCrossEntropy(Loss):
     def probabilities(self, outputs: Array) -> Array:
         return softmax(outputs)
 
+    def evidence(self, outputs: Array) -> Array:
+        """log sum e^z: minus the free energy of Liu et al. 2020, in nats."""
+        return log_sum_exp(outputs)
+
+
+@dataclass(frozen=True)
+class BackgroundCrossEntropy(Loss):
+    """Softmax and cross-entropy with one class more, the background, for what belongs to none of the others.
+
+    The background's logit is 0, so the network has no output for it: z[K,n] = 0 for K classes 0 .. K-1.
+    p[k,n] = e^z[k,n] / (1 + sum_j e^z[j,n])
+    q[k,n] = (1 - s) [k = label n] + s / (K + 1)               s: label_smoothing; label K: the background
+    loss = -(1/N) sum_{n,k} q[k,n] log p[k,n]
+    dz[k,n] = (p[k,n] - q[k,n]) / N
+
+    The probability that an image belongs to any class is 1 - p[K] = sigmoid(log sum_j e^z[j]), so the
+    `evidence` log sum_j e^z[j] is its log odds.
+
+    Shapes: logits z (K, N), labels (N,), 0 to K -> a number, in nats.
+    Source: a background class as in Dhamija, Günther and Boult 2018, its logit held at 0.
+    """
+
+    label_smoothing: float = 0.0
+
+    def forward(self, outputs: Array, labels: Array) -> tuple[float, LossBackward]:
+        classes, _ = _check(outputs, labels)
+        logits = np.concatenate([outputs, np.zeros_like(outputs[:1])])
+        loss, backward = SoftmaxCrossEntropy(self.label_smoothing).forward(logits, labels)
+        return loss, lambda dloss=1.0: backward(dloss)[:classes]
+
+    def probabilities(self, outputs: Array) -> Array:
+        """Of the classes, given that it is one of them."""
+        return softmax(outputs)
+
+    def evidence(self, outputs: Array) -> Array:
+        """log sum e^z: the log odds that the image is of a class and not background, in nats."""
+        return log_sum_exp(outputs)
+
+    def count_right(self, outputs: Array, labels: Array) -> int:
+        """Of the background, too: its logit is 0."""
+        return super().count_right(np.concatenate([outputs, np.zeros_like(outputs[:1])]), labels)
+
 
 @dataclass(frozen=True)
 class MeanSquaredError(Loss):
@@ -98,6 +148,11 @@ class MeanSquaredError(Loss):
         clipped /= clipped.sum(axis=0)
         return clipped
 
+    def evidence(self, outputs: Array) -> Array:
+        """The largest output."""
+        largest: Array = outputs.max(axis=0)
+        return largest
+
 
 def softmax(logits: Array) -> Array:
     """p[k,n] = e^z[k,n] / sum_j e^z[j,n], stable for logits of any size.
@@ -112,7 +167,21 @@ def softmax(logits: Array) -> Array:
     return e
 
 
-LOSSES: dict[str, type[Loss]] = {loss.__name__: loss for loss in (SoftmaxCrossEntropy, MeanSquaredError)}
+def log_sum_exp(logits: Array) -> Array:
+    """log sum_k e^z[k,n], stable for logits of any size.
+
+    dz[k,n] = p[k,n] d[n], with p = softmax(z)
+
+    Shapes: z (classes, N) -> (N,)
+    """
+    highest = logits.max(axis=0)
+    total: Array = highest + np.log(np.exp(logits - highest).sum(axis=0))
+    return total
+
+
+LOSSES: dict[str, type[Loss]] = {
+    loss.__name__: loss for loss in (SoftmaxCrossEntropy, BackgroundCrossEntropy, MeanSquaredError)
+}
 """The losses that a model file may name."""
 
 

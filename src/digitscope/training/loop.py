@@ -221,8 +221,7 @@ def shard_gradients(
             inputs, labels = transfer(inputs), transfer(labels)
         outputs, backward = network.forward_without_dx(inputs, training=True, rng=rng)
         value, loss_backward = loss.forward(outputs, labels)
-        right = int(np.count_nonzero(outputs.argmax(axis=0) == labels))
-        return share * value, right, backward(loss_backward(share))[1]
+        return share * value, loss.count_right(outputs, labels), backward(loss_backward(share))[1]
 
 
 def _add_pairwise(arrays: list[Array]) -> None:
