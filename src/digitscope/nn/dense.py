@@ -26,7 +26,7 @@ class Dense(Layer):
     Shapes: x (in_features, N) -> y (out_features, N); W (out_features, in_features), b (out_features, 1)
     Raises: ShapeError where x is not (in_features, N).
     Source: Rumelhart, Hinton and Williams 1986; in this notation Nielsen 2015, chapter 2, BP1 to BP4.
-    Derivation: docs/notes/05-backpropagation.md#the-four-equations-of-a-dense-layer
+    Derivation: docs/notes/02-neurons.md#a-layer, docs/notes/05-backpropagation.md#the-four-equations-of-a-dense-layer
     """
 
     def __init__(
