@@ -5,9 +5,11 @@ import re
 import shutil
 import subprocess
 import tempfile
+from html import unescape
 from pathlib import Path
 
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from docs.notes.book import book
 
@@ -32,8 +34,25 @@ def write_pdf(path: Path) -> int:
         _print(page, draft)
         numbers = page_numbers(draft)
         page = re.sub(r'(<span class="page" data-for="([^"]*)">)', lambda found: f"{found[1]}{numbers[found[2]]}", page)
-        _print(page, path)
+        _print(page, draft)
+        _mend_outline(draft, page, path)
     return len(PdfReader(path).pages)
+
+
+def _mend_outline(draft: Path, page: str, path: Path) -> None:
+    """Writes the PDF with its outline's titles as the headings are: Chromium joins the words where a heading wraps."""
+    headings = (unescape(re.sub(r"<[^>]*>", "", text)) for text in re.findall(r"<h\d[^>]*>(.*?)</h\d>", page))
+    titles = {re.sub(r"\s", "", heading): heading for heading in headings}
+    writer = PdfWriter(clone_from=draft)
+    ahead: list[DictionaryObject] = [writer.get_outline_root()]
+    while ahead:
+        item = ahead.pop()
+        title = str(item.get("/Title", ""))
+        if "/Title" in item:
+            item[NameObject("/Title")] = TextStringObject(titles.get(re.sub(r"\s", "", title), title))
+        linked = (item[link].get_object() for link in ("/First", "/Next") if link in item)
+        ahead += [other for other in linked if isinstance(other, DictionaryObject)]
+    writer.write(path)
 
 
 def page_numbers(pdf: Path) -> dict[str, int]:
