@@ -72,15 +72,13 @@ def jacobian_by_differences() -> None:
 
 @check("4.4", "4.5", "4.6", by="digitscope")
 def jacobian_in_digitscope() -> None:
-    """The backward of a cross-entropy with dp = -q/p is the only user of the Jacobian; a committee has it, too."""
-    from digitscope.nn.committee import mean_opinion
-
-    # y = log p for a committee of one, so that dp = dy / p.
-    _, (backward,) = mean_opinion([Z])
-    p = shares(Z)
-    by_jacobian = np.stack([(np.diag(p[:, n]) - np.outer(p[:, n], p[:, n])).T @ DP[:, n] for n in range(N)], axis=1)
-    agree(backward(DP * p), by_jacobian)
-    agree(backward(DP * p), p * (DP - (p * DP).sum(axis=0)))
+    """The loss of one image with label k is -log p_k, so its derivative, times -p_k, is row k of the Jacobian."""
+    for n in range(N):
+        p = softmax(Z[:, n])
+        rows = [-p[k] * SoftmaxCrossEntropy().forward(Z[:, [n]], np.array([k]))[1](1.0)[:, 0] for k in range(K)]
+        agree(np.stack(rows), np.diag(p) - np.outer(p, p))
+        agree(np.stack(rows), np.array([[p[k] * (int(k == j) - p[j]) for j in range(K)] for k in range(K)]))
+        agree(np.stack(rows).T @ DP[:, n], p * (DP[:, n] - p @ DP[:, n]))
 
 
 @check("4.6", by="sympy")

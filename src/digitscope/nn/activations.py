@@ -15,6 +15,7 @@ class ReLU(Layer):
     dx = dy where x > 0, else 0. At x = 0, where there is no derivative, 0 is taken.
 
     Shapes: any, y like x. Source: Nair and Hinton 2010.
+    Derivation: docs/notes/03-activations.md#four-bends-and-their-slopes
     """
 
     def forward(
@@ -35,6 +36,7 @@ class LeakyReLU(Layer):
     dx = dy where x > 0, else slope dy
 
     Shapes: any, y like x. Source: Maas, Hannun and Ng 2013.
+    Derivation: docs/notes/03-activations.md#four-bends-and-their-slopes
     """
 
     def __init__(self, slope: float = 0.01) -> None:
@@ -60,6 +62,7 @@ class Sigmoid(Layer):
     dx = dy y (1 - y)
 
     Shapes: any, y like x. Source: Nielsen 2015, chapter 1, equation 3.
+    Derivation: docs/notes/03-activations.md#four-bends-and-their-slopes
     """
 
     def forward(
@@ -80,6 +83,7 @@ class Tanh(Layer):
     dx = dy (1 - y²)
 
     Shapes: any, y like x. Source: LeCun et al. 1998, "Efficient BackProp", section 4.4.
+    Derivation: docs/notes/03-activations.md#four-bends-and-their-slopes
     """
 
     def forward(
