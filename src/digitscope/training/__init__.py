@@ -6,7 +6,7 @@ from digitscope.training.device import to_device
 from digitscope.training.inference import evaluate, network_outputs
 from digitscope.training.loop import train
 from digitscope.training.results import Epoch, Step
-from digitscope.training.run import HISTORY_COLUMNS, Plan, Run
+from digitscope.training.run import HISTORY_COLUMNS, Plan, Run, measured
 from digitscope.training.team import default_threads
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "default_threads",
     "evaluate",
     "load_checkpoint",
+    "measured",
     "network_outputs",
     "save_checkpoint",
     "to_device",

@@ -160,10 +160,7 @@ class Run:
             trained[-1] = trained[-1].convert(np.copy)
             trained[-1].params = {name: to_cpu(mean) for name, mean in self.average.items()}
         network = trained[0] if len(learners) == 1 else Network(Committee(*trained))
-        if network.statistics:
-            chosen = images[:: -(-len(images) // MEASURED)]
-            with blas_threads(1):  # so that the statistics are the same on any machine, as the weights are
-                network = network.measure([to_batch(chosen[i : i + CHUNK]) for i in range(0, len(chosen), CHUNK)])[1]
+        network = measured(network, images)
         if self.plan.shifts:
             _, height, width = images.shape
             network = Network(ShiftAverage(network, height, width, self.plan.shifts))
@@ -173,3 +170,15 @@ class Run:
         """Adds a line to the history."""
         for name, column in self.history.items():
             column.append(getattr(result, name, None))
+
+
+def measured(network: Network, images: Array) -> Network:
+    """The network with statistics measured on up to MEASURED of the images, spread evenly; itself where it has none.
+
+    Shapes: images uint8 (N, H, W) or (N, D)
+    """
+    if not network.statistics:
+        return network
+    chosen = images[:: -(-len(images) // MEASURED)]
+    with blas_threads(1):  # so that the statistics are the same on any machine, as the weights are
+        return network.measure([to_batch(chosen[i : i + CHUNK]) for i in range(0, len(chosen), CHUNK)])[1]
