@@ -15,7 +15,7 @@ from digitscope.data.corruptions import CORRUPTIONS, STRENGTHS
 from digitscope.data.mnist_facts import DISPUTED, HALVES, is_mnist_test
 from digitscope.metrics import Evaluation, accuracy, fit_temperature, temper, wilson_interval
 from digitscope.model import Model
-from digitscope.recipes import RECIPES
+from digitscope.recipes.held_out import held_out
 
 Rows = list[list[str]]
 """A table for people: its headings, then its rows."""
@@ -239,19 +239,13 @@ def measure(model: Model, data: DataSet, *, threads: int = 1, seed: int = 0, tra
 
 def _validation(model: Model, data: DataSet) -> tuple[Array | None, str]:
     """Which training images the model did not learn from, and how many in words; or None, and why."""
-    about = model.about
-    recipe, seed = RECIPES.get(str(about.get("recipe"))), about.get("seed")
-    unknown = "the model file does not say which images were held out"
-    if about.get("data_digest") != data.digest:
+    if model.about.get("data_digest") != data.digest:
         return None, f"the model did not learn from {data.name}, so no images were held out there"
     if data.x_test is None:
         return None, "no test images are set apart, so it would be judged on the images that it is fitted on"
-    if recipe is None or not isinstance(seed, int) or seed < 0:
-        return None, unknown
-    split_rng = np.random.default_rng(seed).spawn(3)[0]  # as Recipe.start draws it
-    _, validation = recipe.split(len(data.x_train), split_rng)
-    if len(validation) != about.get("validation_images"):
-        return None, unknown
+    validation = held_out(model.about, data)
+    if validation is None:
+        return None, "the model file does not say which images were held out"
     return validation, f"{len(validation):,} validation images"
 
 

@@ -34,8 +34,8 @@ class Recipe:
 
     def start(self, data: DataSet, seed: int) -> "Training":
         """Draws everything that is random from one seed: which images, the weights, and the order."""
-        split_rng, network_rng, run_rng = np.random.default_rng(seed).spawn(3)
-        train, validation = self.split(len(data.x_train), split_rng)
+        _, network_rng, run_rng = np.random.default_rng(seed).spawn(3)
+        train, validation = self.divide(len(data.x_train), seed)
         _, height, width = data.x_train.shape
         network = self.build(network_rng, (height, width), data.classes)
         return Training(
@@ -44,6 +44,10 @@ class Recipe:
             labels=data.y_train[train],
             validation=(data.x_train[validation], data.y_train[validation]),
         )
+
+    def divide(self, images: int, seed: int) -> tuple[Array, Array]:
+        """Which of so many images to train on and which to validate on: `start` draws the same ones."""
+        return self.split(images, np.random.default_rng(seed).spawn(3)[0])
 
     def changed(
         self, *, epochs: int | None = None, learning_rate: float | None = None, batch_size: int | None = None
