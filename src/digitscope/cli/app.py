@@ -12,6 +12,7 @@ from digitscope.cli.evaluate import evaluate
 from digitscope.cli.predict import predict
 from digitscope.cli.recipes import recipes
 from digitscope.cli.submit import submit
+from digitscope.cli.teach import teach
 from digitscope.cli.train import train
 from digitscope.errors import DigitscopeError
 
@@ -57,7 +58,7 @@ def cli() -> None:
     """
 
 
-for verb in (train, evaluate, predict, submit, committee, recipes, check_gradients, data):
+for verb in (train, evaluate, predict, teach, submit, committee, recipes, check_gradients, data):
     cli.add_command(verb)
 
 

@@ -1,0 +1,175 @@
+"""digitscope teach."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digitscope import teaching
+from digitscope.cli.teach import _default_out
+from digitscope.data import DataSet, prepare
+from digitscope.model import Model
+
+Digitscope = Callable[..., Any]  # see conftest.py
+Files = Callable[[], list[str]]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred images judge here, of which any may be lost."""
+    monkeypatch.setattr(teaching, "LIMIT", 1.0)
+    monkeypatch.setattr(teaching, "REHEARSED", 1000)
+
+
+@pytest.fixture
+def model(trained: Path) -> Path:
+    return trained / "model.safetensors"
+
+
+@pytest.fixture
+def pictures(few: DataSet, tmp_path: Path) -> list[Path]:
+    """A picture of each digit from 0 to 3."""
+    paths = []
+    for digit in range(4):
+        image = few.x_train[np.flatnonzero(few.y_train == digit)[5]]
+        paths.append(tmp_path / f"a={digit}.png")
+        Image.fromarray(255 - image).resize((140, 140), Image.Resampling.BICUBIC).save(paths[-1])
+    return paths
+
+
+def test_a_new_model_reads_what_it_was_taught(
+    digitscope: Digitscope, model: Path, few_file: Path, pictures: list[Path], in_folder: Files
+) -> None:
+    before = model.read_bytes()
+    command = ["teach", model, "--data", few_file, f"{pictures[0]}=0", f"{pictures[1]}=1"]
+    result = digitscope(*command, "--out", "new.safetensors", "--json").json
+    assert (result["model"], result["taught_from"]) == ("new.safetensors", str(model))
+    assert [example["file"] for example in result["examples"]] == [str(path) for path in pictures[:2]]
+    assert [example["after"]["digit"] for example in result["examples"]] == [0, 1]
+    assert (result["judged"], result["unseen"]) == (100, True)
+    taught, images = Model.load("new.safetensors"), np.stack([prepare(path).image for path in pictures[:2]])
+    probabilities = taught.probabilities(images).max(axis=1)
+    np.testing.assert_allclose([e["after"]["probability"] for e in result["examples"]], probabilities, rtol=1e-5)
+    assert taught.about["validation_accuracy"] == result["accuracy_after"]
+    assert model.read_bytes() == before
+    # The same once more, as a person sees it, gives the same bytes.
+    answer = digitscope(*command, "--out", "again.safetensors")
+    assert answer.status == 0
+    assert Path("again.safetensors").read_bytes() == Path("new.safetensors").read_bytes()
+    lines = answer.out.splitlines()
+    assert lines[0].startswith(f"{pictures[0]}=0: read as ")
+    assert lines[0].endswith(f" before, 0 ({probabilities[0]:.1%}) now")
+    figures = f"{result['accuracy_before']:.2%} before, {result['accuracy_after']:.2%} now"
+    assert lines[2] == f"accuracy on 100 images of {few_file}: {figures}"
+    assert lines[-1] == "model: again.safetensors (delete it to undo)"
+    # It can be taught again, and its name says that.
+    assert (
+        "model: again-taught.safetensors"
+        in digitscope("teach", "again.safetensors", "--data", few_file, f"{pictures[2]}=2").out
+    )
+    assert [path for path in in_folder() if path.endswith("tensors")] == [
+        "again-taught.safetensors",
+        "again.safetensors",
+        "new.safetensors",
+    ]
+
+
+def test_what_is_not_learned_is_not_written(
+    digitscope: Digitscope,
+    model: Path,
+    few_file: Path,
+    pictures: list[Path],
+    in_folder: Files,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(teaching, "LIMIT", -1.0)
+    before = in_folder()
+    answer = digitscope("teach", model, "--data", few_file, f"{pictures[0]}=0")
+    assert answer.status == 2
+    assert answer.err.startswith("Error: The model would read ")
+    assert answer.err.endswith("Nothing was written.\n")
+    assert answer.out.startswith(f"{pictures[0]}=0: read as ")
+    assert in_folder() == before
+    assert list(model.parent.glob("*taught*")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "teach expects pictures with what they show; got only a model"),
+        (["a.png"], "expects PICTURE=DIGIT, such as seven.png=7; got 'a.png'"),
+        (["=7"], "expects PICTURE=DIGIT, such as seven.png=7; got '=7'"),
+        (["a.png="], "expects a digit after the last =, such as seven.png=7; got 'a.png='"),
+        (["a.png=x"], "expects a digit after the last ="),
+        (["a.png=-1"], "expects a digit after the last ="),
+        (["a.png=٧"], "expects a digit after the last ="),
+        (["a.png=7", "other.safetensors"], "got 'other.safetensors'"),
+    ],
+)
+def test_what_is_no_example(digitscope: Digitscope, model: Path, arguments: list[str], message: str) -> None:
+    answer = digitscope("teach", model, *arguments)
+    assert answer.status == 2
+    assert message in answer.err
+    assert answer.err.endswith("See cli teach --help.\n")
+
+
+def test_pictures_that_cannot_be_used_are_all_named_and_nothing_is_taught(
+    digitscope: Digitscope, model: Path, few_file: Path, pictures: list[Path], in_folder: Files
+) -> None:
+    Path("text.png").write_text("no picture")
+    Image.new("L", (60, 60), 255).save("blank.png")
+    before = in_folder()
+    command = "teach", model, "--data", few_file, "text.png=1", f"{pictures[0]}=0", "blank.png=2", "gone.png=3"
+    answer = digitscope(*command, "--out", "new.safetensors")
+    assert answer.status == 2
+    for name, line in zip(
+        ("text.png", "blank.png", "gone.png", "3 of 4 pictures"), answer.err.splitlines(), strict=True
+    ):
+        assert line.startswith(f"Error: {name} ")
+    assert in_folder() == before
+
+
+def test_a_picture_with_two_labels(
+    digitscope: Digitscope, model: Path, few_file: Path, pictures: list[Path], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(pictures[0].read_bytes())
+    answer = digitscope("teach", model, "--data", few_file, f"{pictures[0]}=0", f"{copy}=6")
+    assert answer.status == 2
+    assert f"{pictures[0]}=0 and {copy}=6 show the same." in answer.err
+
+
+def test_a_label_that_the_model_does_not_know(
+    digitscope: Digitscope, model: Path, few_file: Path, pictures: list[Path]
+) -> None:
+    answer = digitscope("teach", model, "--data", few_file, f"{pictures[0]}=12")
+    assert answer.status == 2
+    assert "knows the classes 0 to 9" in answer.err
+
+
+def test_other_data_than_it_learned_from(digitscope: Digitscope, model: Path, pictures: list[Path]) -> None:
+    answer = digitscope("teach", model, f"{pictures[0]}=0")
+    assert answer.status == 2
+    assert "learned from few.npz, not from this mnist. Give with --data what it learned from" in answer.err
+
+
+def test_no_file_is_overwritten(digitscope: Digitscope, model: Path, in_folder: Files) -> None:
+    Path("mine.safetensors").write_bytes(b"mine")
+    answer = digitscope("teach", model, "a.png=7", "--out", "mine.safetensors")
+    assert answer.status == 2
+    assert "mine.safetensors exists already" in answer.err
+    assert "expects a name that ends with .safetensors" in digitscope("teach", model, "a.png=7", "--out", "mine").err
+    assert in_folder() == ["mine.safetensors"]
+
+
+def test_the_name_of_a_taught_model(tmp_path: Path, in_folder: Files) -> None:
+    assert _default_out(Path("convnet")) == Path("convnet-taught.safetensors")
+    assert _default_out(tmp_path / "m.safetensors") == tmp_path / "m-taught.safetensors"
+    Path("convnet-taught.safetensors").touch()
+    assert _default_out(Path("convnet-taught.safetensors")) == Path("convnet-taught-2.safetensors")
+    Path("convnet-taught-2.safetensors").touch()
+    assert _default_out(Path("convnet-taught-2.safetensors")) == Path("convnet-taught-3.safetensors")
+    assert in_folder() == ["convnet-taught-2.safetensors", "convnet-taught.safetensors"]
