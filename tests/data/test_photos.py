@@ -136,6 +136,14 @@ def test_small_and_far(take: Take) -> None:
     assert sizes(take("small", 8)).max() > 0.5
 
 
+def test_lines_in_small_pictures_have_room(mnist: DataSet) -> None:
+    for seed in range(5):
+        lines = [mnist.x_train[:3], mnist.x_train[3:6], mnist.x_train[6:9]]
+        photo = photograph_numbers(lines, np.random.default_rng(seed), kind="small")
+        assert min(photo.pixels.shape[:2]) >= 60
+        assert (photo.boxes[:, 3] - photo.boxes[:, 1]).min() >= 5
+
+
 def test_a_dim_room(take: Take) -> None:
     bright, dim = (np.mean([photo.pixels.mean() for photo in take(kind, 12)]) for kind in ("lined", "dim"))
     assert dim < 0.75 * bright

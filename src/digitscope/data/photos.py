@@ -215,6 +215,7 @@ def _size(look: Kind, lines: Sequence[Array], side: int, rng: np.random.Generato
         ratio = float(rng.choice([1, 1, 1, rng.uniform(0.6, 1.6)]))
         if max(rows, columns) > 1:  # room for more than one digit
             ratio = 0.7 * columns / rows
+            short = max(short, 20 * min(rows, columns))
         return round(short * max(1, 1 / ratio)), round(short * max(1, ratio))
     ratio = float(rng.choice([3 / 4, 4 / 3, 1, 9 / 16, 16 / 9]))
     if columns > 1 and rng.random() < 0.5:  # cut to the line
@@ -516,8 +517,8 @@ def _expose(picture: Array, look: Kind, rng: np.random.Generator) -> NDArray[np.
         picture *= balance[:, None, None].astype(np.float32)
     pixels = _bytes(picture)
     blur = rng.uniform(*look.blur) * max(pixels.shape) / REFERENCE
-    if blur > 0:
-        pixels = np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(blur)))
+    if blur > 0:  # out of focus, a point is a patch of even light: this one is a square of this deviation
+        pixels = np.asarray(Image.fromarray(pixels).filter(ImageFilter.BoxBlur(3**0.5 * blur)))
     if look.noise:
         light = np.moveaxis(pixels, 2, 0) * np.float32(1 / 255)
         # Light is made of photons: its noise grows as its root, and the sensor adds some of its own.
