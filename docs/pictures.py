@@ -5,17 +5,23 @@ uv run python docs/pictures.py runs/readme
 """
 
 import csv
+import io
 import sys
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
 
 from digitscope.arrays import Array
 from digitscope.data import load_mnist
 from digitscope.data.augment import Augment
 from digitscope.data.drawings import NON_DIGITS, VARIANTS, Digits
+from digitscope.data.photos import KINDS, Photo, photograph_digit, photograph_numbers
+from digitscope.files import write_whole
 from digitscope.model import Model
 from digitscope.report import confident_mistakes, learning_curves, save_svg
 from digitscope.report.style import FAINT, INK_MASK, MUTED, SMALL, add_canvas, new_figure, styled
@@ -54,6 +60,7 @@ def main() -> None:
     save_svg(augmentations(images), PICTURES / "augment.svg")
     sheet = drawings(images, labels)
     sheet.savefig(PICTURES / "drawings.png", dpi=144, facecolor="white", metadata={"Software": None})
+    write_whole(PICTURES / "photos.png", few_colours(photos(images)))
     if len(sys.argv) > 1:
         run = Path(sys.argv[1])
         with (run / "history.csv").open(newline="") as file:
@@ -120,6 +127,56 @@ def drawings(images: Array, labels: Array) -> Figure:
                 axes.imshow(row, extent=extent, interpolation="none", aspect="auto", cmap="gray_r", vmin=0, vmax=255)
                 top += line
     return figure
+
+
+def photos(images: Array) -> Figure:
+    """A photo of one digit of each kind, and a few of numbers."""
+    digits = images[-2000:]
+    columns, cell, head, gap = 6, 80.6, 18, 7.2  # in points
+    rows = -(-len(KINDS) // columns)
+    titles, numbers = 26, ("marker", "squared", "chalk")
+    wide, high = (520 + gap) / len(numbers) - gap, 112
+    with styled():
+        figure = new_figure("Photos of each kind", 2 * titles + rows * (cell + head + gap) + head + high + 2)
+        axes = add_canvas(figure)
+        axes.text(0, 14, "A digit of each kind", weight="bold")
+        for place, name in enumerate(KINDS):
+            rng = np.random.default_rng(2000 + place)
+            photo = photograph_digit(digits[rng.integers(len(digits))], rng, kind=name, side=480)
+            x, y = place % columns * (cell + gap), titles + place // columns * (cell + head + gap)
+            axes.text(x, y + 12, name, fontsize=SMALL)
+            show(axes, photo, (x, y + head), (cell, cell))
+        top = 2 * titles + rows * (cell + head + gap)
+        axes.text(0, top - 12, "Numbers", weight="bold")
+        for place, name in enumerate(numbers):
+            rng = np.random.default_rng(2100 + place)
+            lines = np.split(digits[rng.integers(len(digits), size=(place + 1) * 5)], place + 1)
+            photo = photograph_numbers(lines, rng, kind=name, side=640)
+            axes.text(place * (wide + gap), top + 12, name, fontsize=SMALL)
+            show(axes, photo, (place * (wide + gap), top + head), (wide, high))
+    return figure
+
+
+def show(axes: Axes, photo: Photo, corner: tuple[float, float], room: tuple[float, float]) -> None:
+    """The photo in the room that there is, in points, from its upper left corner; small ones keep their pixels."""
+    (x, y), (height, width) = corner, photo.pixels.shape[:2]
+    scale = min(room[0] / width, room[1] / height)
+    smooth = "none" if max(height, width) < 100 else "lanczos"
+    extent = (x, x + scale * width, y + scale * height, y)
+    axes.imshow(photo.pixels, extent=extent, interpolation=smooth, aspect="auto")
+    frame = Rectangle((x, y), scale * width, scale * height, fill=False, edgecolor=FAINT)
+    axes.add_patch(frame)
+
+
+def few_colours(figure: Figure) -> bytes:
+    """A PNG of 128 colours: a quarter as large as one of all, and hard to tell from it."""
+    content, smaller = io.BytesIO(), io.BytesIO()
+    figure.savefig(content, format="png", dpi=144, facecolor="white")
+    image = (
+        Image.open(content).convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    )
+    image.save(smaller, format="png", optimize=True)
+    return smaller.getvalue()
 
 
 if __name__ == "__main__":
