@@ -1,6 +1,5 @@
 """The notes' commands; `python -m docs.notes --help` lists them."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -71,12 +70,6 @@ def draw(chapters: tuple[str, ...]) -> None:
         if not chapters or drawing.name.startswith(chapters):
             (PICTURES / f"{drawing.name}.svg").write_text(svg(drawing), encoding="utf-8")
             click.echo(f"pictures/{drawing.name}.svg")
-
-
-@notes.command()
-def test() -> None:
-    """Run the tests of the notes."""
-    sys.exit(subprocess.run([sys.executable, "-m", "pytest", "tests/notes"], check=False).returncode)
 
 
 if __name__ == "__main__":

@@ -276,15 +276,15 @@ def book() -> str:
 </style>
 </head>
 <body>
+<header id="top">
+<p class="book-title">{escape(front.title)}</p>
+{preface}</header>
 <nav id="contents" aria-label="Contents">
 <p class="nav-title"><a href="#top">{escape(front.title)}</a></p>
 <ol>
 {contents}</ol>
 </nav>
-<main id="top">
-<header>
-<p class="book-title">{escape(front.title)}</p>
-{preface}</header>
+<main>
 {body}</main>
 </body>
 </html>

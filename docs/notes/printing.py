@@ -1,15 +1,17 @@
 """Prints the book to PDF with Chromium: contents with page numbers, an outline, links, numbered equations."""
 
+import base64
+import io
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from html import unescape
 from pathlib import Path
 
-from pypdf import PdfReader, PdfWriter
-from pypdf.generic import DictionaryObject, NameObject, TextStringObject
+import numpy as np
+from PIL import Image
+from pypdf import PdfReader
 
 from docs.notes.book import book
 
@@ -27,32 +29,31 @@ def write_pdf(path: Path) -> int:
     It is printed twice: CSS in Chromium cannot ask for the page of a link's target, so the first print tells it.
     Raises: OSError where there is no browser; CalledProcessError where it fails.
     """
-    page = book().replace("<details>", "<details open>")
+    page = _without_masks(book().replace("<details>", "<details open>"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.pdf"
         _print(page, draft)
         numbers = page_numbers(draft)
         page = re.sub(r'(<span class="page" data-for="([^"]*)">)', lambda found: f"{found[1]}{numbers[found[2]]}", page)
-        _print(page, draft)
-        _mend_outline(draft, page, path)
+        _print(page, path)
     return len(PdfReader(path).pages)
 
 
-def _mend_outline(draft: Path, page: str, path: Path) -> None:
-    """Writes the PDF with its outline's titles as the headings are: Chromium joins the words where a heading wraps."""
-    headings = (unescape(re.sub(r"<[^>]*>", "", text)) for text in re.findall(r"<h\d[^>]*>(.*?)</h\d>", page))
-    titles = {re.sub(r"\s", "", heading): heading for heading in headings}
-    writer = PdfWriter(clone_from=draft)
-    ahead: list[DictionaryObject] = [writer.get_outline_root()]
-    while ahead:
-        item = ahead.pop()
-        title = str(item.get("/Title", ""))
-        if "/Title" in item:
-            item[NameObject("/Title")] = TextStringObject(titles.get(re.sub(r"\s", "", title), title))
-        linked = (item[link].get_object() for link in ("/First", "/Next") if link in item)
-        ahead += [other for other in linked if isinstance(other, DictionaryObject)]
-    writer.write(path)
+def _without_masks(page: str) -> str:
+    """The page with pictures of digits in ink on nothing: as masks, a PDF would show thin lines at their edges."""
+
+    def inked(found: re.Match[str]) -> str:
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(found[2]))).convert("RGBA"), dtype=np.float64)
+        ink = np.full(pixels.shape, 0x11, dtype=np.uint8)
+        ink[..., 3] = np.rint(pixels[..., 0] * pixels[..., 3] / 255)
+        png = io.BytesIO()
+        Image.fromarray(ink).save(png, "PNG")
+        return f"{found[1]}{base64.b64encode(png.getvalue()).decode()}{found[3]}"
+
+    return re.sub(
+        r'<mask [^>]*>(<image [^>]*?data:image/png;base64,)([^"]*)("[^>]*/>)</mask><rect [^>]*/>', inked, page
+    )
 
 
 def page_numbers(pdf: Path) -> dict[str, int]:

@@ -74,7 +74,7 @@ def what_an_answer_costs() -> Figure:
     axes.plot([0.1], [np.log(10)], "o", color=BLUE, markersize=6)
     axes.annotate("a guess out of ten: 2.30", (0.1, np.log(10)), (10, 4), textcoords="offset points", fontsize=SMALL)
     axes.text(0.045, 4.2, "cross-entropy, −log p", color=BLUE)
-    axes.text(0.012, 0.3, "squared error, (1 − p)²", color=VERMILION)
+    axes.text(0.02, 0.12, "squared error, (1 − p)²", color=VERMILION)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 5)
     axes.set_xlabel("share of the true class, p")
