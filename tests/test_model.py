@@ -156,3 +156,27 @@ def test_what_is_not_there_and_what_is_a_folder(tmp_path: Path) -> None:
         Model.load(tmp_path / "nothing")
     with pytest.raises(ModelError, match="that is a folder"):
         Model.load(tmp_path)
+
+
+def test_validation_says_how_sure_to_be(tmp_path: Path, few: DataSet) -> None:
+    model = make()
+    images, labels = few.x_train[:99], few.y_train[:99]
+    assert model.conformal is None
+    assert all(answer.is_digit and len(answer.plausible) == 1 for answer in model.answers(images, refuse=0.5))
+    calibrated = model.calibrated(images, labels)
+    assert calibrated.conformal is not None
+    calibrated.save(tmp_path / "m")
+    loaded = Model.load(tmp_path / "m")
+    assert loaded.conformal is not None
+    np.testing.assert_array_equal(loaded.conformal.evidence, calibrated.conformal.evidence)
+    np.testing.assert_array_equal(loaded.probabilities(images), calibrated.probabilities(images))
+    # Untrained, its logits say too much or too little; the temperature makes the likelihood no worse.
+    before, after = (m.probabilities(images)[np.arange(99), labels] for m in (model, calibrated))
+    assert np.log(after).mean() > np.log(before).mean()
+    answers = loaded.answers(images, refuse=0.1)
+    assert sum(not answer.is_digit for answer in answers) == 9  # those below the tenth of 99 scores
+    assert all(answer.is_digit for answer in loaded.answers(images, refuse=0))
+    assert max(len(answer.plausible) for answer in answers) == 10  # nothing was learned, so anything may be
+    for answer, p in zip(answers, loaded.probabilities(images), strict=True):
+        assert answer.digit == p.argmax() == answer.plausible[0]
+        assert answer.probability == pytest.approx(p.max())

@@ -137,6 +137,7 @@ class Job:
         assert validation_accuracy is not None
         network = run.outcome(self.training.images)
         model = Model(network, run.plan.loss, self.data.x_train.shape[1:], self._about(validation_accuracy))
+        model = model.calibrated(*self.training.validation, threads=threads)
         if self.data.x_test is None or self.data.y_test is None:
             images, labels = self.training.validation
         else:

@@ -1,13 +1,15 @@
 """A trained network with all that is needed to use it: what it takes, what its answers mean, how good it is."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from digitscope.arrays import Array
+from digitscope.conformal import Conformal
 from digitscope.errors import ModelError, ShapeError
 from digitscope.nn import LOSSES, Committee, Loss, Network, SoftmaxCrossEntropy
 from digitscope.tensors import read_tensors, write_tensors
@@ -15,8 +17,36 @@ from digitscope.training import network_outputs
 
 FORMAT = 1
 
+_EVIDENCE, _PROBABILITY = "conformal.evidence", "conformal.probability"
+
 SHIPPED = {path.stem: path for path in (Path(__file__).parent / "models").glob("*.safetensors")}
 """The models in the package, by name; models/README.md says how they were made."""
+
+
+REFUSE, AMBIGUOUS = 0.01, 0.001
+"""Of true digits: the share that may be refused, and the share whose set of plausible digits may lack the true one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a model says of one image."""
+
+    digit: int
+    """The most probable class, whether it is one or not."""
+    probability: float
+    """Of that class, given that it is any."""
+    probabilities: Array
+    """Of all classes, (classes,)."""
+    evidence: float
+    """The evidence that it is of any class, in nats."""
+    least_evidence: float
+    """What it takes."""
+    plausible: tuple[int, ...]
+    """Every class that may well be the true one, the most probable first."""
+
+    @property
+    def is_digit(self) -> bool:
+        return self.evidence >= self.least_evidence
 
 
 @dataclass(frozen=True)
@@ -30,6 +60,18 @@ class Model:
     """Height and width that it expects, in pixels."""
     about: dict[str, Any] = field(default_factory=dict)
     """Where it comes from: recipe, seed, epochs, data, and its measured figures."""
+    conformal: Conformal | None = None
+    """How sure it may be, from its validation images; without it nothing is refused."""
+
+    def outputs(self, images: Array, *, threads: int = 1) -> Array:
+        """The network's outputs, logits for most, (classes, N); shapes and errors as in `probabilities`."""
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
+            height, width = self.image_shape
+            raise ShapeError(
+                f"The model expects images of uint8, (N, {height}, {width}); got {images.dtype}, {images.shape}."
+            )
+        return network_outputs(self.network, images, threads=threads)
 
     def probabilities(self, images: Array, *, threads: int = 1) -> Array:
         """The probability of each class for each image.
@@ -37,14 +79,38 @@ class Model:
         Shapes: images uint8 (N, H, W), 0 paper to 255 ink -> (N, classes), rows adding up to 1.
         Raises: ShapeError where images are of another size or type.
         """
-        images = np.asarray(images)
-        if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
-            height, width = self.image_shape
-            raise ShapeError(
-                f"The model expects images of uint8, (N, {height}, {width}); got {images.dtype}, {images.shape}."
-            )
-        probabilities: Array = self.loss.probabilities(network_outputs(self.network, images, threads=threads)).T
+        return self._probabilities(self.outputs(images, threads=threads))
+
+    def _probabilities(self, outputs: Array) -> Array:
+        temperature = self.conformal.temperature if self.conformal else 1.0
+        probabilities: Array = self.loss.probabilities(outputs / np.float32(temperature)).T
         return probabilities
+
+    def answers(self, images: Array, *, refuse: float = REFUSE, threads: int = 1) -> list[Answer]:
+        """What each image is, and whether it is a digit at all; refuse: the share of true digits that it may refuse.
+
+        Shapes and errors as in `probabilities`.
+        """
+        outputs = self.outputs(images, threads=threads)
+        least_evidence, least_probability = -math.inf, math.inf
+        if self.conformal:
+            least_evidence = self.conformal.least_evidence(refuse)
+            least_probability = self.conformal.least_probability(AMBIGUOUS)
+        answers = []
+        for p, evidence in zip(self._probabilities(outputs), self.loss.evidence(outputs), strict=True):
+            order = [int(k) for k in np.argsort(-p, kind="stable")]
+            plausible = tuple(order[:1] + [k for k in order[1:] if p[k] >= least_probability])
+            answers.append(Answer(order[0], float(p[order[0]]), p, float(evidence), least_evidence, plausible))
+        return answers
+
+    def calibrated(self, images: Array, labels: Array, *, threads: int = 1) -> "Model":
+        """This model with what its answers for these images say of how sure it may be.
+
+        The network must not have learned from them. Shapes and errors as in `probabilities`; labels (N,)
+        """
+        outputs = self.outputs(images, threads=threads)
+        probabilities = self.loss.probabilities(outputs).T
+        return replace(self, conformal=Conformal.fit(labels, probabilities, self.loss.evidence(outputs)))
 
     def predict(self, images: Array, *, threads: int = 1) -> Array:
         """The most probable class of each image, (N,); shapes and errors as in `probabilities`."""
@@ -67,6 +133,9 @@ class Model:
             "about": self.about,
         }
         arrays = {**self.network.params, **self.network.statistics}
+        if self.conformal:
+            about["temperature"] = self.conformal.temperature
+            arrays[_EVIDENCE], arrays[_PROBABILITY] = self.conformal.evidence, self.conformal.probability
         if half:
             arrays = {name: array.astype(np.float16) for name, array in arrays.items()}
         write_tensors(Path(path), "model", arrays, about)
@@ -105,8 +174,12 @@ class Model:
         try:
             network = Network.from_config(about["network"])
             statistics = {name: arrays.pop(name) for name in network.statistics if name in arrays}
+            conformal = None
+            if "temperature" in about:
+                scores = (arrays.pop(name).astype(np.float32) for name in (_EVIDENCE, _PROBABILITY))
+                conformal = Conformal(float(about["temperature"]), *scores)
             network.params, network.statistics = arrays, statistics
             height, width = about["image_shape"]
-            return cls(network, LOSSES[about["loss"]](), (int(height), int(width)), about["about"])
+            return cls(network, LOSSES[about["loss"]](), (int(height), int(width)), about["about"], conformal)
         except (KeyError, TypeError, ValueError, AttributeError, MemoryError) as error:
             raise ModelError(f"{path}: the description of the network is damaged ({error}).") from error

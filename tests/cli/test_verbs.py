@@ -139,10 +139,34 @@ class TestPredict:
         Image.new("L", (90, 90), 240).save("blank.png")
         Image.fromarray(255 - few.x_train[0]).save("five.png")
         answer = digitscope("predict", "blank.png", "five.png")
-        assert answer.status == 2
-        assert answer.out.startswith("five.png: 5 (")
-        (line,) = answer.err.splitlines()
-        assert line.startswith("Error: blank.png shows no ink: ")
+        assert answer.status == 0
+        blank, five = answer.out.splitlines()
+        assert blank == "blank.png: no digit (nothing stands out from the paper)"
+        assert five.startswith("five.png: 5 (")
+        assert digitscope("predict", "blank.png", "--json").json == [
+            {"file": "blank.png", "digit": None, "reason": "nothing stands out from the paper"}
+        ]
+
+    def test_what_is_no_digit_is_refused_and_the_share_is_the_users(
+        self, digitscope: Digitscope, few: DataSet, in_folder: Files
+    ) -> None:
+        page = np.full((200, 200), 255, np.uint8)
+        page[40:160:12, 40:160] = 0
+        page[40:160, 40:160:12] = 0
+        Image.fromarray(page).save("grid.png")
+        Image.fromarray(few.x_train[0]).save("five.png")
+        answer = digitscope("predict", "grid.png", "five.png")
+        assert answer.status == 0
+        assert answer.out.startswith("grid.png: no digit (its evidence is ")
+        assert "; 99% of digits have " in answer.out.splitlines()[0]
+        refused, read = digitscope("predict", "grid.png", "five.png", "--json").json
+        assert refused["digit"] is None
+        assert refused["reason"].startswith("its evidence is ")
+        assert (read["digit"], read["reason"], read["plausible"]) == (5, None, [5])
+        assert refused["evidence"] < read["evidence"]
+        assert digitscope("predict", "grid.png", "--refuse", 0, "--json").json[0]["digit"] is not None
+        for share in ("-0.1", "0.6", "nan"):
+            assert digitscope("predict", "five.png", "--refuse", share).status == 2
 
     def test_the_steps_are_shown(self, digitscope: Digitscope, few: DataSet, in_folder: Files) -> None:
         for i in range(2):

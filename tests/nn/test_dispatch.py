@@ -21,6 +21,7 @@ from digitscope.nn import (
     Adam,
     AdamW,
     AveragePool2D,
+    BackgroundCrossEntropy,
     BatchNorm,
     Committee,
     Conv2D,
@@ -218,7 +219,12 @@ def test_images_become_a_batch_on_the_device() -> None:
     same(to_batch(move(images)), to_batch(images))
 
 
-LOSS_CASES: list[Loss] = [SoftmaxCrossEntropy(), SoftmaxCrossEntropy(label_smoothing=0.1), MeanSquaredError()]
+LOSS_CASES: list[Loss] = [
+    SoftmaxCrossEntropy(),
+    SoftmaxCrossEntropy(label_smoothing=0.1),
+    BackgroundCrossEntropy(label_smoothing=0.1),
+    MeanSquaredError(),
+]
 
 
 @pytest.mark.parametrize("loss", LOSS_CASES, ids=repr)

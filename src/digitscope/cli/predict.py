@@ -3,10 +3,14 @@
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from digitscope.cli.options import json_option, model_and_files
+from digitscope.cli.options import finite, json_option, model_and_files
+
+if TYPE_CHECKING:
+    from digitscope.model import Answer
 
 MOST_SHOWN = 50
 """Files whose steps one picture can show: more would be higher than a PNG may be."""
@@ -20,13 +24,24 @@ MOST_SHOWN = 50
     metavar="STEPS.png",
     help="Also write a picture of how each file was prepared, step by step.",
 )
+@click.option(
+    "--refuse",
+    type=click.FloatRange(0, 0.5),
+    default=0.01,
+    show_default=True,
+    callback=finite,
+    metavar="SHARE",
+    help='The share of true digits that may be answered with "no digit"; 0 refuses nothing but blank pictures.',
+)
 @json_option
 @click.pass_context
-def predict(context: click.Context, arguments: tuple[Path, ...], show: Path | None, as_json: bool) -> None:
-    """Read pictures of one digit each: the digit and its probability.
+def predict(
+    context: click.Context, arguments: tuple[Path, ...], show: Path | None, refuse: float, as_json: bool
+) -> None:
+    """Read pictures of one digit each: the digit and its probability, or "no digit" and why.
 
     A scan, a photo or a drawing in any size; dark ink on light paper or light on dark. The digit is found on its paper
-    and brought into the form that MNIST has; --show shows how.
+    and brought into the form that MNIST has; --show shows how. Where another digit is plausible, too, it is named.
 
     Without a MODEL (a .safetensors file) by the model that comes with Digitscope.
 
@@ -40,7 +55,7 @@ def predict(context: click.Context, arguments: tuple[Path, ...], show: Path | No
       digitscope predict model.safetensors *.png --json
     """
     from digitscope.data import prepare
-    from digitscope.errors import DigitscopeError
+    from digitscope.errors import DigitscopeError, NoInkError
     from digitscope.model import Model
 
     model, files = model_and_files(arguments)
@@ -49,32 +64,38 @@ def predict(context: click.Context, arguments: tuple[Path, ...], show: Path | No
     if show is not None:
         _check_show(show, len(files))
     loaded = Model.load(model)
-    answers = []
+    answers: list[dict[str, Any]] = []
     shown = []
     failed = False
     for path in files:
         try:
             preparation = prepare(path)
-            (probabilities,) = loaded.probabilities(preparation.image[None])
+            (answer,) = loaded.answers(preparation.image[None], refuse=refuse)
+        except NoInkError:
+            text = "no digit (nothing stands out from the paper)"
+            answers.append({"file": str(path), "digit": None, "reason": text[10:-1]})
         except DigitscopeError as error:
             click.echo(f"Error: {error}", err=True)
             failed = True
             continue
-        digit = int(probabilities.argmax())
-        answers.append(
-            {
-                "file": str(path),
-                "digit": digit,
-                "probability": float(probabilities[digit]),
-                "probabilities": probabilities.tolist(),
-            }
-        )
-        answer = f"{digit} ({probabilities[digit]:.1%})"
+        else:
+            text = _in_words(answer, refuse)
+            answers.append(
+                {
+                    "file": str(path),
+                    "digit": answer.digit if answer.is_digit else None,
+                    "reason": None if answer.is_digit else text[10:-1],
+                    "probability": answer.probability,
+                    "plausible": list(answer.plausible),
+                    "evidence": answer.evidence,
+                    "probabilities": answer.probabilities.tolist(),
+                }
+            )
+            if show is not None:
+                steps = [(step.name, step.sentence, step.image) for step in preparation.steps]
+                shown.append((f"{path.name}: {text}", steps))
         if not as_json:
-            click.echo(f"{path}: {answer}")
-        if show is not None:
-            steps = [(step.name, step.sentence, step.image) for step in preparation.steps]
-            shown.append((f"{path.name}: {answer}", steps))
+            click.echo(f"{path}: {text}")
     if as_json:
         click.echo(json.dumps(answers))
     if show is not None and shown:
@@ -84,6 +105,14 @@ def predict(context: click.Context, arguments: tuple[Path, ...], show: Path | No
         write_whole(show, to_png(steps_figure(shown)))
     if failed:
         sys.exit(2)
+
+
+def _in_words(answer: "Answer", refuse: float) -> str:
+    if not answer.is_digit:
+        usual = f"{100 * (1 - refuse):.4g}% of digits have {answer.least_evidence:.1f}"
+        return f"no digit (its evidence is {answer.evidence:.1f}; {usual})"
+    others = "".join(f", or {k} ({answer.probabilities[k]:.1%})" for k in answer.plausible[1:])
+    return f"{answer.digit} ({answer.probability:.1%}){others}"
 
 
 def _check_show(path: Path, files: int) -> None:
