@@ -31,17 +31,23 @@ class Recipe:
     """(rng, (height, width), classes) -> the network before training"""
     plan: Plan
     split: Split
+    besides: Callable[[Array, Array, np.random.Generator], tuple[Array, Array]] | None = None
+    """(images, labels, rng) -> images and labels that are made of these, to train on besides them; None for none."""
 
     def start(self, data: DataSet, seed: int) -> "Training":
         """Draws everything that is random from one seed: which images, the weights, and the order."""
-        _, network_rng, run_rng = np.random.default_rng(seed).spawn(3)
+        _, network_rng, run_rng, besides_rng = np.random.default_rng(seed).spawn(4)
         train, validation = self.divide(len(data.x_train), seed)
         _, height, width = data.x_train.shape
         network = self.build(network_rng, (height, width), data.classes)
+        images, labels = data.x_train[train], data.y_train[train]
+        if self.besides is not None:
+            more, of_more = self.besides(images, labels, besides_rng)
+            images, labels = np.concatenate([images, more]), np.concatenate([labels, of_more])
         return Training(
-            run=Run.start(network, self.plan, len(train), run_rng),
-            images=data.x_train[train],
-            labels=data.y_train[train],
+            run=Run.start(network, self.plan, len(images), run_rng),
+            images=images,
+            labels=labels,
             validation=(data.x_train[validation], data.y_train[validation]),
         )
 
