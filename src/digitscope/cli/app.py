@@ -10,6 +10,7 @@ from digitscope.cli.committee import committee
 from digitscope.cli.data import data
 from digitscope.cli.evaluate import evaluate
 from digitscope.cli.predict import predict
+from digitscope.cli.read import read
 from digitscope.cli.recipes import recipes
 from digitscope.cli.submit import submit
 from digitscope.cli.teach import teach
@@ -55,10 +56,11 @@ def cli() -> None:
     Begin with:
       digitscope train                  learn MNIST, and write a report of it
       digitscope predict my.png         read a digit
+      digitscope read number.jpg        read a number
     """
 
 
-for verb in (train, evaluate, predict, teach, submit, committee, recipes, check_gradients, data):
+for verb in (train, evaluate, predict, read, teach, submit, committee, recipes, check_gradients, data):
     cli.add_command(verb)
 
 

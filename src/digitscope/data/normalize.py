@@ -48,8 +48,8 @@ def large_stroke_width(drawing: Array) -> float:
     return stroke_width(ink, distance_transform_edt(ink)) / FINE if ink.any() else 0.0
 
 
-def set_width(drawing: Array, now: float, wanted: float) -> Array:
-    """The drawing with strokes of another width, both in pixels of MNIST.
+def set_width(drawing: Array, now: float, wanted: float, *, fine: float = FINE) -> Array:
+    """The drawing with strokes of another width, both in pixels of MNIST, of which each is `fine` of the drawing's.
 
     Discs of radius r put on all ink make strokes of width w and a digit of size S into w + 2r and S + 2r; scaled to
     fit its box of size B the width is B (w + 2r) / (S + 2r) = wanted. With S = B: r = B (wanted - w) / 2 (B - wanted).
@@ -57,7 +57,7 @@ def set_width(drawing: Array, now: float, wanted: float) -> Array:
     """
     from scipy.ndimage import distance_transform_edt
 
-    radius = FINE * BOX * (wanted - now) / (2 * (BOX - wanted))
+    radius = fine * BOX * (wanted - now) / (2 * (BOX - wanted))
     edge = int(np.ceil(abs(radius))) + 1
     padded = np.pad(drawing, edge)
     ink = padded > 0.5

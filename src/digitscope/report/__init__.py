@@ -1,6 +1,7 @@
 """What a person looks at: figures and the one-page report.
 
 figures.py  what is shown, each a function from arrays to a matplotlib Figure
+reading.py  what was read in pictures, drawn on them
 steps.py    how pictures became what the network sees
 style.py    how it looks: the palette, and SVG that is readable in light and in dark
 page.py     figures, facts and sentences on one self-contained HTML page
@@ -17,6 +18,7 @@ from digitscope.report.figures import (
     sample_predictions,
 )
 from digitscope.report.page import write_report
+from digitscope.report.reading import reading_figure
 from digitscope.report.steps import steps_figure, to_png
 from digitscope.report.style import save_svg, to_svg
 
@@ -28,6 +30,7 @@ __all__ = [
     "disputed_figure",
     "first_layer_weights",
     "learning_curves",
+    "reading_figure",
     "sample_predictions",
     "save_svg",
     "steps_figure",

@@ -1,0 +1,305 @@
+"""Reading whole numbers: which pieces of a line belong together to digits, and which digits they are.
+
+A line is a graph (LeCun, Bottou, Bengio and Haffner 1998, sections V and VI): its nodes are the places between pieces,
+an arc from i to j is the run of pieces i .. j-1, which is a digit or is left out as none. A path from the first node to
+the last is a reading of the line. The score of a reading is the sum of the scores of its arcs, and
+
+    P(reading | line) = exp(score) / Z,   Z = sum over all readings of exp(score)
+
+The score of an arc is a weighted sum of what the network says of it and what its shape says. The weights were fitted by
+maximum likelihood to lines of generated photos: the probability of the right text is the sum over all readings with it.
+
+Sources: conditional random fields, Lafferty, McCallum and Pereira 2001; on segments, Sarawagi and Cohen 2004.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitscope.arrays import Array
+from digitscope.data.lines import HEIGHT, Line, find_lines
+from digitscope.data.normalize import SIDE
+from digitscope.data.pieces import Candidate, Piece, candidates, cut
+from digitscope.errors import ModelError
+from digitscope.model import Model
+from digitscope.nn import BackgroundCrossEntropy
+
+Box = tuple[float, float, float, float]
+"""left, top, right, bottom in pixels of the picture."""
+
+CLASSES = 10
+SURE = 0.8
+"""A reading this probable is not compared with those under other assumptions about ink and paper."""
+
+# Names and weights of what the score of an arc is made of; lengths are in heights of a digit.
+_DIGIT = {
+    "any": -1.0,
+    "log P(a digit)": 1.0,
+    "log P(this digit)": 1.0,
+    "both, times width": 0.5,
+    "both, times pieces": 0.5,
+    "strokes cut": -0.5,
+    "gap": -3.0,
+    "height, |log|": -1.5,
+    "width over height, beyond 0.9": -1.0,
+    "several parts": 0.0,
+    "whole parts": 0.0,
+}
+_LEFT_OUT = {
+    "any": -1.0,
+    "piece of a part": -2.0,
+    "log P(no digit)": 1.0,
+    "height": -3.0,
+    "ink": -1.0,
+    "at the border": 1.0,
+}
+_CLASS = list(_DIGIT).index("log P(this digit)")
+WEIGHTS: Array = np.array([*_DIGIT.values(), *_LEFT_OUT.values()])
+
+
+@dataclass(frozen=True)
+class ReadDigit:
+    """A digit of a number."""
+
+    label: int
+    confidence: float
+    """The probability that this digit is here."""
+    box: Box
+
+
+@dataclass(frozen=True)
+class ReadLine:
+    """A line of digits, from left to right."""
+
+    digits: tuple[ReadDigit, ...]
+    confidence: float
+    """The probability that this is what the line says: no digit wrong, missing or too many."""
+
+    @property
+    def text(self) -> str:
+        return "".join(str(digit.label) for digit in self.digits)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a picture says."""
+
+    lines: tuple[ReadLine, ...]
+    """From top to bottom; none where there are no digits."""
+    confidence: float
+    """The probability that every line is right."""
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.text for line in self.lines)
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """The arcs of a line's graph, in the order of their first nodes."""
+
+    nodes: int
+    start: NDArray[np.intp]
+    end: NDArray[np.intp]
+    features: Array
+    """(arcs, features): those of digits first."""
+    classes: Array
+    """(arcs, classes): the log probability of each digit; of what is left out, any."""
+    box: list[tuple[int, int, int, int] | None]
+    """Where a digit is in the line; None for what is left out."""
+    heaviest: NDArray[np.intp]
+    """The arc's piece with the most ink."""
+
+    @property
+    def left_out(self) -> NDArray[np.bool_]:
+        return np.array([box is None for box in self.box])
+
+
+def read_numbers(picture: NDArray[np.uint8], model: Model, *, threads: int = 1) -> Reading:
+    """All digits in a picture, line by line.
+
+    Where ink and paper can be told apart in several ways, the first reading of which the model is sure is taken, or
+    else the one in which the most digits are sure.
+
+    Shapes: (H, W, 3)
+    Raises: ModelError where the model is not one of ten digits in 28x28 pixels.
+    """
+    classes = model.about.get("classes", CLASSES)
+    if model.image_shape != (SIDE, SIDE) or classes != CLASSES:
+        height, width = model.image_shape
+        raise ModelError(
+            f"Reading numbers expects a model of {CLASSES} digits, {SIDE}x{SIDE}; got {classes} classes, "
+            f"{height}x{width}. Use one that was trained on MNIST."
+        )
+    best: tuple[float, Reading] | None = None
+    for lines in find_lines(picture):
+        read = [_read_line(line, model, threads) for line in lines]
+        confidence = float(np.prod([line.confidence for line in read]))
+        reading = Reading(tuple(line for line in read if line.digits), confidence)
+        digits = [digit for line in reading.lines for digit in line.digits]
+        if digits and confidence > SURE:
+            return reading
+        worth = sum((digit.confidence - 0.5) * (digit.box[3] - digit.box[1]) for digit in digits)
+        if best is None or worth > best[0]:
+            best = worth, reading
+    return best[1] if best else Reading((), 1.0)
+
+
+def _read_line(line: Line, model: Model, threads: int) -> ReadLine:
+    pieces = cut(line)
+    graph = build(line, pieces, candidates(line, pieces), model, threads)
+    text, confidence = solve(graph)
+    x, y = line.corner
+    digits = []
+    for arc, label, sure in text:
+        left, top, right, bottom = graph.box[arc] or (0, 0, 0, 0)
+        box = (x + line.scale * left, y + line.scale * top, x + line.scale * right, y + line.scale * bottom)
+        digits.append(ReadDigit(label, sure, box))
+    return ReadLine(tuple(digits), confidence)
+
+
+def build(line: Line, pieces: list[Piece], found: list[Candidate], model: Model, threads: int = 1) -> Graph:
+    """The graph of a line: an arc for each candidate, and for each part and each piece to be left out."""
+    log_digit, log_none, classes = _classify(found, model, threads)
+    none = {(c.first, c.last): float(p) for c, p in zip(found, log_none, strict=True)}
+    arcs: list[tuple[int, int, list[float], Array, tuple[int, int, int, int] | None]] = []
+    for c, sure, log_class in zip(found, log_digit, classes, strict=True):
+        left, top, right, bottom = c.box
+        width, height = (right - left) / HEIGHT, (bottom - top) / HEIGHT
+        both = float(sure + log_class.max())
+        features = [
+            1,
+            float(sure),
+            0,  # differs from class to class
+            both * width,
+            both * (c.last - c.first + 1),
+            c.cuts,
+            max(c.gap, 0),
+            abs(np.log(height)),
+            max(0, width / height - 0.9),
+            float(c.gap > -1),
+            float(c.whole),
+            *[0.0] * len(_LEFT_OUT),
+        ]
+        arcs.append((c.first, c.last + 1, features, log_class, c.box))
+    nothing = np.zeros(CLASSES)
+    for first, last, whole in _may_be_left_out(pieces):
+        run = pieces[first : last + 1]
+        top, bottom = min(p.place[0].start for p in run), max(p.place[0].stop for p in run)
+        ink = sum(float(p.coverage.sum()) for p in run) / (HEIGHT * line.stroke)
+        features = [
+            *[0.0] * len(_DIGIT),
+            1,
+            float(not whole),
+            none.get((first, last), 0.0),
+            min((bottom - top) / HEIGHT, 1.5),
+            min(ink, 4),
+            float(line.at_border[run[0].part]),
+        ]
+        arcs.append((first, last + 1, features, nothing, None))
+    arcs.sort(key=lambda arc: arc[:2])
+    ink_of = np.array([p.coverage.sum() for p in pieces])
+    return Graph(
+        nodes=len(pieces) + 1,
+        start=np.array([arc[0] for arc in arcs], np.intp),
+        end=np.array([arc[1] for arc in arcs], np.intp),
+        features=np.array([arc[2] for arc in arcs]).reshape(len(arcs), len(WEIGHTS)),
+        classes=np.array([arc[3] for arc in arcs]).reshape(len(arcs), CLASSES),
+        box=[arc[4] for arc in arcs],
+        heaviest=np.array([arc[0] + int(ink_of[arc[0] : arc[1]].argmax()) for arc in arcs], np.intp),
+    )
+
+
+def _classify(found: list[Candidate], model: Model, threads: int) -> tuple[Array, Array, Array]:
+    """log P(a digit), log P(none), (N,), and log P(class | a digit), (N, classes), of each candidate."""
+    if not found:
+        return np.zeros(0), np.zeros(0), np.zeros((0, CLASSES))
+    outputs = model.outputs(np.stack([c.image for c in found]), threads=threads).astype(np.float64)
+    classes = np.log(np.maximum(model.loss.probabilities(outputs).T, 1e-30))
+    if isinstance(model.loss, BackgroundCrossEntropy):
+        odds = model.loss.evidence(outputs)
+    else:  # a model that knows digits only is unsure of what is none
+        odds = classes.max(axis=1) - np.log(np.maximum(1 - np.exp(classes.max(axis=1)), 1e-30))
+    return -np.logaddexp(0, -odds), -np.logaddexp(0, odds), classes
+
+
+def _may_be_left_out(pieces: list[Piece]) -> list[tuple[int, int, bool]]:
+    """First and last piece of what may be no part of a digit, and whether it is all of a part: each part that is not
+    entangled with others, and each piece.
+    """
+    runs = []
+    places: dict[int, list[int]] = {}
+    for i, piece in enumerate(pieces):
+        places.setdefault(piece.part, []).append(i)
+    for at in places.values():
+        joined = at[-1] - at[0] + 1 == len(at)
+        if joined:
+            runs.append((at[0], at[-1], True))
+        if len(at) > 1:
+            runs += [(i, i, False) for i in at]
+    return runs
+
+
+def solve(graph: Graph, weights: Array = WEIGHTS) -> tuple[list[tuple[int, int, float]], float]:
+    """The most probable reading: the arc, label and confidence of each digit; and the probability of its text.
+
+    The best path is Viterbi's; sums over all paths come by the forward and the backward recursion,
+        A[j] = log sum over arcs i -> j of exp(A[i] + score),  A[0] = 0,  log Z = A[last]
+    and B the same from the end. An arc's probability is exp(A[i] + score + B[j] - log Z). Of the arcs that have a piece
+    in common a path takes one at most, so the confidence of a digit is the sum of the probabilities of its label over
+    all arcs with its heaviest piece.
+    """
+    scores, total = arc_scores(graph, weights)
+    best = np.where(graph.left_out, total, scores.max(axis=1, initial=-np.inf))
+    ahead, behind = np.full(graph.nodes, -np.inf), np.full(graph.nodes, -np.inf)
+    highest, back = ahead.copy(), np.zeros(graph.nodes, int)
+    ahead[0] = highest[0] = behind[-1] = 0
+    for arc, (i, j) in enumerate(zip(graph.start, graph.end, strict=True)):
+        ahead[j] = np.logaddexp(ahead[j], ahead[i] + total[arc])
+        if highest[i] + best[arc] > highest[j]:
+            highest[j], back[j] = highest[i] + best[arc], arc
+    for arc in range(len(total) - 1, -1, -1):
+        i, j = graph.start[arc], graph.end[arc]
+        behind[i] = np.logaddexp(behind[i], behind[j] + total[arc])
+    around = ahead[graph.start] + behind[graph.end] - ahead[-1]
+    digits = []
+    node = graph.nodes - 1
+    while node > 0:
+        arc = int(back[node])
+        if not graph.left_out[arc]:
+            label = int(scores[arc].argmax())
+            piece = graph.heaviest[arc]
+            with_it = (graph.start <= piece) & (piece < graph.end)
+            digits.append((arc, label, float(np.exp(around + scores[:, label])[with_it].sum())))
+        node = graph.start[arc]
+    digits.reverse()
+    of_text = log_sum_of_text(graph, scores, total, [label for _, label, _ in digits])
+    return [(arc, label, min(p, 1.0)) for arc, label, p in digits], min(1.0, float(np.exp(of_text - ahead[-1])))
+
+
+def arc_scores(graph: Graph, weights: Array) -> tuple[Array, Array]:
+    """The score of each arc as each class, -inf where it is left out, and log sum exp of all that an arc may be.
+
+    Shapes: (arcs, classes), (arcs,)
+    """
+    shape = graph.features @ weights
+    left_out = graph.left_out
+    scores = np.where(left_out[:, None], -np.inf, shape[:, None] + weights[_CLASS] * graph.classes)
+    total = np.where(left_out, shape, np.logaddexp.reduce(scores, axis=1))
+    return scores, total
+
+
+def log_sum_of_text(graph: Graph, scores: Array, total: Array, text: Sequence[int]) -> float:
+    """log of the sum of exp(score) over all readings with this text, by the forward recursion: A[j, k] for k digits."""
+    ahead = np.full((graph.nodes, len(text) + 1), -np.inf)
+    ahead[0, 0] = 0
+    left_out = graph.left_out
+    labels = np.array(text, int)
+    for arc, (i, j) in enumerate(zip(graph.start, graph.end, strict=True)):
+        if left_out[arc]:
+            ahead[j] = np.logaddexp(ahead[j], ahead[i] + total[arc])
+        else:
+            ahead[j, 1:] = np.logaddexp(ahead[j, 1:], ahead[i, :-1] + scores[arc, labels])
+    return float(ahead[-1, -1])

@@ -1,0 +1,86 @@
+"""digitscope read."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digitscope.data import DataSet
+
+Digitscope = Callable[..., Any]  # see conftest.py
+
+
+@pytest.fixture
+def numbers(few: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two numbers of MNIST's digits and a blank sheet, which is the current one."""
+    for name, of in (("two.png", [3, 9]), ("three.png", [1, 13, 2])):
+        line = np.concatenate([few.x_train[k] for k in of], axis=1)
+        Image.fromarray(255 - line).resize((4 * line.shape[1], 4 * line.shape[0])).save(tmp_path / name)
+    Image.new("L", (90, 60), 250).save(tmp_path / "blank.png")
+    (tmp_path / "bad.png").write_text("no picture")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def text(few: DataSet, of: list[int]) -> str:
+    return "".join(str(few.y_train[k]) for k in of)
+
+
+def test_it_prints_each_number(digitscope: Digitscope, numbers: Path, few: DataSet) -> None:
+    answer = digitscope("read", "two.png", "three.png", "blank.png")
+    assert answer.status == 0
+    first, second, third = answer.out.splitlines()
+    assert first.startswith(f"two.png: {text(few, [3, 9])} (")
+    assert second.startswith(f"three.png: {text(few, [1, 13, 2])} (")
+    assert "%" in first
+    assert third == "blank.png: no digits"
+
+
+def test_json_has_boxes(digitscope: Digitscope, numbers: Path, few: DataSet) -> None:
+    three, blank = digitscope("read", "three.png", "blank.png", "--json").json
+    assert three["file"] == "three.png"
+    assert three["text"] == text(few, [1, 13, 2])
+    (line,) = three["lines"]
+    assert [str(digit["digit"]) for digit in line["digits"]] == list(three["text"])
+    for k, digit in enumerate(line["digits"]):
+        left, top, right, bottom = digit["box"]
+        assert 112 * k < left < right < 112 * (k + 1)
+        assert 0 <= top < bottom <= 112
+        assert 0 < digit["confidence"] <= 1
+    assert 0 < three["confidence"] <= 1
+    assert blank == {"file": "blank.png", "text": "", "confidence": 1.0, "lines": []}
+
+
+def test_show_draws_them(digitscope: Digitscope, numbers: Path) -> None:
+    assert digitscope("read", "two.png", "blank.png", "--show", "read.png").status == 0
+    with Image.open("read.png") as picture:
+        assert picture.width == 1040
+        colours = np.asarray(picture.convert("RGB")).reshape(-1, 3).astype(int)
+    blue = (np.abs(colours - [0, 0x72, 0xB2]).max(axis=1) < 8).sum()
+    vermilion = (np.abs(colours - [0xD5, 0x5E, 0]).max(axis=1) < 8).sum()
+    assert blue + vermilion > 500
+    answer = digitscope("read", "two.png", "--show", "read.png")
+    assert answer.status == 2
+    assert "read.png exists already" in answer.err
+    assert "ends with .png" in digitscope("read", "two.png", "--show", "read.txt").err
+    assert "50 files at most; got 51" in digitscope("read", *["two.png"] * 51, "--show", "s.png").err
+
+
+def test_a_bad_file_among_good_ones(digitscope: Digitscope, numbers: Path, few: DataSet) -> None:
+    answer = digitscope("read", "bad.png", "missing.png", "two.png", "--show", "read.png")
+    assert answer.status == 2
+    assert answer.out.startswith(f"two.png: {text(few, [3, 9])} (")
+    first, second = answer.err.splitlines()
+    assert first.startswith("Error: bad.png is not a picture")
+    assert second.startswith("Error: missing.png")
+    assert Path("read.png").exists()
+
+
+def test_models(digitscope: Digitscope, numbers: Path, few: DataSet) -> None:
+    assert digitscope("read", "convnet", "two.png").out.startswith(f"two.png: {text(few, [3, 9])} (")
+    answer = digitscope("read", "convnet")
+    assert answer.status == 2
+    assert "only a model" in answer.err

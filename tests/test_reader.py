@@ -1,0 +1,186 @@
+"""Numbers are read, and their probabilities are sums over all readings."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from digitscope.arrays import Array
+from digitscope.data import DataSet
+from digitscope.errors import ModelError
+from digitscope.model import Model
+from digitscope.reader import CLASSES, WEIGHTS, Graph, arc_scores, read_numbers, solve
+
+Picture = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Model.load()
+
+
+@pytest.fixture
+def number(mnist: DataSet) -> Callable[..., Picture]:
+    """A line of MNIST's digits, black on white, each 60 pixels high and so many pixels from the next."""
+
+    def draw(labels: str, gap: int = 20) -> Picture:
+        digits = []
+        for k, label in enumerate(labels):
+            of = np.flatnonzero(mnist.y_train == int(label))[k]
+            image = mnist.x_train[of]
+            rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+            ink = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            size = (round(60 * ink.shape[1] / ink.shape[0]), 60)
+            digits.append(np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BICUBIC)))
+        width = sum(digit.shape[1] + gap for digit in digits)
+        line = np.zeros((120, width + 60), np.uint8)
+        x = 30
+        for digit in digits:
+            place = line[30:90, x : x + digit.shape[1]]
+            np.maximum(place, digit, out=place)
+            x += digit.shape[1] + gap
+        return in_colour(255 - line)
+
+    return draw
+
+
+def in_colour(grey: Array) -> Picture:
+    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+
+
+def random_graph(rng: np.random.Generator, pieces: int) -> Graph:
+    arcs = [(i, j) for i in range(pieces) for j in range(i + 1, min(pieces, i + 3) + 1)]
+    digits = [(i, j, (i, 0, j, 1)) for i, j in arcs]
+    left_out = [(i, i + 1, None) for i in range(pieces)]
+    everything = sorted([*digits, *left_out], key=lambda arc: arc[:2])
+    classes = np.log(rng.dirichlet(np.ones(CLASSES), len(everything)))
+    for k, arc in enumerate(everything):
+        if arc[2] is None:
+            classes[k] = -np.inf
+    start, end = (np.array([arc[k] for arc in everything]) for k in (0, 1))
+    return Graph(
+        nodes=pieces + 1,
+        start=start,
+        end=end,
+        features=rng.normal(0, 0.3, (len(everything), len(WEIGHTS))),
+        classes=classes,
+        box=[arc[2] for arc in everything],
+        heaviest=rng.integers(start, end),
+    )
+
+
+def all_paths(graph: Graph, node: int = 0) -> Iterator[list[int]]:
+    if node == graph.nodes - 1:
+        yield []
+    for arc in np.flatnonzero(graph.start == node):
+        for rest in all_paths(graph, graph.end[arc]):
+            yield [int(arc), *rest]
+
+
+class TestSolve:
+    @pytest.mark.parametrize("pieces", [1, 2, 3])
+    def test_against_every_reading(self, pieces: int) -> None:
+        rng = np.random.default_rng(pieces)
+        weights = rng.normal(0, 0.5, len(WEIGHTS))
+        graph = random_graph(rng, pieces)
+        scores, total = arc_scores(graph, weights)
+        readings = []
+        for path in all_paths(graph):
+            digits = [arc for arc in path if graph.box[arc] is not None]
+            for labels in itertools.product(range(CLASSES), repeat=len(digits)):
+                score = sum(total[arc] for arc in path if graph.box[arc] is None)
+                score += sum(scores[arc, label] for arc, label in zip(digits, labels, strict=True))
+                readings.append((score, labels, digits))
+        p = np.exp([reading[0] for reading in readings])
+        p /= p.sum()
+        found, confidence = solve(graph, weights)
+        _, labels, digits = readings[int(p.argmax())]
+        assert [(arc, label) for arc, label, _ in found] == list(zip(digits, labels, strict=True))
+        same = [q for q, reading in zip(p, readings, strict=True) if reading[1] == labels]
+        assert confidence == pytest.approx(sum(same))
+        for arc, label, sure in found:
+            piece = graph.heaviest[arc]
+            here = [
+                q
+                for q, (_, others, arcs) in zip(p, readings, strict=True)
+                if any(
+                    graph.start[a] <= piece < graph.end[a] and other == label
+                    for a, other in zip(arcs, others, strict=True)
+                )
+            ]
+            assert sure == pytest.approx(sum(here))
+
+    def test_an_empty_line(self) -> None:
+        nothing = np.zeros(0, np.intp)
+        graph = Graph(1, nothing, nothing, np.zeros((0, len(WEIGHTS))), np.zeros((0, CLASSES)), [], nothing)
+        assert solve(graph) == ([], 1.0)
+
+
+class TestReadNumbers:
+    @pytest.mark.parametrize("labels", ["7", "2026", "0123456789"])
+    @pytest.mark.parametrize("light", [False, True])
+    def test_a_line(self, model: Model, number: Callable[..., Picture], labels: str, light: bool) -> None:
+        picture = number(labels)
+        reading = read_numbers(255 - picture if light else picture, model)
+        assert reading.text == labels
+        assert len(reading.lines) == 1
+
+    def test_boxes_are_where_the_digits_are(self, model: Model, number: Callable[..., Picture]) -> None:
+        picture = number("358", gap=40)
+        dark = picture[..., 0] < 128
+        (line,) = read_numbers(picture, model).lines
+        for digit in line.digits:
+            left, top, right, bottom = digit.box
+            assert (top, bottom) == pytest.approx((30, 90), abs=3)
+            columns = np.flatnonzero(dark[:, round(left) - 4 : round(right) + 4].any(axis=0)) + round(left) - 4
+            assert (columns[0], columns[-1] + 1) == pytest.approx((left, right), abs=3)
+            assert 0 < line.confidence <= digit.confidence + 1e-6 <= 1 + 1e-6
+
+    def test_lines_from_top_to_bottom(self, model: Model, number: Callable[..., Picture]) -> None:
+        upper, lower = number("4711"), number("035")
+        width = max(upper.shape[1], lower.shape[1])
+        both = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in (upper, lower)]
+        assert read_numbers(np.concatenate(both), model).text == "4711\n035"
+
+    def test_digits_that_touch(self, model: Model, number: Callable[..., Picture]) -> None:
+        picture = number("3562", gap=-4)
+        inked = np.flatnonzero((picture[..., 0] < 128).any(axis=0))
+        assert (np.diff(inked) == 1).all()  # no gap between them
+        assert read_numbers(picture, model).text == "3562"
+
+    def test_a_stroke_apart_belongs_to_its_digit(self, model: Model, number: Callable[..., Picture]) -> None:
+        picture = number("853", gap=30)
+        (line,) = read_numbers(picture, model).lines
+        left, _, right, _ = (round(x) for x in line.digits[1].box)
+        picture[43:47, left - 2 : right + 2] = 255  # the upper part of the 5 is cut off
+        assert read_numbers(picture, model).text == "853"
+
+    def test_dots_and_rules_are_left_out(self, model: Model, number: Callable[..., Picture]) -> None:
+        picture = number("258", gap=40)
+        picture[84:89, 70:75] = 0
+        picture[105:107, 10:-10] = 0
+        picture[50:53, 140:143] = 0
+        assert read_numbers(picture, model).text == "258"
+
+    def test_nothing_written(self, model: Model) -> None:
+        for grey in (0, 128, 255):
+            for shape in ((1, 1), (8, 8), (300, 400)):
+                reading = read_numbers(in_colour(np.full(shape, grey)), model)
+                assert reading.lines == ()
+                assert reading.text == ""
+                assert reading.confidence == 1
+
+    def test_a_small_picture(self, model: Model, mnist: DataSet) -> None:
+        images = mnist.x_train[:12]
+        labels = mnist.y_train[:12]
+        texts = [read_numbers(in_colour(image), model).text for image in images]
+        assert sum(text == str(label) for text, label in zip(texts, labels, strict=True)) >= 11
+
+    def test_another_task(self, model: Model) -> None:
+        small = replace(model, image_shape=(8, 8))
+        with pytest.raises(ModelError, match="10 digits, 28x28; got 10 classes, 8x8"):
+            read_numbers(in_colour(np.zeros((9, 9))), small)
