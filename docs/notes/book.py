@@ -24,7 +24,6 @@ from pygments.lexers import get_lexer_by_name
 
 from digitscope.files import write_whole
 from docs.notes import NOTES, chapters
-from docs.notes.checks import checks
 
 APPENDICES = ("symbols", "bibliography")
 """What stands behind the chapters, docs/notes/NAME.md."""
@@ -241,6 +240,8 @@ def inline_svg(path: Path) -> str:
 
 def book() -> str:
     """The whole page."""
+    from docs.notes.checks import checks  # only now: these read the equations, with this module
+
     sections = [read_section(path) for path in chapters()]
     sections += [read_section(path) for name in APPENDICES if (path := NOTES / f"{name}.md").exists()]
     numbers = {e.number for section in sections for e in equations(section.text) if e.number}

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from docs.notes.checks import agree, differences
+from docs.notes.book import Equation
+from docs.notes.checks import agree, differences, formula
 from docs.notes.figures import what_differs
 from docs.notes.quotes import filled, quoted_names, source
 from docs.notes.run import run_chapter, same_output
@@ -95,3 +96,49 @@ def test_differences_and_agreement() -> None:
         agree(differences(lambda x: float((x**3).sum()), x), 3 * x**2 + 1e-5)
     with pytest.raises(AssertionError, match="shapes differ"):
         agree(np.zeros(2), np.zeros((2, 1)))
+
+
+Z = np.array([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]])
+W = np.array([[2.0, 1.0], [0.0, -1.0], [1.0, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("latex", "values"),
+    [
+        (r"y_k = 2 z_k^2 - \frac{z_k}{4}", {"y": 2 * Z[0] ** 2 - Z[0] / 4, "z": Z[0]}),
+        (r"s_n = \sum_{k=1}^{K} z_{kn}", {"s": Z.sum(axis=0), "z": Z}),
+        (r"L = -\sum_{n=1}^{N} \sum_{k=1}^{K} z_{kn} (1 - z_{kn})", {"L": -(Z * (1 - Z)).sum(), "z": Z}),
+        (
+            r"\mathrm{d}Y = W Z \odot Y, \quad X = Z^\top",
+            {"dY": W @ Z * 2, "W": W, "Z": Z, "Y": np.full((3, 3), 2.0), "X": Z.T},
+        ),
+        (r"\begin{aligned} a &= b + 1 & (1) \\ c &= e^{-b} & (2) \end{aligned}", {"a": 3.0, "b": 2.0, "c": np.exp(-2)}),
+        (
+            r"y_i = \sum_{u=1}^{k} w_u x_{i + u,\,1}",
+            {"y": np.array([8.0, 3.0]), "w": np.array([1.0, 2]), "x": np.array([[2.0], [3]])},
+        ),
+        (r"\log \prod_{k=1}^{K} z_k \leq [u = v] + \max(u, v)", {"z": np.array([1.0, 2]), "u": 1.0, "v": 1.0}),
+        (r"\lVert z \rVert^2 = f(z^2) = \frac{\partial q}{\partial r}", {"z": 3.0, "f": lambda x: x, "∂q/∂r": 9.0}),
+        (r"W^{(1)\top} = \begin{bmatrix} 1 & -2 \\ 3 & 4 \end{bmatrix}", {"W1": np.array([[1.0, 3], [-2, 4]])}),
+    ],
+)
+def test_an_equation_is_computed_as_printed(
+    monkeypatch: pytest.MonkeyPatch, latex: str, values: dict[str, formula.Value]
+) -> None:
+    monkeypatch.setattr(formula, "equations", lambda text: [Equation(latex, "1.1")])
+    formula.holds("1.1", values)
+    for name, value in values.items():
+        if not callable(value) and name in ("y", "s", "L", "dY", "c", "a", "W1", "∂q/∂r"):
+            with pytest.raises(AssertionError, match="does not hold"):
+                formula.holds("1.1", {**values, name: value - 2.5})
+    with pytest.raises((LookupError, AssertionError)):
+        formula.holds("1.1", {})
+
+
+def test_a_wrong_sign_on_paper_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    values: dict[str, formula.Value] = {"dz": (Z - 1) / 3, "p": Z, "q": np.ones_like(Z), "N": 3.0}
+    right = r"\mathrm{d}z_{kn} = \frac{p_{kn} - q_{kn}}{N}"
+    for latex in (right.replace("-", "+"), right.replace("q_{kn}}", "q_{kn}} 2"), right.replace("p_{kn}", "p_{k1}")):
+        monkeypatch.setattr(formula, "equations", lambda text, latex=latex: [Equation(latex, "1.1")])
+        with pytest.raises(AssertionError, match="does not hold"):
+            formula.holds("1.1", values)

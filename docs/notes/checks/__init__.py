@@ -7,7 +7,8 @@ sympy        symbolically on small sizes
 differences  numerically, by central differences
 digitscope   against what digitscope.nn computes
 
-Any other equation needs at least one, which may also be by "numbers". A check may cover several equations.
+Any other equation needs at least one, which may also be by "numbers". A check may cover several. And every equation is
+computed as it is printed, from its LaTeX (`formula.holds`), by "printed", unless the chapter's UNPRINTED says why not.
 """
 
 import re
@@ -20,8 +21,9 @@ import numpy as np
 
 from digitscope.arrays import Array
 from docs.notes import NOTES, chapters
+from docs.notes.checks.formula import computed
 
-Method = Literal["sympy", "differences", "digitscope", "numbers"]
+Method = Literal["sympy", "differences", "digitscope", "numbers", "printed"]
 METHODS: tuple[Method, ...] = get_args(Method)
 DERIVATIVE: frozenset[Method] = frozenset({"sympy", "differences", "digitscope"})
 """What a derivative must be checked by."""
@@ -37,7 +39,15 @@ class Check:
 
     @property
     def name(self) -> str:
+        """Of its chapter's module and its function."""
         return f"{self.function.__module__.rpartition('.')[2]}.{self.function.__name__}"
+
+    def run(self) -> None:
+        """Raises: AssertionError where an equation is wrong, or not computed where it should be."""
+        computed.clear()
+        self.function()
+        if self.by == "printed":
+            assert computed == set(self.equations), f"computed were {sorted(computed)}"
 
 
 _CHECKS: list[Check] = []
@@ -58,6 +68,14 @@ def checks() -> list[Check]:
     for path in sorted((NOTES / "checks").glob("chapter_*.py")):
         import_module(f"docs.notes.checks.{path.stem}")
     return list(_CHECKS)
+
+
+def unprinted() -> dict[str, str]:
+    """The equations whose LaTeX is not computed, and why."""
+    found: dict[str, str] = {}
+    for path in sorted((NOTES / "checks").glob("chapter_*.py")):
+        found |= getattr(import_module(f"docs.notes.checks.{path.stem}"), "UNPRINTED", {})
+    return found
 
 
 def matrices(number: str) -> list[Array]:

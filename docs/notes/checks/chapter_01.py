@@ -5,6 +5,9 @@ import sympy as sp
 
 from digitscope.nn import Dense, MeanSquaredError, Network, to_batch, zeros
 from docs.notes.checks import agree, check, differences, matrices
+from docs.notes.checks.formula import holds
+
+UNPRINTED = {"1.5": "the derivative is of a sum that has no name"}
 
 RNG = np.random.default_rng(1)
 X = RNG.uniform(size=(6, 5))
@@ -62,10 +65,33 @@ def the_best_constant_answer_is_the_mean_in_digitscope() -> None:
 
 @check("1.7", "1.8", by="digitscope")
 def the_nearest_mean_is_a_layer() -> None:
-    means = RNG.uniform(size=(6, 4))
+    means = RNG.uniform(size=(4, 6))
     network = Network(Dense(6, 4)).astype(np.float64)
-    network.params = {"0.weight": means.T, "0.bias": -0.5 * (means**2).sum(axis=0)[:, None]}
+    network.params = {"0.weight": means, "0.bias": -0.5 * (means**2).sum(axis=1)[:, None]}
     scores = network.forward(X)[0]
-    distances = ((X[:, None, :] - means[:, :, None]) ** 2).sum(axis=0)
+    distances = ((X[None] - means[:, :, None]) ** 2).sum(axis=1)
     agree(distances, (X**2).sum(axis=0) - 2 * scores)
     assert (scores.argmax(axis=0) == distances.argmin(axis=0)).all()
+
+
+@check("1.1", "1.2", "1.3", "1.4", "1.6", "1.7", "1.8", by="printed")
+def as_printed() -> None:
+    for i, j in np.ndindex(3, 7):
+        holds("1.1", {"d": float(np.arange(21).reshape(3, 7)[i, j]), "w": 7.0, "i": float(i), "j": float(j)})
+    first, second, x = matrices("1.3")
+    holds(
+        "1.3",
+        {"I": np.stack([first, second]), "X": to_batch(np.stack([first, second]).astype(np.uint8))},
+        tolerance=1e-6,
+    )
+    for i, j in np.ndindex(2, 3):
+        holds("1.2", {"x": x[[3 * i + j]], "I": np.stack([first, second])[:, i : i + 1, j : j + 1]})
+    means = RNG.uniform(size=(4, 6))
+    layer = Dense(6, 4).astype(np.float64)
+    layer.params = {"weight": means, "bias": -0.5 * (means**2).sum(axis=1)[:, None]}
+    one = X[:, :1]
+    scores = layer.forward(one)[0]
+    holds("1.4", {"x": X[:, 0], "m": means[0]})
+    holds("1.6", {"m": X.mean(axis=1), "x": X, "N": 5.0})
+    holds("1.7", {"x": X[:, 0], "m": means})
+    holds("1.8", {"z": scores, "b": layer.params["bias"], "W": means, "m": means, "x": X[:, 0]})

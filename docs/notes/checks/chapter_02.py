@@ -5,6 +5,7 @@ import sympy as sp
 
 from digitscope.nn import Dense
 from docs.notes.checks import agree, check, differences, matrices
+from docs.notes.checks.formula import holds
 
 RNG = np.random.default_rng(2)
 W = RNG.normal(size=(4, 6))
@@ -72,3 +73,23 @@ def the_example_is_digitscopes() -> None:
     dense = Dense(3, 2).astype(np.float64)
     dense.params = {"weight": w, "bias": b}
     agree(dense.forward(x)[0], z)
+
+
+@check("2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7", by="printed")
+def as_printed() -> None:
+    x, w, b = X[:, 0], W[0], float(B[0, 0])
+    z = layer().forward(X)[0]
+    holds("2.1", {"z": float(z[0, 0]), "b": b, "w": w, "x": x})
+    dz = np.zeros((4, 1))
+    dz[0] = 1
+    dx, grads = layer().forward(X[:, :1])[1](dz)
+    holds("2.2", {"∂z/∂x": dx[:, 0], "w": w})
+    holds("2.3", {"∂z/∂w": grads["weight"][0], "x": x})
+    away = x - float(z[0, 0]) * w / (w @ w)  # the foot of the perpendicular
+    holds("2.4", {"r": float(np.sign(z[0, 0]) * np.linalg.norm(x - away)), "z": float(z[0, 0]), "w": w})
+    holds("2.5", {"z": z[:, :1], "b": B, "W": W, "x": X[:, :1]})
+    holds("2.7", {"z": z, "Z": z, "b": B, "W": W, "x": X, "X": X, "ones": np.ones((3, 1))})
+    small = Dense(3, 2).astype(np.float64)
+    w2, b2, x2, _ = matrices("2.6")
+    small.params = {"weight": w2, "bias": b2}
+    holds("2.6", {"W": w2, "b": b2, "x": x2, "z": small.forward(x2)[0]})

@@ -6,6 +6,7 @@ import sympy as sp
 from digitscope.arrays import Array
 from digitscope.nn import Dense, Layer, LeakyReLU, Network, ReLU, Sigmoid, Tanh
 from docs.notes.checks import agree, check, differences
+from docs.notes.checks.formula import Value, holds
 
 RNG = np.random.default_rng(3)
 X = 2 * RNG.normal(size=(5, 4))
@@ -106,3 +107,31 @@ def sigmoid_and_tangent_symbolically() -> None:
 def a_sigmoid_does_not_overflow() -> None:
     agree(Sigmoid().forward(np.array([[-800.0, 0, 800]]))[0], np.array([[0, 0.5, 1]]))
     agree(Sigmoid().forward(X)[0], (1 + np.tanh(X / 2)) / 2)
+
+
+@check("3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9", "3.10", by="printed")
+def as_printed() -> None:
+    w1, b1, w2, b2 = (RNG.normal(size=shape) for shape in ((3, 5), (3, 1), (2, 3), (2, 1)))
+    network = Network(Dense(5, 3), Dense(3, 2)).astype(np.float64)
+    network.params = {"0.weight": w1, "0.bias": b1, "1.weight": w2, "1.bias": b2}
+    holds("3.1", {"Z": network.forward(X)[0], "W1": w1, "b1": b1, "W2": w2, "b2": b2, "X": X})
+    for x1, x2, a1, a2, is_one in ((0, 0, 0, 0, 0), (1, 0, 1, 0, 1), (0, 1, 1, 0, 1), (1, 1, 2, 1, 0)):
+        holds("3.2", {"x": np.array([x1, x2]), "a": np.array([a1, a2]), "y": float(is_one)})
+    w, b, v = RNG.normal(size=(3, 4))
+    units = Network(Dense(1, 4), ReLU(), Dense(4, 1)).astype(np.float64)
+    units.params = {"0.weight": w[:, None], "0.bias": b[:, None], "2.weight": v[None], "2.bias": np.array([[1.5]])}
+
+    def f(x: float) -> float:
+        return float(units.forward(np.array([[x]]))[0][0, 0])
+
+    sigmoid: dict[str, Value] = {"σ": lambda x: Sigmoid().forward(np.array([[float(x)]]))[0][0, 0]}
+    for x, dy in zip(X.ravel(), DY.ravel(), strict=True):
+        one, d = np.array([[x]]), np.array([[dy]])
+        holds("3.3", {"f": f, "c": 1.5, "v": v, "w": w, "b": b, "x": x})
+        for number, layer in (("3.4", ReLU()), ("3.5", LeakyReLU(SLOPE)), ("3.6", Sigmoid()), ("3.7", Tanh())):
+            y, backward = layer.forward(one)
+            dx = float(backward(d)[0][0, 0])
+            holds(number, {"dx": dx, "dy": dy, "x": x, "y": float(y[0, 0]), "α": SLOPE})
+        holds("3.8", {**sigmoid, "x": x})
+        holds("3.9", {**sigmoid, "x": x})
+        holds("3.10", {**sigmoid, "x": x})

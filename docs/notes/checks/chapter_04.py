@@ -6,6 +6,7 @@ import sympy as sp
 from digitscope.arrays import Array
 from digitscope.nn import Dense, MeanSquaredError, Network, Sigmoid, SoftmaxCrossEntropy, softmax
 from docs.notes.checks import agree, check, differences, matrices
+from docs.notes.checks.formula import Value, holds
 
 RNG = np.random.default_rng(4)
 K, N = 4, 3
@@ -247,3 +248,52 @@ def logarithms_do_not_overflow() -> None:
         agree(loss, -(z - m - log_sum)[LABELS, np.arange(N)].mean())
     network = Network(Dense(K, K, rng=RNG))
     assert np.isfinite(SoftmaxCrossEntropy().forward(network.forward(1e6 * Z)[0], LABELS)[0])
+
+
+@check("4.1", "4.2", "4.3", "4.4", "4.5", "4.6", "4.9", "4.11", by="printed")
+def softmax_as_printed() -> None:
+    p = softmax(Z)
+    z, one, q = Z[:, 0], p[:, 0], SMOOTH[:, 0]
+    rows = [-one[k] * SoftmaxCrossEntropy().forward(Z[:, :1], np.array([k]))[1](1.0)[:, 0] for k in range(K)]
+    jacobian = np.stack(rows)
+    holds("4.1", {"p": p, "z": Z})
+    holds("4.2", {"p": one, "z": z})
+    holds("4.3", {"p": softmax(Z[:2, :1]), "z": z[:2], "σ": logistic})
+    holds("4.4", {"∂p/∂z": jacobian, "p": one})
+    holds("4.5", {"∂p/∂z": jacobian, "p": p[:, :1]})
+    holds("4.6", {"dz": jacobian.T @ DP[:, 0], "dp": DP[:, 0], "p": one, "∂p/∂z": jacobian})
+    holds("4.9", {"p": one, "q": q})
+    slopes = differences(lambda p: cross_entropy(p, SMOOTH), shares(Z / 4))
+    holds("4.11", {"dp": slopes, "∂L/∂p": slopes, "q": SMOOTH, "p": shares(Z / 4), "N": float(N)})
+
+
+@check("4.7", "4.8", "4.10", "4.12", "4.13", "4.14", "4.20", "4.21", by="printed")
+def cross_entropy_as_printed() -> None:
+    p = softmax(Z)
+    plain, smooth = SoftmaxCrossEntropy().forward(Z, LABELS), SoftmaxCrossEntropy(0.3).forward(Z, LABELS)
+    holds("4.7", {"L": plain[0], "p": p, "N": float(N), "ℓ": LABELS})
+    holds("4.8", {"L": smooth[0], "p": p, "q": SMOOTH, "N": float(N)})
+    holds("4.10", {"q": SMOOTH, "s": 0.3, "K": float(K), "ℓ": LABELS})
+    holds("4.12", {"dz": smooth[1](1.0), "p": p, "q": SMOOTH, "N": float(N)})
+    z, _, q = matrices("4.13")
+    holds("4.13", {"Z": z, "P": softmax(z), "Q": q}, tolerance=5e-4)
+    dz = SoftmaxCrossEntropy().forward(z, q.argmax(axis=0))[1](1.0)
+    holds("4.14", {"dZ": dz, "P": softmax(z), "Q": q}, tolerance=5e-4)
+    one = Z[:, 0]
+    holds("4.20", {"p": p[:, 0], "z": one, "m": float(one.max())})
+    holds("4.21", {"z": one, "m": float(one.max()), "K": float(K)})
+
+
+@check("4.15", "4.16", "4.17", "4.18", "4.19", by="printed")
+def squared_error_as_printed() -> None:
+    a, back_through = Sigmoid().forward(Z)
+    loss, backward = MeanSquaredError().forward(a, LABELS)
+    common: dict[str, Value] = {"a": a, "q": ONE_HOT, "N": float(N)}
+    holds("4.15", {"L": loss, **common})
+    holds("4.16", {"da": backward(1.0), **common})
+    holds("4.17", {"dz": back_through(backward(1.0))[0], **common})
+    z, labels = Z[:, 0], np.array([0, 1, 1, 0])
+    loss, backward = SoftmaxCrossEntropy().forward(np.stack([z, 0 * z]), labels)
+    two: dict[str, Value] = {"a": logistic(z), "q": 1.0 - labels, "N": 4.0}
+    holds("4.18", {"L": loss, "z": z, "σ": logistic, **two})
+    holds("4.19", {"dz": backward(1.0)[0], **two})

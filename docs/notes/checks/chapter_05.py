@@ -17,6 +17,9 @@ from digitscope.nn import (
     softmax,
 )
 from docs.notes.checks import agree, check, differences, matrices
+from docs.notes.checks.formula import Value, holds
+
+UNPRINTED = {"5.20": "a series that is cut off"}
 
 RNG = np.random.default_rng(5)
 D, O, N = 3, 4, 2  # noqa: E741
@@ -333,3 +336,46 @@ def how_far_differences_are() -> None:
     assert sp.simplify(central - loss(w).diff(w) - h**2 / 6 * loss(w).diff((w, 3))) == 0
     one_sided = sp.expand((taylor(h) - loss(w)) / h)
     assert sp.simplify(one_sided.coeff(h, 1) - loss(w).diff((w, 2)) / 2) == 0
+
+
+@check("5.1", "5.2", "5.3", "5.4", "5.5", "5.6", "5.7", "5.8", by="printed")
+def rules_as_printed() -> None:
+    holds("5.1", {"dx": -0.25, "dy": -0.125, "∂y/∂x": 2.0})  # the chapter's dw, from dz and x
+    dx, grads = dense().forward(X)[1](DZ)
+    holds("5.2", {"dx": dx[:, 0], "dy": DZ[:, 0], "∂y/∂x": W})
+    z = dense().forward(X)[0]
+    holds("5.3", {"z": z, "Z": z, "b": B, "W": W, "x": X, "X": X})
+    holds("5.4", {"dW": grads["weight"], "dz": DZ, "x": X})
+    holds("5.5", {"db": grads["bias"], "dz": DZ})
+    holds("5.6", {"dx": dx, "W": W, "dz": DZ})
+    holds(
+        "5.7",
+        {"dW": grads["weight"], "db": grads["bias"], "dX": dx, "dZ": DZ, "X": X, "W": W, "ones": np.ones((N, 1))},
+    )
+    for layer, slope in ((Tanh(), lambda z: 1 - np.tanh(z) ** 2), (ReLU(), lambda z: np.asarray(z > 0, float))):
+        dz = layer.forward(z)[1](DZ)[0]
+        holds("5.8", {"dz": dz, "dZ": dz, "da": DZ, "dA": DZ, "z": z, "Z": z, "f'": slope})
+
+
+@check("5.9", "5.10", "5.11", "5.12", "5.13", "5.14", "5.15", "5.16", "5.17", "5.18", "5.19", by="printed")
+def the_step_as_printed() -> None:
+    params, x, q = example()
+    network = example_network()
+    z1 = network.layers[0].forward(x)[0]
+    a1 = np.maximum(z1, 0)
+    z2, backward = network.forward(x)
+    dz2 = SoftmaxCrossEntropy().forward(z2, q.argmax(axis=0))[1](1.0)
+    grads = backward(dz2)[1]
+    da1 = network.layers[2].forward(a1)[1](dz2)[0]
+    arrays: dict[str, Value] = {
+        "X": x, "Q": q, "Z1": z1, "A1": a1, "Z2": z2, "P": softmax(z2), "N": 2.0, "ones": np.ones((2, 1)),
+        "dZ2": dz2, "dW2": grads["2.weight"], "db2": grads["2.bias"], "dA1": da1, "dZ1": da1 * (z1 > 0),
+        "dW1": grads["0.weight"], "db1": grads["0.bias"],
+        "W1": params["0.weight"], "b1": params["0.bias"], "W2": params["2.weight"], "b2": params["2.bias"],
+    }  # fmt: skip
+    for number in ("5.9", "5.10", "5.11", "5.12", "5.13", "5.14", "5.15", "5.16", "5.19"):
+        holds(number, arrays, tolerance=THREE_DIGITS)
+    names = zip(("W1", "b1", "W2", "b2"), params, strict=True)
+    after: dict[str, Value] = {name: params[key] - 0.5 * grads[key] for name, key in names}
+    for number in ("5.17", "5.18"):
+        holds(number, after, tolerance=THREE_DIGITS)
