@@ -10,7 +10,7 @@ from scipy.ndimage import center_of_mass, distance_transform_edt, gaussian_filte
 
 from digitscope.arrays import Array
 from digitscope.data import DataSet, prepare
-from digitscope.data.ink import find_ink, find_ruling, ink_axis, remove_ruling, stroke_width
+from digitscope.data.ink import find_ink, find_inks, find_ruling, ink_axis, relative_light, remove_ruling, stroke_width
 from digitscope.data.normalize import centre, cut_out, enlarge, fit_box, large_stroke_width, set_width
 from digitscope.errors import NoInkError
 from digitscope.model import Model
@@ -21,7 +21,7 @@ COUNT = 24
 
 @pytest.fixture(scope="session")
 def model() -> Model:
-    return Model.load()
+    return Model.load("convnet")
 
 
 @pytest.fixture(scope="session")
@@ -75,12 +75,20 @@ def ruled(picture: Array, gap: int = 31, both: bool = False) -> Array:
     return np.where(np.expand_dims(lines, 2), np.array([120, 160, 205]) / 255, picture)
 
 
+def steeply_ruled(picture: Array) -> Array:
+    """Lines that fall by 11 degrees and come closer, as on a sheet seen from a side."""
+    rows, columns = np.indices(picture.shape[:2])
+    lines = (rows + columns / 5) * (1 + columns / 2000) % 34 < 2.5
+    return np.where(lines[..., None], np.array([120, 160, 205]) / 255, picture)
+
+
 PAPERS: dict[str, Any] = {
     "ink": lambda c: painted(c, (20, 20, 30), 250),
     "light on dark": lambda c: painted(c, 235, (30, 60, 45)),
     "lit from a side": lambda c: lit_from_a_side(painted(c, (30, 40, 120), (245, 240, 230))),
     "a shadow": lambda c: shaded(painted(c, 40, 230)),
     "lined": lambda c: ruled(painted(c, (30, 40, 120), 245)),
+    "steep lines": lambda c: steeply_ruled(painted(c, (30, 40, 120), 245)),
     "squared": lambda c: ruled(painted(c, 60, 245), both=True),
     "pencil": lambda c: lit_from_a_side(painted(c, 165, 225)),
     "red on blue": lambda c: painted(c, (200, 60, 60), (110, 110, 230)),
@@ -141,6 +149,23 @@ def test_each_step_is_told(digits: tuple[Array, Array]) -> None:
     assert preparation.image.shape == (28, 28)
 
 
+def test_a_judge_has_a_say_in_what_the_digit_is() -> None:
+    page = np.full((200, 200), 230)
+    page[50:130, 90:98] = page[50:58, 60:98] = 20  # a 7
+    page[60:140, 150:156] = 20  # a bar
+    asked = []
+
+    def wants_the_bar(images: Array) -> Array:
+        asked.extend(images)
+        return 100.0 * (images.max(axis=1) > 0).sum(axis=1) * -1.0
+
+    seven, bar = prepare(page), prepare(page, judge=wants_the_bar)
+    assert len(asked) >= 2
+    np.testing.assert_array_equal(seven.image, asked[0])
+    assert (bar.image.max(axis=0) > 0).sum() < 6
+    assert (seven.image.max(axis=0) > 0).sum() > 8
+
+
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (1, 3000), (300, 400)])
 def test_no_ink(size: tuple[int, int], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
@@ -181,6 +206,20 @@ class TestInk:
         contrast[5:8] = 0.9
         contrast[8:, 50:53] = 0.9
         assert not find_ruling(contrast).any()
+
+    def test_ink_has_one_contrast_in_light_and_shadow(self) -> None:
+        light = np.where(np.arange(50) < 20, 0.5, 1.0)
+        paper, ink = 0.9 * light, 0.3 * light
+        contrast = (paper - ink) / relative_light(1 - paper)
+        np.testing.assert_allclose(contrast, 0.6)
+
+    def test_candidates_differ(self) -> None:
+        value = np.ones((200, 200))
+        value[60:140, 80:90] = 0
+        value[40:160, 150:158] = 0.5
+        inks = find_inks(value, 5)
+        assert [bool(ink.digit[100, 85]) for ink in inks[:2]] in ([True, False], [False, True])
+        assert [ink.score for ink in inks] == sorted((ink.score for ink in inks), reverse=True)
 
     def test_what_is_near_belongs_to_the_digit_and_a_speck_does_not(self) -> None:
         value = np.ones((200, 200))

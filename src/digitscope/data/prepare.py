@@ -1,5 +1,6 @@
 """From a picture of one digit to an image as MNIST has them, each step shown."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitscope.arrays import Array
-from digitscope.data.ink import Ink, along, find_ink, ink_axis
+from digitscope.data.ink import Ink, along, find_inks, ink_axis
 from digitscope.data.normalize import centre, cut_out, enlarge, fit_box, large_stroke_width, set_width
 from digitscope.data.pictures import as_bytes, picture_from_array, read_picture, shrink
 from digitscope.errors import NoInkError
 
 WORKING = 320  # pixels of the longer side in which ink is looked for
 SMALL = 0.2  # of the longer side: a digit no larger than that is looked at again, enlarged
+CANDIDATES = 5  # parts of a picture that a judge is asked about
+SURE = 6.0  # nats: what is so much less likely than the likeliest is not asked about
+SAY = 1.0  # how much a nat of the judge's evidence counts
 WIDTHS = (1.8, 3.6)  # pixels: MNIST's strokes, from its 10th to its 90th percentile
 
 
@@ -35,28 +39,45 @@ class Preparation:
     """(28, 28), 0 paper to 255 ink."""
 
 
-def prepare(picture: str | Path | Array) -> Preparation:
+Judge = Callable[[NDArray[np.uint8]], Array]
+"""How much each of some images, (N, 28, 28), looks like a digit: the evidence in nats, (N,)"""
+
+
+def prepare(picture: str | Path | Array, *, judge: Judge | None = None) -> Preparation:
     """Finds the digit in a picture, a file or an array, and brings it into MNIST's form.
+
+    Where more than one thing in the picture may be the digit, and a judge is given, such as a model's evidence, it has
+    a say in which.
 
     Raises: PictureError where the file or the array is no picture, NoInkError where nothing is written on it.
     """
     named = isinstance(picture, str | Path)
     whole = read_picture(Path(picture)) if isinstance(picture, str | Path) else picture_from_array(picture)
     colours = shrink(whole, WORKING)
-    value, found = _look(colours)
-    if found is None:
+    value, inks = _look(colours, CANDIDATES if judge else 1)
+    if not inks:
         raise NoInkError(
             f"{picture if named else 'The picture'} shows no ink: nothing stands out from its paper. "
             "Write larger or darker, or give the part with the digit."
         )
-    steps = [Step("picture", f"As it came, upright, {whole.shape[1]} by {whole.shape[0]} pixels.", colours)]
+    first = Step("picture", f"As it came, upright, {whole.shape[1]} by {whole.shape[0]} pixels.", colours)
+    prepared = [_prepare(first, value, ink, whole) for ink in inks if ink.score > inks[0].score - SURE]
+    if judge is None or len(prepared) == 1:
+        return prepared[0]
+    evidence = judge(np.stack([each.image for each in prepared]))
+    return prepared[int(np.argmax([ink.score + SAY * e for ink, e in zip(inks, evidence, strict=False)]))]
+
+
+def _prepare(first: Step, value: Array, found: Ink, whole: NDArray[np.uint8]) -> Preparation:
+    """What becomes of the picture if this is the digit's ink."""
+    steps = [first]
     near = _around(found.digit, whole)
     if near is not None:
         closer = shrink(near, WORKING)
-        value_there, there = _look(closer)
-        if there is not None:
+        value_there, there = _look(closer, 1)
+        if there:
             steps.append(Step("closer", "The digit is small, so its surroundings are looked at again, larger.", closer))
-            value, found = value_there, there
+            value, found = value_there, there[0]
     digit = cut_out(found.coverage)
     drawing = enlarge(digit)
     now = large_stroke_width(drawing)
@@ -74,10 +95,10 @@ def prepare(picture: str | Path | Array) -> Preparation:
     return Preparation(tuple(steps), image)
 
 
-def _look(colours: NDArray[np.uint8]) -> tuple[Array, Ink | None]:
+def _look(colours: NDArray[np.uint8], most: int) -> tuple[Array, list[Ink]]:
     rgb = colours.astype(np.float32) / 255
     value = along(rgb, ink_axis(rgb))
-    return value, find_ink(value)
+    return value, find_inks(value, most)
 
 
 def _around(digit: Array, whole: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
