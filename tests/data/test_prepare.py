@@ -78,8 +78,8 @@ def ruled(picture: Array, gap: int = 31, both: bool = False) -> Array:
 def steeply_ruled(picture: Array) -> Array:
     """Lines that fall by 11 degrees and come closer, as on a sheet seen from a side."""
     rows, columns = np.indices(picture.shape[:2])
-    lines = (rows + columns / 5) * (1 + columns / 2000) % 34 < 2.5
-    return np.where(lines[..., None], np.array([120, 160, 205]) / 255, picture)
+    lines = np.fmod((rows + columns / 5) * (1 + columns / 2000), 34) < 2.5
+    return np.where(np.expand_dims(lines, 2), np.array([120, 160, 205]) / 255, picture)
 
 
 PAPERS: dict[str, Any] = {
@@ -153,11 +153,12 @@ def test_a_judge_has_a_say_in_what_the_digit_is() -> None:
     page = np.full((200, 200), 230)
     page[50:130, 90:98] = page[50:58, 60:98] = 20  # a 7
     page[60:140, 150:156] = 20  # a bar
-    asked = []
+    asked: list[Array] = []
 
     def wants_the_bar(images: Array) -> Array:
         asked.extend(images)
-        return 100.0 * (images.max(axis=1) > 0).sum(axis=1) * -1.0
+        columns: Array = (images.max(axis=1) > 0).sum(axis=1)
+        return -100.0 * columns
 
     seven, bar = prepare(page), prepare(page, judge=wants_the_bar)
     assert len(asked) >= 2
@@ -212,6 +213,14 @@ class TestInk:
         paper, ink = 0.9 * light, 0.3 * light
         contrast = (paper - ink) / relative_light(1 - paper)
         np.testing.assert_allclose(contrast, 0.6)
+
+    def test_one_pixel_wide_strokes(self) -> None:
+        for column in (80, 81):  # whichever is looked at where every other is
+            value = np.ones((240, 240))
+            value[40:200, column] = 0
+            found = find_ink(value)
+            assert found is not None
+            assert found.digit[120, column]
 
     def test_candidates_differ(self) -> None:
         value = np.ones((200, 200))

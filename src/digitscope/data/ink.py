@@ -472,7 +472,8 @@ def _parts(contrast: Array, bright: Array, light: Array, edges: Array, noise: fl
                 continue
             seen.add(key)
             coarse = 2 if size > 150 else 1
-            thickest = 2 * coarse * float(distance_transform_edt(np.pad(strong, 1)[::coarse, ::coarse]).max())
+            depth = distance_transform_edt(np.pad(strong, 1)[::coarse, ::coarse])
+            thickest = 2 * max(1, coarse * float(depth.max()))
             half = 0.5 * level * light[place]
             features = _shape(strong, box, contrast.shape, thickest / size)
             features |= {
