@@ -117,8 +117,17 @@ W = np.array([[2.0, 1.0], [0.0, -1.0], [1.0, 1.0]])
             r"y_i = \sum_{u=1}^{k} w_u x_{i + u,\,1}",
             {"y": np.array([8.0, 3.0]), "w": np.array([1.0, 2]), "x": np.array([[2.0], [3]])},
         ),
+        (
+            r"y_i = \sum_{h} [0 \leq h - i < 2]\,x_h = x_i + x_{i+1}",
+            {"y": np.array([3.0, 7.0, 5.0]), "x": np.array([1.0, 2.0, 5.0])},
+        ),
+        (r"a = \left\lfloor \frac{b}{2} \right\rfloor + 1", {"a": 3.0, "b": 5.0}),
         (r"\log \prod_{k=1}^{K} z_k \leq [u = v] + \max(u, v)", {"z": np.array([1.0, 2]), "u": 1.0, "v": 1.0}),
         (r"\lVert z \rVert^2 = f(z^2) = \frac{\partial q}{\partial r}", {"z": 3.0, "f": lambda x: x, "∂q/∂r": 9.0}),
+        (
+            r"\hat g_k = \sqrt{\frac{z_k^2}{4}} - 2 \sqrt{a + 1}",
+            {"g^": np.array([-3.5, -3]), "z": np.array([1.0, 2]), "a": 3.0},
+        ),
         (r"W^{(1)\top} = \begin{bmatrix} 1 & -2 \\ 3 & 4 \end{bmatrix}", {"W1": np.array([[1.0, 3], [-2, 4]])}),
     ],
 )
@@ -128,11 +137,19 @@ def test_an_equation_is_computed_as_printed(
     monkeypatch.setattr(formula, "equations", lambda text: [Equation(latex, "1.1")])
     formula.holds("1.1", values)
     for name, value in values.items():
-        if not callable(value) and name in ("y", "s", "L", "dY", "c", "a", "W1", "∂q/∂r"):
+        if not callable(value) and name in ("y", "s", "L", "dY", "c", "a", "W1", "∂q/∂r", "g^"):
             with pytest.raises(AssertionError, match="does not hold"):
                 formula.holds("1.1", {**values, name: value - 2.5})
     with pytest.raises((LookupError, AssertionError)):
         formula.holds("1.1", {})
+
+
+def test_an_index_that_stands_alone_nowhere_is_given_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formula, "equations", lambda text: [Equation(r"y_i = \max_{u} x_{2i+u}", "1.1")])
+    values: dict[str, formula.Value] = {"y": np.array([4.0, 6.0]), "x": np.array([1.0, 4, 6, 3])}
+    formula.holds("1.1", values, sizes={"u": 2})
+    with pytest.raises(AssertionError, match="does not hold"):
+        formula.holds("1.1", values, sizes={"u": 1})
 
 
 def test_a_wrong_sign_on_paper_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ A check that repeats a formula in Python proves the Python. `holds` takes the La
 it is a tree whose parts are already told apart, and here it is given numbers.
 
 Understood are sums, differences, products (of matrices where both factors are, else of numbers), ⊙, fractions,
-powers, e, transposition, sums and products over an index, log, tanh, max, diag, [k = j], ∂y/∂x as one name, chains
-of =, ≤ and ≥, several statements with commas between or in the lines of `aligned`, and matrices of numbers.
+powers, roots, e, transposition, sums and products over an index, log, tanh, max, diag, [k = j], ∂y/∂x as one name, chains
+of =, ≤ and ≥, ⌊x⌋, several statements with commas between or in the lines of `aligned`, and matrices of numbers.
 """
 
 import itertools
@@ -39,13 +39,21 @@ computed: set[str] = set()
 """The equations that `holds` has computed."""
 
 
-def holds(number: str, values: Mapping[str, Value], *, tolerance: float = 1e-8, skip: int = 0) -> None:
+def holds(
+    number: str,
+    values: Mapping[str, Value],
+    *,
+    tolerance: float = 1e-8,
+    skip: int = 0,
+    sizes: Mapping[str, int] | None = None,
+) -> None:
     """Asserts that equation `number`, computed with these numbers, holds for all its free indices.
 
     values: by the symbols' names, "z" with one axis for each index; "dz" for \\mathrm{d}z, "W1" for W^{(1)},
-        "∂p/∂z" (its indices: those of p, then of z), "ones" for \\mathbf{1}; functions where the formula calls them.
+        "g^" for \\hat g, "∂p/∂z" (its indices: those of p, then of z), "ones" for \\mathbf{1}; functions where the formula calls them.
         Indices count from 0, labels, too, but a number as an index from 1: p_1 is the first. An index may be computed,
-        x_{c, i+u, n}, with commas; outside of an array are zeros.
+        x_{c, i+u, n} or x_{i+u}; outside of an array are zeros.
+    sizes: how far an index goes that stands alone in no array.
     skip: how many of its statements, from the first, are left out.
     Raises: AssertionError where a statement does not hold; LookupError where a symbol has no value.
     """
@@ -55,11 +63,13 @@ def holds(number: str, values: Mapping[str, Value], *, tolerance: float = 1e-8, 
     statements = _statements(latex)[skip:]
     assert statements
     for tokens in statements:
-        _check(f"({number})", tokens, values, tolerance)
+        _check(f"({number})", tokens, values, tolerance, sizes or {})
     computed.add(number)
 
 
-def _check(name: str, tokens: "list[_Token]", values: Mapping[str, Value], tolerance: float) -> None:
+def _check(
+    name: str, tokens: "list[_Token]", values: Mapping[str, Value], tolerance: float, known: Mapping[str, int]
+) -> None:
     sizes: dict[str, int] = {}
     for token in _every(tokens):
         value = values.get(token.text)
@@ -67,6 +77,7 @@ def _check(name: str, tokens: "list[_Token]", values: Mapping[str, Value], toler
             for axis, index in zip(value.shape, token.index, strict=False):
                 if len(index) == 1 and index[0].kind == "name" and not index[0].index:
                     sizes[index[0].text] = axis
+    sizes |= known
     parser = _Parser(tokens, values, sizes)
     sides, relations = [parser.sum()], []
     while parser.ahead("relation"):
@@ -93,7 +104,7 @@ def _check(name: str, tokens: "list[_Token]", values: Mapping[str, Value], toler
 @dataclass(frozen=True)
 class _Token:
     kind: str
-    """name, number, operator, relation, open, close, comma, reduce, fraction, root, matrix"""
+    """name, number, operator, relation, open, close, comma, reduce, fraction, matrix"""
     text: str
     index: tuple[tuple["_Token", ...], ...] = ()
     power: tuple["_Token", ...] = ()
@@ -178,6 +189,10 @@ def _token(element: ET.Element) -> list[_Token]:
     if tag == "mi":
         upright = element.get("mathvariant") == "normal"
         return [_Token("name", "upright d" if upright and text == "d" else {"𝟏": "ones"}.get(text, text))]
+    if tag == "mover" and element[1].text == "ˆ":
+        return [_Token("name", _token(element[0])[0].text + "^")]
+    if tag == "msqrt":
+        return [_Token("open", "("), *_tokens(element), _Token("close", ")", power=(_Token("number", "0.5"),))]
     if tag == "mfrac":
         return [_fraction(_token(element[0]), _token(element[1]))]
     if tag in ("msub", "msup", "msubsup", "munder", "munderover"):
@@ -186,7 +201,9 @@ def _token(element: ET.Element) -> list[_Token]:
     if text in RELATIONS or text in ("≥", "≤"):
         return [_Token("relation", text)]
     norm = {"prefix": "open", "postfix": "close"}.get(element.get("form", "")) if text == "‖" else None
-    kind = norm or {"(": "open", "[": "open", ")": "close", "]": "close", ",": "comma"}.get(text, "operator")
+    kind = norm or {"(": "open", "[": "open", "⌊": "open", ")": "close", "]": "close", "⌋": "close", ",": "comma"}.get(
+        text, "operator"
+    )
     return [_Token("reduce" if text in "∑∏" else kind, text)]
 
 
@@ -211,7 +228,8 @@ def _scripted(element: ET.Element) -> list[_Token]:
     if above and set(above[-1].text) <= set("′″‴"):
         name, above = name + "'" * len(above[-1].text), above[:-1]
     groups = _split(below)  # x_{c, i+u, n}, or x_{in} for x_{i, n}
-    index = tuple(map(tuple, groups)) if len(groups) > 1 else tuple((token,) for token in below)
+    grouped = len(groups) > 1 or any(token.kind == "operator" for token in below)
+    index = tuple(map(tuple, groups)) if grouped else tuple((token,) for token in below)
     return [*before, _Token(base.kind, name, index, tuple(above), transposed)]
 
 
@@ -306,12 +324,19 @@ class _Parser:
 
     def _group(self, opened: _Token) -> Node:
         node = self.sum()
-        if opened.text == "[":  # 1 where it is true
-            relation, right = RELATIONS[self.take().text], self.sum()
-            left = node
-            node = lambda env: np.asarray(relation(left(env), right(env)), dtype=np.float64)  # noqa: E731
+        if opened.text == "[":  # 1 where it is true, [a < b < c] where both are
+            truths: list[Node] = []
+            while self.ahead("relation"):
+                relation, right = RELATIONS[self.take().text], self.sum()
+                truths.append(lambda env, how=relation, a=node, b=right: how(a(env), b(env)))  # type: ignore[misc]
+                node = right
+            assert truths, "[ ] without a statement"
+            node = lambda env: np.prod([np.asarray(t(env), dtype=np.float64) for t in truths], axis=0)  # noqa: E731
         closed = self.take()
         assert closed.kind == "close", f"not closed before {closed.text}"
+        if opened.text == "⌊":
+            whole = node
+            node = lambda env: np.floor(whole(env))  # noqa: E731
         if opened.text == "‖":
             inside = node
             node = lambda env: float(np.linalg.norm(np.ravel(inside(env))))  # noqa: E731
