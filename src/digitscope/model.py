@@ -23,8 +23,10 @@ SHIPPED = {path.stem: path for path in (Path(__file__).parent / "models").glob("
 """The models in the package, by name; models/README.md says how they were made."""
 
 
-REFUSE, AMBIGUOUS = 0.01, 0.001
+REFUSE, AMBIGUOUS = 0.01, 0.002
 """Of true digits: the share that may be refused, and the share whose set of plausible digits may lack the true one."""
+WORTH_NAMING = 0.01
+"""The least probability of a plausible digit: with few validation images the set of them all would be long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ class Model:
         least_evidence, least_probability = -math.inf, math.inf
         if self.conformal:
             least_evidence = self.conformal.least_evidence(refuse)
-            least_probability = self.conformal.least_probability(AMBIGUOUS)
+            least_probability = max(WORTH_NAMING, self.conformal.least_probability(AMBIGUOUS))
         answers = []
         for p, evidence in zip(self._probabilities(outputs), self.loss.evidence(outputs), strict=True):
             order = [int(k) for k in np.argsort(-p, kind="stable")]
@@ -159,7 +161,7 @@ class Model:
         return cls(network, first.loss, first.image_shape, about)
 
     @classmethod
-    def load(cls, source: str | Path = "convnet") -> "Model":
+    def load(cls, source: str | Path = "reader") -> "Model":
         """Reads what `save` wrote: a file, or the name of a model in the package (`SHIPPED`).
 
         Raises: ModelError where there is no such model, or the file is not a whole model of this format.

@@ -11,6 +11,7 @@ from PIL import Image
 
 from digitscope.data import DataSet, prepare
 from digitscope.model import SHIPPED, Model
+from digitscope.nn import softmax
 from digitscope.recipes import RECIPES
 
 Digitscope = Callable[..., Any]  # see conftest.py
@@ -117,7 +118,7 @@ class TestPredict:
         np.testing.assert_allclose([answer["probabilities"] for answer in answers], expected, rtol=1e-5)
         assert [answer["probability"] for answer in answers] == [max(answer["probabilities"]) for answer in answers]
         lines = digitscope("predict", model, *paths).out.splitlines()
-        assert lines[0] == f"{paths[0]}: {answers[0]['digit']} ({answers[0]['probability']:.1%})"
+        assert lines[0].startswith(f"{paths[0]}: {answers[0]['digit']} ({answers[0]['probability']:.1%})")
 
     def test_a_bad_file_among_good_ones(
         self, digitscope: Digitscope, model: Path, few: DataSet, tmp_path: Path
@@ -201,13 +202,23 @@ class TestCommittee:
         answer = digitscope("committee", model, "convnet", "--out", out)
         assert answer.status == 0
         assert answer.out.startswith(f"{out}: 2 members, ")
-        opinions = [Model.load(name).probabilities(few.x_train[:9]) for name in (model, "convnet")]
+        opinions = [softmax(Model.load(name).outputs(few.x_train[:9])) for name in (model, "convnet")]
         whole = Model.load(out)
-        np.testing.assert_allclose(whole.probabilities(few.x_train[:9]), np.mean(opinions, axis=0), rtol=1e-4)
+        np.testing.assert_allclose(softmax(whole.outputs(few.x_train[:9])), np.mean(opinions, axis=0), rtol=1e-4)
+        assert whole.conformal is None  # its members have no validation images in common
         assert whole.about["recipe"] == "committee"
         assert [member["seed"] for member in whole.about["members"]] == [
             Model.load(name).about["seed"] for name in (model, "convnet")
         ]
+
+    def test_how_sure_it_may_be(self, digitscope: Digitscope, tmp_path: Path) -> None:
+        out = tmp_path / "twins.safetensors"
+        assert digitscope("committee", "convnet", "convnet", "--out", out).status == 0
+        twins, one = Model.load(out).conformal, Model.load("convnet").conformal
+        assert twins is not None
+        assert one is not None
+        assert twins.temperature == pytest.approx(one.temperature, rel=0.01)
+        np.testing.assert_allclose(twins.evidence, one.evidence, rtol=0.01, atol=0.01)
 
     def test_bad_members_are_refused(
         self, digitscope: Digitscope, model: Path, tmp_path: Path, in_folder: Files
@@ -237,7 +248,7 @@ class TestShippedModels:
     def test_they_are_small_and_good(self, digitscope: Digitscope) -> None:
         assert sum(path.stat().st_size for path in SHIPPED.values()) < 3_000_000
         result = digitscope("evaluate", "--json").json
-        assert result["model"] == "convnet"
+        assert result["model"] == "reader"
         assert result["accuracy"] >= 0.995
 
     def test_a_model_alone_is_not_a_picture(self, digitscope: Digitscope) -> None:

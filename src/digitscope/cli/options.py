@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-DEFAULT_MODEL = Path("convnet")
+DEFAULT_MODEL = Path("reader")
 """The shipped model that is used where none is named."""
 
 

@@ -2,8 +2,8 @@
 
 CLAIM
 
-The four convolutions of `convnet`, a little wider, learn three things besides MNIST: strokes thinner, thicker, paler and
-noisier than MNIST's; digits as people write them that MNIST hardly has (a crossed 7, a 1 with a foot); and drawings
+The four convolutions of `convnet`, a little wider, learn three things besides MNIST: strokes thinner, thicker, paler
+and noisier than MNIST's; digits as people write them that MNIST hardly has (a crossed 7, a 1 with a foot); and drawings
 that are no digits, which belong to the background of its loss. Chosen on 10,000 validation images (docs/log.md); here
 the last 5,000 training images validate.
 """
