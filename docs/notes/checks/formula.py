@@ -4,8 +4,8 @@ A check that repeats a formula in Python proves the Python. `holds` takes the La
 it is a tree whose parts are already told apart, and here it is given numbers.
 
 Understood are sums, differences, products (of matrices where both factors are, else of numbers), ⊙, fractions,
-powers, roots, e, transposition, sums and products over an index, log, tanh, max, diag, [k = j], ∂y/∂x as one name, chains
-of =, ≤ and ≥, ⌊x⌋, several statements with commas between or in the lines of `aligned`, and matrices of numbers.
+powers, roots, e, transposition, sums and products over an index, log, tanh, max, diag, [k = j], ∂y/∂x as one name,
+chains of =, ≤ and ≥, ⌊x⌋, several statements with commas between or in the lines of `aligned`, and matrices of numbers.
 """
 
 import itertools
@@ -50,7 +50,8 @@ def holds(
     """Asserts that equation `number`, computed with these numbers, holds for all its free indices.
 
     values: by the symbols' names, "z" with one axis for each index; "dz" for \\mathrm{d}z, "W1" for W^{(1)},
-        "g^" for \\hat g, "∂p/∂z" (its indices: those of p, then of z), "ones" for \\mathbf{1}; functions where the formula calls them.
+        "g^" for \\hat g, "∂p/∂z" (its indices: those of p, then of z), "ones" for \\mathbf{1}; functions where the
+        formula calls them.
         Indices count from 0, labels, too, but a number as an index from 1: p_1 is the first. An index may be computed,
         x_{c, i+u, n} or x_{i+u}; outside of an array are zeros.
     sizes: how far an index goes that stands alone in no array.
