@@ -19,7 +19,7 @@ class Conv2D(Layer):
     y[o,i,j,n] = b[o] + sum_{c,u,v} W[o,c,u,v] x[c, s i + u - p, s j + v - p, n]
     dW[o,c,u,v] = sum_{i,j,n} dy[o,i,j,n] x[c, s i + u - p, s j + v - p, n]
     db[o] = sum_{i,j,n} dy[o,i,j,n]
-    dx[c,k,l,n] = sum_{o,u,v} W[o,c,u,v] dy[o,i,j,n] over the i, j with s i + u - p = k and s j + v - p = l
+    dx[c,h,w,n] = sum_{o,u,v} W[o,c,u,v] dy[o,i,j,n] over the i, j with s i + u - p = h and s j + v - p = w
 
     All three are matrix products of windows ("im2col"). Along the width each number is copied to every window it is
     in; along the height nothing is: with rows as the first axis,
@@ -33,6 +33,7 @@ class Conv2D(Layer):
     W (O, C, k, k), b (O, 1, 1, 1). Without `bias` there is no b: batch normalization after it would take it away.
     Raises: ShapeError where x is not of rank 4, has not C channels, or is smaller than the window.
     Source: LeCun et al. 1998, section II; as a matrix product Chellapilla, Puri and Simard 2006.
+    Derivation: docs/notes/08-convolution.md
     """
 
     def __init__(

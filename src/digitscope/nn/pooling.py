@@ -15,7 +15,7 @@ class MaxPool2D(Layer):
     """The largest number of each window, channel by channel.
 
     y[c,i,j,n] = max_{u,v} x[c, s i + u, s j + v, n]
-    dx[c,k,l,n] = the sum of dy[c,i,j,n] over the windows (i,j) whose largest number is x[c,k,l,n]. Where several
+    dx[c,h,w,n] = the sum of dy[c,i,j,n] over the windows (i,j) whose largest number is x[c,h,w,n]. Where several
     numbers of a window are largest, the first of them, column by column, gets all of dy: a choice, since the maximum
     has no derivative there.
 
@@ -24,6 +24,7 @@ class MaxPool2D(Layer):
     Shapes: x (C, H, W, N) -> y (C, H', W', N), H' = (H - size) // stride + 1; rows and columns left over are not read.
     `stride` is `size` unless given. Raises: ShapeError where x is not of rank 4 or is smaller than the window.
     Source: Ranzato et al. 2007.
+    Derivation: docs/notes/08-convolution.md#smaller-maps
     """
 
     def __init__(self, size: int, stride: int | None = None) -> None:
@@ -69,11 +70,12 @@ class AveragePool2D(Layer):
     """The mean of each window, channel by channel.
 
     y[c,i,j,n] = (1/size²) sum_{u,v} x[c, s i + u, s j + v, n]
-    dx[c,k,l,n] = (1/size²) times the sum of dy[c,i,j,n] over the windows (i,j) that x[c,k,l,n] is in
+    dx[c,h,w,n] = (1/size²) times the sum of dy[c,i,j,n] over the windows (i,j) that x[c,h,w,n] is in
 
     Shapes: x (C, H, W, N) -> y (C, H', W', N), H' = (H - size) // stride + 1; rows and columns left over are not read.
     `stride` is `size` unless given. Raises: ShapeError where x is not of rank 4 or is smaller than the window.
     Source: LeCun et al. 1998, section II ("sub-sampling"), there followed by a learned factor and bias.
+    Derivation: docs/notes/08-convolution.md#smaller-maps
     """
 
     def __init__(self, size: int, stride: int | None = None) -> None:
@@ -115,6 +117,7 @@ class GlobalAveragePool2D(Layer):
 
     Shapes: x (C, H, W, N) -> y (C, N). Raises: ShapeError where x is not of rank 4.
     Source: Lin, Chen and Yan 2013, section 3.2.
+    Derivation: docs/notes/08-convolution.md#smaller-maps
     """
 
     def forward(
