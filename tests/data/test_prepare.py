@@ -1,5 +1,7 @@
 """Digits written on paper, by these tests: each is found and comes out as MNIST has it."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,21 @@ def test_jpeg_noise_and_a_large_photo(digits: tuple[Array, Array], model: Model,
         Image.fromarray((255 * page).astype(np.uint8)).save(tmp_path / f"{number}.jpg", quality=30)
     images = np.stack([prepare(tmp_path / f"{number}.jpg").image for number in range(2)])
     assert model.predict(images).tolist() == digits[1][:2].tolist()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
+def test_twelve_megapixels_need_little_memory(tmp_path: Path) -> None:
+    page = np.full((3000, 4000, 3), 225, np.uint8)
+    page[800:2200, 1900:2000] = 40
+    page[::150] = 180
+    Image.fromarray(page).save(tmp_path / "page.jpg")
+    code = (
+        "import sys; from digitscope.data import prepare; prepare(sys.argv[1]);"
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "page.jpg")]
+    most = int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)  # kilobytes
+    assert most / 1024 < 300
 
 
 def test_mnists_own_images_stay_nearly_as_they_are(mnist: DataSet, model: Model) -> None:

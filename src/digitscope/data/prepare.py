@@ -17,7 +17,7 @@ WORKING = 320  # pixels of the longer side in which ink is looked for
 SMALL = 0.2  # of the longer side: a digit no larger than that is looked at again, enlarged
 CANDIDATES = 5  # parts of a picture that a judge is asked about
 SURE = 6.0  # nats: what is so much less likely than the likeliest is not asked about
-SAY = 1.0  # how much a nat of the judge's evidence counts
+ENOUGH = 3.0  # nats of evidence: more counts no more, so a fine bar does not outdo a fair digit
 WIDTHS = (1.8, 3.6)  # pixels: MNIST's strokes, from its 10th to its 90th percentile
 
 
@@ -65,7 +65,7 @@ def prepare(picture: str | Path | Array, *, judge: Judge | None = None) -> Prepa
     if judge is None or len(prepared) == 1:
         return prepared[0]
     evidence = judge(np.stack([each.image for each in prepared]))
-    return prepared[int(np.argmax([ink.score + SAY * e for ink, e in zip(inks, evidence, strict=False)]))]
+    return prepared[int(np.argmax([ink.score + min(e, ENOUGH) for ink, e in zip(inks, evidence, strict=False)]))]
 
 
 def _prepare(first: Step, value: Array, found: Ink, whole: NDArray[np.uint8]) -> Preparation:
