@@ -4,9 +4,10 @@ Pictures are floats 0 to 1, (H, W). As for one digit (`ink.py`), nobody says whe
 wide its strokes are, so each is assumed in turn. A number may be read in two ways where both are likely.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +29,13 @@ from digitscope.data.pictures import shrink
 
 LOOK = 400  # pixels of the longer side in which ink and paper are told apart
 WORKING = 1200  # pixels of the longer side in which strokes are followed
+CLOSER = 1.5  # times larger: what makes a second look worthwhile
 LEAST = 300  # pixels: smaller pictures are enlarged
 HEIGHT = 64  # pixels of a line's digits once they are cut out
 WIDTHS = (1.8, 3.6)  # pixels of MNIST: its strokes, from its 10th to its 90th percentile
 UNIT = HEIGHT / 20  # pixels of a line for one of MNIST's
 _WINDOWS = (0.04, 0.1, 0.25, 0.6)  # of the longer side: how large a piece of paper must be
+_DARKER = 0.15  # what is around a sheet is darker by so much
 _MOST_PARTS = 300
 _MOST_GUESSES = 4
 
@@ -95,7 +98,7 @@ class Line:
     """Pixels of the picture in one of the line."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Guess:
     """An assumption about ink and paper, and how much what it finds looks like writing."""
 
@@ -103,25 +106,130 @@ class _Guess:
     dark: bool
     window: float
     """Of the longer side; infinite where the paper is one smooth surface."""
-    ruled: bool
+    ruling: Array | None
+    """The contrast of the paper's lines, (2, H, W), where they are to be left out."""
     level: float
 
 
-def find_lines(picture: NDArray[np.uint8]) -> Iterator[list[Line]]:
-    """The lines of writing in a picture, from top to bottom; again for every other likely assumption about its ink.
+def find_lines(picture: NDArray[np.uint8]) -> Iterator[tuple[float, list[Line]]]:
+    """The lines of writing in a picture, from top to bottom, under every likely assumption about its ink, each with a
+    number: how much the ink looks like writing.
 
     Shapes: (H, W, 3)
     """
-    colours = _at_least(shrink(picture, WORKING), LEAST)
-    rgb = colours.astype(np.float32) / 255
-    axis = ink_axis(rgb)
-    value = along(rgb, axis)
-    scale = max(picture.shape[:2]) / max(value.shape)
-    small = along(shrink(colours, LOOK).astype(np.float32) / 255, axis)
-    for guess in _guesses(small):
+    colours, scale = _working(picture)
+    seen: list[list[Part]] = []
+    for value, guess in _looks(colours):
         contrast = _contrast(value, guess)
-        lines = _in_lines(_parts(contrast, guess))
-        yield [_cut_out(contrast, line, scale) for line in lines]
+        parts = _parts(contrast, guess)
+        lines = _in_lines(parts)
+        if scale > CLOSER and not seen and (part := _part_with(lines, scale, picture)) is not None:
+            for score, some in find_lines(picture[part]):
+                yield score, _moved(some, part[1].start, part[0].start)
+            return
+        if not any(_alike(parts, others, 0.02 * LOOK) for others in seen):
+            seen.append(parts)
+            yield guess.score, [_cut_out(contrast, line, scale) for line in lines]
+
+
+def _working(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+    """The picture in as many pixels as are worked on, and how many of its own are in one."""
+    colours = _at_least(shrink(picture, WORKING), LEAST)
+    return colours, max(picture.shape[:2]) / max(colours.shape[:2])
+
+
+def _looks(colours: NDArray[np.uint8]) -> Iterator[tuple[Array, _Guess]]:
+    """The picture as one quantity, and what may be ink in it, the likeliest first. Where a sheet lies on something
+    darker, the sheet alone comes first.
+    """
+    few = shrink(colours, LOOK).astype(np.float32) / 255
+    axis = ink_axis(few)
+    small = along(few, axis)
+    value = along(colours.astype(np.float32) / 255, axis)
+    alone = _sheet_alone(small)
+    if alone is not None:
+        filled, sheet = alone
+        inside = _resized_to(sheet.astype(np.float32), value.shape) > 0.5
+        large = np.where(inside, value, _resized_to(filled, value.shape))
+        for guess, other in itertools.zip_longest(_guesses(filled)[:2], _guesses(small)):
+            yield from ((image, some) for image, some in ((large, guess), (value, other)) if some is not None)
+        return
+    for guess in _guesses(small):
+        yield value, guess
+
+
+def _sheet_alone(value: Array) -> tuple[Array, NDArray[np.bool_]] | None:
+    """The picture with what is around the sheet painted like the sheet's edge, and where the sheet is; None where it
+    fills the picture, or is no sheet: smaller than a tenth, or not about a quadrilateral.
+    """
+    from scipy.ndimage import binary_erosion, binary_fill_holes, distance_transform_edt, gaussian_filter, label
+
+    longest: int = max(value.shape)
+    smooth = gaussian_filter(value, 0.008 * longest)
+    if np.ptp(smooth) < _DARKER:
+        return None
+    bright = smooth > _otsu(smooth)
+    labels, count = label(bright)
+    if not count:
+        return None
+    sheet = binary_fill_holes(labels == 1 + int(np.bincount(labels.ravel())[1:].argmax()))
+    rows, columns = np.nonzero(sheet)
+    around = [rows + columns, rows - columns]
+    # Its corners, if it is turned by less than 45 degrees.
+    ends = [(rows[k], columns[k]) for a in around for k in (int(a.argmin()), int(a.argmax()))]
+    (y0, x0), (y2, x2), (y1, x1), (y3, x3) = ends
+    area = abs((x2 - x0) * (y3 - y1) - (x3 - x1) * (y2 - y0)) / 2
+    border = np.concatenate([sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]])
+    if not 0.1 < sheet.mean() < 0.95 or border.mean() > 0.8 or not 0.85 < area / sheet.sum() < 1.1:
+        return None
+    if float(np.median(value[sheet]) - np.median(value[~sheet])) < _DARKER:
+        return None
+    inside = binary_erosion(sheet, iterations=max(1, round(0.015 * longest)), border_value=1)
+    if not inside.any():
+        return None
+    nearest = distance_transform_edt(~inside, return_distances=False, return_indices=True)
+    filled: Array = value[tuple(nearest)]
+    return filled, inside
+
+
+def _otsu(value: Array) -> float:
+    """The threshold between two levels: the variance between what is below and what is above it is largest.
+
+    Source: Otsu 1979
+    """
+    counts, edges = np.histogram(value, 64)
+    below = np.cumsum(counts)
+    middle = (edges[:-1] + edges[1:]) / 2
+    mass = np.cumsum(counts * middle)
+    above = below[-1] - below
+    mean_below, mean_above = mass / np.maximum(below, 1), (mass[-1] - mass) / np.maximum(above, 1)
+    return float(edges[1 + int((below * above * (mean_below - mean_above) ** 2).argmax())])
+
+
+def _part_with(lines: list[list[Part]], scale: float, picture: Array) -> tuple[slice, slice] | None:
+    """Where all lines are in the picture, with room around, where that shows them much larger."""
+    parts = [part for line in lines for part in line]
+    if not parts:
+        return None
+    room = max(part.height for part in parts)
+    top, bottom = min(p.top for p in parts) - room, max(p.bottom for p in parts) + room
+    left, right = min(p.left for p in parts) - room, max(p.right for p in parts) + room
+    rows = slice(max(0, round(scale * top)), min(picture.shape[0], round(scale * bottom)))
+    columns = slice(max(0, round(scale * left)), min(picture.shape[1], round(scale * right)))
+    longest = max(rows.stop - rows.start, columns.stop - columns.start)
+    return (rows, columns) if longest * CLOSER < max(picture.shape[:2]) else None
+
+
+def _moved(lines: list[Line], x: float, y: float) -> list[Line]:
+    return [replace(line, corner=(line.corner[0] + x, line.corner[1] + y)) for line in lines]
+
+
+def _alike(parts: list[Part], others: list[Part], most: float) -> bool:
+    """Whether these are the same parts, but for so many pixels."""
+    if len(parts) != len(others):
+        return False
+    corners = [np.array(sorted((p.left, p.top, p.right, p.bottom) for p in some)) for some in (parts, others)]
+    return not parts or float(np.abs(corners[0] - corners[1]).max()) <= most
 
 
 def _at_least(colours: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -155,9 +263,14 @@ def _guesses(value: Array) -> list[_Guess]:
                 score, level, thickest = _likeness(some, edges, noise)
                 if 1.7 * thickest > share * max(value.shape) and share < _WINDOWS[-1]:
                     continue  # perhaps only what is left of wider strokes
-                found.append(_Guess(score * (0.5 + usual) * (1 + 2 * ruled), dark, share, ruled, level))
+                found.append(
+                    _Guess(score * (0.5 + usual) * (1 + 2 * ruled), dark, share, lines if ruled else None, level)
+                )
     found.sort(key=lambda guess: -guess.score)
-    return [guess for guess in found[:_MOST_GUESSES] if guess.score > 0.1 * found[0].score]
+    found = [guess for guess in found if guess.score > 0.1 * found[0].score]
+    # Those that differ in kind from all before come first.
+    kinds = [(guess.dark, guess.window == math.inf) for guess in found]
+    return sorted(found, key=lambda guess: kinds[: found.index(guess)].count(kinds[found.index(guess)]))[:_MOST_GUESSES]
 
 
 def _lit(contrast: Array, paper: Array, dark: bool) -> Array:
@@ -245,14 +358,9 @@ def _contrast(value: Array, guess: _Guess) -> Array:
         half = _resized(bright, 0.5)
         paper = _resized_to(opened_paper(half, _window(guess.window, half)), bright.shape)
         contrast = _lit(contrast_to(np.minimum(paper, bright), bright), paper, guess.dark)
-    if guess.ruled:
-        factor = LOOK / max(bright.shape)
-        small = _resized(bright, factor) if factor < 1 else bright
-        paper = opened_paper(small, _window(_WINDOWS[1], small))
-        fine = _lit(contrast_to(paper, small), paper, guess.dark)
-        found = find_ruling(fine)
-        large = np.stack([_resized_to(line, bright.shape) for line in found])
-        contrast = _without(contrast, large, max(1, round(1 / factor)))
+    if guess.ruling is not None:
+        large = np.stack([_resized_to(line, bright.shape) for line in guess.ruling])
+        contrast = _without(contrast, large, max(1, round(max(bright.shape) / max(guess.ruling.shape))))
     return contrast
 
 
