@@ -99,6 +99,7 @@ class BackgroundCrossEntropy(Loss):
 
     Shapes: logits z (K, N), labels (N,), 0 to K -> a number, in nats.
     Source: a background class as in Dhamija, Günther and Boult 2018, its logit held at 0.
+    Derivation: docs/notes/11-uncertainty.md#no-digit-at-all
     """
 
     label_smoothing: float = 0.0
@@ -173,6 +174,7 @@ def log_sum_exp(logits: Array) -> Array:
     dz[k,n] = p[k,n] d[n], with p = softmax(z)
 
     Shapes: z (classes, N) -> (N,)
+    Derivation: docs/notes/11-uncertainty.md#no-digit-at-all
     """
     highest = logits.max(axis=0)
     total: Array = highest + np.log(np.exp(logits - highest).sum(axis=0))
