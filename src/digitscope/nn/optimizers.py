@@ -62,7 +62,10 @@ class Optimizer(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class GradientDescent(Optimizer):
-    """w <- w - learning_rate g. Source: Cauchy 1847."""
+    """w <- w - learning_rate g.
+
+    Source: Cauchy 1847. Derivation: docs/notes/06-descent.md#straight-down-for-a-small-step
+    """
 
     def _move(self, p: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
         g *= learning_rate
@@ -76,6 +79,8 @@ class Momentum(Optimizer):
     v <- momentum v + g
     w <- w - learning_rate v                          heavy ball (Polyak 1964)
     w <- w - learning_rate (g + momentum v)           with nesterov=True (Sutskever et al. 2013)
+
+    Derivation: docs/notes/06-descent.md#momentum
     """
 
     momentum: float = 0.9
@@ -102,7 +107,7 @@ class Adam(Optimizer):
     m <- beta1 m + (1 - beta1) g,   v <- beta2 v + (1 - beta2) g²
     w <- w - learning_rate m' / (sqrt(v') + eps),   m' = m / (1 - beta1^t), v' = v / (1 - beta2^t), t = step + 1
 
-    Source: Kingma and Ba 2015, algorithm 1.
+    Source: Kingma and Ba 2015, algorithm 1. Derivation: docs/notes/06-descent.md#a-rate-for-each-number
     """
 
     beta1: float = 0.9
@@ -129,6 +134,9 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True, kw_only=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay. Source: Loshchilov and Hutter 2019, algorithm 2."""
+    """Adam with decoupled weight decay.
+
+    Source: Loshchilov and Hutter 2019, algorithm 2. Derivation: docs/notes/06-descent.md#weights-that-nobody-needs
+    """
 
     weight_decay: float = 0.01

@@ -31,7 +31,10 @@ class Schedule(ABC):
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """factor = 1"""
+    """factor = 1
+
+    Derivation: docs/notes/06-descent.md#a-rate-that-changes
+    """
 
     def factor(self, progress: float) -> float:
         return 1.0
@@ -39,7 +42,10 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class StepDecay(Schedule):
-    """factor = decay^(how many of the milestones are passed); milestones are shares of the training."""
+    """factor = decay^(how many of the milestones are passed); milestones are shares of the training.
+
+    Derivation: docs/notes/06-descent.md#a-rate-that-changes
+    """
 
     decay: float = 0.1
     milestones: tuple[float, ...] = (0.5, 0.75)
@@ -50,7 +56,10 @@ class StepDecay(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """factor = final + (1 - final) (1 + cos(pi progress)) / 2. Source: Loshchilov and Hutter 2017, equation 5."""
+    """factor = final + (1 - final) (1 + cos(pi progress)) / 2.
+
+    Source: Loshchilov and Hutter 2017, equation 5. Derivation: docs/notes/06-descent.md#a-rate-that-changes
+    """
 
     final: float = 0.0
 
@@ -62,7 +71,7 @@ class Cosine(Schedule):
 class OneCycle(Schedule):
     """Up in a straight line from `start` to 1 over the share `warm_up` of the training, then down to `final`.
 
-    Source: Smith and Topin 2018, "Super-convergence".
+    Source: Smith and Topin 2018, "Super-convergence". Derivation: docs/notes/06-descent.md#a-rate-that-changes
     """
 
     warm_up: float = 0.3
@@ -79,6 +88,8 @@ class OneCycle(Schedule):
 class WarmUp(Schedule):
     """Up in a straight line from 0 over the share `share` of the training, then as the schedule `then` from its
     beginning, squeezed into the rest. Source: Goyal et al. 2017, section 2.2.
+
+    Derivation: docs/notes/06-descent.md#a-rate-that-changes
     """
 
     then: Schedule = Constant(1.0)
