@@ -31,20 +31,20 @@ def shares(z: Array) -> Array:
     return p
 
 
-def tempered_loss(tau: Array) -> float:
-    """L(tau), as it stands before (11.9); tau an array of one number."""
-    z = Z * tau
+def tempered_loss(theta: Array) -> float:
+    """L(theta), as it stands before (11.9); theta an array of one number."""
+    z = Z * theta
     return float(-(z[LABELS, np.arange(N)] - np.log(np.exp(z).sum(axis=0))).sum() / N)
 
 
-def slope(tau: float) -> float:
+def slope(theta: float) -> float:
     """(11.9), as it stands."""
-    return float(((shares(tau * Z) * Z).sum(axis=0) - Z[LABELS, np.arange(N)]).sum() / N)
+    return float(((shares(theta * Z) * Z).sum(axis=0) - Z[LABELS, np.arange(N)]).sum() / N)
 
 
-def curvature(tau: float) -> float:
+def curvature(theta: float) -> float:
     """(11.10), as it stands."""
-    p = shares(tau * Z)
+    p = shares(theta * Z)
     return float(((p * Z**2).sum(axis=0) - (p * Z).sum(axis=0) ** 2).sum() / N)
 
 
@@ -138,31 +138,31 @@ def tempering_is_digitscopes() -> None:
 
 @check("11.9", "11.10", by="sympy")
 def slope_and_curvature_symbolically() -> None:
-    tau = sp.Symbol("tau", positive=True)
+    theta = sp.Symbol("theta", positive=True)
     z = sp.symbols("z1:4", real=True)
-    total = sum(sp.exp(tau * v) for v in z)
-    p = [sp.exp(tau * v) / total for v in z]
-    loss = -(tau * z[1] - sp.log(total))
+    total = sum(sp.exp(theta * v) for v in z)
+    p = [sp.exp(theta * v) / total for v in z]
+    loss = -(theta * z[1] - sp.log(total))
     first = sum(a * v for a, v in zip(p, z, strict=True)) - z[1]
     second = sum(a * v**2 for a, v in zip(p, z, strict=True)) - sum(a * v for a, v in zip(p, z, strict=True)) ** 2
-    assert sp.simplify(sp.diff(loss, tau) - first) == 0
-    assert sp.simplify(sp.diff(loss, tau, 2) - second) == 0
+    assert sp.simplify(sp.diff(loss, theta) - first) == 0
+    assert sp.simplify(sp.diff(loss, theta, 2) - second) == 0
 
 
 @check("11.9", "11.10", by="differences")
 def slope_and_curvature_by_differences() -> None:
-    for tau in (0.2, 1.0, 2.5):
-        agree(differences(tempered_loss, np.array([tau])), np.array([slope(tau)]))
-        agree(differences(lambda t: slope(float(t[0])), np.array([tau])), np.array([curvature(tau)]))
-        assert curvature(tau) >= 0
+    for theta in (0.2, 1.0, 2.5):
+        agree(differences(tempered_loss, np.array([theta])), np.array([slope(theta)]))
+        agree(differences(lambda t: slope(float(t[0])), np.array([theta])), np.array([curvature(theta)]))
+        assert curvature(theta) >= 0
 
 
 @check("11.9", by="digitscope")
 def the_slope_is_digitscopes() -> None:
     """The derivative of the scores, from the loss, times the scores; and zero at digitscope's temperature."""
-    for tau in (0.2, 1.0, 2.5):
-        agree(float((SoftmaxCrossEntropy().forward(tau * Z, LABELS)[1](1.0) * Z).sum()), slope(tau))
-        agree(float(((shares(tau * Z) - ONE_HOT) / N * Z).sum()), slope(tau))
+    for theta in (0.2, 1.0, 2.5):
+        agree(float((SoftmaxCrossEntropy().forward(theta * Z, LABELS)[1](1.0) * Z).sum()), slope(theta))
+        agree(float(((shares(theta * Z) - ONE_HOT) / N * Z).sum()), slope(theta))
     labels = Z.argmax(axis=0)
     labels[0] = (labels[0] + 1) % K  # read wrongly, so that the best temperature is not the boldest
     best = 1 / fit_temperature(labels, shares(Z).T)
@@ -172,11 +172,11 @@ def the_slope_is_digitscopes() -> None:
 
 @check("11.10", by="digitscope")
 def the_curvature_is_that_of_digitscopes_loss() -> None:
-    def its_slope(tau: Array) -> float:
-        return float((SoftmaxCrossEntropy().forward(float(tau[0]) * Z, LABELS)[1](1.0) * Z).sum())
+    def its_slope(theta: Array) -> float:
+        return float((SoftmaxCrossEntropy().forward(float(theta[0]) * Z, LABELS)[1](1.0) * Z).sum())
 
-    for tau in (0.2, 1.0, 2.5):
-        agree(differences(its_slope, np.array([tau])), np.array([curvature(tau)]))
+    for theta in (0.2, 1.0, 2.5):
+        agree(differences(its_slope, np.array([theta])), np.array([curvature(theta)]))
 
 
 @check("11.11", by="digitscope")
@@ -189,7 +189,7 @@ def seven_of_ten() -> None:
 
 @check("11.12", by="numbers")
 def every_rank_is_equally_likely() -> None:
-    """In all orders of six numbers: how often the last is below the one of rank R among the five others."""
+    """In all orders of six numbers: how often the last is below the one of rank S among the five others."""
     orders = list(permutations(range(6)))
     for rank in range(1, 6):
         agree(sum(order[-1] < sorted(order[:-1])[rank - 1] for order in orders) / len(orders), rank / 6)
@@ -334,8 +334,8 @@ def calibration_as_printed() -> None:
     first = differences(tempered_loss, np.array([0.6]))[0]
     second = differences(lambda t: slope(float(t[0])), np.array([0.6]))[0]
     p = softmax(0.6 * Z)
-    holds("11.9", {"∂L/∂τ": float(first), "p": p, "z": Z, "q": ONE_HOT, "ℓ": LABELS, "N": float(N)})
-    holds("11.10", {"∂L/∂τ": float(second), "p": p, "z": Z, "N": float(N)})
+    holds("11.9", {"∂L/∂θ": float(first), "p": p, "z": Z, "q": ONE_HOT, "ℓ": LABELS, "N": float(N)})
+    holds("11.10", {"∂L/∂θ": float(second), "p": p, "z": Z, "N": float(N)})
     ten = np.tile(shares(np.array([[2.0], [0.0]])).T, (10, 1))
     holds("11.11", {"T": fit_temperature(np.array([0] * 7 + [1] * 3), ten)}, tolerance=5e-3)
 
@@ -345,7 +345,7 @@ def ranks_as_printed() -> None:
     psi = np.arange(1.0, 10)
     for share in (0.1, 0.2, 0.55):
         rank = Conformal(1.0, psi, psi).least_probability(share)  # the numbers are their own ranks
-        holds("11.13", {"R": rank, "δ": share, "N": float(len(psi))})
+        holds("11.13", {"S": rank, "χ": share, "N": float(len(psi))})
     holds("11.14", {"ψ": matrices("11.14")[0]})
 
 
