@@ -22,6 +22,7 @@ def operations(network: Layer, features: int, *, training: bool = False) -> int:
     the figure is for comparison with the machine's rate in matrix products.
 
     `features` is the length of an image as the network takes it, a column (features, 1).
+    Derivation: docs/notes/12-speed.md#counting
     """
     return _operations(network, np.zeros((features, 1), np.float32), training, need_dx=False)
 

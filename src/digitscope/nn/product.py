@@ -24,6 +24,7 @@ def product(a: Array, b: Array) -> Array:
     rearranging b would take longer than multiplying by it: b is then taken in pieces of rows as they lie in memory.
 
     Shapes: a (I, K), b (K, J) -> y (I, J)
+    Derivation: docs/notes/12-speed.md#use-it-again
     """
     if a.shape[0] <= THIN and a.shape[0] * b.size > SMALL:
         return _thin_product(a, b, max(1, SMALL * min(b.strides) // (a.shape[0] * max(b.strides))))
