@@ -121,6 +121,7 @@ W = np.array([[2.0, 1.0], [0.0, -1.0], [1.0, 1.0]])
             r"y_i = \sum_{h} [0 \leq h - i < 2]\,x_h = x_i + x_{i+1}",
             {"y": np.array([3.0, 7.0, 5.0]), "x": np.array([1.0, 2.0, 5.0])},
         ),
+        (r"a = \bar v + \hat v", {"a": 5.0, "v_": 2.0, "v^": 3.0}),
         (r"a = \left\lfloor \frac{b}{2} \right\rfloor + 1", {"a": 3.0, "b": 5.0}),
         (r"\log \prod_{k=1}^{K} z_k \leq [u = v] + \max(u, v)", {"z": np.array([1.0, 2]), "u": 1.0, "v": 1.0}),
         (r"\lVert z \rVert^2 = f(z^2) = \frac{\partial q}{\partial r}", {"z": 3.0, "f": lambda x: x, "∂q/∂r": 9.0}),

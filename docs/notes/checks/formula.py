@@ -34,6 +34,8 @@ _REDUCE: dict[str, Callable[[list["Array | float"]], "Array | float"]] = {
     "∑": sum, "∏": lambda parts: np.prod(np.array(parts), axis=0), "max": lambda parts: np.max(np.array(parts), axis=0),
 }  # fmt: skip
 
+_ACCENTS = {"ˆ": "^", "¯": "_"}
+
 
 computed: set[str] = set()
 """The equations that `holds` has computed."""
@@ -50,7 +52,7 @@ def holds(
     """Asserts that equation `number`, computed with these numbers, holds for all its free indices.
 
     values: by the symbols' names, "z" with one axis for each index; "dz" for \\mathrm{d}z, "W1" for W^{(1)},
-        "g^" for \\hat g, "∂p/∂z" (its indices: those of p, then of z), "ones" for \\mathbf{1}; functions where the
+        "g^" for \\hat g, "g_" for \\bar g, "∂p/∂z" (its indices: those of p, then of z), "ones" for \\mathbf{1}; functions where the
         formula calls them.
         Indices count from 0, labels, too, but a number as an index from 1: p_1 is the first. An index may be computed,
         x_{c, i+u, n} or x_{i+u}; outside of an array are zeros.
@@ -190,8 +192,8 @@ def _token(element: ET.Element) -> list[_Token]:
     if tag == "mi":
         upright = element.get("mathvariant") == "normal"
         return [_Token("name", "upright d" if upright and text == "d" else {"𝟏": "ones"}.get(text, text))]
-    if tag == "mover" and element[1].text == "ˆ":
-        return [_Token("name", _token(element[0])[0].text + "^")]
+    if tag == "mover" and element[1].text in _ACCENTS:
+        return [_Token("name", _token(element[0])[0].text + _ACCENTS[element[1].text or ""])]
     if tag == "msqrt":
         return [_Token("open", "("), *_tokens(element), _Token("close", ")", power=(_Token("number", "0.5"),))]
     if tag == "mfrac":
