@@ -319,9 +319,6 @@ DIGITS = """
 1-upstroke 07-70-79
 1-upstroke 15~43~60-69
 1-upstroke 05-61-59
-1-upstroke 43-60-59
-1-upstroke 32-60-69
-1-upstroke 42-60-49
 1-foot 23-50-59 29-89
 1-foot 14-50-59 19-99
 1-foot 22-50-59 39-79

@@ -20,7 +20,7 @@ from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
 from digitscope.training import Plan
 
 DIGITS = 10
-NON_DIGITS, VARIANTS = 0.6, 0.2
+NON_DIGITS, VARIANTS = 0.6, 0.12
 """Drawings, as shares of the images."""
 
 
