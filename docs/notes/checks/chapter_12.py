@@ -104,7 +104,7 @@ def bytes_of_a_product_as_printed() -> None:
     once = 4.0 * (6 * 12 + 12 * 9 + 6 * 9)
     holds("12.7", {**script(Q=once, I=2 * 6 * 12 * 9 / once), **sizes})
     brought = 4.0 * 2 * 3**2 * (2 * 4 * 3)
-    holds("12.8", {**script(Q=brought, I=2 * 6 * 12 * 9 / brought, W=3.0), **sizes})
+    holds("12.8", {**script(Q=brought, I=2 * 6 * 12 * 9 / brought, S=3.0), **sizes})
 
 
 # Where a number lies.
