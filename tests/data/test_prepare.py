@@ -121,6 +121,18 @@ def test_small_pictures(side: int, digits: tuple[Array, Array], model: Model) ->
     assert (read(model, pictures) == digits[1]).mean() >= 22 / 24
 
 
+def test_tiny_pictures_that_are_full(digits: tuple[Array, Array]) -> None:
+    """8x8 pixels without a margin: the ink is found, and it is light."""
+    for image in digits[0]:
+        rows, columns = (np.flatnonzero(image.max(axis=1 - axis)) for axis in (0, 1))
+        cut = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        beside = max(0, 20 - cut.shape[1]) // 2
+        full = Image.fromarray(np.pad(cut, ((0, 0), (beside, beside))))
+        tiny = np.asarray(full.resize((8, 8), Image.Resampling.BOX))
+        ink = next(step.image for step in prepare(tiny).steps if step.name == "digit") > 100
+        assert tiny[ink].mean() > tiny[~ink].mean()
+
+
 def test_jpeg_noise_and_a_large_photo(digits: tuple[Array, Array], model: Model, tmp_path: Path) -> None:
     pages = [lit_from_a_side(painted(drawn(image, 1600), (40, 40, 60), 235)) for image in digits[0][:2]]
     for number, page in enumerate(pages):

@@ -16,6 +16,7 @@ FAINTEST = 10 / 255  # contrast, of a range of 1: anything weaker is paper
 _WINDOWS = (0.12, 0.3, 0.7)  # of the picture's longer side: how large a piece of paper must be
 _STEEPEST = 0.3  # slope of a ruling: 17 degrees
 _MOST_LINES = 80  # each way
+_ROOMY = 24  # pixels: a digit fills a smaller picture, and the windows in it are hardly larger than strokes
 _MOST_PARTS = 8  # above one threshold: those with the most ink
 
 _WEIGHTS = {
@@ -164,7 +165,7 @@ def _found(value: Array, dark: bool) -> Iterator[_Found]:
             for part in _parts(some, bright, light, edges, noise):
                 if 1.7 * part.thickest > size and size < sizes[-1]:
                     continue  # perhaps only what is left of a wider stroke
-                score = part.score + _WEIGHTS["widest"] * (size == sizes[-1])
+                score = part.score + _WEIGHTS["widest"] * (size == sizes[-1] and max(value.shape) >= _ROOMY)
                 score += _WEIGHTS[removed] if removed else 0
                 yield _Found(dark, paper, some, bool(removed), part, score)
 
@@ -505,7 +506,7 @@ def _shape(part: Array, box: tuple[slice, slice], picture: tuple[int, ...], thic
         "thickness": -math.log(1 + (thickness / 0.35) ** 8),
         "slender": max(-3.0, 0.5 * math.log(across / along)),
         "inside": math.log(max(0.05, 1 - at_border / (2 * sum(picture)))),
-        "touch": min(2, touched),
+        "touch": min(2, touched) * (max(picture) >= _ROOMY),
     }
 
 
