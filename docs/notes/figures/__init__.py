@@ -18,6 +18,7 @@ from PIL import Image
 
 from digitscope.arrays import Array
 from digitscope.report.style import save_svg, styled
+from digitscope.training.blas import blas_threads
 from docs.notes import NOTES
 
 PICTURES = NOTES / "pictures"
@@ -57,8 +58,8 @@ def drawings() -> list[Drawing]:
 
 
 def svg(drawing: Drawing) -> str:
-    """The figure's file."""
-    with styled():
+    """The figure's file. BLAS has one thread, so that sums are cut alike everywhere, also on a busy machine."""
+    with styled(), blas_threads(1):
         figure = drawing.draw()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figure.svg"
