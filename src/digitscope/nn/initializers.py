@@ -14,12 +14,18 @@ Initializer = Callable[[np.random.Generator, tuple[int, ...], int, int], Array]
 
 
 def zeros(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
-    """All zero: right for biases, and for weights only where nothing has to break the symmetry."""
+    """All zero: right for biases, and for weights only where nothing has to break the symmetry.
+
+    Derivation: docs/notes/07-initialization.md#all-alike-stays-all-alike
+    """
     return np.zeros(shape, np.float32)
 
 
 def uniform(low: float, high: float) -> Initializer:
-    """U(low, high), whatever the layer's size."""
+    """U(low, high), whatever the layer's size.
+
+    Derivation: docs/notes/07-initialization.md#too-loud-from-the-start
+    """
 
     def draw(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
         return rng.uniform(low, high, shape).astype(np.float32)
@@ -28,7 +34,10 @@ def uniform(low: float, high: float) -> Initializer:
 
 
 def normal(deviation: float) -> Initializer:
-    """N(0, deviation²), whatever the layer's size."""
+    """N(0, deviation²), whatever the layer's size.
+
+    Derivation: docs/notes/07-initialization.md#measured-ten-layers-deep
+    """
 
     def draw(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
         return rng.normal(0.0, deviation, shape).astype(np.float32)
@@ -40,6 +49,7 @@ def glorot(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_ou
     """U(-a, a) with a = sqrt(6 / (fan_in + fan_out)): variance 2 / (fan_in + fan_out), for tanh and sigmoid.
 
     Source: Glorot and Bengio 2010, equation 16.
+    Derivation: docs/notes/07-initialization.md#the-way-back
     """
     limit = (6 / (fan_in + fan_out)) ** 0.5
     return rng.uniform(-limit, limit, shape).astype(np.float32)
@@ -49,6 +59,7 @@ def he(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: i
     """N(0, 2 / fan_in), for ReLU, which silences half of its inputs.
 
     Source: He et al. 2015, "Delving deep into rectifiers", equation 10.
+    Derivation: docs/notes/07-initialization.md#half-of-it-is-silenced
     """
     return rng.normal(0.0, (2 / fan_in) ** 0.5, shape).astype(np.float32)
 
@@ -57,5 +68,6 @@ def lecun(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out
     """N(0, 1 / fan_in): outputs as large as inputs.
 
     Source: LeCun et al. 1998, "Efficient BackProp", equation 16.
+    Derivation: docs/notes/07-initialization.md#the-size-of-a-random-sum
     """
     return rng.normal(0.0, (1 / fan_in) ** 0.5, shape).astype(np.float32)

@@ -1,0 +1,164 @@
+"""Chapter 7: the size of the first weights."""
+
+from collections.abc import Callable
+from itertools import pairwise, product
+
+import numpy as np
+import sympy as sp
+
+from digitscope.arrays import Array
+from digitscope.data import load_mnist
+from digitscope.nn import Dense, Network, ReLU, glorot, he, lecun, to_batch, uniform
+from digitscope.nn.initializers import Initializer
+from docs.notes.checks import agree, check, matrices
+from docs.notes.checks.formula import Value, holds
+
+X = np.array([1.0, 2.0, 2.0])
+COINS = np.array(list(product((-0.5, 0.5), repeat=3)))
+"""All draws of three weights, each as likely as the others."""
+WIDE = 1000
+
+
+def mean_square(x: Array) -> float:
+    return float(np.square(x, dtype=np.float64).mean())
+
+
+def drawn(start: Initializer, fan_in: int, fan_out: int) -> float:
+    """The mean square of many weights."""
+    return mean_square(start(np.random.default_rng(7), (1000, 400), fan_in, fan_out))
+
+
+def wide(start: Initializer) -> list[Array]:
+    """What goes into each of four layers with ReLU, and what comes out of the last."""
+    rng = np.random.default_rng(7)
+    inputs = [rng.normal(size=(WIDE, 20))]
+    for _ in range(4):
+        layer = Network(Dense(WIDE, WIDE, rng=rng, weight=start), ReLU()).astype(np.float64)
+        inputs.append(layer.forward(inputs[-1])[0])
+    return inputs
+
+
+@check("7.1", "7.3", by="sympy")
+def a_random_sum_over_all_draws() -> None:
+    """Each weight is +ω or -ω: of the eight sums' squares the mixed terms cancel."""
+    omega, x = sp.Symbol("omega"), sp.symbols("x1:4")
+    total = sum(sum(s * omega * v for s, v in zip(signs, x, strict=True)) ** 2 for signs in product((-1, 1), repeat=3))
+    assert sp.expand(total / 8 - omega**2 * sum(v**2 for v in x)) == 0
+    nu = sum(v**2 for v in x) / sp.Integer(3)
+    assert sp.expand(total / 8 - 3 * omega**2 * nu) == 0
+
+
+@check("7.2", by="numbers")
+def the_eight_sums() -> None:
+    (y,) = matrices("7.2")
+    agree(np.sort(COINS @ X), np.sort(y.ravel()))
+    agree(mean_square(y), 2.25)
+    agree(mean_square(np.maximum(y, 0)), 1.125)
+
+
+@check("7.3", "7.4", by="digitscope")
+def lecun_keeps_the_size() -> None:
+    x = np.random.default_rng(7).normal(size=(WIDE, 50))
+    layer = Dense(WIDE, WIDE, rng=np.random.default_rng(8), weight=lecun).astype(np.float64)
+    weights = mean_square(layer.params["weight"])
+    agree(weights, 1 / WIDE, 0.01 / WIDE)
+    agree(mean_square(layer.forward(x)[0]), WIDE * weights * mean_square(x), 0.03)
+
+
+@check("7.5", by="sympy")
+def a_relu_keeps_half() -> None:
+    """Of a normal and of a uniform distribution; of any that is even, by its two halves."""
+    z = sp.Symbol("z", real=True)
+    for density, end in ((sp.exp(-(z**2) / 2) / sp.sqrt(2 * sp.pi), sp.oo), (sp.Rational(1, 4), 2)):
+        whole = sp.integrate(z**2 * density, (z, -end, end))
+        assert sp.simplify(sp.integrate(z**2 * density, (z, 0, end)) - whole / 2) == 0
+
+
+@check("7.6", "7.7", by="digitscope")
+def he_keeps_the_size() -> None:
+    assert abs(drawn(he, 50, 7) * 50 / 2 - 1) < 0.01
+    for start, factor in ((he, 1.0), (lecun, 0.5)):
+        sizes = [mean_square(x) for x in wide(start)]
+        for before, after in pairwise(sizes):
+            assert abs(after / before / factor - 1) < 0.1
+            assert abs(after / before / (WIDE / 2 * drawn(start, WIDE, WIDE)) - 1) < 0.1
+
+
+def backwards(start: Initializer) -> tuple[Array, int]:
+    """The mean squares of the derivatives before each layer of 600 to 300 to 600, and behind the last."""
+    rng = np.random.default_rng(7)
+    layers = [Network(Dense(i, o, rng=rng, weight=start), ReLU()) for i, o in ((600, 300), (300, 600), (600, 600))]
+    x, walks = rng.normal(size=(600, 20)), []
+    for layer in layers:
+        x, walk = layer.astype(np.float64).forward(x)
+        walks.append(walk)
+    dy = rng.normal(size=x.shape)
+    sizes = [mean_square(dy)]
+    for walk in reversed(walks):
+        dy = walk(dy)[0]
+        sizes.append(mean_square(dy))
+    return np.array(sizes[::-1]), 300
+
+
+@check("7.8", by="digitscope")
+def the_way_back() -> None:
+    sizes, _ = backwards(he)
+    for l, (d, o) in enumerate(((600, 300), (300, 600), (600, 600))):  # noqa: E741
+        assert abs(sizes[l] / (o / 2 * (2 / d) * sizes[l + 1]) - 1) < 0.15
+    assert abs(sizes[0] / sizes[-1] - 600 / 600) < 0.3  # all factors O/D together: the last width over the first
+
+
+@check("7.9", "7.11", by="digitscope")
+def glorot_is_digitscopes() -> None:
+    assert abs(drawn(glorot, 50, 30) * 80 / 2 - 1) < 0.01
+    weights = glorot(np.random.default_rng(7), (1000, 400), 50, 30)
+    limit = np.sqrt(6 / 80)
+    assert 0.9999 * limit < np.abs(weights).max() <= limit * (1 + 1e-6)
+
+
+@check("7.10", "7.11", by="sympy")
+def a_uniform_distribution() -> None:
+    w, a, d, o = sp.symbols("w a D O", positive=True)
+    square = sp.integrate(w**2, (w, -a, a)) / (2 * a)
+    assert sp.simplify(square - a**2 / 3) == 0
+    assert sp.simplify(square.subs(a, sp.sqrt(6 / (d + o))) - 2 / (d + o)) == 0
+
+
+@check("7.12", by="digitscope")
+def the_seed_is_loud() -> None:
+    """Over many units, which one seed has not; biases left away."""
+    x = to_batch(load_mnist()[0][0][:10_000])
+    agree(mean_square(x), 0.112, 2e-3)
+    layer = Dense(784, 2000, rng=np.random.default_rng(7), weight=uniform(-0.5, 0.5))
+    assert abs(mean_square(layer.forward(x[:, :200])[0]) / 7.32 - 1) < 0.05
+
+
+@check("7.1", "7.2", "7.3", "7.4", "7.5", by="printed")
+def sums_as_printed() -> None:
+    sums = COINS @ X
+    mean: Callable[[Array], float] = lambda values: float(np.mean(values))  # noqa: E731
+    holds("7.1", {"𝔼": mean, "y": sums[None], "ω": 0.5, "x": X})
+    holds("7.2", {"y": np.sort(sums)[None]})
+    two: dict[str, Value] = {"x": 0.0, "y": 1.0}
+    holds("7.3", {"ν": np.array([mean_square(X), mean_square(sums)]), "D": 3.0, "ω": 0.5, **two})
+    holds("7.4", {"ω": drawn(lecun, 50, 7) ** 0.5, "D": 50.0}, tolerance=2e-4)
+    holds("7.5", {"𝔼": mean, "z": sums})
+
+
+@check("7.6", "7.7", "7.8", "7.9", by="printed")
+def layers_as_printed() -> None:
+    sizes = np.array([mean_square(x) for x in wide(he)])
+    omega = drawn(he, WIDE, WIDE) ** 0.5
+    holds("7.6", {"ν": sizes, "D": float(WIDE), "ω": omega}, tolerance=0.1, sizes={"l": 4})
+    holds("7.7", {"ω": drawn(he, 50, 7) ** 0.5, "D": 50.0}, tolerance=4e-4)
+    back, width = backwards(he)
+    holds("7.8", {"ν'": back[:2], "O": float(width), "ω": (2 / 600) ** 0.5}, tolerance=0.15, sizes={"l": 1})
+    holds("7.9", {"ω": drawn(glorot, 50, 30) ** 0.5, "D": 50.0, "O": 30.0}, tolerance=2e-4)
+
+
+@check("7.10", "7.11", "7.12", by="printed")
+def uniform_as_printed() -> None:
+    holds("7.10", {"ω": drawn(uniform(-0.5, 0.5), 1, 1) ** 0.5, "a": 0.5}, tolerance=3e-4)
+    limit = float(np.abs(glorot(np.random.default_rng(7), (1000, 400), 50, 30)).max())
+    holds("7.11", {"a": limit, "D": 50.0, "O": 30.0}, tolerance=1e-4)
+    holds("7.12", {"ν": np.array([0.0, 784 / 12 * 0.112]), "y": 1.0}, tolerance=1e-3)
