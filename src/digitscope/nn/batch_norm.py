@@ -25,6 +25,7 @@ class BatchNorm(Layer):
 
     Shapes: x (C, ..., N) -> y like x; scale, shift, m, v (C,). Raises: ShapeError where x has not C channels.
     Source: Ioffe and Szegedy 2015; measured statistics ("precise"): Wu and Johnson 2021, section 3.
+    Derivation: docs/notes/09-normalization.md
     """
 
     def __init__(self, channels: int, eps: float = 1e-5) -> None:

@@ -21,6 +21,7 @@ class Dropout(Layer):
 
     Shapes: any, y like x. Raises: ShapeError for training without an rng.
     Source: Srivastava et al. 2014; scaled while training, as in its section 10.
+    Derivation: docs/notes/09-normalization.md#dropout-unreliable-on-purpose
     """
 
     def __init__(self, rate: float) -> None:

@@ -19,6 +19,7 @@ class Residual(Network):
 
     Shapes: any, y like x. Raises: ShapeError where f(x) has another shape than x.
     Source: He et al. 2015, "Deep residual learning", section 3.2.
+    Derivation: docs/notes/09-normalization.md#a-way-past-the-layers
     """
 
     def forward(
