@@ -128,7 +128,15 @@ class _Renderer(RendererHTML):
         return self.render(_with_figures(section.tokens), _OPTIONS, {})
 
     def math_inline(self, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
-        return self._math.convert_with_local_state(tokens[i].content, displaystyle=False)
+        formula = self._mathml(tokens[i].content, display=False)
+        behind = _sticks(tokens, i + 1)
+        # A line may end behind <math>, and would begin with the comma.
+        return f'<span class="glued">{formula}{escape(behind)}</span>' if behind else formula
+
+    def _mathml(self, latex: str, *, display: bool) -> str:
+        formula = self._math.convert_with_local_state(latex, displaystyle=display)
+        # Chromium makes a bracket large, as \big) asks, in a row only, and not where it has an index or a power.
+        return re.sub(r"(<m(?:sub|sup|subsup)>)(<mo minsize[^>]*>[^<]*</mo>)", r"\1<mrow>\2</mrow>", formula)
 
     def fence(self, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
         token = tokens[i]
@@ -141,7 +149,7 @@ class _Renderer(RendererHTML):
         return f'<pre class="{kind}"><code>{body}</code></pre>\n'
 
     def _display(self, equation: Equation) -> str:
-        formula = self._math.convert_with_local_state(equation.latex, displaystyle=True)
+        formula = self._mathml(equation.latex, display=True)
         if equation.number is None:
             return f'<div class="equation"><div>{formula}</div></div>\n'
         how = self._checked.get(equation.number)
@@ -151,7 +159,7 @@ class _Renderer(RendererHTML):
         return f'<div class="equation" id="{anchor}"><div>{formula}</div>{number}</div>\n'
 
     def text(self, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
-        text = _REFERENCE.sub(self._refer, escape(tokens[i].content, quote=False))
+        text = _REFERENCE.sub(self._refer, escape(tokens[i].content[len(_sticks(tokens, i)) :], quote=False))
         return re.sub(r"(?<=\d) (?=%)", "\u00a0", text)
 
     def _refer(self, found: re.Match[str]) -> str:
@@ -196,6 +204,14 @@ class _Renderer(RendererHTML):
         words = self.renderInline(caption.children[1:-1], options, env)
         words = re.sub(r"^Figure (?:<a [^>]*>)?([\d.]+\d)(?:</a>)?\.", r"<b>Figure \1.</b>", words)
         return f"<figure{anchor}>\n{inline_svg(path)}\n<figcaption>{words}</figcaption>\n</figure>\n"
+
+
+def _sticks(tokens: Sequence[Token], i: int) -> str:
+    """The punctuation with which a text begins right behind a formula."""
+    if not 0 < i < len(tokens) or tokens[i].type != "text" or tokens[i - 1].type != "math_inline":
+        return ""
+    found = re.match(r"[^\w\s(\[]+", tokens[i].content)
+    return found[0] if found else ""
 
 
 def _figure_number(caption: str) -> str | None:

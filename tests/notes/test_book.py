@@ -48,6 +48,16 @@ def test_every_equation_is_numbered_and_named_by_its_checks(page: str) -> None:
                 assert f'href="#eq-{equation.number}" title="Checked by' in page
 
 
+def test_no_line_begins_with_the_comma_behind_a_formula(page: str) -> None:
+    assert not re.search(r"</math>[,.;:!?)]", re.sub(r'<span class="glued">.*?</span>', "", page))
+    assert re.search(r'<span class="glued"><math>.{,200}</math>,</span> ', page)
+
+
+def test_a_large_bracket_with_a_power_stands_in_a_row(page: str) -> None:
+    assert "<msup><mrow><mo minsize" in page
+    assert "<msup><mo minsize" not in page
+
+
 def test_what_a_derivative_is() -> None:
     assert Equation(r"\frac{\partial L}{\partial z} = p - q", "1.1").is_derivative
     assert Equation(r"\begin{aligned}\mathrm{d}W &= \mathrm{d}Y X^\top\end{aligned}", "1.2").is_derivative
