@@ -233,7 +233,7 @@ def rounding_as_printed() -> None:
     functions: dict[str, Value] = {"fl": rounded}
     for x, y in RNG.uniform(0.5, 1, (20, 2)).astype(np.float32).astype(np.float64):
         error = rounded(x + y) / (x + y) - 1
-        holds("12.13", {**script(E=2.0**-24), **functions, "x": float(x), "y": float(y), "ξ": error}, tolerance=1e-15)
+        holds("12.13", {**script(E=2.0**-24), **functions, "x": float(x), "y": float(y), "ι": error}, tolerance=1e-15)
     holds("12.14", functions, tolerance=1e-15)
     positive = RNG.uniform(0, 1, 1 << 12).astype(np.float32)
     exact = float(positive.astype(np.float64).sum())
