@@ -52,8 +52,8 @@ def holds(
     """Asserts that equation `number`, computed with these numbers, holds for all its free indices.
 
     values: by the symbols' names, "z" with one axis for each index; "dz" for \\mathrm{d}z, "W1" for W^{(1)},
-        "g^" for \\hat g, "g_" for \\bar g, "∂p/∂z" (its indices: those of p, then of z), "ones" for \\mathbf{1}; functions where the
-        formula calls them.
+        "g^" for \\hat g, "g_" for \\bar g, "∂p/∂z" (its indices: those of p, then of z), "ones" for \\mathbf{1};
+        functions where the formula calls them.
         Indices count from 0, labels, too, but a number as an index from 1: p_1 is the first. An index may be computed,
         x_{c, i+u, n} or x_{i+u}; outside of an array are zeros.
     sizes: how far an index goes that stands alone in no array.
