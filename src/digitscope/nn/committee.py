@@ -25,7 +25,7 @@ class Committee(Network):
 
     Shapes: x what the members take -> y (classes, N)
     Raises: ShapeError for a committee of none, and where members differ in their classes.
-    Source: Hansen and Salamon 1990.
+    Source: Hansen and Salamon 1990. Derivation: docs/notes/10-regularization.md#asking-several
     """
 
     def __init__(self, *members: Layer) -> None:
@@ -70,6 +70,7 @@ class ShiftAverage(Layer):
     Shapes: x (D, N), the columns being images of height x width -> y (classes, N)
     Raises: ShapeError where x has not height x width numbers, and for no shifts.
     Source: Krizhevsky, Sutskever and Hinton 2012, section 4.1.
+    Derivation: docs/notes/10-regularization.md#asking-several
     """
 
     def __init__(self, network: Layer, height: int, width: int, shifts: Sequence[Sequence[int]]) -> None:
