@@ -28,6 +28,9 @@ from docs.notes import NOTES, chapters
 APPENDICES = ("symbols", "bibliography")
 """What stands behind the chapters, docs/notes/NAME.md."""
 
+LONG = 16
+"""Lines of code from which on a printed page may end within them."""
+
 TAG = re.compile(r"\\tag\{([^}]*)\}")
 _REFERENCE = re.compile(r"\((\d+\.\d+)\)|([Ff]igures?|[Cc]hapters?) (\d+(?:\.\d+)?)(?![\d.]*\d)")
 
@@ -146,6 +149,8 @@ class _Renderer(RendererHTML):
         lexer = get_lexer_by_name(language or "text")
         body = highlight(token.content, lexer, HtmlFormatter(nowrap=True))
         kind = "output" if language == "text" else "quote" if name else "code"
+        if kind == "code" and token.content.count("\n") >= LONG:
+            kind += " long"
         return f'<pre class="{kind}"><code>{body}</code></pre>\n'
 
     def _display(self, equation: Equation) -> str:

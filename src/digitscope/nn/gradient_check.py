@@ -39,7 +39,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What check_gradients found. str() of it is a table."""
+    """What check_gradients found. str() of it is a table.
+
+    Derivation: docs/notes/05-backpropagation.md#is-it-right
+    """
 
     comparisons: tuple[Comparison, ...]
     tolerance: float = TOLERANCE

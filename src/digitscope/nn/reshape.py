@@ -18,6 +18,7 @@ class Reshape(Layer):
     dx: dy in x's shape
 
     Shapes: x (..., N) -> y (*shape, N). Raises: ShapeError where the numbers do not fill the shape.
+    Derivation: docs/notes/01-pictures.md#a-picture-is-a-list-of-numbers
     """
 
     def __init__(self, *shape: int) -> None:
@@ -46,6 +47,7 @@ class Flatten(Layer):
     dx: dy in x's shape
 
     Shapes: x (..., N) -> y (D, N), D the product of all axes but the last.
+    Derivation: docs/notes/01-pictures.md#a-picture-is-a-list-of-numbers
     """
 
     def forward(
