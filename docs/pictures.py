@@ -23,7 +23,8 @@ from digitscope.data.drawings import NON_DIGITS, VARIANTS, Digits
 from digitscope.data.photos import KINDS, Photo, photograph_digit, photograph_numbers
 from digitscope.files import write_whole
 from digitscope.model import Model
-from digitscope.report import confident_mistakes, learning_curves, save_svg
+from digitscope.reader import read_numbers
+from digitscope.report import confident_mistakes, learning_curves, reading_figure, save_svg
 from digitscope.report.style import FAINT, INK_MASK, MUTED, SMALL, add_canvas, new_figure, styled
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -61,6 +62,7 @@ def main() -> None:
     sheet = drawings(images, labels)
     sheet.savefig(PICTURES / "drawings.png", dpi=144, facecolor="white", metadata={"Software": None})
     write_whole(PICTURES / "photos.png", few_colours(photos(images)))
+    write_whole(PICTURES / "reading.png", few_colours(reading(images)))
     if len(sys.argv) > 1:
         run = Path(sys.argv[1])
         with (run / "history.csv").open(newline="") as file:
@@ -155,6 +157,17 @@ def photos(images: Array) -> Figure:
             axes.text(place * (wide + gap), top + 12, name, fontsize=SMALL)
             show(axes, photo, (place * (wide + gap), top + head), (wide, high))
     return figure
+
+
+def reading(images: Array) -> Figure:
+    """A generated photo of two numbers, and what `digitscope read` says of it."""
+    rng = np.random.default_rng(2205)
+    lines = np.split(images[-2000:][rng.integers(2000, size=12)], 2)
+    photo = photograph_numbers(lines, rng, kind="lined", side=900)
+    found = read_numbers(photo.pixels, Model.load())
+    marks = [(digit.label, digit.confidence, digit.box) for line in found.lines for digit in line.digits]
+    heading = ", ".join(f"{line.text} ({line.confidence:.1%})" for line in found.lines)
+    return reading_figure([(heading, "digitscope read photo.png --show read.png", photo.pixels, marks)])
 
 
 def show(axes: Axes, photo: Photo, corner: tuple[float, float], room: tuple[float, float]) -> None:

@@ -184,3 +184,8 @@ class TestReadNumbers:
         small = replace(model, image_shape=(8, 8))
         with pytest.raises(ModelError, match="10 digits, 28x28; got 10 classes, 8x8"):
             read_numbers(in_colour(np.zeros((9, 9))), small)
+
+
+def test_noise_has_no_digits() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    assert read_numbers(noise, Model.load()).lines == ()

@@ -30,6 +30,8 @@ Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels of the picture."""
 
 CLASSES = 10
+LEAST_SURE = 0.55
+"""The geometric mean of a reading's confidence over its digits. In noise and textures it is less: nothing is read."""
 SURE = 0.8
 """A reading this probable is not compared with those under other assumptions about ink and paper."""
 
@@ -143,7 +145,9 @@ def read_numbers(picture: NDArray[np.uint8], model: Model, *, threads: int = 1) 
         best = max(best, (score * _worth(reading), reading), key=lambda pair: pair[0])
         if sure:
             break
-    return best[1]
+    reading = best[1]
+    digits = sum(len(line.digits) for line in reading.lines)
+    return reading if reading.confidence > LEAST_SURE**digits else Reading((), 1.0)
 
 
 def _worth(reading: Reading) -> float:

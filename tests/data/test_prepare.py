@@ -12,7 +12,7 @@ from scipy.ndimage import center_of_mass, distance_transform_edt, gaussian_filte
 
 from digitscope.arrays import Array
 from digitscope.data import DataSet, prepare
-from digitscope.data.ink import find_ink, find_inks, find_ruling, ink_axis, relative_light, remove_ruling, stroke_width
+from digitscope.data.ink import find_ink, find_ruling, ink_axis, relative_light, remove_ruling, stroke_width
 from digitscope.data.normalize import centre, cut_out, enlarge, fit_box, large_stroke_width, set_width
 from digitscope.errors import NoInkError
 from digitscope.model import Model
@@ -178,24 +178,6 @@ def test_each_step_is_told(digits: tuple[Array, Array]) -> None:
     assert preparation.image.shape == (28, 28)
 
 
-def test_a_judge_has_a_say_in_what_the_digit_is() -> None:
-    page = np.full((200, 200), 230)
-    page[50:130, 90:98] = page[50:58, 60:98] = 20  # a 7
-    page[60:140, 150:156] = 20  # a bar
-    asked: list[Array] = []
-
-    def wants_the_bar(images: Array) -> Array:
-        asked.extend(images)
-        columns: Array = (images.max(axis=1) > 0).sum(axis=1)
-        return -100.0 * columns
-
-    seven, bar = prepare(page), prepare(page, judge=wants_the_bar)
-    assert len(asked) >= 2
-    np.testing.assert_array_equal(seven.image, asked[0])
-    assert (bar.image.max(axis=0) > 0).sum() < 6
-    assert (seven.image.max(axis=0) > 0).sum() > 8
-
-
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (1, 3000), (300, 400)])
 def test_no_ink(size: tuple[int, int], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
@@ -250,14 +232,6 @@ class TestInk:
             found = find_ink(value)
             assert found is not None
             assert found.digit[120, column]
-
-    def test_candidates_differ(self) -> None:
-        value = np.ones((200, 200))
-        value[60:140, 80:90] = 0
-        value[40:160, 150:158] = 0.5
-        inks = find_inks(value, 5)
-        assert [bool(ink.digit[100, 85]) for ink in inks[:2]] in ([True, False], [False, True])
-        assert [ink.score for ink in inks] == sorted((ink.score for ink in inks), reverse=True)
 
     def test_what_is_near_belongs_to_the_digit_and_a_speck_does_not(self) -> None:
         value = np.ones((200, 200))

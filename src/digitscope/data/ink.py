@@ -62,8 +62,6 @@ class Ink:
     """What belongs to the digit, as bool."""
     level: float
     """The contrast of a full stroke of the digit."""
-    score: float
-    """How much it looks like a digit among all that was found: a difference of 1 means e times as likely."""
 
     @property
     def coverage(self) -> Array:
@@ -111,29 +109,20 @@ def along(rgb: Array, axis: Array) -> Array:
 
 
 def find_ink(value: Array) -> Ink | None:
-    """The ink of the one digit in the picture, or None where there is none: the first of `find_inks`. (H, W), 0 to 1"""
-    return next(iter(find_inks(value, 1)), None)
-
-
-def find_inks(value: Array, most: int) -> list[Ink]:
-    """What may be the ink of the one digit in the picture, the likeliest first, no two nearly alike.
+    """The ink of the one digit in the picture, or None where there is none.
 
     Dark and light ink are tried, and three sizes of the pieces of paper between strokes. Each gives a contrast, the
-    contrast parts, and each part a likeness to a digit.
+    contrast parts, and each part a likeness to a digit; the likeliest is the digit.
 
     Shapes: (H, W), 0 to 1
     """
     found = [each for dark in (True, False) for each in _found(value, dark)]
-    found.sort(key=lambda each: each.score, reverse=True)
-    inks: list[Ink] = []
-    for each in found[: 4 * most]:
-        ink, digit = _grow(each.contrast, each.part)
-        if all((digit & other.digit).sum() < 0.85 * (digit | other.digit).sum() for other in inks):
-            paper = 1 - each.paper if each.dark else each.paper
-            inks.append(Ink(each.dark, paper, each.contrast, each.ruled, ink, digit, each.part.level, each.score))
-        if len(inks) == most:
-            break
-    return inks
+    if not found:
+        return None
+    best = max(found, key=lambda each: each.score)
+    ink, digit = _grow(best.contrast, best.part)
+    paper = 1 - best.paper if best.dark else best.paper
+    return Ink(best.dark, paper, best.contrast, best.ruled, ink, digit, best.part.level)
 
 
 @dataclass(frozen=True, eq=False)

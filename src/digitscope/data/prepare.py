@@ -1,6 +1,5 @@
 """From a picture of one digit to an image as MNIST has them, each step shown."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,16 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitscope.arrays import Array
-from digitscope.data.ink import Ink, along, find_inks, ink_axis
+from digitscope.data.ink import Ink, along, find_ink, ink_axis
 from digitscope.data.normalize import centre, cut_out, enlarge, fit_box, large_stroke_width, set_width
 from digitscope.data.pictures import as_bytes, picture_from_array, read_picture, shrink
 from digitscope.errors import NoInkError
 
 WORKING = 320  # pixels of the longer side in which ink is looked for
 SMALL = 0.2  # of the longer side: a digit no larger than that is looked at again, enlarged
-CANDIDATES = 5  # parts of a picture that a judge is asked about
-SURE = 6.0  # nats: what is so much less likely than the likeliest is not asked about
-ENOUGH = 3.0  # nats of evidence: more counts no more, so a fine bar does not outdo a fair digit
 WIDTHS = (1.8, 3.6)  # pixels: MNIST's strokes, from its 10th to its 90th percentile
 
 
@@ -39,45 +35,28 @@ class Preparation:
     """(28, 28), 0 paper to 255 ink."""
 
 
-Judge = Callable[[NDArray[np.uint8]], Array]
-"""How much each of some images, (N, 28, 28), looks like a digit: the evidence in nats, (N,)"""
-
-
-def prepare(picture: str | Path | Array, *, judge: Judge | None = None) -> Preparation:
+def prepare(picture: str | Path | Array) -> Preparation:
     """Finds the digit in a picture, a file or an array, and brings it into MNIST's form.
-
-    Where more than one thing in the picture may be the digit, and a judge is given, such as a model's evidence, it has
-    a say in which.
 
     Raises: PictureError where the file or the array is no picture, NoInkError where nothing is written on it.
     """
     named = isinstance(picture, str | Path)
     whole = read_picture(Path(picture)) if isinstance(picture, str | Path) else picture_from_array(picture)
     colours = shrink(whole, WORKING)
-    value, inks = _look(colours, CANDIDATES if judge else 1)
-    if not inks:
+    value, found = _look(colours)
+    if found is None:
         raise NoInkError(
             f"{picture if named else 'The picture'} shows no ink: nothing stands out from its paper. "
             "Write larger or darker, or give the part with the digit."
         )
-    first = Step("picture", f"As it came, upright, {whole.shape[1]} by {whole.shape[0]} pixels.", colours)
-    prepared = [_prepare(first, value, ink, whole) for ink in inks if ink.score > inks[0].score - SURE]
-    if judge is None or len(prepared) == 1:
-        return prepared[0]
-    evidence = judge(np.stack([each.image for each in prepared]))
-    return prepared[int(np.argmax([ink.score + min(e, ENOUGH) for ink, e in zip(inks, evidence, strict=False)]))]
-
-
-def _prepare(first: Step, value: Array, found: Ink, whole: NDArray[np.uint8]) -> Preparation:
-    """What becomes of the picture if this is the digit's ink."""
-    steps = [first]
+    steps = [Step("picture", f"As it came, upright, {whole.shape[1]} by {whole.shape[0]} pixels.", colours)]
     near = _around(found.digit, whole)
     if near is not None:
         closer = shrink(near, WORKING)
-        value_there, there = _look(closer, 1)
-        if there:
+        value_there, there = _look(closer)
+        if there is not None:
             steps.append(Step("closer", "The digit is small, so its surroundings are looked at again, larger.", closer))
-            value, found = value_there, there[0]
+            value, found = value_there, there
     digit = cut_out(found.coverage)
     drawing = enlarge(digit)
     now = large_stroke_width(drawing)
@@ -95,10 +74,10 @@ def _prepare(first: Step, value: Array, found: Ink, whole: NDArray[np.uint8]) ->
     return Preparation(tuple(steps), image)
 
 
-def _look(colours: NDArray[np.uint8], most: int) -> tuple[Array, list[Ink]]:
+def _look(colours: NDArray[np.uint8]) -> tuple[Array, Ink | None]:
     rgb = colours.astype(np.float32) / 255
     value = along(rgb, ink_axis(rgb))
-    return value, find_inks(value, most)
+    return value, find_ink(value)
 
 
 def _around(digit: Array, whole: NDArray[np.uint8]) -> NDArray[np.uint8] | None:

@@ -1,0 +1,134 @@
+"""How pictures of digits are read: single ones, whole numbers, and what is no digit.
+
+    uv run python -m benchmarks.pictures FOLDER --sheet failures.png
+
+FOLDER/single/DIGIT/SOURCE_*.* are pictures of one digit, FOLDER/multi/NUMBER_*.* of a number, FOLDER/notdigit/*.* of
+anything else; each is left out where there is none. SOURCE, up to the last underscore, is where a picture comes from.
+Accuracies are given over pictures and as the mean over sources. A digit that is refused counts as wrong.
+
+    uv run --extra bench python -m benchmarks.pictures --uci
+
+reads the 8x8 digits that come with scikit-learn (Optical Recognition of Handwritten Digits, Alpaydin and Kaynak 1998),
+as pictures.
+"""
+
+import argparse
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from digitscope.data import prepare, read_picture
+from digitscope.errors import NoInkError
+from digitscope.model import Answer, Model
+from digitscope.reader import read_numbers
+
+TILE, COLUMNS = 150, 6  # pixels, pictures in a row of the sheet
+
+
+def read_one(model: Model, picture: Any, refuse: float) -> tuple[Answer | None, float]:
+    """What is read, None where nothing is written; and the seconds."""
+    began = time.perf_counter()
+    try:
+        answer = model.answers(prepare(picture).image[None], refuse=refuse)[0]
+    except NoInkError:
+        answer = None
+    return answer, time.perf_counter() - began
+
+
+def area_under_roc(positive: list[float], negative: list[float]) -> float:
+    """The probability that a digit has more evidence than what is none, ties counting half."""
+    p, n = np.array(positive)[:, None], np.array(negative)
+    return float((p > n).mean() + (p == n).mean() / 2)
+
+
+def by_source(right: dict[str, list[bool]]) -> str:
+    everything = [r for each in right.values() for r in each]
+    mean = float(np.mean([np.mean(each) for each in right.values()]))
+    return f"{100 * np.mean(everything):.1f} % of {len(everything)}, mean over {len(right)} sources {100 * mean:.1f} %"
+
+
+def contact_sheet(failures: list[tuple[Path, str]]) -> Image.Image:
+    rows = -(-len(failures) // COLUMNS)
+    sheet = Image.new("RGB", (COLUMNS * (TILE + 10), max(1, rows) * (TILE + 30)), "white")
+    pen = ImageDraw.Draw(sheet)
+    for place, (path, text) in enumerate(failures):
+        x, y = (TILE + 10) * (place % COLUMNS), (TILE + 30) * (place // COLUMNS)
+        picture = Image.fromarray(np.ascontiguousarray(read_picture(path)))
+        picture.thumbnail((TILE, TILE))
+        sheet.paste(picture, (x, y))
+        pen.text((x, y + TILE + 2), text, fill="black")
+    return sheet
+
+
+def measure(folder: Path, model: Model, refuse: float) -> list[tuple[Path, str]]:
+    failures: list[tuple[Path, str]] = []
+    right: dict[str, list[bool]] = defaultdict(list)
+    digits, others, seconds, refused = [], [], [], 0
+    for path in sorted(folder.glob("single/[0-9]/*")):
+        answer, took = read_one(model, path, refuse)
+        seconds.append(took)
+        digits.append(answer.evidence if answer else -np.inf)
+        is_digit = answer is not None and answer.is_digit
+        refused += not is_digit
+        read = str(answer.digit) if answer and is_digit else "no digit"
+        right[path.stem.rpartition("_")[0]].append(read == path.parent.name)
+        if read != path.parent.name:
+            failures.append((path, f"{path.parent.name}: {read}"))
+    if right:
+        print(f"single digits: {by_source(right)}; {refused} refused")
+        print(f"seconds a picture: median {np.median(seconds):.3f}, longest {max(seconds[1:] or seconds):.3f}")
+    numbers: dict[str, list[bool]] = defaultdict(list)
+    for path in sorted(folder.glob("multi/*")):
+        number, _, source = path.stem.partition("_")
+        read = " ".join(line.text for line in read_numbers(read_picture(path), model).lines)
+        numbers[source.rpartition("_")[0]].append(read == number)
+        if read != number:
+            failures.append((path, f"{number}: {read}"))
+    if numbers:
+        print(f"whole numbers: {by_source(numbers)}")
+    for path in sorted(folder.glob("notdigit/*")):
+        answer, _ = read_one(model, path, refuse)
+        others.append(answer.evidence if answer else -np.inf)
+        if answer and answer.is_digit:
+            failures.append((path, f"no digit: {answer.digit} ({answer.probability:.0%})"))
+    if others:
+        accepted = sum(text.startswith("no digit:") for _, text in failures)
+        print(f"no digits: {len(others) - accepted} of {len(others)} refused")
+        if digits:
+            print(f"area under the ROC curve, digit against no digit: {area_under_roc(digits, others):.4f}")
+    return failures
+
+
+def uci(model: Model, refuse: float) -> None:
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    answers = [read_one(model, image / 16, refuse)[0] for image in found.images]
+    read = [answer.digit if answer else -1 for answer in answers]
+    refused = sum(answer is None or not answer.is_digit for answer in answers)
+    print(f"8x8 digits: {100 * np.mean(np.array(read) == found.target):.1f} % of {len(read)} read, {refused} refused")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--model", default="reader")
+    parser.add_argument("--refuse", type=float, default=0.01)
+    parser.add_argument("--sheet", type=Path, help="a picture of all failures, to look at")
+    parser.add_argument("--uci", action="store_true")
+    options = parser.parse_args()
+    model = Model.load(options.model)
+    if options.folder is not None:
+        failures = measure(options.folder, model, options.refuse)
+        if options.sheet is not None and failures:
+            contact_sheet(failures).save(options.sheet)
+    if options.uci:
+        uci(model, options.refuse)
+
+
+if __name__ == "__main__":
+    main()
