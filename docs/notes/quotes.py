@@ -34,17 +34,20 @@ def source(name: str) -> str:
     path, inner = _find_module(name)
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
-    node: ast.AST = ast.parse(text)
+    within: ast.Module | ast.stmt = ast.parse(text)
     for part in inner:
-        if part == "__doc__":
-            node = node.body[0]  # type: ignore[attr-defined]
-            continue
-        node = _find(node, part, name)
-    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])  # type: ignore[attr-defined]
-    return dedent("\n".join(lines[first - 1 : node.end_lineno]))  # type: ignore[attr-defined]
+        within = _first_of(within) if part == "__doc__" else _find(within, part, name)
+    assert isinstance(within, ast.stmt), f"{name}: name something in the module"
+    first = min([within.lineno, *(d.lineno for d in getattr(within, "decorator_list", []))])
+    return dedent("\n".join(lines[first - 1 : within.end_lineno]))
 
 
-def _find(node: ast.AST, part: str, name: str) -> ast.AST:
+def _first_of(node: ast.Module | ast.stmt) -> ast.stmt:
+    assert isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+    return node.body[0]
+
+
+def _find(node: ast.AST, part: str, name: str) -> ast.stmt:
     for inner in ast.walk(node):
         if inner is node:
             continue

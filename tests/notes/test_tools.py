@@ -92,6 +92,9 @@ def test_a_figure_that_moved_or_says_something_else_is_noticed() -> None:
 def test_differences_and_agreement() -> None:
     x = np.array([[1.0, 2.0], [3.0, 4.0]])
     agree(differences(lambda x: float((x**3).sum()), x), 3 * x**2)
+    agree(differences(np.sin, x, np.array([[1.0, -2.0], [0.5, 0.0]])), np.array([[1.0, -2.0], [0.5, 0.0]]) * np.cos(x))
+    with pytest.raises(AssertionError, match=r"dy has the shape \(\), the function's value \(2, 2\)"):
+        differences(np.sin, x)
     with pytest.raises(AssertionError, match="they differ by"):
         agree(differences(lambda x: float((x**3).sum()), x), 3 * x**2 + 1e-5)
     with pytest.raises(AssertionError, match="shapes differ"):

@@ -93,19 +93,28 @@ def matrices(number: str) -> list[Array]:
     raise LookupError(f"There is no equation ({number}).")
 
 
-def differences(function: Callable[[Array], float], x: Array, width: float = 1e-5) -> Array:
-    """The derivative of a number with respect to every entry of x, by central differences; of x's shape.
+def differences(
+    function: Callable[[Array], Array | float], x: Array, dy: Array | float = 1.0, *, width: float = 1e-5
+) -> Array:
+    """The derivative of sum(dy f(x)) with respect to every entry of x, by central differences; of x's shape.
 
+    dy has f(x)'s shape; it is 1 where f(x) is a number, whose own derivative this is then.
     (f(x + h) - f(x - h)) / 2h   errs by h² f'''/6 and by rounding over h: about 1e-10 in float64.
     """
+
+    def along(x: Array) -> float:
+        y = np.asarray(function(x))
+        assert y.shape == np.shape(dy), f"dy has the shape {np.shape(dy)}, the function's value {y.shape}"
+        return float((dy * y).sum())
+
     x = np.array(x, dtype=np.float64)
     result = np.zeros_like(x)
     for i in range(x.size):
         kept = x.flat[i]
         x.flat[i] = kept + width
-        above = function(x)
+        above = along(x)
         x.flat[i] = kept - width
-        result.flat[i] = (above - function(x)) / (2 * width)
+        result.flat[i] = (above - along(x)) / (2 * width)
         x.flat[i] = kept
     return result
 

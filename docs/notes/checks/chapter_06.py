@@ -68,9 +68,12 @@ def taylor_leaves_a_third_power() -> None:
     def loss(first: Array) -> float:
         return loss_at(np.concatenate([first, W[4:]]))
 
+    def slopes(first: Array) -> Array:
+        return differences(loss, first, width=1e-3)
+
     w = W[:4]
     g = differences(loss, w)
-    h = np.array([differences(lambda w, i=i: float(differences(loss, w, 1e-3)[i]), w, 1e-3) for i in range(4)])  # type: ignore[misc]
+    h = np.array([differences(slopes, w, unit, width=1e-3) for unit in np.eye(4)])
     step = RNG.normal(size=4)
     errors = []
     for size in (0.2, 0.1):
@@ -368,7 +371,10 @@ def noise_as_printed() -> None:
     means = np.array([each[list(some)].mean(axis=0) for some in combinations(range(n), size)])
     common: dict[str, Value] = {"N": float(n), "B": float(size), "σ": float(scatter)}
     holds("6.8", {"𝔼": 1.0, "g^": means.mean(axis=0), "g": each, **common})
-    root_mean_square = lambda d: float(np.sqrt((d**2).sum(axis=1).mean()))  # noqa: E731
+
+    def root_mean_square(d: Array) -> float:
+        return float(np.sqrt((d**2).sum(axis=1).mean()))
+
     holds("6.9", {"𝔼": root_mean_square, "g^": means, "g": g, **common})
     variance = 0.0
     for _ in range(200):
@@ -410,7 +416,10 @@ def momentum_as_printed() -> None:
     u = walk(Momentum(momentum=rho, nesterov=True), rate, 6)
     v = np.array([heavy_ball(CURVATURE * u[: t + 1], rho) for t in range(6)])
     places = u + rate * rho * np.concatenate([np.zeros((1, 2)), v])
-    slope = lambda w: CURVATURE * w  # noqa: E731
+
+    def slope(w: Array) -> Array:
+        return CURVATURE * w
+
     holds("6.19", {"v": v, "w": places, "g": slope, **common}, sizes={"t": 6})
     holds("6.20", {"u": u, "v": v, "g": slope, **common}, sizes={"t": 6})
 

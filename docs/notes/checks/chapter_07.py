@@ -1,6 +1,5 @@
 """Chapter 7: the size of the first weights."""
 
-from collections.abc import Callable
 from itertools import pairwise, product
 
 import numpy as np
@@ -103,8 +102,8 @@ def backwards(start: Initializer) -> tuple[Array, int]:
 @check("7.8", by="digitscope")
 def the_way_back() -> None:
     sizes, _ = backwards(he)
-    for l, (d, o) in enumerate(((600, 300), (300, 600), (600, 600))):  # noqa: E741
-        assert abs(sizes[l] / (o / 2 * (2 / d) * sizes[l + 1]) - 1) < 0.15
+    for (before, after), (d, o) in zip(pairwise(sizes), ((600, 300), (300, 600), (600, 600)), strict=True):
+        assert abs(before / (o / 2 * (2 / d) * after) - 1) < 0.15
     assert abs(sizes[0] / sizes[-1] - 600 / 600) < 0.3  # all factors O/D together: the last width over the first
 
 
@@ -135,8 +134,10 @@ def the_seed_is_loud() -> None:
 
 @check("7.1", "7.2", "7.3", "7.4", "7.5", by="printed")
 def sums_as_printed() -> None:
+    def mean(values: Array) -> float:
+        return float(np.mean(values))
+
     sums = COINS @ X
-    mean: Callable[[Array], float] = lambda values: float(np.mean(values))  # noqa: E731
     holds("7.1", {"𝔼": mean, "y": sums[None], "ω": 0.5, "x": X})
     holds("7.2", {"y": np.sort(sums)[None]})
     two: dict[str, Value] = {"x": 0.0, "y": 1.0}

@@ -1,5 +1,6 @@
 """Chapter 8: correlation, windows, pooling, receptive fields."""
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -97,10 +98,9 @@ def one_dimension_by_differences() -> None:
     _, m, numbers = matrices("8.3")
     for x, w, dy in ((X1, W1, DY1), (numbers[:, 0], m[0, :3], np.array([1.0, 0, -1]))):
         dw, db, dx = by_index(x, w, dy)
-        agree(differences(lambda w, x=x, dy=dy: float(dy @ correlation(x, w)), w), dw)  # type: ignore[misc]
-        agree(differences(lambda x, w=w, dy=dy: float(dy @ correlation(x, w)), x), dx)  # type: ignore[misc]
-        bias = differences(lambda b, x=x, w=w, dy=dy: float(dy @ correlation(x, w, b[0])), np.zeros(1))  # type: ignore[misc]
-        agree(bias, np.array([db]))
+        agree(differences(partial(correlation, x), w, dy), dw)
+        agree(differences(partial(correlation, w=w), x, dy), dx)
+        agree(differences(partial(correlation, x, w), np.zeros(()), dy), db)
         agree(matrix(w, len(x)).T @ dy, dx)
     printed_dw, printed_dx = matrices("8.8")
     agree(dw, printed_dw[:, 0])
@@ -219,9 +219,9 @@ def a_layer_by_differences() -> None:
         layer, x, dy = case(numbers)
         weight, b, s, p = layer.params["weight"], layer.params["bias"], layer.stride, layer.padding
         dw, db, dx = picture_derivatives(x, weight, dy, s, p)
-        agree(differences(lambda v: float((dy * pictures(x, v, b, s, p)).sum()), weight), dw)  # noqa: B023
-        agree(differences(lambda v: float((dy * pictures(x, weight, v, s, p)).sum()), b).ravel(), db)  # noqa: B023
-        agree(differences(lambda v: float((dy * pictures(v, weight, b, s, p)).sum()), x), dx)  # noqa: B023
+        agree(differences(partial(pictures, x, b=b, s=s, p=p), weight, dy), dw)
+        agree(differences(partial(pictures, x, weight, s=s, p=p), b, dy).ravel(), db)
+        agree(differences(partial(pictures, weight=weight, b=b, s=s, p=p), x, dy), dx)
 
 
 @check("8.11", "8.12", "8.13", by="digitscope")
@@ -281,10 +281,10 @@ def one_product_symbolically() -> None:
 @check("8.16", by="differences")
 def one_product_by_differences() -> None:
     weight, columns, dy = RNG.normal(size=(2, 4)), RNG.normal(size=(4, 6)), RNG.normal(size=(2, 6))
-    agree(differences(lambda w: float((dy * (w @ columns)).sum()), weight), dy @ columns.T)
-    agree(differences(lambda x: float((dy * (weight @ x)).sum()), columns), weight.T @ dy)
+    agree(differences(lambda w: w @ columns, weight, dy), dy @ columns.T)
+    agree(differences(lambda x: weight @ x, columns, dy), weight.T @ dy)
     ones = np.ones((6, 1))
-    agree(differences(lambda b: float((dy * (b @ ones.T)).sum()), np.zeros((2, 1))), dy @ ones)
+    agree(differences(lambda b: b @ ones.T, np.zeros((2, 1)), dy), dy @ ones)
 
 
 @check("8.16", "8.17", "8.18", by="digitscope")
@@ -319,7 +319,7 @@ def the_products_derivatives_are_digitscopes() -> None:
 def the_rows_by_differences() -> None:
     xs, dys = RNG.normal(size=(3, 4, 2)), RNG.normal(size=(3, 2, 2))
     dw = sum(d @ x.T for d, x in zip(dys, xs, strict=True))
-    agree(differences(lambda w: float((dys * (w @ xs)).sum()), RNG.normal(size=(2, 4))), dw)
+    agree(differences(lambda w: w @ xs, RNG.normal(size=(2, 4)), dys), dw)
 
 
 POOLS = ((2, 2, 4, 5), (3, 2, 7, 5), (2, 1, 3, 4))  # size, stride, height, width
@@ -399,13 +399,13 @@ def pooling_by_differences() -> None:
     for k, s, h, w in POOLS:
         x = RNG.normal(size=(h, w))
         dy = RNG.normal(size=(places(h, k, s, 0), places(w, k, s, 0)))
-        largest = differences(lambda x: float((dy * pooled(x, k, s, "max")).sum()), x)  # noqa: B023
+        largest = differences(partial(pooled, k=k, s=s, how="max"), x, dy)
         agree(largest, np.einsum("ij,ijhw->hw", dy, winners(x, k, s)))
-        mean = differences(lambda x: float((dy * pooled(x, k, s, "mean")).sum()), x)  # noqa: B023
+        mean = differences(partial(pooled, k=k, s=s, how="mean"), x, dy)
         agree(mean, mean_back(dy, (h, w), k, s))
     agree(differences(lambda x: float(0.7 * x.sum() / x.size), x), np.full(x.shape, 0.7 / x.size))
     image, _, dsmall = matrices("8.25")
-    slopes = differences(lambda x: float((dsmall * pooled(x, 2, 2, "max")).sum()), image)
+    slopes = differences(partial(pooled, k=2, s=2, how="max"), image, dsmall)
     agree(slopes, matrices("8.26")[0])
 
 

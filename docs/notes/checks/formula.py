@@ -331,18 +331,16 @@ class _Parser:
             truths: list[Node] = []
             while self.ahead("relation"):
                 relation, right = RELATIONS[self.take().text], self.sum()
-                truths.append(lambda env, how=relation, a=node, b=right: how(a(env), b(env)))  # type: ignore[misc]
+                truths.append(_combine(relation, node, right))
                 node = right
             assert truths, "[ ] without a statement"
-            node = lambda env: np.prod([np.asarray(t(env), dtype=np.float64) for t in truths], axis=0)  # noqa: E731
+            node = _all(truths)
         closed = self.take()
         assert closed.kind == "close", f"not closed before {closed.text}"
         if opened.text == "⌊":
-            whole = node
-            node = lambda env: np.floor(whole(env))  # noqa: E731
+            node = _apply(np.floor, node)
         if opened.text == "‖":
-            inside = node
-            node = lambda env: float(np.linalg.norm(np.ravel(inside(env))))  # noqa: E731
+            node = _apply(lambda value: float(np.linalg.norm(np.ravel(value))), node)
         return _power(node, closed, self)
 
     def _call(self, function: Callable[..., "Array | float"]) -> Node:
@@ -369,7 +367,7 @@ class _Parser:
         places: list[Node] = []
         for index in token.index:
             if len(index) == 1 and index[0].kind == "number":  # 1, 2, ...: the first has the place 0
-                places.append(lambda env, at=int(index[0].text) - 1: float(at))  # type: ignore[misc]
+                places.append(_constant(int(index[0].text) - 1))
             else:
                 places.append(self._inner(index))
 
@@ -389,8 +387,7 @@ class _Parser:
 
 def _power(node: Node, token: _Token, parser: _Parser) -> Node:
     if token.transposed:
-        inner = node
-        node = lambda env: np.asarray(inner(env)).T  # noqa: E731
+        node = _apply(np.transpose, node)
     if token.power:
         base, exponent = node, parser._inner(token.power)
         return lambda env: base(env) ** exponent(env)
@@ -406,9 +403,22 @@ def _add(left: Node, sign: int, right: Node) -> Node:
     return lambda env: left(env) + sign * right(env)
 
 
+def _constant(value: float) -> Node:
+    return lambda env: float(value)
+
+
+def _apply(how: Callable[..., "Array | float"], inner: Node) -> Node:
+    return lambda env: how(inner(env))
+
+
+def _all(truths: list[Node]) -> Node:
+    """1 where all of them hold, 0 elsewhere."""
+    return lambda env: np.prod([np.asarray(truth(env), dtype=np.float64) for truth in truths], axis=0)
+
+
 def _combine(how: Callable[..., "Array | float"], left: Node, right: Node) -> Node:
     return lambda env: how(left(env), right(env))
 
 
 def _times(a: "Array | float", b: "Array | float") -> "Array | float":
-    return a @ b if np.ndim(a) == np.ndim(b) == 2 else a * b  # type: ignore[operator]
+    return np.asarray(a) @ np.asarray(b) if np.ndim(a) == np.ndim(b) == 2 else a * b
