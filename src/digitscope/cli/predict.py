@@ -1,19 +1,20 @@
 """digitscope predict."""
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from digitscope.cli.options import finite, json_option, model_and_files
+from digitscope.cli.options import finite, json_option
+from digitscope.cli.pictures import Read, model_and_pictures, read_each
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from digitscope.model import Answer
 
-MOST_SHOWN = 50
-"""Files whose steps one picture can show: more would be higher than a PNG may be."""
+
+NOTHING = "nothing stands out from the paper"
 
 
 @click.command(short_help="Read the digit in each picture.")
@@ -55,73 +56,49 @@ def predict(
       digitscope predict model.safetensors *.png --json
     """
     from digitscope.data import prepare
-    from digitscope.errors import DigitscopeError, NoInkError
+    from digitscope.errors import NoInkError
     from digitscope.model import Model
 
-    model, files = model_and_files(arguments)
-    if not files:
-        raise click.UsageError("predict expects pictures; got only a model. Name one FILE or more after it.", context)
-    if show is not None:
-        _check_show(show, len(files))
+    model, files = model_and_pictures(arguments, show, context)
     loaded = Model.load(model)
-    answers: list[dict[str, Any]] = []
-    shown = []
-    failed = False
-    for path in files:
+
+    def read(path: Path) -> Read:
         try:
             preparation = prepare(path)
-            (answer,) = loaded.answers(preparation.image[None], refuse=refuse)
         except NoInkError:
-            text = "no digit (nothing stands out from the paper)"
-            answers.append({"file": str(path), "digit": None, "reason": text[10:-1]})
-        except DigitscopeError as error:
-            click.echo(f"Error: {error}", err=True)
-            failed = True
-            continue
-        else:
-            text = _in_words(answer, refuse)
-            answers.append(
-                {
-                    "file": str(path),
-                    "digit": answer.digit if answer.is_digit else None,
-                    "reason": None if answer.is_digit else text[10:-1],
-                    "probability": answer.probability,
-                    "plausible": list(answer.plausible),
-                    "evidence": answer.evidence,
-                    "probabilities": answer.probabilities.tolist(),
-                }
-            )
-            if show is not None:
-                steps = [(step.name, step.sentence, step.image) for step in preparation.steps]
-                shown.append((f"{path.name}: {text}", steps))
-        if not as_json:
-            click.echo(f"{path}: {text}")
-    if as_json:
-        click.echo(json.dumps(answers))
-    if show is not None and shown:
-        from digitscope.files import write_whole
-        from digitscope.report import steps_figure, to_png
+            return {"file": str(path), "digit": None, "reason": NOTHING}, f"{path}: no digit ({NOTHING})", None
+        (answer,) = loaded.answers(preparation.image[None], refuse=refuse)
+        reason = None if answer.is_digit else _why_not(answer, refuse)
+        text = _in_words(answer) if reason is None else f"no digit ({reason})"
+        steps = [(step.name, step.sentence, step.image) for step in preparation.steps]
+        return _as_json(path, answer, reason), f"{path}: {text}", (f"{path.name}: {text}", steps)
 
-        write_whole(show, to_png(steps_figure(shown)))
-    if failed:
-        sys.exit(2)
+    read_each(files, read, as_json=as_json, show=show, draw=_draw)
 
 
-def _in_words(answer: "Answer", refuse: float) -> str:
-    if not answer.is_digit:
-        usual = f"{100 * (1 - refuse):.4g}% of digits have {answer.least_evidence:.1f}"
-        return f"no digit (its evidence is {answer.evidence:.1f}; {usual})"
+def _draw(shown: list[Any]) -> "Figure":
+    from digitscope.report import steps_figure
+
+    return steps_figure(shown)
+
+
+def _as_json(path: Path, answer: "Answer", reason: str | None) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "digit": None if reason else answer.digit,
+        "reason": reason,
+        "probability": answer.probability,
+        "plausible": list(answer.plausible),
+        "evidence": answer.evidence,
+        "probabilities": answer.probabilities.tolist(),
+    }
+
+
+def _why_not(answer: "Answer", refuse: float) -> str:
+    usual = f"{100 * (1 - refuse):.4g}% of digits have {answer.least_evidence:.1f}"
+    return f"its evidence is {answer.evidence:.1f}; {usual}"
+
+
+def _in_words(answer: "Answer") -> str:
     others = "".join(f", or {k} ({answer.probabilities[k]:.1%})" for k in answer.plausible[1:])
     return f"{answer.digit} ({answer.probability:.1%}){others}"
-
-
-def _check_show(path: Path, files: int) -> None:
-    """Raises: DataError where the steps cannot be written there."""
-    from digitscope.errors import DataError
-
-    if path.suffix.lower() != ".png":
-        raise DataError(f"{path}: --show expects a name that ends with .png, such as steps.png.")
-    if path.exists():
-        raise DataError(f"{path} exists already. Choose another --show, or delete it.")
-    if files > MOST_SHOWN:
-        raise DataError(f"--show expects {MOST_SHOWN} files at most; got {files}. Name fewer.")

@@ -1,19 +1,18 @@
 """digitscope read."""
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from digitscope.cli.options import json_option, model_and_files
+from digitscope.cli.options import json_option
+from digitscope.cli.pictures import Read, model_and_pictures, read_each
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from digitscope.reader import Reading
 
-MOST_SHOWN = 50
-"""Files that one picture can show: more would be higher than a PNG may be."""
 SHOWN_SIDE = 1600
 """Pixels of the longer side with which a picture is shown."""
 
@@ -48,52 +47,37 @@ def read(context: click.Context, arguments: tuple[Path, ...], show: Path | None,
       digitscope read *.png --json
     """
     from digitscope.data import read_picture
-    from digitscope.errors import DigitscopeError
     from digitscope.model import Model
     from digitscope.reader import read_numbers
 
-    model, files = model_and_files(arguments)
-    if not files:
-        raise click.UsageError("read expects pictures; got only a model. Name one FILE or more after it.", context)
-    if show is not None:
-        _check_show(show, len(files))
+    model, files = model_and_pictures(arguments, show, context)
     loaded = Model.load(model)
-    answers: list[dict[str, Any]] = []
-    shown = []
-    failed = False
-    for path in files:
-        try:
-            picture = read_picture(path)
-            reading = read_numbers(picture, loaded)
-        except DigitscopeError as error:
-            click.echo(f"Error: {error}", err=True)
-            failed = True
-            continue
-        answers.append({"file": str(path), **_as_json(reading)})
-        if not as_json:
-            _echo(path, reading)
-        if show is not None:
-            shown.append(_marked(path, picture, reading))
-    if as_json:
-        click.echo(json.dumps(answers))
-    if show is not None and shown:
-        from digitscope.files import write_whole
-        from digitscope.report import reading_figure, to_png
 
-        write_whole(show, to_png(reading_figure(shown)))
-    if failed:
-        sys.exit(2)
+    def read_file(path: Path) -> Read:
+        picture = read_picture(path)
+        reading = read_numbers(picture, loaded)
+        return {"file": str(path), **_as_json(reading)}, _in_words(path, reading), _marked(path, picture, reading)
+
+    read_each(files, read_file, as_json=as_json, show=show, draw=_draw)
 
 
-def _echo(path: Path, reading: "Reading") -> None:
+def _draw(shown: list[Any]) -> "Figure":
+    from digitscope.report import reading_figure
+
+    return reading_figure(shown)
+
+
+def _in_words(path: Path, reading: "Reading") -> str:
     from digitscope.report.reading import SURE
 
     if not reading.lines:
-        click.echo(f"{path}: no digits")
+        return f"{path}: no digits"
+    lines = []
     for line in reading.lines:
         unsure = [f"{digit.label} {digit.confidence:.0%}" for digit in line.digits if digit.confidence < SURE]
         more = f"; unsure: {', '.join(unsure)}" if unsure else ""
-        click.echo(f"{path}: {line.text} ({line.confidence:.1%}{more})")
+        lines.append(f"{path}: {line.text} ({line.confidence:.1%}{more})")
+    return "\n".join(lines)
 
 
 def _as_json(reading: "Reading") -> dict[str, Any]:
@@ -128,15 +112,3 @@ def _marked(path: Path, picture: Any, reading: "Reading") -> Any:
     text = " / ".join(line.text for line in reading.lines)
     heading = f"{text} ({reading.confidence:.1%})" if text else "no digits"
     return heading, path.name, small, marks
-
-
-def _check_show(path: Path, files: int) -> None:
-    """Raises: DataError where the picture cannot be written there."""
-    from digitscope.errors import DataError
-
-    if path.suffix.lower() != ".png":
-        raise DataError(f"{path}: --show expects a name that ends with .png, such as read.png.")
-    if path.exists():
-        raise DataError(f"{path} exists already. Choose another --show, or delete it.")
-    if files > MOST_SHOWN:
-        raise DataError(f"--show expects {MOST_SHOWN} files at most; got {files}. Name fewer.")

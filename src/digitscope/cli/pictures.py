@@ -1,0 +1,83 @@
+"""What the verbs share that read files of pictures: each file by itself, and one picture of what came of them all."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digitscope.cli.options import model_and_files
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_SHOWN = 50
+"""Files that one picture can show: more would be higher than a PNG may be."""
+
+Read = tuple[dict[str, Any], str, Any]
+"""Of one file: what --json prints, what a person reads, and what --show draws (None for nothing)."""
+
+
+def model_and_pictures(
+    arguments: tuple[Path, ...], show: Path | None, context: click.Context
+) -> tuple[Path, tuple[Path, ...]]:
+    """The model and the files that the arguments name.
+
+    Raises: click.UsageError where there is no file, DataError where --show cannot be written.
+    """
+    from digitscope.errors import DataError
+
+    model, files = model_and_files(arguments)
+    if not files:
+        raise click.UsageError(
+            f"{context.info_name} expects pictures; got only a model. Name one FILE or more after it.", context
+        )
+    if show is not None:
+        if show.suffix.lower() != ".png":
+            raise DataError(f"{show}: --show expects a name that ends with .png, such as {context.info_name}.png.")
+        if show.exists():
+            raise DataError(f"{show} exists already. Choose another --show, or delete it.")
+        if len(files) > MOST_SHOWN:
+            raise DataError(f"--show expects {MOST_SHOWN} files at most; got {len(files)}. Name fewer.")
+    return model, files
+
+
+def read_each(
+    files: Sequence[Path],
+    read: Callable[[Path], Read],
+    *,
+    as_json: bool,
+    show: Path | None,
+    draw: Callable[[list[Any]], "Figure"],
+) -> None:
+    """Reads one file after the other and tells what came of it. One that cannot be read is named, the others are still
+    read, and the exit status is 2.
+
+    draw makes the figure for `show` of what `read` gave for it.
+    """
+    from digitscope.errors import DigitscopeError
+
+    answers, shown, failed = [], [], False
+    for path in files:
+        try:
+            answer, text, drawn = read(path)
+        except DigitscopeError as error:
+            click.echo(f"Error: {error}", err=True)
+            failed = True
+            continue
+        answers.append(answer)
+        if not as_json:
+            click.echo(text)
+        if drawn is not None:
+            shown.append(drawn)
+    if as_json:
+        click.echo(json.dumps(answers))
+    if show is not None and shown:
+        from digitscope.files import write_whole
+        from digitscope.report import to_png
+
+        write_whole(show, to_png(draw(shown)))
+    if failed:
+        sys.exit(2)
