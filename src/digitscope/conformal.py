@@ -52,5 +52,5 @@ def _least(scores: Array, share: float) -> float:
     """s_k, k = floor(share (n + 1)), the first being s_1; without a bound where k is 0."""
     if not 0 <= share < 1:
         raise DigitscopeError(f"The share of digits that may be refused is expected from 0 to below 1; got {share}.")
-    k = math.floor(share * (len(scores) + 1) + 1e-9)
+    k = math.floor(share * (len(scores) + 1) + 1e-9)  # 0.29 * 100 is 28.999999999999996
     return float(scores[k - 1]) if k else -math.inf

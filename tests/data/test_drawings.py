@@ -10,7 +10,7 @@ from digitscope.data import DataSet, drawings, figures
 from digitscope.data.drawings import NON_DIGITS, VARIANTS, Digits, Kind, non_digits, variants
 from digitscope.data.hand import SPACING, WIDTHS, bend, curve_matrix, draw, in_form, ink, pen_width, scrawl
 from digitscope.data.hand import figures as read_figures
-from digitscope.data.normalize import BOX, FINE, SIDE, large_stroke_width
+from digitscope.data.normalize import BOX, FINE, SIDE, stroke_width
 from digitscope.errors import DataError, ShapeError
 from digitscope.model import Model
 
@@ -175,17 +175,14 @@ def test_the_pen_is_as_wide_as_it_says(width: float) -> None:
     drawing = ink(lines, width, np.random.default_rng(0))
     rows, columns = np.nonzero(drawing)
     assert max(np.ptp(rows), np.ptp(columns)) + 1 == pytest.approx(BOX * FINE, abs=6)
-    assert large_stroke_width(drawing / 255) == pytest.approx(width, rel=0.15)
+    assert stroke_width(drawing / 255) == pytest.approx(width, rel=0.15)
 
 
 def test_pens_are_about_as_wide_as_mnists_and_thinner_for_many_strokes() -> None:
     def widths(rows: str) -> Array:
         rng = np.random.default_rng(0)
         return np.array(
-            [
-                large_stroke_width(ink(scrawl(figure, rng), pen_width(rng), rng) / 255)
-                for figure in read_figures(rows) * 40
-            ]
+            [stroke_width(ink(scrawl(figure, rng), pen_width(rng), rng) / 255) for figure in read_figures(rows) * 40]
         )
 
     letters = widths("L 10-19-89\nV 00-49-90\nC 82~50~13~06~39~88")

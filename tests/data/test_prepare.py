@@ -12,8 +12,8 @@ from scipy.ndimage import center_of_mass, distance_transform_edt, gaussian_filte
 
 from digitscope.arrays import Array
 from digitscope.data import DataSet, prepare
-from digitscope.data.ink import find_ink, find_ruling, ink_axis, relative_light, remove_ruling, stroke_width
-from digitscope.data.normalize import centre, cut_out, enlarge, fit_box, large_stroke_width, set_width
+from digitscope.data.ink import find_ink, find_ruling, ink_axis, relative_light, remove_ruling
+from digitscope.data.normalize import centre, cut_out, enlarge, fit_box, set_width, stroke_width
 from digitscope.errors import NoInkError
 from digitscope.model import Model
 
@@ -199,9 +199,9 @@ class TestInk:
 
     def test_the_width_of_a_bar(self) -> None:
         for width in (4, 8, 20):
-            ink = np.zeros((60, 600), bool)
-            ink[20 : 20 + width, 5:-5] = True
-            assert stroke_width(ink, distance_transform_edt(ink)) == pytest.approx(width, rel=0.05)
+            drawing = np.zeros((60, 600))
+            drawing[20 : 20 + width, 5:-5] = 1
+            assert stroke_width(drawing, fine=1) == pytest.approx(width, rel=0.05)
 
     def test_a_line_across_goes_and_ink_stays(self) -> None:
         contrast = np.zeros((100, 120))
@@ -272,7 +272,7 @@ class TestNormalize:
     def test_strokes_get_the_width_that_is_wanted(self, wanted: float) -> None:
         ring = np.hypot(*(np.indices((200, 200)) - 99.5))
         drawing = np.clip(100 - ring, 0, 1) * np.clip(ring - 74, 0, 1)
-        now = large_stroke_width(drawing)
+        now = stroke_width(drawing)
         assert now == pytest.approx(2.5, abs=0.1)
         changed = enlarge(cut_out(set_width(drawing, now, wanted)))
-        assert large_stroke_width(changed) == pytest.approx(wanted, abs=0.15)
+        assert stroke_width(changed) == pytest.approx(wanted, abs=0.15)

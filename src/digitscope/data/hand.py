@@ -23,7 +23,7 @@ SPACING = 0.07
 WIDTHS = (1.3, 4.5)  # pixels of MNIST: the thinnest pen and the thickest
 MIDDLE_WIDTH, SPREAD = 2.45, 0.22
 """A pen's width is exp(N(log 2.45, 0.22)) pixels. MNIST's strokes have 1.7 to 3.6 from the 5th percentile to the 95th,
-2.4 in the middle (the first 600 training images, by `normalize.large_stroke_width`)."""
+2.4 in the middle (the first 600 training images, by `normalize.stroke_width`)."""
 MOST_INK = 0.45
 """Of the box: whoever draws a figure of many strokes takes a thinner pen."""
 

@@ -140,13 +140,13 @@ class _Found:
 def _found(value: Array, dark: bool) -> Iterator[_Found]:
     """All parts of ink that is darker, or else lighter, than its paper."""
     bright = 1 - value if dark else value
-    edges = _range_around(bright)
+    edges = range_around(bright)
     sizes = [max(3, round(w * max(value.shape))) for w in _WINDOWS]
     contrasts = []
     for size, paper in [(math.inf, smooth_paper(bright)), *((size, opened_paper(bright, size)) for size in sizes)]:
         light = relative_light(paper) if dark else np.ones_like(paper)
         contrast = contrast_to(paper, bright) / light
-        noise = noise_level(bright) if size == math.inf else 1.4826 * _median(contrast[contrast > 0])
+        noise = noise_level(bright) if size == math.inf else 1.4826 * median_or_zero(contrast[contrast > 0])
         contrasts.append((size, paper, light, contrast, noise))
     lines = find_ruling(contrasts[1][3])  # in the smallest window lines stand alone
     for size, paper, light, contrast, noise in contrasts:
@@ -223,7 +223,8 @@ def opened_paper(bright: Array, window: int) -> Array:
     return paper
 
 
-def _median(values: Array) -> float:
+def median_or_zero(values: Array) -> float:
+    """The median, 0 where there are no values."""
     return float(np.median(values)) if values.size else 0.0
 
 
@@ -405,7 +406,7 @@ def _running(values: Array) -> Array:
     return np.stack([np.interp(np.arange(width), middles, level) for level in levels])
 
 
-def _range_around(bright: Array) -> Array:
+def range_around(bright: Array) -> Array:
     """How much the picture changes around each pixel, within about a hundredth of its side."""
     from scipy.ndimage import maximum_filter, minimum_filter
 
@@ -533,17 +534,6 @@ def _surrounded(bright: Array, box: tuple[slice, slice], half: float) -> float:
         frame = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])
         shares.append(float((frame < half).mean()))
     return 0.2 + 0.8 * min(shares)
-
-
-def stroke_width(ink: Array, depth: Array) -> float:
-    """The mean width of the strokes, in pixels.
-
-    Across a stroke of width w the distance to its edge, counted from the middle of a pixel to the middle of the first
-    outside, has the mean w/4 + 1/2.
-
-    Shapes: ink (H, W) bool, depth (H, W) that distance
-    """
-    return 4 * float(depth[ink].mean()) - 2
 
 
 def _grow(contrast: Array, part: _Part) -> tuple[Array, Array]:

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitscope.arrays import Array
-from digitscope.data.ink import stroke_width
 
 SIDE = 28  # pixels of an image
 BOX = 20  # pixels of the digit in it
 FINE = 10  # pixels of a large drawing for one of MNIST's
 LARGE = BOX * FINE
+WIDTHS = (1.8, 3.6)  # pixels of an image: MNIST's strokes, from its 10th to its 90th percentile
 
 
 def cut_out(coverage: Array) -> Array:
@@ -40,12 +40,18 @@ def _resize(digit: Array, side: int) -> Array:
     return np.asarray(image)
 
 
-def large_stroke_width(drawing: Array) -> float:
-    """The mean width of a large drawing's strokes, in pixels of MNIST."""
+def stroke_width(drawing: Array, *, fine: float = FINE) -> float:
+    """The mean width of a drawing's strokes in pixels of MNIST, of which each is `fine` of the drawing's; 0 for none.
+
+    Across a stroke of width w the distance to its edge, counted from the middle of a pixel to the middle of the first
+    outside, has the mean w/4 + 1/2.
+    """
     from scipy.ndimage import distance_transform_edt
 
     ink = np.pad(drawing > 0.5, 1)
-    return stroke_width(ink, distance_transform_edt(ink)) / FINE if ink.any() else 0.0
+    if not ink.any():
+        return 0.0
+    return (4 * float(distance_transform_edt(ink)[ink].mean()) - 2) / fine
 
 
 def set_width(drawing: Array, now: float, wanted: float, *, fine: float = FINE) -> Array:

@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 
 from digitscope.arrays import Array
 from digitscope.data.ink import Ink, along, find_ink, ink_axis
-from digitscope.data.normalize import centre, cut_out, enlarge, fit_box, large_stroke_width, set_width
+from digitscope.data.normalize import WIDTHS, centre, cut_out, enlarge, fit_box, set_width, stroke_width
 from digitscope.data.pictures import as_bytes, picture_from_array, read_picture, shrink
 from digitscope.errors import NoInkError
 
 WORKING = 320  # pixels of the longer side in which ink is looked for
 SMALL = 0.2  # of the longer side: a digit no larger than that is looked at again, enlarged
-WIDTHS = (1.8, 3.6)  # pixels: MNIST's strokes, from its 10th to its 90th percentile
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +58,7 @@ def prepare(picture: str | Path | Array) -> Preparation:
             value, found = value_there, there
     digit = cut_out(found.coverage)
     drawing = enlarge(digit)
-    now = large_stroke_width(drawing)
+    now = stroke_width(drawing)
     wanted = float(np.clip(now, *WIDTHS))
     if wanted != now:
         drawing = digit = set_width(drawing, now, wanted)
