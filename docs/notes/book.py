@@ -29,7 +29,7 @@ APPENDICES = ("symbols", "bibliography")
 """What stands behind the chapters, docs/notes/NAME.md."""
 
 LONG = 16
-"""Lines of code from which on a printed page may end within them."""
+"""Lines of code from which on a printed page may end within them. Else pages before them are half empty."""
 
 TAG = re.compile(r"\\tag\{([^}]*)\}")
 _REFERENCE = re.compile(r"\((\d+\.\d+)\)|([Ff]igures?|[Cc]hapters?) (\d+(?:\.\d+)?)(?![\d.]*\d)")
@@ -76,7 +76,7 @@ def _equation(content: str) -> Equation:
 
 
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark").enable("table")
+    parser = MarkdownIt("commonmark", {"typographer": True}).enable(["table", "smartquotes"])
     parser.use(dollarmath_plugin, allow_labels=False, allow_space=False)
     return parser.use(anchors_plugin, max_level=4)
 
@@ -139,7 +139,10 @@ class _Renderer(RendererHTML):
     def _mathml(self, latex: str, *, display: bool) -> str:
         formula = self._math.convert_with_local_state(latex, displaystyle=display)
         # Chromium makes a bracket large, as \big) asks, in a row only, and not where it has an index or a power.
-        return re.sub(r"(<m(?:sub|sup|subsup)>)(<mo minsize[^>]*>[^<]*</mo>)", r"\1<mrow>\2</mrow>", formula)
+        formula = re.sub(r"(<m(?:sub|sup|subsup)>)(<mo minsize[^>]*>[^<]*</mo>)", r"\1<mrow>\2</mrow>", formula)
+        # The sign is high by itself, and higher still as a power: it would float above its letter, or on it.
+        prime = r'<mpadded voffset="-0.3em"><mspace width="0.12em"></mspace>\1</mpadded>'
+        return re.sub("(<mo>[′″‴]</mo>)", prime, formula)
 
     def fence(self, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
         token = tokens[i]
@@ -149,7 +152,11 @@ class _Renderer(RendererHTML):
         lexer = get_lexer_by_name(language or "text")
         body = highlight(token.content, lexer, HtmlFormatter(nowrap=True))
         kind = "output" if language == "text" else "quote" if name else "code"
-        if kind == "code" and token.content.count("\n") >= LONG:
+        if kind == "quote":
+            # The source's lines are longer than a printed one: what is left over stands below, further in.
+            lines = zip(body.splitlines(), token.content.splitlines(), strict=True)
+            body = "".join(f'<span class="line" style="--in:{_indent(text)}">{line}\n</span>' for line, text in lines)
+        if kind != "output" and token.content.count("\n") >= LONG:
             kind += " long"
         return f'<pre class="{kind}"><code>{body}</code></pre>\n'
 
@@ -209,6 +216,10 @@ class _Renderer(RendererHTML):
         words = self.renderInline(caption.children[1:-1], options, env)
         words = re.sub(r"^Figure (?:<a [^>]*>)?([\d.]+\d)(?:</a>)?\.", r"<b>Figure \1.</b>", words)
         return f"<figure{anchor}>\n{inline_svg(path)}\n<figcaption>{words}</figcaption>\n</figure>\n"
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _sticks(tokens: Sequence[Token], i: int) -> str:

@@ -58,6 +58,26 @@ def test_a_large_bracket_with_a_power_stands_in_a_row(page: str) -> None:
     assert "<msup><mo minsize" not in page
 
 
+def test_a_prime_is_not_raised_twice(page: str) -> None:
+    assert "<mo>′</mo></mpadded>" in page
+    assert not re.search(r"(?<!</mspace>)<mo>[′″‴]</mo>", page)
+
+
+def test_quotes_are_curly_in_the_text_and_straight_in_code(page: str) -> None:
+    code, text = (" ".join(re.findall(p, page, re.DOTALL)) for p in (r"<pre\b.*?</pre>", r"<p>.*?</p>"))
+    assert "“" in text
+    assert "’" in text
+    assert not re.search("[“”‘’]", code)
+    assert not re.search("['\"]", re.sub(r"<(code|math)\b.*?</\1>|<[^>]*>", "", text, flags=re.DOTALL))
+
+
+def test_each_line_of_quoted_code_knows_how_far_in_it_begins(page: str) -> None:
+    lines = re.findall(r'<span class="line" style="--in:(\d+)">(.*?)\n</span>', page)
+    assert len(lines) > 100
+    for indent, line in lines:
+        assert re.match(" *", re.sub("<[^>]*>", "", line))[0] == " " * int(indent)  # type: ignore[index]
+
+
 def test_what_a_derivative_is() -> None:
     assert Equation(r"\frac{\partial L}{\partial z} = p - q", "1.1").is_derivative
     assert Equation(r"\begin{aligned}\mathrm{d}W &= \mathrm{d}Y X^\top\end{aligned}", "1.2").is_derivative
@@ -75,7 +95,7 @@ def test_the_pdf_has_an_outline_contents_with_pages_and_links(tmp_path: Path) ->
     links = [a.get_object() for p in reader.pages for a in p.get("/Annots", [])]
     inside = {str(link["/Dest"]).lstrip("/") for link in links if "/Dest" in link}
     assert inside <= {name.lstrip("/") for name in reader.named_destinations}
-    contents = " ".join(page.extract_text() for page in reader.pages[1:4])
+    contents = " ".join(" ".join(page.extract_text() for page in reader.pages[1:4]).split())
     for path in chapters():
         title = read_section(path).title
         destination = reader.get_destination_page_number(reader.named_destinations[f"/{path.stem}"])
