@@ -43,8 +43,8 @@ def committee(z: Array) -> Array:
 def back_to_members(z: Array) -> Array:
     """(10.15), as it stands."""
     p = shares(z)
-    omega = p / p.sum(axis=1, keepdims=True) * DY
-    dz: Array = omega - p * omega.sum(axis=0) + p / M * DY.sum()
+    dp = DY / p.sum(axis=1, keepdims=True)
+    dz: Array = p * (dp - (p * dp).sum(axis=0)) + p / M * DY.sum()
     return dz
 
 
@@ -146,9 +146,9 @@ def places_are_digitscopes() -> None:
 @check("10.7", by="digitscope")
 def reading_between_is_digitscopes() -> None:
     four = np.array([[[0, 100], [40, 200]]], np.uint8)
-    for g, f in ((0.5, 0.25), (0.0, 1.0), (0.8, 0.1)):
-        by_hand = (1 - g) * ((1 - f) * 0 + f * 100) + g * ((1 - f) * 40 + f * 200)
-        place = (np.array([[g - 0.5]], np.float32), np.array([[f - 0.5]], np.float32))
+    for down, right in ((0.5, 0.25), (0.0, 1.0), (0.8, 0.1)):
+        by_hand = (1 - down) * ((1 - right) * 0 + right * 100) + down * ((1 - right) * 40 + right * 200)
+        place = (np.array([[down - 0.5]], np.float32), np.array([[right - 0.5]], np.float32))
         agree(255 * float(read_between(four, *place)[0, 0]), by_hand, 1e-5)
     assert 0.5 * 25 + 0.5 * 80 == 52.5
 
@@ -205,9 +205,10 @@ def members_symbolically() -> None:
     p = sp.Matrix(3, 2, lambda k, m: sp.exp(z[k, m]) / totals[m])
     y = [sp.log((p[k, 0] + p[k, 1]) / 2) + sum(sp.log(t) for t in totals) / 2 for k in range(3)]
     loss = sum(d * v for d, v in zip(dy, y, strict=True))
-    omega = sp.Matrix(3, 2, lambda k, m: p[k, m] / (p[k, 0] + p[k, 1]) * dy[k])
+    dp = sp.Matrix(3, 2, lambda k, m: dy[k] / (p[k, 0] + p[k, 1]))
     for k, m in ((0, 0), (2, 1)):
-        printed = omega[k, m] - p[k, m] * sum(omega[:, m]) + p[k, m] / 2 * sum(dy)
+        mean = sum(p[j, m] * dp[j, m] for j in range(3))
+        printed = p[k, m] * (dp[k, m] - mean) + p[k, m] / 2 * sum(dy)
         assert sp.simplify(sp.diff(loss, z[k, m]) - printed) == 0
 
 
@@ -261,12 +262,12 @@ def distortions_as_printed() -> None:
         there = coefficients[:, :, n].astype(np.float64) @ np.array([1, a, b])
         values: dict[str, Value] = {name: value[..., n] for name, value in drawn.items()}
         holds("10.6", {"a'": float(there[0]), "b'": float(there[1]), "a": a, "b": b, **values}, tolerance=1e-6)
-    four, g, f = np.array([[[0, 100], [40, 200]]], np.uint8), 0.5, 0.25
-    read = read_between(four, np.array([[g - 0.5]], np.float32), np.array([[f - 0.5]], np.float32))
-    holds("10.7", {"x^": 255 * float(read[0, 0]), "x": four[0].astype(np.float64), "g": g, "f": f}, tolerance=1e-5)
+    four, fractions = np.array([[[0, 100], [40, 200]]], np.uint8), np.array([0.5, 0.25])
+    read = read_between(four, *(np.array([[fraction - 0.5]], np.float32) for fraction in fractions))
+    holds("10.7", {"x^": 255 * float(read[0, 0]), "x": four[0].astype(np.float64), "μ": fractions}, tolerance=1e-5)
     bumps = warp_functions(28, 28, 4.0)[300, 3:].astype(np.float64)
-    field = 2.0 * np.random.default_rng(0).standard_normal((100_000, len(bumps))) @ bumps
-    holds("10.8", {"Var": np.var, "e": field, "c": 2.0, "f": bumps}, tolerance=0.01)
+    drawn_numbers = np.random.default_rng(0).standard_normal((len(bumps), 100_000))
+    holds("10.8", {"Var": np.var, "u": drawn_numbers, "c": 2.0, "Φ": bumps}, tolerance=0.01)
 
 
 @check("10.9", "10.10", "10.11", by="printed")
@@ -288,6 +289,6 @@ def committees_as_printed() -> None:
     holds("10.12", {"p": P, "M": float(M)})
     holds("10.13", {"y": y, "p": P, "φ": log_sum_exp(Z), "M": float(M)})
     holds("10.14", {"y": y, "p_": MEAN, "φ": log_sum_exp(Z), "M": float(M)})
-    omega = P / P.sum(axis=1, keepdims=True) * DY
-    holds("10.15", {"ω": omega, "p": P, "dy": DY[:, 0], "dz": digitscopes_members(), "M": float(M)})
+    dp = np.tile(DY / P.sum(axis=1, keepdims=True), (1, M))
+    holds("10.15", {"dp": dp, "p": P, "dy": DY[:, 0], "dz": digitscopes_members(), "M": float(M)})
     holds("10.16", {"Δ": math.log(91), "s": 0.1, "K": 10.0})
