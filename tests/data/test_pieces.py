@@ -7,7 +7,7 @@ import pytest
 
 from digitscope.arrays import Array
 from digitscope.data.lines import HEIGHT, Line
-from digitscope.data.pieces import _SIDEWAYS, _follow, _least, candidates, cut
+from digitscope.data.pieces import _MOST_PIECES, _SIDEWAYS, _follow, _least, candidates, cut
 
 
 def line_of(coverage: Array, stroke: float = 6.0) -> Line:
@@ -97,3 +97,13 @@ def test_an_image_is_in_mnists_form() -> None:
     assert np.ptp(rows) + 1 == np.ptp(columns) + 1 == 20
     mass = whole.image.astype(float)
     assert mass.sum(axis=1) @ np.arange(28) / mass.sum() == pytest.approx(14, abs=0.6)
+
+
+def test_all_of_a_part_is_a_candidate_into_however_many_pieces_it_was_cut() -> None:
+    columns = np.arange(80)
+    wave = HEIGHT / 2 + 26 * np.sin(columns / 2)
+    ink = np.abs(np.mgrid[:HEIGHT, :80][0] - wave) < 8
+    pieces = cut(line_of(ink.astype(float), stroke=4))
+    found = candidates(line_of(ink.astype(float), stroke=4), pieces)
+    assert len(pieces) > _MOST_PIECES
+    assert [(c.first, c.last) for c in found if c.last - c.first >= _MOST_PIECES] == [(0, len(pieces) - 1)]

@@ -15,7 +15,7 @@ from digitscope.data.lines import HEIGHT, Line
 from digitscope.data.normalize import centre, fit_box
 
 _WIDEST = 1.6  # heights: what is wider is no digit
-_MOST_PIECES = 9  # of one digit
+_MOST_PIECES = 9  # of one digit, if it is not all of its parts
 _THICKEST = 3.6  # strokes: a cut through more ink is not tried
 _SIDEWAYS = 0.25  # of a pixel of ink: what it costs a cut to step aside
 
@@ -175,14 +175,13 @@ def candidates(line: Line, pieces: list[Piece]) -> list[Candidate]:
     counts = np.bincount([piece.part for piece in pieces], minlength=line.parts)
     result = []
     for first in range(len(pieces)):
-        for last in range(first, min(len(pieces), first + _MOST_PIECES)):
+        for last in range(first, len(pieces)):
             run = pieces[first : last + 1]
+            if last > first and _width(run) > _WIDEST * HEIGHT:
+                break
             candidate = _join(run, first, last, counts)
-            if candidate is None:
-                if last > first and _width(run) > _WIDEST * HEIGHT:
-                    break
-                continue
-            result.append(candidate)
+            if candidate is not None and (candidate.whole or len(run) <= _MOST_PIECES):
+                result.append(candidate)
     return result
 
 
