@@ -262,9 +262,9 @@ def distortions_as_printed() -> None:
         there = coefficients[:, :, n].astype(np.float64) @ np.array([1, a, b])
         values: dict[str, Value] = {name: value[..., n] for name, value in drawn.items()}
         holds("10.6", {"a'": float(there[0]), "b'": float(there[1]), "a": a, "b": b, **values}, tolerance=1e-6)
-    four, fractions = np.array([[[0, 100], [40, 200]]], np.uint8), np.array([0.5, 0.25])
-    read = read_between(four, *(np.array([[fraction - 0.5]], np.float32) for fraction in fractions))
-    holds("10.7", {"x^": 255 * float(read[0, 0]), "x": four[0].astype(np.float64), "μ": fractions}, tolerance=1e-5)
+    four, below, right = np.array([[[0, 100], [40, 200]]], np.uint8), 0.5, 0.25
+    read = 255 * read_between(four, np.array([[below - 0.5]], np.float32), np.array([[right - 0.5]], np.float32))
+    holds("10.7", {"x^": float(read[0, 0]), "x": four[0].astype(np.float64), "a'": below, "b'": right}, tolerance=1e-5)
     bumps = warp_functions(28, 28, 4.0)[300, 3:].astype(np.float64)
     drawn_numbers = np.random.default_rng(0).standard_normal((len(bumps), 100_000))
     holds("10.8", {"Var": np.var, "u": drawn_numbers, "c": 2.0, "Φ": bumps}, tolerance=0.01)
