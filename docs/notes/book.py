@@ -141,7 +141,7 @@ class _Renderer(RendererHTML):
         # Chromium makes a bracket large, as \big) asks, in a row only, and not where it has an index or a power.
         formula = re.sub(r"(<m(?:sub|sup|subsup)>)(<mo minsize[^>]*>[^<]*</mo>)", r"\1<mrow>\2</mrow>", formula)
         # The sign is high by itself, and higher still as a power: it would float above its letter, or on it.
-        prime = r'<mpadded voffset="-0.3em"><mspace width="0.12em"></mspace>\1</mpadded>'
+        prime = r'<mpadded voffset="-0.3em" height="0.5em"><mspace width="0.12em"></mspace>\1</mpadded>'
         return re.sub("(<mo>[′″‴]</mo>)", prime, formula)
 
     def fence(self, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
