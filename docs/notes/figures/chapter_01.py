@@ -65,7 +65,7 @@ def nearer_than_itself() -> Figure:
     (images, _), _ = load_mnist()
     two, five = images[5] / 255, images[635] / 255
     moved = np.roll(two, 2, axis=1)
-    figure = new_figure("A two, the same moved by two pixels, and a five, with their distances", 196)
+    figure = new_figure("A two, the same moved by two pixels, and a five, with their distances", 168)
     axes = add_canvas(figure)
     side = 140.0
     places = {"a two": (two, 190.0), "moved by 2 pixels": (moved, 0.0), "a five": (five, 380.0)}
