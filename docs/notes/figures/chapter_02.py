@@ -44,7 +44,7 @@ def signed(value: float) -> str:
 def weights_on_two_images() -> Figure:
     w, b, x, labels = stencil()
     limit = np.abs(w).max()
-    figure = new_figure("Weights that tell threes from eights, and two images under them", 196)
+    figure = new_figure("Weights that tell threes from eights, and two images under them", 182)
     axes = add_canvas(figure)
     how: Any = {"interpolation": "none", "aspect": "auto", "cmap": DIVERGING, "vmin": -limit, "vmax": limit}
     paper: Any = {**how, "cmap": "gray", "vmin": 0, "vmax": 1, "gid": INK_MASK}
@@ -67,17 +67,17 @@ def weights_on_two_images() -> Figure:
             weight="bold" if place else "normal", fontsize=12.5 if place else SMALL,
         )  # fmt: skip
     axes.set_xlim(0, WIDTH)
-    axes.set_ylim(196, 0)
+    axes.set_ylim(182, 0)
     return figure
 
 
 @drawing("02-scores")
 def hills_of_scores() -> Figure:
     w, b, x, labels = stencil()
-    figure = new_figure("The scores of threes and eights", 210)
+    figure = new_figure("The scores of threes and eights", 202)
     axes = add_panel(figure, 54, 12, WIDTH - 74, 152)
     edges = np.arange(-20, 20.1, 1)
-    for digit, colour, at, name in ((8, BLUE, -11.0, "eights"), (3, VERMILION, 11.5, "threes")):
+    for digit, colour, at, name in ((8, BLUE, -11.0, "eights"), (3, VERMILION, 12.6, "threes")):
         counts, _ = np.histogram(b + w @ x[:, labels == digit], edges)
         axes.stairs(counts, edges, fill=True, color=colour, alpha=0.35)
         axes.stairs(counts, edges, color=colour, linewidth=1.4)
@@ -91,7 +91,7 @@ def hills_of_scores() -> Figure:
 
 @drawing("02-shapes")
 def shapes_of_a_layer() -> Figure:
-    figure = new_figure("The shapes of Z = W X + b", 250)
+    figure = new_figure("The shapes of Z = W X + b", 244)
     axes = add_canvas(figure)
     long, ten, many, top = 196.0, 34.0, 96.0, 26.0
     boxes = {
