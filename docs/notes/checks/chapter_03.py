@@ -40,12 +40,12 @@ def exactly_one_of_two() -> None:
 
 @check("3.3", by="numbers")
 def bends_change_slopes() -> None:
-    w, b, v = RNG.uniform(0.5, 2, 4), RNG.normal(size=4), RNG.normal(size=4)
+    w, b, v = RNG.uniform(0.5, 2, 4) * [1, -1, 1, -1], RNG.normal(size=4), RNG.normal(size=4)
 
     def f(x: float) -> float:
         return float(1.5 + (v * np.maximum(w * x + b, 0)).sum())
 
-    for place, growth in zip(-b / w, v * w, strict=True):
+    for place, growth in zip(-b / w, v * np.abs(w), strict=True):
         h = 1e-6
         left, right = (f(place) - f(place - h)) / h, (f(place + h) - f(place)) / h
         agree(right - left, growth, 1e-6)

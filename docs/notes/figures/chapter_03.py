@@ -13,14 +13,14 @@ CORNERS = np.array([[0.0, 0, 1, 1], [0, 1, 0, 1]])
 
 @drawing("03-xor")
 def exactly_one() -> Figure:
-    figure = new_figure("Exactly one of two, in the plane of the inputs and of the hidden units", 236)
+    figure = new_figure("Exactly one of two, in the plane of the inputs and of the hidden units", 190)
     h = np.stack([np.maximum(CORNERS.sum(axis=0), 0), np.maximum(CORNERS.sum(axis=0) - 1, 0)])
     panels = (
         (44, CORNERS, ("x₁", "x₂"), (-0.35, 1.45), (-0.35, 1.45), (0, 1)),
         (304, h, ("a₁", "a₂"), (-0.35, 2.45), (-0.55, 1.45), (0, 1, 2)),
     )
     for left, points, (across, up), xlim, ylim, ticks in panels:
-        axes = add_panel(figure, left, 8, 200, 184)
+        axes = add_panel(figure, left, 2, 200, 150)
         axes.grid(False)
         axes.set_xlim(xlim)
         axes.set_ylim(ylim)
@@ -51,7 +51,7 @@ def exactly_one() -> Figure:
 
 @drawing("03-bends")
 def sine_by_bends() -> Figure:
-    figure = new_figure("The sine by three, six and twelve bends", 180)
+    figure = new_figure("The sine by three, six and twelve bends", 160)
     x = np.linspace(0, 2 * np.pi, 200)
     for column, units in enumerate((3, 6, 12)):
         axes = add_panel(figure, 8 + column * 174, 26, 156, 130)
@@ -69,7 +69,7 @@ def sine_by_bends() -> Figure:
 
 @drawing("03-four")
 def functions_and_slopes() -> Figure:
-    figure = new_figure("ReLU, leaky ReLU, sigmoid and tanh with their slopes", 200)
+    figure = new_figure("ReLU, leaky ReLU, sigmoid and tanh with their slopes", 190)
     x = np.linspace(-3, 3, 601)
     s = 1 / (1 + np.exp(-x))
     panels = {
@@ -93,7 +93,7 @@ def functions_and_slopes() -> Figure:
 
 @drawing("03-vanishing", tolerance=3)
 def derivatives_through_ten_layers() -> Figure:
-    figure = new_figure("The size of the derivatives in each of ten layers", 236)
+    figure = new_figure("The size of the derivatives in each of ten layers", 228)
     axes = add_panel(figure, 58, 12, WIDTH - 148, 176)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(100, 200))
