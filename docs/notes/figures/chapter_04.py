@@ -19,7 +19,7 @@ def shares(z: Array) -> Array:
 
 @drawing("04-shares")
 def exponentials_and_shares() -> Figure:
-    figure = new_figure("Scores, their exponentials, and shares", 190)
+    figure = new_figure("Scores, their exponentials, and shares", 184)
     columns = (("score z", Z, (-1.5, 2.6)), ("e to the z", np.exp(Z), (0, 8.6)), ("share p", shares(Z), (0, 0.82)))
     for column, (title, values, limits) in enumerate(columns):
         axes = add_panel(figure, 10 + column * 178, 30, 144, 130)
@@ -44,7 +44,7 @@ def exponentials_and_shares() -> Figure:
 
 @drawing("04-slopes")
 def shares_over_one_score() -> Figure:
-    figure = new_figure("Three probabilities over the first score", 250)
+    figure = new_figure("Three probabilities over the first score", 240)
     axes = add_panel(figure, 40, 12, WIDTH - 120, 190)
     moving = np.linspace(-4, 6, 201)
     p = shares(np.stack([moving, np.full_like(moving, Z[1]), np.full_like(moving, Z[2])]))
@@ -66,7 +66,7 @@ def shares_over_one_score() -> Figure:
 
 @drawing("04-costs")
 def what_an_answer_costs() -> Figure:
-    figure = new_figure("Cross-entropy and squared error over the share of the true class", 250)
+    figure = new_figure("Cross-entropy and squared error over the share of the true class", 240)
     axes = add_panel(figure, 40, 12, WIDTH - 60, 190)
     p = np.linspace(0.006, 1, 400)
     axes.plot(p, -np.log(p), color=BLUE, linewidth=2)
@@ -84,7 +84,7 @@ def what_an_answer_costs() -> Figure:
 
 @drawing("04-slow-start")
 def slow_start() -> Figure:
-    figure = new_figure("The output of one unit over the steps, with two losses", 250)
+    figure = new_figure("The output of one unit over the steps, with two losses", 240)
     axes = add_panel(figure, 40, 12, WIDTH - 60, 190)
     for name, colour, x, y in (("squared error", VERMILION, 62, 0.8), ("cross-entropy", BLUE, 9, 0.4)):
         w = b = 2.0
