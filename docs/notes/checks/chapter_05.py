@@ -175,7 +175,7 @@ def example_network() -> Network:
     return network
 
 
-THREE_DIGITS = 6e-4
+THREE_DIGITS = 5.01e-4
 
 
 @check("5.9", "5.10", "5.11", "5.12", "5.17", "5.18", by="digitscope")

@@ -52,10 +52,10 @@ def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], colo
 
 @drawing("05-graph")
 def one_unit_as_a_graph() -> Figure:
-    figure = new_figure("One unit as a graph, with values and derivatives", 200)
+    figure = new_figure("One unit as a graph, with values and derivatives", 146)
     axes = add_canvas(figure)
     boxes = {"z": (178, "z = w x + b"), "a": (312, "a = σ(z)"), "L": (440, "L = (a − 1)² / 2")}
-    half, middle = {"z": 46, "a": 36, "L": 60}, 90.0
+    half, middle = {"z": 46, "a": 36, "L": 60}, 68.0
     for name, (x, text) in boxes.items():
         axes.add_patch(
             FancyBboxPatch(
@@ -65,7 +65,7 @@ def one_unit_as_a_graph() -> Figure:
         )  # fmt: skip
         axes.text(x, middle, text, ha="center", va="center", fontsize=SMALL)
     # What flows along each arrow: its value, and the derivative that comes back.
-    for y, name, value, derivative in ((25, "w", 0.5, -0.25), (90, "x", 2, -0.0625), (155, "b", -1, -0.125)):
+    for y, name, value, derivative in ((18, "w", 0.5, -0.25), (68, "x", 2, -0.0625), (118, "b", -1, -0.125)):
         axes.text(8, y, name, va="center", style="italic", fontsize=14)
         axes.text(26, y - 8, number(value), color=BLUE, va="center", fontsize=SMALL)
         axes.text(26, y + 8, number(derivative, 4), color=VERMILION, va="center", fontsize=SMALL)
@@ -79,10 +79,10 @@ def one_unit_as_a_graph() -> Figure:
         )
     axes.text(440, middle - 22, "0.125", color=BLUE, ha="center", va="bottom", fontsize=SMALL)
     axes.text(440, middle + 22, "1", color=VERMILION, ha="center", va="top", fontsize=SMALL)
-    arrow(axes, (190, 165), (290, 165), BLUE)
-    axes.text(296, 165, "values", color=BLUE, va="center", fontsize=SMALL)
-    arrow(axes, (450, 165), (350, 165), VERMILION)
-    axes.text(456, 165, "derivatives", color=VERMILION, va="center", fontsize=SMALL)
+    arrow(axes, (190, 132), (290, 132), BLUE)
+    axes.text(296, 132, "values", color=BLUE, va="center", fontsize=SMALL)
+    arrow(axes, (450, 132), (350, 132), VERMILION)
+    axes.text(456, 132, "derivatives", color=VERMILION, va="center", fontsize=SMALL)
     return figure
 
 
@@ -99,7 +99,7 @@ def step() -> tuple[list[Array], list[Array]]:
 
 @drawing("05-network")
 def the_network_twice() -> Figure:
-    figure = new_figure("The network of 3, 4 and 2 units: values, and derivatives of its weights", 236)
+    figure = new_figure("The network of 3, 4 and 2 units: values, and derivatives of its weights", 228)
     axes = add_canvas(figure)
     layers, derivatives = step()
     for left, title in ((0.0, "values for the second image"), (276.0, "what each weight should do")):
@@ -194,7 +194,7 @@ def error_over_width() -> Figure:
     widths = 10.0 ** np.arange(-12, -0.2, 0.125)
     one = [abs((loss(0.5 + h) - loss(0.5)) / h - exact) for h in widths]
     central = [abs((loss(0.5 + h) - loss(0.5 - h)) / (2 * h) - exact) for h in widths]
-    figure = new_figure("The error of differences over their width", 260)
+    figure = new_figure("The error of differences over their width", 250)
     axes = add_panel(figure, 66, 12, WIDTH - 86, 196)
     axes.loglog(widths, one, color=VERMILION, linewidth=1.8)
     axes.loglog(widths, central, color=BLUE, linewidth=1.8)
