@@ -149,7 +149,7 @@ def every_batch_that_can_be_drawn() -> None:
 
 @check("6.10", by="sympy")
 def noise_and_shrinking_in_balance() -> None:
-    variance, noise, size = sp.symbols("V sigma2 B", positive=True)
+    variance, noise, size = sp.symbols("V_w V_1 B", positive=True)
     balance = sp.Eq(variance, (1 - _eta * _lambda) ** 2 * variance + _eta**2 * noise / size)
     (there,) = sp.solve(balance, variance)
     assert sp.simplify(there - _eta * noise / (size * _lambda * (2 - _eta * _lambda))) == 0
@@ -359,7 +359,7 @@ def descent_as_printed() -> None:
         holds("6.5", {"w": path[:, i], "η": 0.2, "λ": float(curve)}, sizes={"t": 6})
     ends: dict[str, Value] = {"λ": CURVATURE, "min": 0.0, "max": 1.0, "κ": 9.0}
     holds("6.6", {"η": 0.2, **ends})
-    holds("6.7", {"R": walk(GradientDescent(), 0.2, 3).T})
+    holds("6.7", {"Γ": walk(GradientDescent(), 0.2, 3).T})
 
 
 @check("6.8", "6.9", "6.10", by="printed")
@@ -367,19 +367,19 @@ def noise_as_printed() -> None:
     n, size = 6, 2
     each = RNG.normal(size=(n, 3))
     g = each.mean(axis=0)
-    scatter = np.sqrt(((each - g) ** 2).sum(axis=1).mean())
+    scatter = ((each - g) ** 2).sum(axis=1).mean()
     means = np.array([each[list(some)].mean(axis=0) for some in combinations(range(n), size)])
-    common: dict[str, Value] = {"N": float(n), "B": float(size), "σ": float(scatter)}
+    common: dict[str, Value] = {"N": float(n), "B": float(size)}
     holds("6.8", {"𝔼": 1.0, "g^": means.mean(axis=0), "g": each, **common})
 
     def root_mean_square(d: Array) -> float:
         return float(np.sqrt((d**2).sum(axis=1).mean()))
 
-    holds("6.9", {"𝔼": root_mean_square, "g^": means, "g": g, **common})
+    holds("6.9", {"𝔼": root_mean_square, "g^": means, "g": g, "V": np.array([scatter]), **common})
     variance = 0.0
     for _ in range(200):
-        variance = (1 - 0.3 * 1.5) ** 2 * variance + 0.3**2 * scatter**2 / size
-    holds("6.10", {"V": float(variance), "η": 0.3, "λ": 1.5, **common})
+        variance = (1 - 0.3 * 1.5) ** 2 * variance + 0.3**2 * scatter / size
+    holds("6.10", {"V": np.array([scatter, variance]), "w": 1.0, "η": 0.3, "λ": 1.5, **common})
 
 
 def with_velocity(momentum: float, rate: float, steps: int) -> tuple[Array, Array]:
@@ -404,12 +404,12 @@ def momentum_as_printed() -> None:
     holds("6.11", {"v": v, "w": w, "g": g, **common}, sizes={"t": 6})
     holds("6.12", {"v": from_step_one(v), "g": from_step_one(g), "t": 5.0, **common}, sizes={"j": 5})
     holds("6.13", {"v": heavy_ball(np.array([g[0]] * 200), rho), "g": g[0], **common})
-    holds("6.14", {"R": walk(Momentum(momentum=0.25), 0.25, 3).T})
+    holds("6.14", {"Γ": walk(Momentum(momentum=0.25), 0.25, 3).T})
     for i, curve in enumerate(CURVATURE):
         holds("6.15", {"w": w[:, i], "v": v[:, i], "λ": float(curve), **common}, sizes={"t": 6})
     for product in (0.001, 4.0):  # where the eigenvalues are real numbers
         matrix = np.array([[1 - product, -rate * rho], [product / rate, rho]])
-        holds("6.16", {"ξ": np.linalg.eigvals(matrix).real, "λ": product / rate, **common})
+        holds("6.16", {"μ": np.linalg.eigvals(matrix).real, "λ": product / rate, **common})
     holds("6.18", {"η": 0.25, "ρ": 0.25, "κ": 9.0, "λ": CURVATURE, "min": 0.0, "max": 1.0})
     for curve in CURVATURE:  # both ends of the valley are at the ends of the range
         holds("6.17", {"η": 0.25, "ρ": 0.25, "λ": float(curve)})

@@ -126,16 +126,17 @@ def where_noise_leaves_us() -> Figure:
             w -= rate * (curve * w + error)
             path.append(w)
         band = np.sqrt(rates / (curve * (2 - rates * curve)))
-        axes.fill_between(t, -band, band, color=colour, alpha=0.16, linewidth=0)
-        axes.plot(path, color=colour, linewidth=1.3)
+        axes.fill_between(t, -band, band, color=colour, alpha=0.3, linewidth=0)
+        axes.plot(path, color=colour, linewidth=1.1)
         axes.axhline(0, color=MUTED, linewidth=0.8)
-        axes.text(395, 4.2, text, color=colour, ha="right", va="center")
+        axes.text(395, 2.6, text, color=colour, ha="right", va="center")
         axes.set_xlim(0, steps)
         axes.set_ylim(-2.6, 5.4)
         axes.set_yticks((0, 4))
         if row < 2:
             axes.set_xticklabels([])
     axes.set_xlabel("step")
+    figure.text(4 / WIDTH, 1 - 150 / 330, "place w, the bottom at 0", rotation=90, va="center")
     return figure
 
 
@@ -143,8 +144,12 @@ def where_noise_leaves_us() -> Figure:
 def three_walkers() -> Figure:
     figure = new_figure("Plain descent, the heavy ball and Nesterov's momentum in a valley", 396)
     curvature, start = np.array([1.0, 25.0]), np.array([9.0, 1.4])
-    rows = (("plain", 0.0, False, GREEN), ("heavy ball", 0.7, False, VERMILION), ("Nesterov", 0.7, True, BLUE))
-    for row, (text, momentum, ahead, colour) in enumerate(rows):
+    rows = (
+        ("plain", "creeps", 0.0, False, GREEN),
+        ("heavy ball", "overshoots", 0.7, False, VERMILION),
+        ("Nesterov", "brakes in time", 0.7, True, BLUE),
+    )
+    for row, (text, what, momentum, ahead, colour) in enumerate(rows):
         axes = add_panel(figure, 100, 4 + row * 132, WIDTH - 104, 124)
         valley(axes, curvature, 0.5 * np.array([2.0, 6, 10]) ** 2)
         path = walk(curvature, start, 0.04, 25, momentum, ahead)
@@ -152,7 +157,7 @@ def three_walkers() -> Figure:
         axes.set_xlim(-10.6, 10.6)
         axes.set_ylim(-2.4, 2.4)
         axes.text(-0.22, 0.6, text, color=colour, transform=axes.transAxes, weight="bold")
-        axes.text(-0.22, 0.42, "25 steps", color=colour, transform=axes.transAxes)
+        axes.text(-0.22, 0.42, what, color=colour, transform=axes.transAxes)
     return figure
 
 
