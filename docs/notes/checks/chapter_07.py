@@ -39,12 +39,12 @@ def wide(start: Initializer) -> list[Array]:
 
 @check("7.1", "7.3", by="sympy")
 def a_random_sum_over_all_draws() -> None:
-    """Each weight is +ω or -ω: of the eight sums' squares the mixed terms cancel."""
-    omega, x = sp.Symbol("omega"), sp.symbols("x1:4")
-    total = sum(sum(s * omega * v for s, v in zip(signs, x, strict=True)) ** 2 for signs in product((-1, 1), repeat=3))
-    assert sp.expand(total / 8 - omega**2 * sum(v**2 for v in x)) == 0
+    """Each weight is +w or -w: of the eight sums' squares the mixed terms cancel."""
+    w, x = sp.Symbol("w"), sp.symbols("x1:4")
+    total = sum(sum(s * w * v for s, v in zip(signs, x, strict=True)) ** 2 for signs in product((-1, 1), repeat=3))
+    assert sp.expand(total / 8 - w**2 * sum(v**2 for v in x)) == 0
     nu = sum(v**2 for v in x) / sp.Integer(3)
-    assert sp.expand(total / 8 - 3 * omega**2 * nu) == 0
+    assert sp.expand(total / 8 - 3 * w**2 * nu) == 0
 
 
 @check("7.2", by="numbers")
@@ -138,28 +138,29 @@ def sums_as_printed() -> None:
         return float(np.mean(values))
 
     sums = COINS @ X
-    holds("7.1", {"𝔼": mean, "y": sums[None], "ω": 0.5, "x": X})
+    holds("7.1", {"𝔼": mean, "y": sums, "ν": np.array([0.25]), "W": 0.0, "x": X})
     holds("7.2", {"y": np.sort(sums)[None]})
-    two: dict[str, Value] = {"x": 0.0, "y": 1.0}
-    holds("7.3", {"ν": np.array([mean_square(X), mean_square(sums)]), "D": 3.0, "ω": 0.5, **two})
-    holds("7.4", {"ω": drawn(lecun, 50, 7) ** 0.5, "D": 50.0}, tolerance=2e-4)
+    three: dict[str, Value] = {"x": 0.0, "y": 1.0, "W": 2.0}
+    holds("7.3", {"ν": np.array([mean_square(X), mean_square(sums), 0.25]), "D": 3.0, **three})
+    holds("7.4", {"ν": np.array([drawn(lecun, 50, 7)]), "W": 0.0, "D": 50.0}, tolerance=2e-4)
     holds("7.5", {"𝔼": mean, "z": sums})
 
 
 @check("7.6", "7.7", "7.8", "7.9", by="printed")
 def layers_as_printed() -> None:
     sizes = np.array([mean_square(x) for x in wide(he)])
-    omega = drawn(he, WIDE, WIDE) ** 0.5
-    holds("7.6", {"ν": sizes, "D": float(WIDE), "ω": omega}, tolerance=0.1, sizes={"l": 4})
-    holds("7.7", {"ω": drawn(he, 50, 7) ** 0.5, "D": 50.0}, tolerance=4e-4)
+    sizes = np.append(sizes, drawn(he, WIDE, WIDE))
+    holds("7.6", {"ν": sizes, "W": 5.0, "D": float(WIDE)}, tolerance=0.1, sizes={"l": 4})
+    holds("7.7", {"ν": np.array([drawn(he, 50, 7)]), "W": 0.0, "D": 50.0}, tolerance=4e-4)
     back, width = backwards(he)
-    holds("7.8", {"ν'": back[:2], "O": float(width), "ω": (2 / 600) ** 0.5}, tolerance=0.15, sizes={"l": 1})
-    holds("7.9", {"ω": drawn(glorot, 50, 30) ** 0.5, "D": 50.0, "O": 30.0}, tolerance=2e-4)
+    weights: dict[str, Value] = {"ν": np.array([2 / 600]), "W": 0.0}
+    holds("7.8", {"ν'": back[:2], "O": float(width), **weights}, tolerance=0.15, sizes={"l": 1})
+    holds("7.9", {"ν": np.array([drawn(glorot, 50, 30)]), "W": 0.0, "D": 50.0, "O": 30.0}, tolerance=2e-4)
 
 
 @check("7.10", "7.11", "7.12", by="printed")
 def uniform_as_printed() -> None:
-    holds("7.10", {"ω": drawn(uniform(-0.5, 0.5), 1, 1) ** 0.5, "a": 0.5}, tolerance=3e-4)
+    holds("7.10", {"ν": np.array([drawn(uniform(-0.5, 0.5), 1, 1)]), "W": 0.0, "a": 0.5}, tolerance=3e-4)
     limit = float(np.abs(glorot(np.random.default_rng(7), (1000, 400), 50, 30)).max())
     holds("7.11", {"a": limit, "D": 50.0, "O": 30.0}, tolerance=1e-4)
     holds("7.12", {"ν": np.array([0.0, 784 / 12 * 0.112]), "y": 1.0}, tolerance=1e-3)

@@ -99,7 +99,7 @@ def mean_squares() -> Figure:
     figure = new_figure("The mean square over twenty layers for three sizes of the weights", 270)
     axes = add_panel(figure, 62, 12, WIDTH - 194, 210)
     layers = np.arange(21)
-    runs = ((2.0, "ω² = 4/D", VERMILION), (1.0, "ω² = 2/D, he", BLUE), (0.5, "ω² = 1/D, lecun", GREEN))
+    runs = ((2.0, "4/D", VERMILION), (1.0, "2/D, he", BLUE), (0.5, "1/D, lecun", GREEN))
     for factor, text, colour in runs:
         rng = np.random.default_rng(4)
         x = rng.normal(size=(256, 100))
