@@ -536,5 +536,5 @@ def pooling_as_printed() -> None:
     # The shipped network: what its first numbers see, and how far its places lie apart.
     size, stride = [1.0, 5, 2, 3, 3, 2, 3], [1.0, 1, 2, 1, 1, 2, 1]
     reach, jump = [1.0, 5, 6, 10, 14, 16, 24], [1.0, 1, 2, 2, 2, 4, 4]
-    known = {"R": np.array(reach), "J": np.array(jump), "k": np.array(size), "s": np.array(stride)}
+    known = {"E": np.array(reach), "J": np.array(jump), "k": np.array(size), "s": np.array(stride)}
     holds("8.27", known, sizes={"l": len(reach) - 1})
