@@ -359,7 +359,7 @@ def normalization_as_printed() -> None:
     for number in ("9.1", "9.2", "9.3", "9.5", "9.6", "9.7", "9.8", "9.9", "9.10", "9.12", "9.13"):
         holds(number, ours)
     h0 = layer(0.0, 1.0, 0.0).forward(3 * X[None] - 5, training=True)[0][0]
-    holds("9.4", {"x": X, "m": m, "v": v, "h": h0, "a": 3.0, "c": -5.0})
+    holds("9.4", {"x": X, "m": m, "v": v, "h": h0, "a": 3.0, "b": -5.0})
     column: dict[str, Value] = {
         "h": h[:, None],
         "I": np.eye(M),

@@ -109,7 +109,7 @@ def an_answer_that_depends_on_its_company() -> Figure:
                 alpha=0.75,
             )  # fmt: skip
     axes.axhline(share[chosen], color=VERMILION, linewidth=1.6)
-    axes.text(5.46, 0.84, "measured statistics", color=VERMILION, ha="right", va="top", fontsize=SMALL)
+    axes.text(5.46, 0.9, "measured statistics", color=VERMILION, ha="right", va="center", fontsize=SMALL)
     axes.set_xticks(range(len(sizes)), [str(size) for size in sizes])
     axes.set_xlim(-0.5, 5.5)
     axes.set_ylim(0, 1.02)
@@ -195,8 +195,8 @@ def sizes_of_derivatives(network: Network, x: Array, labels: Array) -> list[floa
 def depth() -> Figure:
     x, labels = training(0, 2000)
     figure = new_figure("Derivatives through 24 blocks, and the loss over 120 steps, for three kinds of networks", 246)
-    left = add_panel(figure, 56, 28, 190, 168)
-    right = add_panel(figure, 306, 28, 200, 168)
+    left = add_panel(figure, 56, 28, 176, 168)
+    right = add_panel(figure, 292, 28, 136, 168)
     for kind, colour in KINDS.items():
         network = deep(kind)
         left.semilogy(range(1, DEPTH + 1), sizes_of_derivatives(network, x[:, :100], labels[:100]), color=colour,
@@ -223,6 +223,7 @@ def depth() -> Figure:
     right.set_ylim(0, 2.7)
     right.set_xlabel("step")
     right.text(0, 1.06, "loss", weight="bold", transform=right.transAxes)
-    for kind, y in (("plain", 2.38), ("normalized", 1.42), ("and residual", 0.72)):
-        right.text(118, y, kind, color=KINDS[kind], ha="right", va="bottom", fontsize=SMALL)
+    right.set_xticks((0, 40, 80, 120))
+    for kind, y in (("plain", 2.36), ("normalized", 1.98), ("and residual", 0.2)):
+        right.text(126, y, kind, color=KINDS[kind], va="center", fontsize=SMALL)
     return figure
