@@ -26,11 +26,11 @@ RATE, BANDWIDTH = 100.0, 20.0
 
 @drawing("12-roof")
 def the_roof_of_one_core() -> Figure:
-    figure = new_figure("The roofline of one core, and what was measured", 290)
-    axes = add_panel(figure, 44, 14, WIDTH - 64, 226)
+    figure = new_figure("The roofline of one core, and what was measured", 250)
+    axes = add_panel(figure, 44, 14, WIDTH - 64, 186)
     intensities = np.array([1 / 16, RATE / BANDWIDTH, 512])
     axes.loglog(intensities, np.minimum(RATE, intensities * BANDWIDTH), color=INK, linewidth=2)
-    axes.text(1.1, 14.8, "memory: 20 GB a second", rotation=40, ha="center", va="center", fontsize=SMALL)
+    axes.text(1.1, 14.8, "memory: 20 GB a second", rotation=35, ha="center", va="center", fontsize=SMALL)
     axes.text(512, 116, "the core: 100 thousand million", ha="right", va="bottom", fontsize=SMALL)
     seed = 10 * 784 * 1000 / (2 * (7840 + 784_000 + 10_000))
     axes.annotate(
@@ -62,7 +62,7 @@ def the_roof_of_one_core() -> Figure:
     axes.set_xticks(2.0 ** np.arange(-4, 10, 2), ["1/16", "1/4", "1", "4", "16", "64", "256"])
     axes.set_yticks([1, 10, 100], ["1", "10", "100"])
     axes.set_xlabel("operations for each byte")
-    axes.set_ylabel("thousand million operations a second")
+    axes.set_ylabel("thousand million a second")
     return figure
 
 
