@@ -207,7 +207,7 @@ def what_excites_a_channel() -> Figure:
     count, shown = 1000, 9
     x, network = digits(count), shipped()
     y = Network(*network.layers[:14]).forward(x.reshape(784, -1))[0]
-    figure = new_figure("For eight channels of the last convolution, the nine patches that excite each the most", 232)
+    figure = new_figure("For eight channels of the last convolution, the nine patches that excite each the most", 76)
     axes = add_canvas(figure)
     padded = np.pad(x[0], ((2, 2), (2, 2), (0, 0)))
     for c in range(8):
@@ -217,8 +217,8 @@ def what_excites_a_channel() -> Figure:
             i, j = divmod(int(y[c, :, :, n].argmax()), 3)
             patch = padded[4 * i : 4 * i + 24, 4 * j : 4 * j + 24, n]
             sheet[rank // 3 * 25 :, rank % 3 * 25 :][:24, :24] = patch
-        left, top = 2 + c % 4 * 131.0, 2 + c // 4 * 118
-        axes.imshow(sheet, extent=(left + 18, left + 106, top + 88, top), cmap="gray", vmin=0, vmax=1, gid=INK_MASK,
+        left, top, side = 6 + c * 65.6, 1.0, 50.0
+        axes.imshow(sheet, extent=(left, left + side, top + side, top), cmap="gray", vmin=0, vmax=1, gid=INK_MASK,
                     **PLAIN)  # fmt: skip
-        axes.text(left + 62, top + 98, f"channel {c + 1}", ha="center", va="center", color=MUTED, fontsize=SMALL)
+        axes.text(left + 25, top + 65, str(c + 1), ha="center", va="center", color=MUTED, fontsize=SMALL)
     return figure
