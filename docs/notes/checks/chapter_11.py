@@ -115,6 +115,8 @@ def fair_coins() -> None:
             (first - (first + second) / 2) / math.sqrt((first + second) / 4), (first - second) / (first + second) ** 0.5
         )
     assert (round(9 / 15**0.5, 1), round(9 / 71**0.5, 1)) == (2.3, 1.1)
+    so_unevenly = [2 * sum(math.comb(n, k) for k in range(most, n + 1)) / 2**n for n, most in ((15, 12), (71, 40))]
+    assert [round(100 * share) for share in so_unevenly] == [4, 34]
 
 
 @check("11.6", "11.7", by="digitscope")
