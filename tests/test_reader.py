@@ -52,6 +52,12 @@ def in_colour(grey: Array) -> Picture:
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
 
 
+def below_each_other(*pictures: Picture) -> Picture:
+    width = max(picture.shape[1] for picture in pictures)
+    padded = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in pictures]
+    return np.concatenate(padded)
+
+
 def random_graph(rng: np.random.Generator, pieces: int) -> Graph:
     arcs = [(i, j) for i in range(pieces) for j in range(i + 1, min(pieces, i + 3) + 1)]
     digits = [(i, j, (i, 0, j, 1)) for i, j in arcs]
@@ -141,10 +147,12 @@ class TestReadNumbers:
             assert 0 < line.confidence <= digit.confidence + 1e-6 <= 1 + 1e-6
 
     def test_lines_from_top_to_bottom(self, model: Model, number: Callable[..., Picture]) -> None:
-        upper, lower = number("4711"), number("035")
-        width = max(upper.shape[1], lower.shape[1])
-        both = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in (upper, lower)]
-        assert read_numbers(np.concatenate(both), model).text == "4711\n035"
+        assert read_numbers(below_each_other(number("4711"), number("035")), model).text == "4711\n035"
+
+    def test_a_page_full_of_digits(self, model: Model, number: Callable[..., Picture]) -> None:
+        lines = [f"{k:03}{997 - 9 * k}" for k in range(0, 72, 6)]
+        text = read_numbers(below_each_other(*map(number, lines)), model).text
+        assert sum(line == read for line, read in zip(lines, text.split("\n"), strict=True)) >= 11
 
     def test_digits_that_touch(self, model: Model, number: Callable[..., Picture]) -> None:
         picture = number("3562", gap=-4)
@@ -184,8 +192,3 @@ class TestReadNumbers:
         small = replace(model, image_shape=(8, 8))
         with pytest.raises(ModelError, match="10 digits, 28x28; got 10 classes, 8x8"):
             read_numbers(in_colour(np.zeros((9, 9))), small)
-
-
-def test_noise_has_no_digits() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
-    assert read_numbers(noise, Model.load()).lines == ()

@@ -32,8 +32,11 @@ Box = tuple[float, float, float, float]
 CLASSES = 10
 LEAST_SURE = 0.55
 """The geometric mean of a reading's confidence over its digits. In noise and textures it is less: nothing is read."""
-SURE = 0.8
-"""A reading this probable is not compared with those under other assumptions about ink and paper."""
+SURE = 0.95
+"""A reading of two digits or more that is this probable is compared with that under one more assumption about ink and
+paper, others with all: one stroke may be an edge of the sheet."""
+LEAST_DIGITS = 0.25
+"""Of many parts the share that are digits by themselves; where it is less they are a texture."""
 
 # Names and weights of what the score of an arc is made of; lengths are in heights of a digit.
 _DIGIT = {
@@ -94,6 +97,11 @@ class Reading:
     """The probability that every line is right."""
 
     @property
+    def digits(self) -> int:
+        """How many there are."""
+        return sum(len(line.digits) for line in self.lines)
+
+    @property
     def text(self) -> str:
         return "\n".join(line.text for line in self.lines)
 
@@ -122,8 +130,7 @@ class Graph:
 def read_numbers(picture: NDArray[np.uint8], model: Model, *, threads: int = 1) -> Reading:
     """All digits in a picture, line by line.
 
-    Where ink and paper can be told apart in several ways, the reading in which most is surely read is taken; once the
-    model is sure of one, it is compared with one more.
+    Where ink and paper can be told apart in several ways, the reading in which most is surely read is taken.
 
     Shapes: (H, W, 3)
     Raises: ModelError where the model is not one of ten digits in 28x28 pixels.
@@ -136,18 +143,22 @@ def read_numbers(picture: NDArray[np.uint8], model: Model, *, threads: int = 1) 
             f"{height}x{width}. Use one that was trained on MNIST."
         )
     best = 0.0, Reading((), 1.0)
-    for score, lines in find_lines(picture):
-        sure = best[1].confidence > SURE and best[0] > 0
-        read = [_read_line(line, model, threads) for line in lines]
+
+    def no_digits(images: NDArray[np.uint8]) -> bool:
+        log_digit, _, _ = _classify(images, model, threads)
+        return float(np.mean(log_digit > np.log(0.5))) < LEAST_DIGITS
+
+    for lines in find_lines(picture, no_digits):
+        sure = best[1].digits > 1 and best[1].confidence > SURE
+        read = [_read_line(line, picture.shape[:2], model, threads) for line in lines]
         reading = Reading(
             tuple(line for line in read if line.digits), float(np.prod([line.confidence for line in read]))
         )
-        best = max(best, (score * _worth(reading), reading), key=lambda pair: pair[0])
+        best = max(best, (_worth(reading), reading), key=lambda pair: pair[0])
         if sure:
             break
     reading = best[1]
-    digits = sum(len(line.digits) for line in reading.lines)
-    return reading if reading.confidence > LEAST_SURE**digits else Reading((), 1.0)
+    return reading if reading.confidence > LEAST_SURE**reading.digits else Reading((), 1.0)
 
 
 def _worth(reading: Reading) -> float:
@@ -160,22 +171,22 @@ def _worth(reading: Reading) -> float:
     return pixels * (0.2 + reading.confidence)
 
 
-def _read_line(line: Line, model: Model, threads: int) -> ReadLine:
+def _read_line(line: Line, size: tuple[int, ...], model: Model, threads: int) -> ReadLine:
     pieces = cut(line)
     graph = build(line, pieces, candidates(line, pieces), model, threads)
     text, confidence = solve(graph)
-    x, y = line.corner
+    limits = [*size[::-1]] * 2
     digits = []
     for arc, label, sure in text:
-        left, top, right, bottom = graph.box[arc] or (0, 0, 0, 0)
-        box = (x + line.scale * left, y + line.scale * top, x + line.scale * right, y + line.scale * bottom)
-        digits.append(ReadDigit(label, sure, box))
+        inside = np.array([line.corner] * 2).ravel() + line.scale * np.array(graph.box[arc])
+        left, top, right, bottom = np.clip(inside, 0, limits).tolist()
+        digits.append(ReadDigit(label, sure, (left, top, right, bottom)))
     return ReadLine(tuple(digits), confidence)
 
 
 def build(line: Line, pieces: list[Piece], found: list[Candidate], model: Model, threads: int = 1) -> Graph:
     """The graph of a line: an arc for each candidate, and for each part and each piece to be left out."""
-    log_digit, log_none, classes = _classify(found, model, threads)
+    log_digit, log_none, classes = _classify(np.array([c.image for c in found]), model, threads)
     none = {(c.first, c.last): float(p) for c, p in zip(found, log_none, strict=True)}
     arcs: list[tuple[int, int, list[float], Array, tuple[int, int, int, int] | None]] = []
     for c, sure, log_class in zip(found, log_digit, classes, strict=True):
@@ -225,11 +236,11 @@ def build(line: Line, pieces: list[Piece], found: list[Candidate], model: Model,
     )
 
 
-def _classify(found: list[Candidate], model: Model, threads: int) -> tuple[Array, Array, Array]:
-    """log P(a digit), log P(none), (N,), and log P(class | a digit), (N, classes), of each candidate."""
-    if not found:
+def _classify(images: NDArray[np.uint8], model: Model, threads: int) -> tuple[Array, Array, Array]:
+    """log P(a digit), log P(none), (N,), and log P(class | a digit), (N, classes), of each image."""
+    if not len(images):
         return np.zeros(0), np.zeros(0), np.zeros((0, CLASSES))
-    outputs = model.outputs(np.stack([c.image for c in found]), threads=threads).astype(np.float64)
+    outputs = model.outputs(images, threads=threads).astype(np.float64)
     classes = np.log(np.maximum(model.loss.probabilities(outputs).T, 1e-30))
     if isinstance(model.loss, BackgroundCrossEntropy):
         odds = model.loss.evidence(outputs)

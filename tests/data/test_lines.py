@@ -22,7 +22,7 @@ def ring(picture: Picture, y: int, x: int, radius: int = 30, width: int = 6) -> 
 
 
 def first(picture: Picture) -> list[Line]:
-    return next(find_lines(picture))[1]
+    return next(find_lines(picture))
 
 
 @pytest.mark.parametrize("light", [False, True])
@@ -47,7 +47,7 @@ def test_a_shadow_is_no_ink_and_hides_none() -> None:
         ring(picture, 100, x)
     picture[:, 190:] = (0.55 * picture[:, 190:]).astype(np.uint8)
     # The lit half may be a sheet of its own, so it is in one of the looks.
-    assert 4 in [line.parts for _, lines in find_lines(picture) for line in lines]
+    assert 4 in [line.parts for lines in find_lines(picture) for line in lines]
 
 
 def test_specks_are_left_out() -> None:
@@ -101,7 +101,7 @@ def test_strokes_get_a_width_that_mnist_has() -> None:
 
 def test_nothing() -> None:
     for picture in (drawn(), drawn((1, 1)), np.zeros((9, 700, 3), np.uint8)):
-        assert all(not lines for _, lines in find_lines(picture))
+        assert all(not lines for lines in find_lines(picture))
 
 
 @pytest.mark.parametrize("kind", ["felt pen", "chalk", "lined", "shadow", "desk"])
@@ -115,7 +115,7 @@ def test_photos(mnist: DataSet, kind: str) -> None:
         left, top = photo.boxes[:, :2].min(axis=0)
         end, bottom = photo.boxes[:, 2:].max(axis=0)
         slack = 0.15 * (bottom - top) + 5
-        for _, lines in find_lines(photo.pixels):
+        for lines in find_lines(photo.pixels):
             if len(lines) == 1:
                 (line,) = lines
                 x, y = line.corner

@@ -3,14 +3,14 @@
 Pictures are floats 0 to 1, (H, W). A number may be read in two ways where both are likely.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digitscope.arrays import Array
-from digitscope.data.normalize import WIDTHS, set_width, stroke_width
+from digitscope.data.normalize import WIDTHS, centre, fit_box, set_width, stroke_width
 from digitscope.data.pictures import shrink
 from digitscope.data.writing import LOOK, Guess, contrast_of, looks
 
@@ -20,6 +20,8 @@ LEAST = 300  # pixels: smaller pictures are enlarged
 HEIGHT = 64  # pixels of a line's digits once they are cut out
 UNIT = HEIGHT / 20  # pixels of a line for one of MNIST's
 _MOST_PARTS = 300
+_MANY = 60  # parts: of more than these, some are looked at first
+_TRIED = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +82,15 @@ class Line:
     """Pixels of the picture in one of the line."""
 
 
-def find_lines(picture: NDArray[np.uint8]) -> Iterator[tuple[float, list[Line]]]:
-    """The lines of writing in a picture, from top to bottom, under every likely assumption about its ink, each with a
-    number: how much the ink looks like writing.
+def find_lines(
+    picture: NDArray[np.uint8], no_digits: Callable[[NDArray[np.uint8]], bool] = lambda images: False
+) -> Iterator[list[Line]]:
+    """The lines of writing in a picture, from top to bottom, under every likely assumption about its ink.
 
-    Shapes: (H, W, 3)
+    Where there are many parts, `no_digits` is asked whether a sample of them, in MNIST's form, has too few digits to be
+    writing: noise, cloth or a page of text would take long to cut up, and in vain.
+
+    Shapes: (H, W, 3), (N, 28, 28)
     """
     colours, scale = _working(picture)
     seen: list[list[Part]] = []
@@ -92,13 +98,15 @@ def find_lines(picture: NDArray[np.uint8]) -> Iterator[tuple[float, list[Line]]]
         contrast = contrast_of(value, guess)
         parts = _parts(contrast, guess)
         lines = _in_lines(parts)
+        if lines and len(parts) > _MANY and no_digits(_sample(contrast, lines)):
+            continue
         if scale > CLOSER and not seen and (part := _part_with(lines, scale, picture)) is not None:
-            for score, some in find_lines(picture[part]):
-                yield score, _moved(some, part[1].start, part[0].start)
+            for some in find_lines(picture[part], no_digits):
+                yield _moved(some, part[1].start, part[0].start)
             return
         if not any(_alike(parts, others, 0.02 * LOOK) for others in seen):
             seen.append(parts)
-            yield guess.score, [_cut_out(contrast, line, scale) for line in lines]
+            yield [_cut_out(contrast, line, scale) for line in lines]
 
 
 def _working(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
@@ -214,14 +222,9 @@ def _in_lines(parts: list[Part]) -> list[list[Part]]:
     main = sorted((part for part in parts if part.height >= 0.4 * height), key=lambda part: part.left)
     line_of = list(range(len(main)))
     for i, part in enumerate(main):
-        after = [
-            (other.left - part.right, j)
-            for j, other in enumerate(main)
-            if j != i and (other.left, j) > (part.left, i) and _beside(part, other)
-        ]
-        if after:
-            j = min(after)[1]
-            old, new = line_of[j], line_of[i]
+        after = next((j for j in range(i + 1, len(main)) if _beside(part, main[j])), None)
+        if after is not None:
+            old, new = line_of[after], line_of[i]
             line_of = [new if number == old else number for number in line_of]
     lines = [[main[i] for i in range(len(main)) if line_of[i] == number] for number in sorted(set(line_of))]
     for part in parts:
@@ -260,6 +263,15 @@ def _belongs(part: Part, line: list[Part]) -> bool:
 def _away(part: Part, line: list[Part]) -> float:
     near = _nearest(part, line)
     return abs(part.middle - near.middle)
+
+
+def _sample(contrast: Array, lines: list[list[Part]]) -> NDArray[np.uint8]:
+    """Some of the parts that are as high as digits, in MNIST's form. (N, 28, 28)"""
+    parts = [part for line in lines for part in line]
+    height = _weighted_median([float(part.height) for part in parts], [float(part.mask.sum()) for part in parts])
+    tall = [part for part in parts if part.height >= 0.4 * height]
+    some = tall[:: max(1, len(tall) // _TRIED)]
+    return np.stack([centre(fit_box(part.mask * np.clip(contrast[part.place] / part.level, 0, 1))) for part in some])
 
 
 def _cut_out(contrast: Array, parts: list[Part], scale: float) -> Line:

@@ -179,8 +179,9 @@ def candidates(line: Line, pieces: list[Piece]) -> list[Candidate]:
             run = pieces[first : last + 1]
             if last > first and _width(run) > _WIDEST * HEIGHT:
                 break
-            candidate = _join(run, first, last, counts)
-            if candidate is not None and (candidate.whole or len(run) <= _MOST_PIECES):
+            whole = bool(sum(counts[part] for part in {piece.part for piece in run}) == len(run))
+            candidate = _join(run, first, last, whole) if whole or len(run) <= _MOST_PIECES else None
+            if candidate is not None:
                 result.append(candidate)
     return result
 
@@ -189,7 +190,7 @@ def _width(run: list[Piece]) -> int:
     return int(max(p.place[1].stop for p in run) - min(p.place[1].start for p in run))
 
 
-def _join(run: list[Piece], first: int, last: int, counts: NDArray[np.intp]) -> Candidate | None:
+def _join(run: list[Piece], first: int, last: int, whole: bool) -> Candidate | None:
     top, bottom = min(p.place[0].start for p in run), max(p.place[0].stop for p in run)
     left, right = min(p.place[1].start for p in run), max(p.place[1].stop for p in run)
     height, width = bottom - top, right - left
@@ -210,7 +211,6 @@ def _join(run: list[Piece], first: int, last: int, counts: NDArray[np.intp]) -> 
         rows, columns = (slice(s.start - o, s.stop - o) for s, o in zip(p.place, (top, left), strict=True))
         np.maximum(canvas[rows, columns], p.coverage, out=canvas[rows, columns])
     parts = {p.part for p in run}
-    whole = sum(int(counts[part]) for part in parts) == len(run)
     # Of each part, the first piece's left cut and the last one's right cut.
     cuts = 0.0
     for part in parts:
