@@ -10,6 +10,11 @@ Accuracies are given over pictures and as the mean over sources. A digit that is
 
 reads the 8x8 digits that come with scikit-learn (Optical Recognition of Handwritten Digits, Alpaydin and Kaynak 1998),
 as pictures.
+
+    uv run python -m benchmarks.pictures --made 11 --seed 1
+
+makes so many photos of one digit and of numbers, of each kind, of images that no model here has learned from, and reads
+them. Numbers have up to three lines of up to ten digits, most of which come close, touch or overlap somewhere.
 """
 
 import argparse
@@ -21,7 +26,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from digitscope.data import prepare, read_picture
+from digitscope.data import load_mnist, prepare, read_picture
+from digitscope.data.photos import KINDS, Photo, photograph_digit, photograph_numbers
 from digitscope.errors import NoInkError
 from digitscope.model import Answer, Model
 from digitscope.reader import read_numbers
@@ -113,6 +119,39 @@ def uci(model: Model, refuse: float) -> None:
     print(f"8x8 digits: {100 * np.mean(np.array(read) == found.target):.1f} % of {len(read)} read, {refused} refused")
 
 
+def made(model: Model, count: int, seed: int, refuse: float) -> None:
+    (images, labels), _ = load_mnist()
+    images, labels = images[-5000:], labels[-5000:]
+    apart: dict[bool, list[bool]] = defaultdict(list)
+    singles, by_kind = [], {}
+    for k, kind in enumerate(KINDS):
+        rng = np.random.default_rng([seed, k])
+        numbers = []
+        for _ in range(count):
+            at = int(rng.integers(len(images)))
+            answer, _seconds = read_one(model, photograph_digit(images[at], rng, kind=kind).pixels, refuse)
+            singles.append(answer is not None and answer.is_digit and answer.digit == labels[at])
+            rows = int(rng.choice([1, 2, 3], p=[0.8, 0.12, 0.08]))
+            lines = [rng.integers(len(images), size=rng.integers(2, 6 if rows > 1 else 11)) for _ in range(rows)]
+            photo = photograph_numbers([images[line] for line in lines], rng, kind=kind)
+            text = read_numbers(photo.pixels, model).text
+            numbers.append(text == "\n".join("".join(map(str, labels[line])) for line in lines))
+            apart[least_gap(photo) > 0.05].append(numbers[-1])
+        by_kind[kind] = sum(numbers)
+    everything = apart[True] + apart[False]
+    print(f"made photos of one digit: {100 * np.mean(singles):.1f} % of {len(singles)} right")
+    print(f"made photos of numbers: {100 * np.mean(everything):.1f} % of {len(everything)} wholly right")
+    print(f"  whose digits stand apart: {100 * np.mean(apart[True]):.1f} % of {len(apart[True])}")
+    print(f"  of {count} of each kind: {', '.join(f'{kind} {n}' for kind, n in by_kind.items())}")
+
+
+def least_gap(photo: Photo) -> float:
+    """The least gap between the boxes of neighbours in a line, in heights of a digit; negative where they overlap."""
+    left, top, right, bottom = photo.boxes.T
+    gaps = (left[1:] - right[:-1])[photo.lines[1:] == photo.lines[:-1]]
+    return float(gaps.min(initial=np.inf) / (bottom - top).mean())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?")
@@ -120,6 +159,8 @@ def main() -> None:
     parser.add_argument("--refuse", type=float, default=0.01)
     parser.add_argument("--sheet", type=Path, help="a picture of all failures, to look at")
     parser.add_argument("--uci", action="store_true")
+    parser.add_argument("--made", type=int, default=0, metavar="COUNT")
+    parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     model = Model.load(options.model)
     if options.folder is not None:
@@ -128,6 +169,8 @@ def main() -> None:
             contact_sheet(failures).save(options.sheet)
     if options.uci:
         uci(model, options.refuse)
+    if options.made:
+        made(model, options.made, options.seed, options.refuse)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_read_numbers(picture: Picture) -> None:
             left, top, right, bottom = digit.box
             assert 0 <= left < right <= width
             assert 0 <= top < bottom <= height
-            assert 0 <= digit.confidence <= 1
+            assert 0 <= digit.confidence <= digit.present + 1e-9 <= 1 + 1e-9
 
 
 @pytest.mark.parametrize(("height", "width", "noise"), [(90, 155, 80), (400, 400, 60)])

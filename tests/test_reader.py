@@ -105,20 +105,17 @@ class TestSolve:
         p /= p.sum()
         found, confidence = solve(graph, weights)
         _, labels, digits = readings[int(p.argmax())]
-        assert [(arc, label) for arc, label, _ in found] == list(zip(digits, labels, strict=True))
+        assert [(arc, label) for arc, label, *_ in found] == list(zip(digits, labels, strict=True))
         same = [q for q, reading in zip(p, readings, strict=True) if reading[1] == labels]
         assert confidence == pytest.approx(sum(same))
-        for arc, label, sure in found:
+        for arc, label, sure, present in found:
             piece = graph.heaviest[arc]
             here = [
-                q
-                for q, (_, others, arcs) in zip(p, readings, strict=True)
-                if any(
-                    graph.start[a] <= piece < graph.end[a] and other == label
-                    for a, other in zip(arcs, others, strict=True)
-                )
+                [other for a, other in zip(arcs, others, strict=True) if graph.start[a] <= piece < graph.end[a]]
+                for _, others, arcs in readings
             ]
-            assert sure == pytest.approx(sum(here))
+            assert sure == pytest.approx(sum(q for q, at in zip(p, here, strict=True) if label in at))
+            assert present == pytest.approx(sum(q for q, at in zip(p, here, strict=True) if at))
 
     def test_an_empty_line(self) -> None:
         nothing = np.zeros(0, np.intp)

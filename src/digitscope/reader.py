@@ -30,8 +30,8 @@ Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels of the picture."""
 
 CLASSES = 10
-LEAST_SURE = 0.55
-"""The geometric mean of a reading's confidence over its digits. In noise and textures it is less: nothing is read."""
+LEAST_PRESENT = 0.93
+"""The geometric mean, over a reading's digits, of the probability that there is one. In noise it is less."""
 SURE = 0.95
 """A reading of two digits or more that is this probable is compared with that under one more assumption about ink and
 paper, others with all: one stroke may be an edge of the sheet."""
@@ -71,6 +71,8 @@ class ReadDigit:
     label: int
     confidence: float
     """The probability that this digit is here."""
+    present: float
+    """The probability that a digit is here, whichever."""
     box: Box
 
 
@@ -158,7 +160,8 @@ def read_numbers(picture: NDArray[np.uint8], model: Model, *, threads: int = 1) 
         if sure:
             break
     reading = best[1]
-    return reading if reading.confidence > LEAST_SURE**reading.digits else Reading((), 1.0)
+    present = [digit.present for line in reading.lines for digit in line.digits]
+    return reading if np.prod(present) > LEAST_PRESENT ** len(present) else Reading((), 1.0)
 
 
 def _worth(reading: Reading) -> float:
@@ -177,10 +180,10 @@ def _read_line(line: Line, size: tuple[int, ...], model: Model, threads: int) ->
     text, confidence = solve(graph)
     limits = [*size[::-1]] * 2
     digits = []
-    for arc, label, sure in text:
+    for arc, label, sure, present in text:
         inside = np.array([line.corner] * 2).ravel() + line.scale * np.array(graph.box[arc])
         left, top, right, bottom = np.clip(inside, 0, limits).tolist()
-        digits.append(ReadDigit(label, sure, (left, top, right, bottom)))
+        digits.append(ReadDigit(label, sure, present, (left, top, right, bottom)))
     return ReadLine(tuple(digits), confidence)
 
 
@@ -266,14 +269,14 @@ def _may_be_left_out(pieces: list[Piece]) -> list[tuple[int, int, bool]]:
     return runs
 
 
-def solve(graph: Graph, weights: Array = WEIGHTS) -> tuple[list[tuple[int, int, float]], float]:
-    """The most probable reading: the arc, label and confidence of each digit; and the probability of its text.
+def solve(graph: Graph, weights: Array = WEIGHTS) -> tuple[list[tuple[int, int, float, float]], float]:
+    """The most probable reading: the arc, the label, its confidence and that in any digit; the probability of its text.
 
     The best path is Viterbi's; sums over all paths come by the forward and the backward recursion,
         A[j] = log sum over arcs i -> j of exp(A[i] + score),  A[0] = 0,  log Z = A[last]
     and B the same from the end. An arc's probability is exp(A[i] + score + B[j] - log Z). Of the arcs that have a piece
     in common a path takes one at most, so the confidence of a digit is the sum of the probabilities of its label over
-    all arcs with its heaviest piece.
+    all arcs with its heaviest piece; that there is any digit, the sum over all labels.
     """
     scores, total = arc_scores(graph, weights)
     best = np.where(graph.left_out, total, scores.max(axis=1, initial=-np.inf))
@@ -296,11 +299,12 @@ def solve(graph: Graph, weights: Array = WEIGHTS) -> tuple[list[tuple[int, int, 
             label = int(scores[arc].argmax())
             piece = graph.heaviest[arc]
             with_it = (graph.start <= piece) & (piece < graph.end)
-            digits.append((arc, label, float(np.exp(around + scores[:, label])[with_it].sum())))
+            of_each = np.exp(around[with_it, None] + scores[with_it]).sum(axis=0).clip(max=1)
+            digits.append((arc, label, float(of_each[label]), float(min(1, of_each.sum()))))
         node = graph.start[arc]
     digits.reverse()
-    of_text = log_sum_of_text(graph, scores, total, [label for _, label, _ in digits])
-    return [(arc, label, min(p, 1.0)) for arc, label, p in digits], min(1.0, float(np.exp(of_text - ahead[-1])))
+    of_text = log_sum_of_text(graph, scores, total, [label for _, label, *_ in digits])
+    return digits, min(1.0, float(np.exp(of_text - ahead[-1])))
 
 
 def arc_scores(graph: Graph, weights: Array) -> tuple[Array, Array]:

@@ -1,5 +1,6 @@
 """The book: one page that needs nothing else, and a PDF of it."""
 
+import html
 import re
 from collections import Counter
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from pypdf import PdfReader
 
 from docs.notes import chapters
-from docs.notes.book import Equation, book, equations, read_section
+from docs.notes.book import EDGE, TOGETHER, Equation, book, equations, page_ends, read_section
 from docs.notes.printing import find_browser, write_pdf
 
 
@@ -71,11 +72,45 @@ def test_quotes_are_curly_in_the_text_and_straight_in_code(page: str) -> None:
     assert not re.search("['\"]", re.sub(r"<(code|math)\b.*?</\1>|<[^>]*>", "", text, flags=re.DOTALL))
 
 
-def test_each_line_of_quoted_code_knows_how_far_in_it_begins(page: str) -> None:
-    lines = re.findall(r'<span class="line" style="--in:(\d+)">(.*?)\n</span>', page)
-    assert len(lines) > 100
+def test_each_line_of_code_knows_how_far_in_it_begins(page: str) -> None:
+    lines = re.findall(r'<span class="line[^"]*" style="--in:(\d+)">(.*?)\n</span>', page)
+    assert len(lines) > 1000
     for indent, line in lines:
         assert re.match(" *", re.sub("<[^>]*>", "", line))[0] == " " * int(indent)  # type: ignore[index]
+
+
+def test_short_code_stands_on_one_page_with_its_output() -> None:
+    lines = ["a = 1", "", *["b = 2"] * (TOGETHER - 4)]
+    assert page_ends(lines, output=2) == []
+    assert page_ends([*["a = 1"] * 4, "", *["b = 2"] * 4], output=3) == []
+
+
+def test_a_page_ends_at_an_empty_line_of_code_that_is_not_short() -> None:
+    lines = [*["a = 1"] * 6, "", "", *["b = 2"] * 6]
+    assert page_ends(lines) == [7]  # so the next page begins with what follows both empty lines
+    assert page_ends(["import a", "", *["b = 2"] * 9]) == []  # too little to stand alone
+
+
+def test_a_page_may_end_within_a_long_paragraph_of_code_but_not_behind_what_opens_another() -> None:
+    lines = ["a = 1"] * 14
+    assert page_ends(lines) == list(range(EDGE - 1, len(lines) - EDGE))
+    lines[5:9] = ["def f():", "    a = [", "        1", "    ]"]
+    assert page_ends(lines) == [3, 4, 8, 9]
+
+
+def test_what_stands_on_one_page_is_all_of_the_code(page: str) -> None:
+    blocks = re.findall(r'<pre class="(?:code|quote)"><code>(.*?)</code></pre>', page, re.DOTALL)
+    pieces = [block.split('<span class="piece">')[1:] for block in blocks]
+    assert max(len(of) for of in pieces) > 2
+    assert max(piece.count('<span class="line') for of in pieces for piece in of) <= TOGETHER + EDGE
+    code = [re.sub("<[^>]*>", "", block) for block in blocks]
+    written = [
+        token.content
+        for path in chapters()
+        for token in read_section(path).tokens
+        if token.type == "fence" and token.info.startswith("python")
+    ]
+    assert [html.unescape(text) for text in code] == written
 
 
 def test_what_a_derivative_is() -> None:
