@@ -28,8 +28,11 @@ from docs.notes import NOTES, chapters
 APPENDICES = ("symbols", "bibliography")
 """What stands behind the chapters, docs/notes/NAME.md."""
 
-LONG = 16
-"""Lines of code from which on a printed page may end within them. Else pages before them are half empty."""
+TOGETHER = 12
+"""Up to so many lines, code and its output stand on one printed page. If all did, pages before them were half empty."""
+
+EDGE = 4
+"""Of longer code, so many lines at least stand on each side of a page's end."""
 
 TAG = re.compile(r"\\tag\{([^}]*)\}")
 _REFERENCE = re.compile(r"\((\d+\.\d+)\)|([Ff]igures?|[Cc]hapters?) (\d+(?:\.\d+)?)(?![\d.]*\d)")
@@ -151,14 +154,19 @@ class _Renderer(RendererHTML):
         language, _, name = token.info.partition(" ")
         lexer = get_lexer_by_name(language or "text")
         body = highlight(token.content, lexer, HtmlFormatter(nowrap=True))
-        kind = "output" if language == "text" else "quote" if name else "code"
-        if kind == "quote":
-            # The source's lines are longer than a printed one: what is left over stands below, further in.
-            lines = zip(body.splitlines(), token.content.splitlines(), strict=True)
-            body = "".join(f'<span class="line" style="--in:{_indent(text)}">{line}\n</span>' for line, text in lines)
-        if kind != "output" and token.content.count("\n") >= LONG:
-            kind += " long"
-        return f'<pre class="{kind}"><code>{body}</code></pre>\n'
+        if language == "text":
+            return f'<pre class="output"><code>{body}</code></pre>\n'
+        lines = token.content.splitlines()
+        behind = tokens[i + 1] if i + 1 < len(tokens) else token
+        ends = page_ends(lines, behind.content.count("\n") if behind.info == "text" else 0)
+        # What is left over of a long line stands below, further in.
+        pieces = [""]
+        for k, (html, line) in enumerate(zip(body.splitlines(), lines, strict=True)):
+            pieces[-1] += f'<span class="line{"" if line else " empty"}" style="--in:{_indent(line)}">{html}\n</span>'
+            if k in ends:
+                pieces.append("")
+        code = "".join(f'<span class="piece">{piece}</span>' for piece in pieces)
+        return f'<pre class="{"quote" if name else "code"}"><code>{code}</code></pre>\n'
 
     def _display(self, equation: Equation) -> str:
         formula = self._mathml(equation.latex, display=True)
@@ -216,6 +224,30 @@ class _Renderer(RendererHTML):
         words = self.renderInline(caption.children[1:-1], options, env)
         words = re.sub(r"^Figure (?:<a [^>]*>)?([\d.]+\d)(?:</a>)?\.", r"<b>Figure \1.</b>", words)
         return f"<figure{anchor}>\n{inline_svg(path)}\n<figcaption>{words}</figcaption>\n</figure>\n"
+
+
+def page_ends(lines: Sequence[str], output: int = 0) -> list[int]:
+    """The lines of code, from 0, behind which a printed page may end. Its output, so many lines, stands with its end.
+
+    Code that is not short may be cut at its empty lines, and paragraphs of it that are not short between any two lines
+    of which the first does not open what the second continues.
+    """
+    ends: list[int] = []
+    if len(lines) + output <= TOGETHER:
+        return ends
+    begin = 0
+    for end in range(len(lines) + 1):
+        if end < len(lines) and lines[end]:
+            continue
+        if end - begin + (output if end == len(lines) else 0) > TOGETHER - 2:
+            for k in range(begin + EDGE - 1, end - EDGE):
+                opens = lines[k].endswith((":", "(", "[", "{"))
+                if not opens and not re.match(r"\s*([)\]}]|(elif|else|except|finally)\b)", lines[k + 1]):
+                    ends.append(k)
+        if any(lines[end + 1 : end + 2]):
+            ends.append(end)
+        begin = end + 1
+    return [k for k in ends if EDGE <= k + 1 <= len(lines) - EDGE]
 
 
 def _indent(line: str) -> int:
