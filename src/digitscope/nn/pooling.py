@@ -45,17 +45,20 @@ class MaxPool2D(Layer):
         y = reduce(np.maximum, views)
 
         def backward(dy: Array) -> Array:
-            dx = np.zeros_like(x)
+            apart = self.stride >= self.size
+            every = self.stride == self.size and x.shape[axis] == y.shape[axis] * self.size
+            dx = np.empty_like(x) if every else np.zeros_like(x)
             left = dy  # of each window, what no number got yet
             for start, view in enumerate(views):
                 into = _every(dx, axis, start, self.size, self.stride)
-                if start + 1 == self.size:
-                    into += left
-                elif self.stride >= self.size:
+                last = start + 1 == self.size
+                if apart and last:
+                    into[...] = left
+                elif apart:
                     np.multiply(left, view == y, out=into)
                     left = left - into
                 else:
-                    share = left * (view == y)
+                    share = left if last else left * (view == y)
                     into += share
                     left = left - share
             return dx
