@@ -69,6 +69,14 @@ def test_show_draws_them(digitscope: Digitscope, numbers: Path) -> None:
     assert "50 files at most; got 51" in digitscope("read", *["two.png"] * 51, "--show", "s.png").err
 
 
+def test_nothing_is_drawn_unasked(digitscope: Digitscope, numbers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor kept: of many large pictures that would be gigabytes."""
+    monkeypatch.setattr("digitscope.cli.read._marked", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("digitscope.cli.predict._steps", lambda *_: pytest.fail("drawn"))
+    for verb in ("read", "predict"):
+        assert digitscope(verb, "two.png", "three.png").status == 0
+
+
 def test_a_bad_file_among_good_ones(digitscope: Digitscope, numbers: Path, few: DataSet) -> None:
     answer = digitscope("read", "bad.png", "missing.png", "two.png", "--show", "read.png")
     assert answer.status == 2

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 MOST_SHOWN = 50
 """Files that one picture can show: more would be higher than a PNG may be."""
 
-Read = tuple[dict[str, Any], str, Any]
-"""Of one file: what --json prints, what a person reads, and what --show draws (None for nothing)."""
+Read = tuple[dict[str, Any], str, Callable[[], Any] | None]
+"""Of one file: what --json prints, what a person reads, and what gives that which --show draws (None for nothing)."""
 
 
 def model_and_pictures(
@@ -70,8 +70,8 @@ def read_each(
         answers.append(answer)
         if not as_json:
             click.echo(text)
-        if drawn is not None:
-            shown.append(drawn)
+        if show is not None and drawn is not None:
+            shown.append(drawn())
     if as_json:
         click.echo(json.dumps(answers))
     if show is not None and shown:

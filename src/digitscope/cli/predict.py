@@ -1,5 +1,6 @@
 """digitscope predict."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from digitscope.cli.pictures import Read, model_and_pictures, read_each
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from digitscope.data import Preparation
     from digitscope.model import Answer
 
 
@@ -70,10 +72,13 @@ def predict(
         (answer,) = loaded.answers(preparation.image[None], refuse=refuse)
         reason = None if answer.is_digit else _why_not(answer, refuse)
         text = _in_words(answer) if reason is None else f"no digit ({reason})"
-        steps = [(step.name, step.sentence, step.image) for step in preparation.steps]
-        return _as_json(path, answer, reason), f"{path}: {text}", (f"{path.name}: {text}", steps)
+        return _as_json(path, answer, reason), f"{path}: {text}", partial(_steps, f"{path.name}: {text}", preparation)
 
     read_each(files, read, as_json=as_json, show=show, draw=_draw)
+
+
+def _steps(heading: str, preparation: "Preparation") -> Any:
+    return heading, [(step.name, step.sentence, step.image) for step in preparation.steps]
 
 
 def _draw(shown: list[Any]) -> "Figure":

@@ -1,5 +1,6 @@
 """digitscope read."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,8 @@ def read(context: click.Context, arguments: tuple[Path, ...], show: Path | None,
     def read_file(path: Path) -> Read:
         picture = read_picture(path)
         reading = read_numbers(picture, loaded)
-        return {"file": str(path), **_as_json(reading)}, _in_words(path, reading), _marked(path, picture, reading)
+        marked = partial(_marked, path, picture, reading)
+        return {"file": str(path), **_as_json(reading)}, _in_words(path, reading), marked
 
     read_each(files, read_file, as_json=as_json, show=show, draw=_draw)
 
