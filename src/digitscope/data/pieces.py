@@ -194,7 +194,7 @@ def _join(run: list[Piece], first: int, last: int, whole: bool) -> Candidate | N
     top, bottom = min(p.place[0].start for p in run), max(p.place[0].stop for p in run)
     left, right = min(p.place[1].start for p in run), max(p.place[1].stop for p in run)
     height, width = bottom - top, right - left
-    if height < 0.3 * HEIGHT or height > 2.2 * HEIGHT or (len(run) > 1 and width > _WIDEST * HEIGHT):
+    if height < 0.3 * HEIGHT or height > 2.2 * HEIGHT:
         return None
     ends: dict[int, int] = {}
     for p in run:
