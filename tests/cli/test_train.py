@@ -184,7 +184,7 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(few_file: 
     checkpoint, part = folder / "checkpoint.safetensors", folder / "checkpoint.safetensors.part"
     kills = while_writing = 0
     positions = set()
-    while kills < 20:
+    while kills < 24:
         resume = checkpoint.exists()
         before = modified(checkpoint)
         process = start(folder, *(["--resume", "--checkpoint-every", 0] if resume else settings))

@@ -7,7 +7,7 @@ import click
 IMAGES = 4
 EVERY_ENTRY_UP_TO = 10_000
 """Parameters of a network of which every entry is compared."""
-DRAWN = 600
+DRAWN = 1500
 """Entries of a larger one, about: as many of each array."""
 
 
