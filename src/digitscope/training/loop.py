@@ -10,20 +10,25 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.errors import DivergenceError, TrainingError
-from digitscope.nn import Loss, Network, Params, clip_scale, gradient_norm, to_batch
+from digitscope.nn import Params, clip_scale, gradient_norm, operations
 from digitscope.training.averaging import add_to_average
 from digitscope.training.blas import blas_threads
 from digitscope.training.device import Transfer, to_device
 from digitscope.training.inference import evaluate
 from digitscope.training.memory import keep_freed_memory
 from digitscope.training.results import Epoch, Step
-from digitscope.training.run import Augmentation, Run
+from digitscope.training.run import Run
+from digitscope.training.shards import Helpers, Learned, Shard, Task, learn
 from digitscope.training.team import Team
 
 REPORTS = 100
 """Step results an epoch, about."""
 PARAMETERS_WORTH_SHARING = 1 << 17
 """From how many parameters on it pays to hand parts of the sum and the update to other threads."""
+OPERATIONS_A_BYTE = 100
+"""Operations from which on helpers are worth each byte of weights and gradients that moves to them and back."""
+OPERATIONS_A_HELPER = 1e11
+"""Operations still to do, about a second's, from which on helpers are worth their start."""
 TRIALS = 15
 """Steps that are timed to choose BLAS's threads."""
 WORTHWHILE = 0.85
@@ -61,21 +66,37 @@ def train(
         threads = 1
         run.move(transfer)
     keep_freed_memory()
-    batches = plan.batches(len(images))
-    steps = plan.epochs * batches  # of one learner
-    every = max(1, batches // REPORTS)
     with blas_threads(_threads_for_blas(run, images, labels, threads)), Team(threads) as team:
-        stepper = None
         while run.epoch < run.epochs:
             if run.epoch == (run.member + 1) * plan.epochs:
                 run.next_learner()
-                stepper = None
-            stepper = stepper or _Stepper(run, images, labels, team, transfer)
+            yield from _train_learner(run, images, labels, validation, team, transfer)
+    if device != "cpu":
+        run.move(to_device("cpu"))
+
+
+def _train_learner(
+    run: Run,
+    images: Array,
+    labels: Array,
+    validation: tuple[Array, Array] | None,
+    team: Team,
+    transfer: Transfer,
+) -> Iterator[Step | Epoch]:
+    """One learner, from where the run stands to the end of its plan."""
+    plan = run.plan
+    batches = plan.batches(len(images))
+    steps = plan.epochs * batches
+    every = max(1, batches // REPORTS)
+    before = run.member * steps
+    task = Task(run.learner, plan.loss, images, labels, plan.augment, transfer)
+    with Helpers(_helpers(run, images, team.threads), task, plan.shards(len(images))) as helpers:
+        stepper = _Stepper(run, len(images), team, helpers)
+        while run.epoch < (run.member + 1) * plan.epochs:
             after, order = run.draw_order(len(images))
             loss, right, seen = 0.0, 0, 0
             began = time.perf_counter()
             while run.batch < batches:
-                before = run.member * steps
                 step = run.epoch * batches + run.batch - before
                 learning_rate = plan.schedule(step, steps)
                 report = (run.batch + 1) % every == 0 or run.batch + 1 == batches
@@ -106,12 +127,10 @@ def train(
                 began = time.perf_counter()
                 outcome = run.outcome(images)
                 run.seconds += time.perf_counter() - began
-                validation_loss, validation_accuracy = evaluate(outcome, plan.loss, *validation, threads=threads)
+                validation_loss, validation_accuracy = evaluate(outcome, plan.loss, *validation, threads=team.threads)
                 run.history["validation_loss"][-1] = validation_loss
                 run.history["validation_accuracy"][-1] = validation_accuracy
             yield Epoch(run.epoch, validation_loss, validation_accuracy, run.seconds)
-    if device != "cpu":
-        run.move(to_device("cpu"))
 
 
 @dataclass(frozen=True)
@@ -127,11 +146,11 @@ class _Done:
 class _Stepper:
     """Takes one step after the other, its threads each on a shard of the batch or on a part of the parameters."""
 
-    def __init__(self, run: Run, images: Array, labels: Array, team: Team, transfer: Transfer) -> None:
-        self.run, self.images, self.labels, self.team, self.transfer = run, images, labels, team, transfer
+    def __init__(self, run: Run, images: int, team: Team, helpers: Helpers) -> None:
+        self.run, self.images, self.team, self.helpers = run, images, team, helpers
         params = run.learner.params
         # With one shard a batch the other threads are BLAS's, which spin while they wait: no room for parts.
-        several = run.plan.shards(len(images)) > 1 and sum(p.size for p in params.values()) >= PARAMETERS_WORTH_SHARING
+        several = run.plan.shards(images) > 1 and sum(p.size for p in params.values()) >= PARAMETERS_WORTH_SHARING
         self.parts = team.threads if several else 1
         self.params = [self._part(params, i) for i in range(self.parts)]
         self.states = [
@@ -141,36 +160,25 @@ class _Stepper:
 
     def take(self, order: Array, step: int, steps: int, learning_rate: float, *, need_norm: bool) -> _Done:
         run, plan = self.run, self.run.plan
-        batch = plan.batch_size or len(self.images)
+        batch = plan.batch_size or self.images
         start = run.batch * batch
-        size = min(batch, len(self.images) - start)
+        size = min(batch, self.images - start)
         shard = plan.shard_size or size
-        cuts = range(0, size, shard)
-        results: list[tuple[float, int, Params]] = [(0.0, 0, {})] * len(cuts)
-
-        def learn_shard(i: int) -> None:
-            low, high = start + cuts[i], start + min(cuts[i] + shard, size)
+        spans = [slice(start + cut, start + min(cut + shard, size)) for cut in range(0, size, shard)]
+        shards = [
             # A full batch needs no shuffling, and slices need no copy.
-            rows = slice(low, high) if plan.batch_size is None else order[low:high]
-            results[i] = shard_gradients(
-                run.learner,
-                plan.loss,
-                self.images[rows],
-                self.labels[rows],
-                (high - low) / size,
-                run.shard_rngs[i],
-                plan.augment,
-                self.transfer,
-            )
-
-        self.team.run(learn_shard, len(cuts))
-        loss = sum(share_loss for share_loss, _, _ in results)
+            Shard(span if plan.batch_size is None else order[span], (span.stop - span.start) / size, rng)
+            for span, rng in zip(spans, run.shard_rngs, strict=False)
+        ]
+        learned = self._learn(shards)
+        loss = sum(one.loss for one in learned)
         if not math.isfinite(loss):
             raise DivergenceError(
                 f"The loss is {loss} at step {step + 1} of {steps}, at a learning rate of {learning_rate:.3g}. "
                 f"Try --learning-rate {plan.schedule.learning_rate / 10:.2g}."
             )
-        grads = [{name: g.reshape(-1) for name, g in shard.items()} for _, _, shard in results]
+        run.shard_rngs[: len(shards)] = [one.rng for one in learned]
+        grads = [{name: g.reshape(-1) for name, g in one.grads.items()} for one in learned]
 
         def add(i: int) -> None:
             for name in grads[0]:
@@ -192,36 +200,25 @@ class _Stepper:
                 add_to_average(self.averages[i], self.params[i], plan.averaging.rate(step, steps))
 
         self.team.run(update, self.parts)
-        return _Done(loss, sum(right for _, right, _ in results), size, norm)
+        return _Done(loss, sum(one.right for one in learned), size, norm)
+
+    def _learn(self, shards: list[Shard]) -> list[Learned]:
+        """What is learned from each shard: by helpers where there are any, else by threads."""
+        if self.helpers.ready:
+            return self.helpers.learn(shards)
+        results: dict[int, Learned] = {}
+
+        def learn_shard(i: int) -> None:
+            results[i] = learn(self.helpers.task, shards[i])
+
+        self.team.run(learn_shard, len(shards))
+        return [results[i] for i in range(len(shards))]
 
     def _cut(self, flat: Array, i: int) -> Array:
         return flat[flat.size * i // self.parts : flat.size * (i + 1) // self.parts]
 
     def _part(self, arrays: Params, i: int) -> Params:
         return {name: self._cut(array.reshape(-1), i) for name, array in arrays.items()}
-
-
-def shard_gradients(
-    network: Network,
-    loss: Loss,
-    images: Array,
-    labels: Array,
-    share: float,
-    rng: np.random.Generator,
-    augment: Augmentation | None = None,
-    transfer: Transfer | None = None,
-) -> tuple[float, int, Params]:
-    """One shard's part of its batch's loss, how many images it got right, and its part of the gradient.
-
-    share is the shard's size over the batch's: the loss of the batch is sum(share * loss of shard).
-    """
-    with np.errstate(over="ignore", invalid="ignore"):  # What overflows makes the loss not finite, which is looked at.
-        inputs = to_batch(images) if augment is None else augment(images, rng)
-        if transfer is not None:
-            inputs, labels = transfer(inputs), transfer(labels)
-        outputs, backward = network.forward_without_dx(inputs, training=True, rng=rng)
-        value, loss_backward = loss.forward(outputs, labels)
-        return share * value, loss.count_right(outputs, labels), backward(loss_backward(share))[1]
 
 
 def _add_pairwise(arrays: list[Array]) -> None:
@@ -245,14 +242,14 @@ def _threads_for_blas(run: Run, images: Array, labels: Array, threads: int) -> i
     if threads == 1 or plan.shards(len(images)) > 1:
         return 1
     batch = min(plan.batch_size or len(images), len(images))
+    task = Task(run.learner, plan.loss, images, labels, plan.augment)
 
     def attempt(limit: int, size: int) -> tuple[float, Params]:
         with blas_threads(limit):
             began = time.perf_counter()
-            result = shard_gradients(
-                run.learner, plan.loss, images[:size], labels[:size], 1.0, np.random.default_rng(0), plan.augment
-            )
-            return time.perf_counter() - began, result[2]
+            rng = np.random.default_rng(0)
+            learned = learn(task, Shard(slice(size), 1.0, rng))
+            return time.perf_counter() - began, learned.grads
 
     for size in {batch, len(images) % batch or batch}:
         one, all_of_them = attempt(1, size)[1], attempt(threads, size)[1]
@@ -261,6 +258,18 @@ def _threads_for_blas(run: Run, images: Array, labels: Array, threads: int) -> i
     pairs = [(attempt(1, batch)[0], attempt(threads, batch)[0]) for _ in range(TRIALS)]
     one_thread, all_threads = (statistics.median(times) for times in zip(*pairs, strict=True))
     return threads if all_threads < WORTHWHILE * one_thread else 1
+
+
+def _helpers(run: Run, images: Array, threads: int) -> int:
+    """How many helpers are worth their start, and the way of weights and gradients to them and back."""
+    params = run.learner.params.values()
+    shards = min(threads, run.plan.shards(len(images)))
+    if shards == 1 or any(p.dtype != np.float32 for p in params):
+        return 0
+    work = operations(run.learner, images[0].size, training=True)
+    moved = 8 * sum(p.size for p in params) / (run.plan.shard_size or 1)  # bytes an image
+    left = (run.epochs - run.epoch) * len(images)
+    return shards - 1 if work >= OPERATIONS_A_BYTE * moved and work * left >= OPERATIONS_A_HELPER else 0
 
 
 def _check(images: Array, labels: Array) -> None:

@@ -1,6 +1,5 @@
 """A training: what was planned, and how far it has come."""
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -13,9 +12,7 @@ from digitscope.training.averaging import Averaging
 from digitscope.training.blas import blas_threads
 from digitscope.training.device import Transfer, to_device
 from digitscope.training.results import Step
-
-Augmentation = Callable[[Array, np.random.Generator], Array]
-"""(images uint8 (N, H, W), rng) -> a network's input, float32 (H W, N)"""
+from digitscope.training.shards import Augmentation
 
 CHUNK = 100
 MEASURED = 2000
