@@ -7,7 +7,6 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Thread
@@ -86,7 +85,7 @@ class Helpers:
 
     def __init__(self, count: int, task: Task, shards: int) -> None:
         self.count, self.task, self.shards = count, task, shards
-        self.ready: deque[subprocess.Popen[bytes]] = deque()
+        self.ready: list[subprocess.Popen[bytes]] = []
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
