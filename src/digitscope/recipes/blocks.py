@@ -37,7 +37,7 @@ def dense(
 def four_convolutions(
     rng: np.random.Generator, shape: Shape, classes: int, *, channels: tuple[int, int, int]
 ) -> Network:
-    """The network of convnet, tiny and deep: 5x5, pool, 3x3, 3x3, pool, 3x3, and a dense layer.
+    """The network of convnet, reader and tiny: 5x5, pool, 3x3, 3x3, pool, 3x3, and a dense layer.
 
     Of 28x28 pixels it makes 12x12, 10x10, 5x5 and 3x3 places. All but the third convolution go without padding: at the
     edges MNIST has nothing.
