@@ -61,16 +61,16 @@ class Learned(NamedTuple):
 
 def learn(task: Task, shard: Shard) -> Learned:
     """The shard's part of its batch's loss, how many images it got right, and its part of the gradient."""
-    learner, loss, _, _, augment, transfer = task
     rows, share, rng = shard
     images, labels = task.images[rows], task.labels[rows]
     with np.errstate(over="ignore", invalid="ignore"):  # What overflows makes the loss not finite, which is looked at.
-        inputs = to_batch(images) if augment is None else augment(images, rng)
-        if transfer is not None:
-            inputs, labels = transfer(inputs), transfer(labels)
-        outputs, backward = learner.forward_without_dx(inputs, training=True, rng=rng)
-        value, loss_backward = loss.forward(outputs, labels)
-        return Learned(share * value, loss.count_right(outputs, labels), backward(loss_backward(share))[1], rng)
+        inputs = to_batch(images) if task.augment is None else task.augment(images, rng)
+        if task.transfer is not None:
+            inputs, labels = task.transfer(inputs), task.transfer(labels)
+        outputs, backward = task.learner.forward_without_dx(inputs, training=True, rng=rng)
+        loss, loss_backward = task.loss.forward(outputs, labels)
+        right, grads = task.loss.count_right(outputs, labels), backward(loss_backward(share))[1]
+        return Learned(share * loss, right, grads, rng)
 
 
 class Helpers:
