@@ -64,10 +64,13 @@ def shards() -> list[Shard]:
     return [Shard(these, 0.2 + i / 10, np.random.default_rng(i)) for i, these in enumerate(rows)]
 
 
-def facts(learned: list[Learned]) -> list[tuple[object, ...]]:
+def facts(learner: Helpers | Task, count: int = 5) -> list[tuple[object, ...]]:
+    """What is learned from the first shards, and where it leaves their randomness."""
+    these = shards()[:count]
+    learned = learner.learn(these) if isinstance(learner, Helpers) else [learn(learner, shard) for shard in these]
     return [
-        (one.loss, one.right, one.rng.bit_generator.state, {name: g.tobytes() for name, g in one.grads.items()})
-        for one in learned
+        (one.loss, one.right, shard.rng.bit_generator.state, {name: g.tobytes() for name, g in one.grads.items()})
+        for one, shard in zip(learned, these, strict=True)
     ]
 
 
@@ -106,10 +109,10 @@ def test_what_helpers_learn_is_the_same_to_the_bit(few: DataSet, count: int) -> 
     with Helpers(count, here, 5) as helpers:
         wait_for(lambda: len(helpers.ready) == count)
         for _ in range(3):
-            assert facts(helpers.learn(shards())) == facts([learn(here, shard) for shard in shards()])
+            assert facts(helpers) == facts(here)
             for p in here.learner.params.values():
                 p *= 1.1  # as a step does
-        assert facts(helpers.learn(shards()[:2])) == facts([learn(here, shard) for shard in shards()[:2]])
+        assert facts(helpers, 2) == facts(here, 2)
         assert len(helpers.ready) == count
 
 
@@ -139,17 +142,17 @@ def test_of_a_loss_that_is_not_finite_helpers_tell(few: DataSet, worthwhile: lis
 @pytest.mark.parametrize("moment", ["before", "between"])
 def test_shards_of_a_helper_that_was_killed_are_learned_here(few: DataSet, moment: str) -> None:
     here = task(few)
-    expected = facts([learn(here, shard) for shard in shards()])
+    expected = facts(here)
     with Helpers(2, here, 5) as helpers:
         wait_for(lambda: len(helpers.ready) == 2)
         if moment == "between":
-            assert facts(helpers.learn(shards())) == expected
+            assert facts(helpers) == expected
         helpers.ready[0].kill()
-        assert facts(helpers.learn(shards())) == expected
+        assert facts(helpers) == expected
         assert len(helpers.ready) == 1
         helpers.ready[0].kill()
         helpers.ready[0].wait()
-        assert facts(helpers.learn(shards())) == expected
+        assert facts(helpers) == expected
         assert not helpers.ready
 
 
@@ -183,7 +186,7 @@ def test_a_network_that_helpers_do_not_know_is_learned_here(
             wait_for(lambda: helpers._processes[0].poll() is not None)
         time.sleep(0.2)
         assert not helpers.ready
-        assert facts(helpers.learn(shards())) == facts([learn(here, shard) for shard in shards()])
+        assert facts(helpers) == facts(here)
     assert capfd.readouterr() == ("", "")
 
 
@@ -211,7 +214,7 @@ def test_without_an_interpreter_to_start_all_is_learned_here(
     monkeypatch.setattr(sys, "executable", executable)
     with Helpers(2, task(few), 5) as helpers:
         assert not helpers.ready
-        assert facts(helpers.learn(shards())) == facts([learn(task(few), shard) for shard in shards()])
+        assert facts(helpers) == facts(task(few))
 
 
 def test_helpers_end_with_the_training(few: DataSet) -> None:

@@ -177,7 +177,6 @@ class _Stepper:
                 f"The loss is {loss} at step {step + 1} of {steps}, at a learning rate of {learning_rate:.3g}. "
                 f"Try --learning-rate {plan.schedule.learning_rate / 10:.2g}."
             )
-        run.shard_rngs[: len(shards)] = [one.rng for one in learned]
         grads = [{name: g.reshape(-1) for name, g in one.grads.items()} for one in learned]
 
         def add(i: int) -> None:
