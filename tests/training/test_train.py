@@ -74,6 +74,20 @@ def test_threads_do_not_change_a_bit(few: DataSet, plan: Plan, monkeypatch: pyte
     assert weights(runs[0]) != weights(start(plan, 1150))
 
 
+class Stubborn(GradientDescent):
+    """Takes steps whatever the rate."""
+
+    def _move(self, p: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
+        super()._move(p, g, slots, 0.01, step)
+
+
+def test_a_trial_of_threads_leaves_the_weights(few: DataSet) -> None:
+    runs = [start(replace(PLAN, optimizer=Stubborn()), 1150) for _ in range(2)]
+    for run, threads in zip(runs, (1, 2), strict=True):
+        next(train(run, *data(few), threads=threads))
+    assert weights(runs[0]) == weights(runs[1])
+
+
 def test_a_step_is_the_gradient_of_the_whole_batch(few: DataSet) -> None:
     images, labels = data(few, 130)
     plan = replace(PLAN, batch_size=None, shard_size=32, epochs=1, optimizer=GradientDescent(), schedule=Constant(0.5))

@@ -31,7 +31,7 @@ OPERATIONS_A_HELPER = 1e11
 """Operations still to do, about a second's, from which on helpers are worth their start."""
 TRIALS = 15
 """Steps that are timed to choose BLAS's threads."""
-WORTHWHILE = 0.85
+WORTHWHILE = 0.95
 """The share of one thread's time below which BLAS's threads are worth having."""
 
 
@@ -235,26 +235,34 @@ def _threads_for_blas(run: Run, images: Array, labels: Array, threads: int) -> i
     One, where a batch is several shards: the threads take a shard each. Where it is one shard, all of them, if BLAS
     then rounds as it does with one, and if it is faster. Some BLAS round alike (OpenBLAS on AVX-512, given short sums:
     see nn/product.py), some do not (OpenBLAS on AVX2); and its threads wait for each other by spinning, which on a busy
-    machine can take longer than the work. So this tries a few steps with one thread and with all.
+    machine can take longer than the work; besides, they leave half the gradient in the other core's cache, where the
+    update has to fetch it. So this tries a few whole steps with one thread and with all, and undoes them.
     """
     plan = run.plan
     if threads == 1 or plan.shards(len(images)) > 1:
         return 1
     batch = min(plan.batch_size or len(images), len(images))
     task = Task(run.learner, plan.loss, images, labels, plan.augment)
+    params, state = run.learner.params, plan.optimizer.start(run.learner.params)
+    before = {name: p.copy() for name, p in params.items()}
 
-    def attempt(limit: int, size: int) -> tuple[float, Params]:
+    def gradient(limit: int, size: int) -> Params:
         with blas_threads(limit):
+            return learn(task, Shard(slice(size), 1.0, np.random.default_rng(0))).grads
+
+    def seconds(limit: int) -> float:
+        """Of a step, after one that leaves the weights in the caches of the cores that it ran on."""
+        for _ in range(2):
             began = time.perf_counter()
-            rng = np.random.default_rng(0)
-            learned = learn(task, Shard(slice(size), 1.0, rng))
-            return time.perf_counter() - began, learned.grads
+            plan.optimizer.update(params, gradient(limit, batch), state, learning_rate=0.0, step=0)
+        return time.perf_counter() - began
 
     for size in {batch, len(images) % batch or batch}:
-        one, all_of_them = attempt(1, size)[1], attempt(threads, size)[1]
+        one, all_of_them = gradient(1, size), gradient(threads, size)
         if any(not np.array_equal(one[name], all_of_them[name]) for name in one):
             return 1
-    pairs = [(attempt(1, batch)[0], attempt(threads, batch)[0]) for _ in range(TRIALS)]
+    pairs = [(seconds(1), seconds(threads)) for _ in range(TRIALS)]
+    run.learner.params = before
     one_thread, all_threads = (statistics.median(times) for times in zip(*pairs, strict=True))
     return threads if all_threads < WORTHWHILE * one_thread else 1
 
