@@ -9,7 +9,7 @@ import sympy as sp
 from digitscope.arrays import Array
 from digitscope.model import SHIPPED, Model
 from digitscope.nn import AveragePool2D, Conv2D, Dense, GlobalAveragePool2D, MaxPool2D, Network
-from digitscope.nn.conv import pad, row_windows, width_windows
+from digitscope.nn.conv import row_windows, width_windows
 from docs.notes.checks import agree, check, differences, matrices
 from docs.notes.checks.formula import Value, holds
 
@@ -300,7 +300,7 @@ def the_products_derivatives_are_digitscopes() -> None:
         seen = windows(x, k, s, p)
         agree(dx, into_pixels((weight.T @ flat).reshape(seen.shape), x.shape, s, p))
         # R, its windows X_i, and what they make.
-        rows = width_windows(pad(x, p), k, s)
+        rows = width_windows(x, k, s, p)
         channels, height, width, batch = x.shape
         for h, c, v, j in np.ndindex(height + 2 * p, channels, k, dy.shape[2]):
             inside = 0 <= h - p < height and 0 <= s * j + v - p < width
@@ -492,7 +492,7 @@ def a_layer_as_printed() -> None:
         dense = Dense(*flat["W"].shape[::-1]).astype(np.float64)
         dense.params = {"weight": flat["W"], "bias": flat["b"]}
         holds("8.16", flat | {"dX": dense.forward(columns)[1](flat["dY"])[0]})
-        rows = width_windows(pad(x, p), k, s)
+        rows = width_windows(x, k, s, p)
         named = rows.reshape(h + 2 * p, x.shape[0], k, dy.shape[2], n)
         holds("8.17", {"R": named, "x": x, "p": float(p), "s": float(s)})
         turned = layer.params["weight"].transpose(0, 2, 1, 3).reshape(o, -1)

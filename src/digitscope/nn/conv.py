@@ -9,7 +9,12 @@ from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn.initializers import Initializer, he, zeros
 from digitscope.nn.layer import Backward, Layer, Params
-from digitscope.nn.product import SMALL
+from digitscope.nn.product import SMALL, row_sums
+
+SMALL_OUTCOME = 1_200
+"""Numbers up to which OpenBLAS takes a product X Y^T without rearranging its factors in memory first."""
+LEAST = 24
+"""Rows of X in such a product from which on that pays."""
 
 
 class Conv2D(Layer):
@@ -83,19 +88,21 @@ class Conv2D(Layer):
             raise ShapeError(f"Conv2D's window of {k}x{k} does not fit into images of {x.shape[1:3]} padded by {p}.")
         W, batch = self.params["weight"], x.shape[-1]
         height, width = ((length + 2 * p - k) // s + 1 for length in x.shape[1:3])
-        X = row_windows(width_windows(pad(x, p), k, s), k, s)
+        X = row_windows(width_windows(x, k, s, p), k, s)
         y = np.empty_like(x, shape=(self.out_channels, height, width, batch), order="C")
-        multiply_rows(W.transpose(0, 2, 1, 3).reshape(self.out_channels, -1), X, y.reshape(*y.shape[:2], -1))
+        flat = np.empty_like(W, shape=(self.out_channels, k, self.in_channels, k), order="C")
+        for v in range(k):  # A single copy takes up to four times as long.
+            flat[..., v] = W[..., v].transpose(0, 2, 1)
+        multiply_rows(flat.reshape(self.out_channels, -1), X, y.reshape(*y.shape[:2], -1))
         if "bias" in self.params:
             y += self.params["bias"]
 
         def backward(dy: Array) -> tuple[Array, Params]:
             rows = dy.reshape(self.out_channels, height, -1).transpose(1, 0, 2)
-            # BLAS is faster at X dy^T than at dy X^T, which is the same turned round.
-            dW = np.matmul(X, rows.transpose(0, 2, 1)).sum(axis=0).T
+            dW = multiply_transposed(X, rows).sum(axis=0).T
             grads = {"weight": dW.reshape(-1, k, self.in_channels, k).transpose(0, 2, 1, 3)}
             if "bias" in self.params:
-                grads["bias"] = dy.sum(axis=(1, 2, 3)).reshape(-1, 1, 1, 1)
+                grads["bias"] = row_sums(dy.reshape(self.out_channels, -1)).reshape(-1, 1, 1, 1)
             return (self._dx(x, rows) if need_dx else x[:0]), grads
 
         return y, backward
@@ -110,10 +117,11 @@ class Conv2D(Layer):
         pieces = np.empty_like(x, shape=(channels * k, height, rows.shape[2]), order="C")
         multiply_rows(turned, row_windows(spread, k, 1)[p : p + height], pieces)
         pieces = pieces.reshape(channels, k, height, -1, batch)
-        dx = np.zeros_like(x, shape=(channels, height, width + 2 * p, batch), order="C")
+        dx = np.zeros_like(x, order="C")
         for v in range(k):
-            dx[:, :, v : v + s * pieces.shape[3] : s] += pieces[:, v]
-        return dx[:, :, p : p + width]
+            columns, seers = seen(width, pieces.shape[3], v - p, s)
+            dx[:, :, columns] += pieces[:, v, :, seers]
+        return dx
 
     def config(self) -> dict[str, Any]:
         return {
@@ -130,24 +138,30 @@ class Conv2D(Layer):
         return cls(**config, weight=zeros)
 
 
-def pad(x: Array, padding: int) -> Array:
-    """x with `padding` zeros around each image. (C, H, W, N) -> (C, H+2p, W+2p, N); x itself where padding is 0."""
-    if padding == 0:
-        return x
-    channels, height, width, batch = x.shape
-    padded: Array = np.zeros_like(x, shape=(channels, height + 2 * padding, width + 2 * padding, batch))
-    padded[:, padding:-padding, padding:-padding] = x
-    return padded
+def width_windows(x: Array, size: int, stride: int, padding: int) -> Array:
+    """R[h,(c,v),(j,n)] = x[c, h - p, s j + v - p, n] with stride s and padding p, x being zero outside the image.
 
-
-def width_windows(x: Array, size: int, stride: int) -> Array:
-    """R[h,(c,v),(j,n)] = x[c, h, s j + v, n]. (C, H, W, N) -> (H, C size, W' N), W' = (W - size) // s + 1"""
+    (C, H, W, N) -> (H + 2p, C size, W' N), W' = (W + 2p - size) // s + 1
+    """
     channels, height, width, batch = x.shape
-    places = (width - size) // stride + 1
-    rows = np.empty_like(x, shape=(height, channels, size, places, batch), order="C")
+    places = (width + 2 * padding - size) // stride + 1
+    rows = np.empty_like(x, shape=(height + 2 * padding, channels, size, places, batch), order="C")
+    image = rows[padding : padding + height]
     for v in range(size):
-        rows[:, :, v] = x[:, :, v : v + stride * places : stride].transpose(1, 0, 2, 3)
-    return rows.reshape(height, channels * size, -1)
+        columns, seers = seen(width, places, v - padding, stride)
+        image[:, :, v, seers] = x[:, :, columns].transpose(1, 0, 2, 3)
+        if padding:
+            image[:, :, v, : seers.start] = image[:, :, v, seers.stop :] = 0
+    if padding:
+        rows[:padding] = rows[padding + height :] = 0
+    return rows.reshape(len(rows), channels * size, -1)
+
+
+def seen(width: int, places: int, shift: int, stride: int) -> tuple[slice, slice]:
+    """The columns s j + shift that places j see, as far as the image goes; and the places that see them."""
+    first = max(0, -(shift // stride))
+    end = max(first, min(places, (width - 1 - shift) // stride + 1))
+    return slice(stride * first + shift, stride * end + shift, stride), slice(first, end)
 
 
 def row_windows(rows: Array, size: int, stride: int) -> Array:
@@ -165,6 +179,19 @@ def multiply_rows(W: Array, X: Array, y: Array) -> None:
     least = -(-W.size * length // SMALL)
     pieces = next((n for n in range(least, 4 * least) if length % n == 0), 1)
     np.matmul(W, cut(X, pieces), out=cut(y.transpose(1, 0, 2), pieces))
+
+
+def multiply_transposed(X: Array, y: Array) -> Array:
+    """X[i] y[i]^T for each i: faster with BLAS than y[i] X[i]^T, which is the same turned round.
+
+    For few y, X is cut into pieces that BLAS takes without rearranging them first.
+    Shapes: X (H', D, L), y (H', O, L) -> (H', D, O)
+    """
+    height, depth, length = X.shape
+    fitting = [n for n in range(LEAST, depth) if depth % n == 0 and n * y.shape[1] <= SMALL_OUTCOME]
+    piece = max(fitting, default=depth)
+    products: Array = np.matmul(X.reshape(height, -1, piece, length), y[:, None].transpose(0, 1, 3, 2))
+    return products.reshape(height, depth, -1)
 
 
 def cut(x: Array, pieces: int) -> Array:

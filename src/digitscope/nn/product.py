@@ -57,6 +57,12 @@ def _thin_product(a: Array, b: Array, rows: int) -> Array:
     return y
 
 
+def row_sums(rows: Array) -> Array:
+    """s[c] = sum_m rows[c,m]; as a product, which is faster than a sum. (C, M) -> (C,)"""
+    sums: Array = rows @ np.ones_like(rows, shape=rows.shape[1])
+    return sums
+
+
 def sum_of_squares(x: Array) -> float:
     """sum of x², by NumPy itself: BLAS would round it differently with another number of threads."""
     flat = x.reshape(-1)
