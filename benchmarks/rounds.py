@@ -8,6 +8,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +20,8 @@ from benchmarks.networks import NETWORKS, images_at_a_time
 ROOT = Path(__file__).parents[1]
 THREADS = 2
 QUICK_IMAGES = 1280
+REST = 0.3
+"""Seconds before each measurement: the threads of the peer before it spin while they wait, and now fall asleep."""
 
 
 class Peer:
@@ -83,6 +86,7 @@ def alternate(peers: Sequence[Peer], rounds: int, task: str) -> dict[str, float]
     seconds: dict[str, list[float]] = {peer.name: [] for peer in peers}
     for _ in range(rounds):
         for peer in peers:
+            time.sleep(REST)
             seconds[peer.name].append(peer.ask("time", task=task))
     return {name: statistics.median(values) for name, values in seconds.items()}
 
