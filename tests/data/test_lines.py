@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from digitscope.data import DataSet
+from digitscope.data import DataSet, writing
 from digitscope.data.lines import HEIGHT, UNIT, Line, find_lines
 from digitscope.data.photos import photograph_numbers
 
@@ -125,3 +125,10 @@ def test_photos(mnist: DataSet, kind: str) -> None:
                     right += 1
                     break
     assert right >= 3
+
+
+def test_ruling_too_faint_to_be_told_from_paper_takes_nothing_away() -> None:
+    contrast = np.zeros((12, 9))
+    contrast[3:8, 4] = 1
+    faint = np.full((2, 12, 9), 1e-4)
+    np.testing.assert_array_equal(writing._without(contrast, faint, 1), contrast)

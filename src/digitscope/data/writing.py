@@ -243,9 +243,9 @@ def _without(contrast: Array, lines: Array, slack: int) -> Array:
 
     result = contrast
     for axis, line in enumerate(lines):
-        if not line.any():
-            continue
         zone = maximum_filter1d(line, 2 * slack + 3, axis=axis) > FAINTEST / 2
+        if not zone.any():
+            continue
         own = float(np.percentile(contrast[zone], 75))
         ink = contrast > 0.4 * own
         runs = _run_lengths(ink & zone, axis)
