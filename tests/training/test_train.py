@@ -1,6 +1,7 @@
 """The training loop: what it computes, and that threads and interruptions do not change it."""
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from digitscope.nn import (
     SoftmaxCrossEntropy,
     to_batch,
 )
+from digitscope.nn.layer import Params
+from digitscope.nn.optimizers import State
 from digitscope.training import (
     Epoch,
     Plan,
@@ -34,6 +37,7 @@ from digitscope.training import (
     save_checkpoint,
     train,
 )
+from digitscope.training.loop import TRIALS
 
 PLAN = Plan(
     loss=SoftmaxCrossEntropy(label_smoothing=0.1),
@@ -86,6 +90,27 @@ def test_a_trial_of_threads_leaves_the_weights(few: DataSet) -> None:
     for run, threads in zip(runs, (1, 2), strict=True):
         next(train(run, *data(few), threads=threads))
     assert weights(runs[0]) == weights(runs[1])
+
+
+def test_a_trial_of_threads_is_short_where_steps_are_long(few: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As if BLAS rounded alike whatever it is allowed, so that there is a trial on every machine.
+    monkeypatch.setattr("digitscope.training.loop.blas_threads", lambda limit: nullcontext())
+
+    def updates(allowed: float) -> int:
+        monkeypatch.setattr("digitscope.training.loop.TRIAL_SECONDS", allowed)
+        made: list[int] = []
+
+        class Counting(GradientDescent):
+            def update(self, params: Params, grads: Params, state: State, learning_rate: float, step: int) -> None:
+                made.append(step)
+                super().update(params, grads, state, learning_rate, step)
+
+        plan = replace(PLAN, optimizer=Counting(), batch_size=None, epochs=1)
+        for _ in train(start(plan, 1150), *data(few), threads=2):
+            pass
+        return len(made)
+
+    assert updates(math.inf) == updates(0) + 4 * (TRIALS - 1)
 
 
 def test_a_step_is_the_gradient_of_the_whole_batch(few: DataSet) -> None:

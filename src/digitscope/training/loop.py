@@ -30,7 +30,8 @@ OPERATIONS_A_BYTE = 100
 OPERATIONS_A_HELPER = 1e11
 """Operations still to do, about a second's, from which on helpers are worth their start."""
 TRIALS = 15
-"""Steps that are timed to choose BLAS's threads."""
+"""Steps that are timed to choose BLAS's threads, unless they take longer than this:"""
+TRIAL_SECONDS = 1.0
 WORTHWHILE = 0.95
 """The share of one thread's time below which BLAS's threads are worth having."""
 
@@ -261,7 +262,10 @@ def _threads_for_blas(run: Run, images: Array, labels: Array, threads: int) -> i
         one, all_of_them = gradient(1, size), gradient(threads, size)
         if any(not np.array_equal(one[name], all_of_them[name]) for name in one):
             return 1
-    pairs = [(seconds(1), seconds(threads)) for _ in range(TRIALS)]
+    pairs = [(seconds(1), seconds(threads))]
+    began = time.perf_counter()
+    while len(pairs) < TRIALS and time.perf_counter() - began < TRIAL_SECONDS:
+        pairs.append((seconds(1), seconds(threads)))
     run.learner.params = before
     one_thread, all_threads = (statistics.median(times) for times in zip(*pairs, strict=True))
     return threads if all_threads < WORTHWHILE * one_thread else 1
