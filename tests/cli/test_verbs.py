@@ -111,8 +111,8 @@ class TestPredict:
         for i in range(5):
             paths.append(tmp_path / f"{i}.png")
             Image.fromarray(few.x_train[i]).save(paths[-1])
-        images = np.stack([prepare(path).image for path in paths])
-        expected = Model.load(model).probabilities(images)
+        loaded = Model.load(model)  # each picture is read by itself
+        expected = np.concatenate([loaded.probabilities(prepare(path).image[None]) for path in paths])
         answers = digitscope("predict", model, *paths, "--json").json
         assert [answer["digit"] for answer in answers] == expected.argmax(axis=1).tolist()
         np.testing.assert_allclose([answer["probabilities"] for answer in answers], expected, rtol=1e-5)

@@ -24,6 +24,8 @@ from digitscope.nn import (
     Tanh,
     check_gradients,
 )
+from digitscope.nn import conv as conv_module
+from digitscope.nn.filtering import toom_cook
 
 GEOMETRIES = [  # kernel_size, stride, padding, height, width
     (1, 1, 0, 3, 4),
@@ -92,6 +94,25 @@ def test_forward_and_all_derivatives_are_those_of_the_loops(
     np.testing.assert_allclose(own_dx, dx, rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(grads["weight"], dW, rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(grads["bias"], db, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("tile", range(2, 6))
+@pytest.mark.parametrize(
+    ("kernel", "padding", "height", "width"), [(2, 0, 3, 7), (3, 1, 4, 5), (3, 0, 5, 8), (4, 3, 2, 3)]
+)
+def test_toom_cooks_way_gives_the_same(
+    monkeypatch: pytest.MonkeyPatch, kernel: int, padding: int, height: int, width: int, tile: int
+) -> None:
+    monkeypatch.setattr(conv_module, "filtering", lambda width, *_: toom_cook(width, kernel, padding, tile))
+    rng = np.random.default_rng(tile)
+    layer = make(3, 2, kernel, 1, padding)
+    x = rng.normal(size=(3, height, width, 2))
+    own, backward = layer.forward(x)
+    dy = rng.normal(size=own.shape)
+    expected = loops(layer, x, lambda shape: dy)
+    own_dx, grads = backward(dy)
+    for one, other in zip((own, own_dx, grads["weight"], grads["bias"]), expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)

@@ -1,12 +1,14 @@
 """The convolutional layer."""
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any, Self
 
 import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
+from digitscope.nn.filtering import filtering
 from digitscope.nn.initializers import Initializer, he, zeros
 from digitscope.nn.layer import Backward, Layer, Params
 from digitscope.nn.product import SMALL, row_sums
@@ -26,18 +28,22 @@ class Conv2D(Layer):
     db[o] = sum_{i,j,n} dy[o,i,j,n]
     dx[c,h,w,n] = sum_{o,u,v} W[o,c,u,v] dy[o,i,j,n] over the i, j with s i + u - p = h and s j + v - p = w
 
-    All three are matrix products of windows ("im2col"). Along the width each number is copied to every window it is
-    in; along the height nothing is: with rows as the first axis,
-        R[h,(c,v),(j,n)] = x[c, h - p, s j + v - p, n],
-    the k rows of a window lie one after the other in memory, so that the windows of one row of places,
-        X_i[(u,c,v),(j,n)] = R[s i + u, (c,v), (j,n)],
-    are R itself from row s i on. Then y_i = W X_i and dW = sum_i dy_i X_i^T. dx is the same the other way: rows of dy,
-    with k - 1 rows of zeros around them, under the weights turned over in u.
+    All three are matrix products. Along the width a row of W slides over a row of x as y = A ((G w) * (T x)), * number
+    by number, with the matrices of `filtering`: T samples the Q tiles of the row at G points each,
+        R[h,c,g,(q,n)] = sum_w T[g,q,w] x[c, h - p, w, n].
+    Along the height nothing is done: with rows as the first axis, the k rows of a window lie one after the other in
+    memory, so that the windows of one row of places,
+        X_gi[(u,c),(q,n)] = R[s i + u, c, g, (q,n)],
+    are R itself from row s i on. With W_g[o,(u,c)] = sum_v G[g,v] W[o,c,u,v] then
+        M_gi = W_g X_gi, y_i = A M_i, and back dM_i = A^T dy_i, dW_g = sum_i dM_gi X_gi^T, dW = sum_g G_g dW_g.
+    dx is the same the other way: rows of dM, with k - 1 rows of zeros around them, under the weights turned over in u,
+    and T^T at the end.
 
     Shapes: x (C, H, W, N) -> y (O, H', W', N) with H' = (H + 2p - k) // s + 1, and W' likewise;
     W (O, C, k, k), b (O, 1, 1, 1). Without `bias` there is no b: batch normalization after it would take it away.
     Raises: ShapeError where x is not of rank 4, has not C channels, or is smaller than the window.
-    Source: LeCun et al. 1998, section II; as a matrix product Chellapilla, Puri and Simard 2006.
+    Source: LeCun et al. 1998, section II; as a matrix product Chellapilla, Puri and Simard 2006; with fewer products
+    Lavin and Gray 2016, here along one axis.
     Derivation: docs/notes/08-convolution.md
     """
 
@@ -86,42 +92,41 @@ class Conv2D(Layer):
             raise ShapeError(f"Conv2D expects ({self.in_channels}, H, W, N); got {x.shape}.{hint}")
         if min(x.shape[1:3]) + 2 * p < k:
             raise ShapeError(f"Conv2D's window of {k}x{k} does not fit into images of {x.shape[1:3]} padded by {p}.")
-        W, batch = self.params["weight"], x.shape[-1]
-        height, width = ((length + 2 * p - k) // s + 1 for length in x.shape[1:3])
-        X = row_windows(width_windows(x, k, s, p), k, s)
-        y = np.empty_like(x, shape=(self.out_channels, height, width, batch), order="C")
-        flat = np.empty_like(W, shape=(self.out_channels, k, self.in_channels, k), order="C")
-        for v in range(k):  # A single copy takes up to four times as long.
-            flat[..., v] = W[..., v].transpose(0, 2, 1)
-        multiply_rows(flat.reshape(self.out_channels, -1), X, y.reshape(*y.shape[:2], -1))
+        outputs, height = self.out_channels, (x.shape[1] + 2 * p - k) // s + 1
+        matrices = filtering(x.shape[2], k, s, p, self.in_channels, outputs)
+        T, G, A = (np.asarray(matrix, x.dtype, like=x) for matrix in matrices)
+        X = row_windows(sample_rows(T, x, p, p), k, s)
+        W = np.empty_like(x, shape=(len(X), outputs, k, len(G), self.in_channels), order="C")
+        np.matmul(G, self.params["weight"].transpose(0, 2, 3, 1)[:, :, None], out=W.transpose(1, 2, 3, 0, 4))
+        y = multiply_rows(W.reshape(len(W), outputs, -1), X).reshape(outputs, height, -1, x.shape[3])
+        interpolated = len(X) > 1
+        if interpolated:
+            y = np.matmul(A.reshape(-1, A.shape[2]).T, y)
         if "bias" in self.params:
             y += self.params["bias"]
 
         def backward(dy: Array) -> tuple[Array, Params]:
-            rows = dy.reshape(self.out_channels, height, -1).transpose(1, 0, 2)
-            dW = multiply_transposed(X, rows).sum(axis=0).T
-            grads = {"weight": dW.reshape(-1, k, self.in_channels, k).transpose(0, 2, 1, 3)}
+            places, below = slice(k - 1, k - 1 + s * height, s), x.shape[1] + 2 * p - 1 - s * (height - 1)
+            dM = sample_rows(A[None] if interpolated else None, dy, k - 1, below, s)
+            dW = multiply_transposed(X, dM[places].transpose(2, 0, 1, 3)).sum(axis=1)
+            dW = np.tensordot(G, dW.reshape(len(X), k, len(G), -1).transpose(2, 0, 1, 3), axes=((0, 1), (0, 1)))
+            grads = {"weight": dW.reshape(k, k, self.in_channels, outputs).transpose(3, 2, 1, 0)}
             if "bias" in self.params:
-                grads["bias"] = row_sums(dy.reshape(self.out_channels, -1)).reshape(-1, 1, 1, 1)
-            return (self._dx(x, rows) if need_dx else x[:0]), grads
+                grads["bias"] = row_sums(dy.reshape(outputs, -1)).reshape(-1, 1, 1, 1)
+            return (self._dx(T, G, dM, x) if need_dx else x[:0]), grads
 
         return y, backward
 
-    def _dx(self, x: Array, rows: Array) -> Array:
-        """dx from the rows of dy, (H', O, W' N)."""
-        k, s, p = self.kernel_size, self.stride, self.padding
-        channels, height, width, batch = x.shape
-        spread = np.zeros_like(x, shape=(height + 2 * p + k - 1, *rows.shape[1:]), order="C")
-        spread[k - 1 : k - 1 + s * len(rows) : s] = rows
-        turned = self.params["weight"][:, :, ::-1].transpose(1, 3, 2, 0).reshape(channels * k, -1)
-        pieces = np.empty_like(x, shape=(channels * k, height, rows.shape[2]), order="C")
-        multiply_rows(turned, row_windows(spread, k, 1)[p : p + height], pieces)
-        pieces = pieces.reshape(channels, k, height, -1, batch)
-        dx = np.zeros_like(x, order="C")
-        for v in range(k):
-            columns, seers = seen(width, pieces.shape[3], v - p, s)
-            dx[:, :, columns] += pieces[:, v, :, seers]
-        return dx
+    def _dx(self, T: Array, G: Array, dM: Array, x: Array) -> Array:
+        """dx from dM with its rows of zeros, (H + 2p + k - 1, O, G, Q N)."""
+        k, channels, outputs = self.kernel_size, self.in_channels, self.out_channels
+        turned = np.empty_like(x, shape=(dM.shape[2], len(G), channels, k, outputs), order="C")
+        W = self.params["weight"][:, :, ::-1].transpose(1, 2, 3, 0)
+        np.matmul(G, W[:, :, None], out=turned.transpose(2, 3, 1, 0, 4))
+        windows = row_windows(dM, k, 1)[:, self.padding : self.padding + x.shape[1]]
+        dR = multiply_rows(turned.reshape(len(turned), -1, k * outputs), windows)
+        dR = dR.reshape(len(G), *x.shape[:2], -1, x.shape[3])
+        return reduce(np.add, map(np.matmul, T.reshape(len(T), -1, x.shape[2]).transpose(0, 2, 1), dR))
 
     def config(self) -> dict[str, Any]:
         return {
@@ -138,60 +143,57 @@ class Conv2D(Layer):
         return cls(**config, weight=zeros)
 
 
-def width_windows(x: Array, size: int, stride: int, padding: int) -> Array:
-    """R[h,(c,v),(j,n)] = x[c, h - p, s j + v - p, n] with stride s and padding p, x being zero outside the image.
+def sample_rows(T: Array | None, x: Array, above: int, below: int, apart: int = 1) -> Array:
+    """R[h,(d,c),g,(q,n)] = sum_w T[d,g,q,w] x[c,h,w,n], with rows of zeros above, below and between.
 
-    (C, H, W, N) -> (H + 2p, C size, W' N), W' = (W + 2p - size) // s + 1
+    Shapes: T (D, G, Q, W), x (C, H, W, N) -> (above + (H - 1) apart + 1 + below, D C, G, Q N)
+    Without T, x itself: D = G = 1, Q = W.
     """
     channels, height, width, batch = x.shape
-    places = (width + 2 * padding - size) // stride + 1
-    rows = np.empty_like(x, shape=(height + 2 * padding, channels, size, places, batch), order="C")
-    image = rows[padding : padding + height]
-    for v in range(size):
-        columns, seers = seen(width, places, v - padding, stride)
-        image[:, :, v, seers] = x[:, :, columns].transpose(1, 0, 2, 3)
-        if padding:
-            image[:, :, v, : seers.start] = image[:, :, v, seers.stop :] = 0
-    if padding:
-        rows[:padding] = rows[padding + height :] = 0
-    return rows.reshape(len(rows), channels * size, -1)
-
-
-def seen(width: int, places: int, shift: int, stride: int) -> tuple[slice, slice]:
-    """The columns s j + shift that places j see, as far as the image goes; and the places that see them."""
-    first = max(0, -(shift // stride))
-    end = max(first, min(places, (width - 1 - shift) // stride + 1))
-    return slice(stride * first + shift, stride * end + shift, stride), slice(first, end)
+    depth, points, tiles, _ = T.shape if T is not None else (1, 1, width, width)
+    end = above + (height - 1) * apart + 1
+    rows = np.empty_like(x, shape=(end + below, depth, channels, points * tiles, batch), order="C")
+    rows[:above] = rows[end:] = 0
+    for between in range(1, apart):
+        rows[above + between : end : apart] = 0
+    x = x.transpose(1, 0, 2, 3)[:, None]
+    if T is None:
+        rows[above:end:apart] = x
+    else:
+        np.matmul(T.reshape(depth, 1, -1, width), x, out=rows[above:end:apart])
+    return rows.reshape(len(rows), depth * channels, points, -1)
 
 
 def row_windows(rows: Array, size: int, stride: int) -> Array:
-    """X[i,(u,d),l] = rows[s i + u, d, l], a view. (H, D, L) -> (H', size D, L), H' = (H - size) // s + 1"""
-    views = np.lib.stride_tricks.sliding_window_view(rows, size, axis=0)[::stride].transpose(0, 3, 1, 2)
-    return views.reshape(len(views), size * rows.shape[1], rows.shape[2])
+    """X[g,i,(u,d),l] = rows[s i + u, d, g, l], a view. (H, D, G, L) -> (G, H', size D, L), H' = (H - size) // s + 1"""
+    views = np.lib.stride_tricks.sliding_window_view(rows, size, axis=0)[::stride].transpose(2, 0, 4, 1, 3)
+    return views.reshape(*views.shape[:2], size * rows.shape[1], rows.shape[3])
 
 
-def multiply_rows(W: Array, X: Array, y: Array) -> None:
-    """Writes y[:,i] = W X[i], in pieces that BLAS takes without rearranging them first.
+def multiply_rows(W: Array, X: Array) -> Array:
+    """y[:,i,g] = W[g] X[g,i], in pieces that BLAS takes without rearranging them first.
 
-    Shapes: W (O, D), X (H', D, L), y (O, H', L)
+    Shapes: W (G, O, D), X (G, H', D, L) -> (O, H', G, L)
     """
-    length = X.shape[2]
-    least = -(-W.size * length // SMALL)
+    (points, outputs, depth), (_, height, _, length) = W.shape, X.shape
+    y = np.empty_like(W, shape=(outputs, height, points, length), order="C")
+    least = -(-outputs * depth * length // SMALL)
     pieces = next((n for n in range(least, 4 * least) if length % n == 0), 1)
-    np.matmul(W, cut(X, pieces), out=cut(y.transpose(1, 0, 2), pieces))
+    np.matmul(W[:, None], cut(X, pieces), out=cut(y.transpose(2, 1, 0, 3), pieces))
+    return y
 
 
 def multiply_transposed(X: Array, y: Array) -> Array:
-    """X[i] y[i]^T for each i: faster with BLAS than y[i] X[i]^T, which is the same turned round.
+    """X[g,i] y[g,i]^T for each g and i: faster with BLAS than y X^T, which is the same turned round.
 
     For few y, X is cut into pieces that BLAS takes without rearranging them first.
-    Shapes: X (H', D, L), y (H', O, L) -> (H', D, O)
+    Shapes: X (G, H', D, L), y (G, H', O, L) -> (G, H', D, O)
     """
-    height, depth, length = X.shape
-    fitting = [n for n in range(LEAST, depth) if depth % n == 0 and n * y.shape[1] <= SMALL_OUTCOME]
+    points, height, depth, length = X.shape
+    fitting = [n for n in range(LEAST, depth) if depth % n == 0 and n * y.shape[2] <= SMALL_OUTCOME]
     piece = max(fitting, default=depth)
-    products: Array = np.matmul(X.reshape(height, -1, piece, length), y[:, None].transpose(0, 1, 3, 2))
-    return products.reshape(height, depth, -1)
+    products: Array = np.matmul(X.reshape(points, height, -1, piece, length), y[:, :, None].transpose(0, 1, 2, 4, 3))
+    return products.reshape(points, height, depth, -1)
 
 
 def cut(x: Array, pieces: int) -> Array:

@@ -19,7 +19,8 @@ def operations(network: Layer, features: int, *, training: bool = False) -> int:
     K is how many numbers W has and P at how many places it is applied: 1 in a dense layer, H' W' in a convolution.
     ShiftAverage counts as many times as it looks at the image, in training once; a committee's members count each by
     itself, as they learn. All else (biases, activations, pooling, normalization) is not counted, though it takes time:
-    the figure is for comparison with the machine's rate in matrix products.
+    the figure is for comparison with the machine's rate in matrix products, and with others who do the same work.
+    So a convolution counts by its definition, though Conv2D finds its sums with half as many operations.
 
     `features` is the length of an image as the network takes it, a column (features, 1).
     Derivation: docs/notes/12-speed.md#counting
