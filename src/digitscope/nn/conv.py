@@ -107,8 +107,12 @@ class Conv2D(Layer):
 
         def backward(dy: Array) -> tuple[Array, Params]:
             places, below = slice(k - 1, k - 1 + s * height, s), x.shape[1] + 2 * p - 1 - s * (height - 1)
-            dM = sample_rows(A[None] if interpolated else None, dy, k - 1, below, s)
-            dW = multiply_transposed(X, dM[places].transpose(2, 0, 1, 3)).sum(axis=1)
+            if interpolated or need_dx:
+                dM = sample_rows(A[None] if interpolated else None, dy, k - 1, below, s)
+                rows = dM[places]
+            else:
+                rows = dy.reshape(outputs, height, 1, -1).transpose(1, 0, 2, 3)
+            dW = multiply_transposed(X, rows.transpose(2, 0, 1, 3)).sum(axis=1)
             dW = np.tensordot(G, dW.reshape(len(X), k, len(G), -1).transpose(2, 0, 1, 3), axes=((0, 1), (0, 1)))
             grads = {"weight": dW.reshape(k, k, self.in_channels, outputs).transpose(3, 2, 1, 0)}
             if "bias" in self.params:

@@ -57,7 +57,7 @@ RECIPE = Recipe(
         schedule=OneCycle(0.1),
         epochs=20,
         batch_size=128,
-        shard_size=32,
+        shard_size=16,
         augment=Augment(rotation=10, scale=0.1, shear=0.15, shift=1, elastic=0.8),
     ),
     split=hold_out_end(1 / 30),
