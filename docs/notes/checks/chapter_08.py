@@ -525,7 +525,7 @@ def tiled(T: Array, G: Array, A: Array, x: Array, w: Array) -> Array:
     return places_of_products(A, (G @ w) * (T @ x))
 
 
-def unbalanced() -> tuple[Array, Array, Array, Array]:
+def by_hand() -> tuple[Array, Array, Array, Array]:
     """V, A, G and T of the points 0, 1, -1 and infinity, as the text has them."""
     V = np.array([[1.0, 0, 0, 0], [1, 1, 1, 1], [1, -1, 1, -1], [0, 0, 0, 1]])
     A, G = (np.vstack([V[:3, :n], np.eye(n)[-1]]) for n in (TILE, SIZE))
@@ -534,7 +534,7 @@ def unbalanced() -> tuple[Array, Array, Array, Array]:
 
 @check("8.28", "8.29", "8.30", "8.31", by="sympy")
 def a_product_of_polynomials() -> None:
-    V, A, G, T = unbalanced()
+    V, A, G, T = by_hand()
     z = sp.Symbol("z")
     f, w, x = sp.symbols("f:2"), sp.symbols("w:3"), sp.symbols("x:4")
     product_ = sp.Poly(sum(f[a] * z**a for a in range(2)) * sum(w[v] * z**v for v in range(3)), z)
@@ -566,7 +566,7 @@ def a_tile_by_differences() -> None:
 
 @check("8.32", by="sympy")
 def a_tile_symbolically() -> None:
-    _, A, G, T = unbalanced()
+    _, A, G, T = by_hand()
     w, x, dy = (np.array(sp.symbols(f"{name}:{n}")) for name, n in (("w", 3), ("x", 4), ("d", 2)))
     along = dy @ (A.T @ ((G @ w) * (T @ x)))
     for symbols, slopes in ((w, G.T @ ((A @ dy) * (T @ x))), (x, T.T @ ((A @ dy) * (G @ w)))):
@@ -591,7 +591,7 @@ def a_tile_is_digitscopes() -> None:
 
 @check("8.28", "8.29", "8.30", "8.31", "8.32", by="printed")
 def a_tile_as_printed() -> None:
-    V, A, G, T = unbalanced()
+    V, A, G, T = by_hand()
     f, w, x, dy = (RNG.normal(size=n) for n in (TILE, SIZE, TILE + SIZE - 1, TILE))
     e = np.convolve(f, w)
     holds("8.28", {"e": e, "f": f, "w": w, "m": float(TILE)})

@@ -145,8 +145,8 @@ def milliseconds_on_many_machines() -> Figure:
     machines = 2.0 ** np.linspace(0, 6, 121)
     slow, fast = (50e-6, 125e6), (5e-6, 12.5e9)
     curves = (
-        ("convnet, 1 Gbit/s", 0.023, 38_714, slow, BLUE, (18, 19), "left"),
-        ("convnet, 100 Gbit/s", 0.023, 38_714, fast, BLUE, (19, 0.8), "right"),
+        ("convnet, 1 Gbit/s", 0.0125, 38_714, slow, BLUE, (18, 19), "left"),
+        ("convnet, 100 Gbit/s", 0.0125, 38_714, fast, BLUE, (19, 0.8), "right"),
         ("simard-mlp, 1 Gbit/s", 0.0047, 636_010, slow, VERMILION, (9, 72), "left"),
         ("simard-mlp, 100 Gbit/s", 0.0047, 636_010, fast, VERMILION, (62, 3.8), "right"),
     )
@@ -159,7 +159,7 @@ def milliseconds_on_many_machines() -> Figure:
             at = alone / best + 2 * np.log2(best) * message
             axes.plot([best], [1e3 * at], "o", color=colour, markersize=6)
         axes.text(place[0], place[1], text, color=colour, ha=side, va="center", fontsize=SMALL)
-    axes.loglog(machines, 23 / machines, color=MUTED, linewidth=1, linestyle="--")
+    axes.loglog(machines, 12.5 / machines, color=MUTED, linewidth=1, linestyle="--")
     axes.set_xlim(1, 64)
     axes.set_ylim(0.3, 400)
     axes.minorticks_off()

@@ -64,14 +64,13 @@ def toom_cook(width: int, size: int, padding: int, tile: int) -> Filtering:
     places, count = width + 2 * padding - size + 1, tile + size - 1
     A, G, V = (_powers(length, count) for length in (tile, size, count))
     T = np.linalg.inv(V).T
-    balance = np.sqrt(np.abs(T).sum(axis=1) / np.abs(G).sum(axis=1))[:, None]
     starts = range(0, places, tile)
     samples = np.zeros((1, count, len(starts), places + tile + size))
     out = np.zeros((count, len(starts), places + tile))
     for q, start in enumerate(starts):
-        samples[0, :, q, start : start + count] = T / balance
+        samples[0, :, q, start : start + count] = T
         out[:, q, start : start + tile] = A
-    return Filtering(samples[..., padding : padding + width], (G * balance)[None], out[..., :places])
+    return Filtering(samples[..., padding : padding + width], G[None], out[..., :places])
 
 
 def _powers(length: int, count: int) -> Array:
