@@ -97,8 +97,10 @@ class Conv2D(Layer):
         T, G, A = (np.asarray(matrix, x.dtype, like=x) for matrix in matrices)
         X = row_windows(sample_rows(T, x, p, p), k, s)
         W = np.empty_like(x, shape=(len(X), outputs, k, len(G), self.in_channels), order="C")
-        np.matmul(G, self.params["weight"].transpose(0, 2, 3, 1)[:, :, None], out=W.transpose(1, 2, 3, 0, 4))
-        y = multiply_rows(W.reshape(len(W), outputs, -1), X).reshape(outputs, height, -1, x.shape[3])
+        weight = self.params["weight"].transpose(0, 2, 3, 1)[:, :, None]
+        np.matmul(G, weight, out=W.transpose(1, 2, 3, 0, 4))
+        y = multiply_rows(W.reshape(len(W), outputs, -1), X)
+        y = y.reshape(outputs, height, -1, x.shape[3])
         interpolated = len(X) > 1
         if interpolated:
             y = np.matmul(A.reshape(-1, A.shape[2]).T, y)
@@ -106,14 +108,15 @@ class Conv2D(Layer):
             y += self.params["bias"]
 
         def backward(dy: Array) -> tuple[Array, Params]:
-            places, below = slice(k - 1, k - 1 + s * height, s), x.shape[1] + 2 * p - 1 - s * (height - 1)
             if interpolated or need_dx:
+                below = x.shape[1] + 2 * p - 1 - s * (height - 1)
                 dM = sample_rows(A[None] if interpolated else None, dy, k - 1, below, s)
-                rows = dM[places]
+                rows = dM[k - 1 : k - 1 + s * height : s]
             else:
                 rows = dy.reshape(outputs, height, 1, -1).transpose(1, 0, 2, 3)
             dW = multiply_transposed(X, rows.transpose(2, 0, 1, 3)).sum(axis=1)
-            dW = np.tensordot(G, dW.reshape(len(X), k, len(G), -1).transpose(2, 0, 1, 3), axes=((0, 1), (0, 1)))
+            dW = dW.reshape(len(X), k, len(G), -1).transpose(2, 0, 1, 3)
+            dW = np.tensordot(G, dW, axes=((0, 1), (0, 1)))
             grads = {"weight": dW.reshape(k, k, self.in_channels, outputs).transpose(3, 2, 1, 0)}
             if "bias" in self.params:
                 grads["bias"] = row_sums(dy.reshape(outputs, -1)).reshape(-1, 1, 1, 1)
@@ -125,8 +128,8 @@ class Conv2D(Layer):
         """dx from dM with its rows of zeros, (H + 2p + k - 1, O, G, Q N)."""
         k, channels, outputs = self.kernel_size, self.in_channels, self.out_channels
         turned = np.empty_like(x, shape=(dM.shape[2], len(G), channels, k, outputs), order="C")
-        W = self.params["weight"][:, :, ::-1].transpose(1, 2, 3, 0)
-        np.matmul(G, W[:, :, None], out=turned.transpose(2, 3, 1, 0, 4))
+        weight = self.params["weight"][:, :, ::-1].transpose(1, 2, 3, 0)[:, :, None]
+        np.matmul(G, weight, out=turned.transpose(2, 3, 1, 0, 4))
         windows = row_windows(dM, k, 1)[:, self.padding : self.padding + x.shape[1]]
         dR = multiply_rows(turned.reshape(len(turned), -1, k * outputs), windows)
         dR = dR.reshape(len(G), *x.shape[:2], -1, x.shape[3])
