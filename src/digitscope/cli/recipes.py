@@ -41,7 +41,7 @@ def recipes() -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print("* the default of digitscope train")
-    console.print("MFLOP: million operations in matrix products to learn from one image once", soft_wrap=True)
+    console.print("MFLOP: million operations to learn from one image, convolutions by their definition", soft_wrap=True)
     console.print("share: how much of the machine's rate in matrix products the training reaches", soft_wrap=True)
     for name, recipe in RECIPES.items():
         console.print(f"\n[bold]{name}[/]: {recipe.title}", soft_wrap=True)
