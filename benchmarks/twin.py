@@ -27,6 +27,7 @@ from digitscope.nn import (
     GlobalAveragePool2D,
     GradientDescent,
     Layer,
+    LayerNorm,
     LeakyReLU,
     Loss,
     MaxPool2D,
@@ -86,6 +87,8 @@ def _module(layer: Layer, channels_last: bool, *, in_place: bool) -> Any:
             return _filled(nn.Conv2d(*sizes, bias="bias" in layer.params), layer)
         case BatchNorm():
             return _filled(nn.BatchNorm2d(layer.channels, layer.eps), layer)
+        case LayerNorm():
+            return Apply(lambda x: nn.functional.layer_norm(x, x.shape[1:], eps=layer.eps))
         case MaxPool2D():
             return nn.MaxPool2d(layer.size, layer.stride)
         case AveragePool2D():

@@ -21,6 +21,7 @@ from digitscope.nn import (
     Flatten,
     GlobalAveragePool2D,
     Layer,
+    LayerNorm,
     LeakyReLU,
     MaxPool2D,
     Network,
@@ -210,7 +211,7 @@ def test_every_layer_comes_back_from_its_configuration() -> None:
     )
     other = Network(Reshape(2, 3, 7), MaxPool2D(2), MaxPool2D(1, 2), Flatten(), Dense(4, 5), Tanh(), Dense(5, 4))
     looking = ShiftAverage(Committee(convolutions, other), 6, 7, [(0, 0), (1, -2)])
-    network = Network(Network(looking, Sigmoid()), Dropout(0.1), ReLU())
+    network = Network(LayerNorm(eps=0.1), Network(looking, Sigmoid()), Dropout(0.1), ReLU())
 
     def kinds(config: Any) -> set[str]:
         inner = [config["network"]] if "network" in config else config.get("layers", [])

@@ -6,7 +6,7 @@ import numpy as np
 import sympy as sp
 
 from digitscope.arrays import Array
-from digitscope.nn import BatchNorm, Conv2D, Dense, Dropout, Network, ReLU, Residual, Tanh
+from digitscope.nn import BatchNorm, Conv2D, Dense, Dropout, LayerNorm, Network, ReLU, Residual, Tanh
 from docs.notes.checks import agree, check, differences, matrices
 from docs.notes.checks.formula import Value, holds
 
@@ -254,6 +254,36 @@ def folding_is_right() -> None:
     agree(conv.forward(image)[0], expected)
 
 
+@check("9.20", by="sympy")
+def one_image_symbolically() -> None:
+    loss = sum(d * h for d, h in zip(_dy, _h, strict=True))
+    for j, x in enumerate(_x):
+        product_with_h = sum(d * h for d, h in zip(_dy, _h, strict=True))
+        same(sp.diff(loss, x), _r * (_dy[j] - sum(_dy) / 4 - _h[j] * product_with_h / 4))
+
+
+def of_one_image(x: Array, dy: Array) -> Array:
+    """(9.20), as it stands."""
+    h, _, _, r = normalized(x)
+    slopes: Array = r * (dy - dy.sum() / len(x) - h * float(dy @ h) / len(x))
+    return slopes
+
+
+@check("9.20", by="differences")
+def one_image_by_differences() -> None:
+    agree(differences(lambda x: normalized(x)[0], X, DY), of_one_image(X, DY))
+
+
+@check("9.20", by="digitscope")
+def one_image_is_digitscopes() -> None:
+    images, slopes = RNG.normal(size=(2, 3, 4)), RNG.normal(size=(2, 3, 4))
+    y, backward = LayerNorm(EPS).forward(images)
+    dx = backward(slopes)[0]
+    for n in range(4):
+        agree(y[..., n].ravel(), normalized(images[..., n].ravel())[0])
+        agree(dx[..., n].ravel(), of_one_image(images[..., n].ravel(), slopes[..., n].ravel()))
+
+
 RATE = 0.375  # a multiple of 1/65536, as the layer rounds it
 
 
@@ -264,7 +294,7 @@ def dropped(x: Array, seed: int) -> tuple[Array, Array, Dropout]:
     return y, (y != 0).astype(np.float64), drop
 
 
-@check("9.20", by="digitscope")
+@check("9.21", by="digitscope")
 def dropout_is_digitscopes() -> None:
     y, mask, drop = dropped(X, 6)
     assert 0 < mask.sum() < M
@@ -272,7 +302,7 @@ def dropout_is_digitscopes() -> None:
     agree(drop.forward(X)[0], X)
 
 
-@check("9.21", "9.23", by="numbers")
+@check("9.22", "9.24", by="numbers")
 def mean_and_variance_over_all_masks() -> None:
     w = RNG.normal(size=M)
     mean, square = np.zeros(M), 0.0
@@ -286,19 +316,19 @@ def mean_and_variance_over_all_masks() -> None:
     agree(square, RATE / (1 - RATE) * (w**2 * X**2).sum())
 
 
-@check("9.22", by="sympy")
+@check("9.23", by="sympy")
 def dropout_symbolically() -> None:
     x, mask, rate, d = sp.symbols("x mask rate d")
     assert sp.simplify(sp.diff(d * mask * x / (1 - rate), x) - mask * d / (1 - rate)) == 0
 
 
-@check("9.22", by="differences")
+@check("9.23", by="differences")
 def dropout_by_differences() -> None:
     _, mask, _ = dropped(X, 2)
     agree(differences(lambda x: mask * x / (1 - RATE), X, DY), mask * DY / (1 - RATE))
 
 
-@check("9.22", by="digitscope")
+@check("9.23", by="digitscope")
 def dropout_backwards_is_digitscopes() -> None:
     _, mask, drop = dropped(X, 3)
     dx = drop.forward(X, training=True, rng=np.random.default_rng(3))[1](DY)[0]
@@ -311,7 +341,7 @@ def block() -> tuple[Residual, Network]:
     return Residual(*layers), Network(*layers)
 
 
-@check("9.24", "9.25", by="digitscope")
+@check("9.25", "9.26", by="digitscope")
 def residual_is_digitscopes() -> None:
     around, through = block()
     x, dy = RNG.normal(size=(4, 1)), RNG.normal(size=(4, 1))
@@ -322,7 +352,7 @@ def residual_is_digitscopes() -> None:
     agree(own(dy)[0], dy + slopes.T @ dy)
 
 
-@check("9.25", by="sympy")
+@check("9.26", by="sympy")
 def residual_symbolically() -> None:
     x, d = sp.Matrix(sp.symbols("x1:3")), sp.Matrix(sp.symbols("d1:3"))
     f = sp.Matrix([sp.sin(x[0] * x[1]), x[0] ** 2 - sp.exp(x[1])])
@@ -330,14 +360,14 @@ def residual_symbolically() -> None:
     assert sp.simplify(slopes - (d + f.jacobian(x).T * d)) == sp.zeros(2, 1)
 
 
-@check("9.25", by="differences")
+@check("9.26", by="differences")
 def residual_by_differences() -> None:
     w, x, dy = RNG.normal(size=(4, 4)), RNG.normal(size=(4, 1)), RNG.normal(size=(4, 1))
     slopes = np.diag(1 - np.tanh(w @ x)[:, 0] ** 2) @ w
     agree(differences(lambda x: x + np.tanh(w @ x), x, dy), dy + slopes.T @ dy)
 
 
-@check("9.26", "9.27", by="sympy")
+@check("9.27", "9.28", by="sympy")
 def paths_and_sizes_symbolically() -> None:
     a, b = sp.symbols("a b")
     assert sp.expand((1 + a) * (1 + b) - (1 + a + b + a * b)) == 0
@@ -375,7 +405,7 @@ def normalization_as_printed() -> None:
     holds("9.15", {"dx": backward(dy.T)[0].T})
 
 
-@check(*(f"9.{n}" for n in range(16, 28)), by="printed")
+@check(*(f"9.{n}" for n in range(16, 29)), by="printed")
 def the_rest_as_printed() -> None:
     norm, r = in_use()
     y, backward = norm.forward(X[None])
@@ -391,24 +421,27 @@ def the_rest_as_printed() -> None:
         "m^": norm3.statistics["mean"], "r^": 1 / np.sqrt(norm3.statistics["variance"] + EPS),
     }  # fmt: skip
     holds("9.19", weights)
+    y, backward = LayerNorm(EPS).forward(X[:, None])
+    one: dict[str, Value] = {"dx": backward(DY[:, None])[0][:, 0], "dy": DY, "h": y[:, 0], "M": float(M)}
+    holds("9.20", one | {"r": normalized(X)[3]})
     kept, mask, drop = dropped(X, 4)
     dx = drop.forward(X, training=True, rng=np.random.default_rng(4))[1](DY)[0]
     masked: dict[str, Value] = {"x": X, "y": kept, "ξ": mask, "ω": RATE, "dx": dx, "dy": DY}
-    for number in ("9.20", "9.21", "9.22"):
+    for number in ("9.21", "9.22", "9.23"):
         holds(number, masked)
     w = RNG.normal(size=M)
     scores = [
         (float(np.prod(np.where(k, 1 - RATE, RATE))), float(w @ (np.array(k) * X / (1 - RATE)) - w @ X))
         for k in product((0, 1), repeat=M)
     ]
-    holds("9.23", {"V": sum(chance * off**2 for chance, off in scores), "ω": RATE, "w": w, "x": X})
+    holds("9.24", {"V": sum(chance * off**2 for chance, off in scores), "ω": RATE, "w": w, "x": X})
     around, through = block()
     x, dy = RNG.normal(size=(4, 1)), RNG.normal(size=(4, 1))
     y, backward = around.forward(x)
     inner = through.forward(x)[1]
     slopes = np.stack([inner(row[:, None])[0][:, 0] for row in np.eye(4)])
-    holds("9.24", {"x": x, "y": y, "f": lambda x: through.forward(x)[0]})
-    holds("9.25", {"dx": backward(dy)[0], "dy": dy, "F": slopes})
-    holds("9.26", {"a": np.array([0.3, -1.2])})
+    holds("9.25", {"x": x, "y": y, "f": lambda x: through.forward(x)[0]})
+    holds("9.26", {"dx": backward(dy)[0], "dy": dy, "F": slopes})
+    holds("9.27", {"a": np.array([0.3, -1.2])})
     f = Network(ReLU(), Dense(4, 4, rng=RNG)).forward(x)[0]
-    holds("9.27", {"x": x, "f": f})
+    holds("9.28", {"x": x, "f": f})

@@ -13,6 +13,7 @@ from digitscope.nn.dropout import Dropout
 from digitscope.nn.gradient_check import GradientCheck, check_gradients
 from digitscope.nn.initializers import Initializer, glorot, he, lecun, normal, uniform, zeros
 from digitscope.nn.layer import Backward, Layer, Params
+from digitscope.nn.layer_norm import LayerNorm
 from digitscope.nn.losses import (
     LOSSES,
     BackgroundCrossEntropy,
@@ -60,6 +61,7 @@ __all__ = [
     "GradientDescent",
     "Initializer",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Loss",
     "MaxPool2D",

@@ -7,6 +7,7 @@ from digitscope.nn.conv import Conv2D
 from digitscope.nn.dense import Dense
 from digitscope.nn.dropout import Dropout
 from digitscope.nn.layer import Layer
+from digitscope.nn.layer_norm import LayerNorm
 from digitscope.nn.network import Network
 from digitscope.nn.pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
 from digitscope.nn.reshape import Flatten, Reshape
@@ -15,7 +16,7 @@ from digitscope.nn.residual import Residual
 LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
-        *(Dense, Conv2D, MaxPool2D, AveragePool2D, GlobalAveragePool2D, BatchNorm, Dropout),
+        *(Dense, Conv2D, MaxPool2D, AveragePool2D, GlobalAveragePool2D, BatchNorm, LayerNorm, Dropout),
         *(ReLU, LeakyReLU, Sigmoid, Tanh, Reshape, Flatten),
         *(Network, Residual, Committee, ShiftAverage),
     )

@@ -1,0 +1,51 @@
+"""Layer normalization."""
+
+from typing import Any
+
+import numpy as np
+
+from digitscope.arrays import Array
+from digitscope.errors import ShapeError
+from digitscope.nn.layer import Backward, Layer
+
+
+class LayerNorm(Layer):
+    """Gives each example mean 0 and variance 1: of an image, all that its paper and its pen's strength tell.
+
+    With the mean m[n] and variance v[n] of the D numbers of example n and r[n] = 1 / sqrt(v[n] + eps):
+    y = (x - m) r
+    dx = r (dy - sum dy / D - y sum(dy y) / D), the sums over the example's numbers
+
+    No other image has a part in it, so it is the same in training and in use. Nothing is learned: the layer that comes
+    next has weights of its own.
+
+    Shapes: x (..., N) -> y like x. Raises: ShapeError where x has no axis but the batch's.
+    Source: Ba, Kiros and Hinton 2016, section 3, without gain and bias.
+    Derivation: docs/notes/09-normalization.md#one-image-at-a-time
+    """
+
+    def __init__(self, eps: float = 1e-5) -> None:
+        super().__init__()
+        if eps < 0:
+            raise ShapeError(f"LayerNorm expects eps of at least 0; got {eps}.")
+        self.eps = eps
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        if x.ndim < 2:
+            raise ShapeError(f"LayerNorm expects (..., N); got {x.shape}.")
+        numbers = x.reshape(-1, x.shape[-1])
+        y = numbers - numbers.mean(axis=0)
+        r = 1 / np.sqrt((y * y).mean(axis=0) + self.eps)
+        y *= r
+
+        def backward(dy: Array) -> tuple[Array, dict[str, Array]]:
+            dY = dy.reshape(y.shape)
+            dx = r * (dY - dY.mean(axis=0) - y * (dY * y).mean(axis=0))
+            return dx.reshape(x.shape), {}
+
+        return y.reshape(x.shape), backward
+
+    def config(self) -> dict[str, Any]:
+        return {"eps": self.eps}
