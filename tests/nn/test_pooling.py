@@ -69,6 +69,7 @@ def mean_loops(x: Array, dy: Array, size: int, stride: int) -> tuple[Array, Arra
     channels=st.integers(1, 3),
     batch=st.integers(1, 3),
     values=st.sampled_from([2, 5, 1000]),
+    training=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_pooling_is_that_of_the_loops(
@@ -80,13 +81,14 @@ def test_pooling_is_that_of_the_loops(
     channels: int,
     batch: int,
     values: int,
+    training: bool,
     seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
     height, width = size + more[0], size + more[1]
     x = rng.integers(0, values, (channels, height, width, batch)).astype(np.float64)
     dy = rng.normal(size=(channels, (height - size) // stride + 1, (width - size) // stride + 1, batch))
-    y, backward = kind(size, stride).forward(x)
+    y, backward = kind(size, stride).forward(x, training=training)
     dx, grads = backward(dy)
     expected, expected_dx = loops(x, dy, size, stride)
     np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)

@@ -35,35 +35,45 @@ class MaxPool2D(Layer):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, Backward]:
         _check_input(x, self.size)
-        high, high_backward = self._along(x, 1)
-        y, wide_backward = self._along(high, 2)
+        high, high_backward = self._along(x, 1, training)
+        y, wide_backward = self._along(high, 2, training)
         return y, lambda dy: (high_backward(wide_backward(dy)), {})
 
-    def _along(self, x: Array, axis: int) -> tuple[Array, Callable[[Array], Array]]:
-        """The largest number of each window along one axis, and its derivative dy -> dx."""
-        views = [_every(x, axis, start, self.size, self.stride) for start in range(self.size)]
+    def _along(self, x: Array, axis: int, training: bool) -> tuple[Array, Callable[[Array], Array]]:
+        """The largest number of each window along one axis, and its derivative dy -> dx.
+
+        In training who is largest is noted at once, while x is in the cache; x itself need not be kept then.
+        """
+        views = self._views(x, axis)
         y = reduce(np.maximum, views)
+        if not training:
+            return y, lambda dy: self._along(x, axis, training=True)[1](dy)
+        largest = [view == y for view in views[:-1]]
+        shape, apart = x.shape, self.stride >= self.size
+        fills = self.stride == self.size > 1 and x.shape[axis] == y.shape[axis] * self.size
 
         def backward(dy: Array) -> Array:
-            apart = self.stride >= self.size
-            every = self.stride == self.size and x.shape[axis] == y.shape[axis] * self.size
-            dx = np.empty_like(x) if every else np.zeros_like(x)
+            make = np.empty_like if fills else np.zeros_like
+            dx = make(dy, shape=shape, order="C")
+            *first, last = self._views(dx, axis)
             left = dy  # of each window, what no number got yet
-            for start, view in enumerate(views):
-                into = _every(dx, axis, start, self.size, self.stride)
-                last = start + 1 == self.size
-                if apart and last:
-                    into[...] = left
-                elif apart:
-                    np.multiply(left, view == y, out=into)
-                    left = left - into
+            for into, here in zip(first, largest, strict=True):
+                if apart:
+                    np.multiply(left, here, out=into)
+                    left = np.subtract(left, into, out=last if into is first[-1] else None)
                 else:
-                    share = left if last else left * (view == y)
+                    share = left * here
                     into += share
                     left = left - share
+            if left is not last:
+                last += left
             return dx
 
         return y, backward
+
+    def _views(self, x: Array, axis: int) -> list[Array]:
+        """For each place in a window along that axis, that number of every window."""
+        return [_every(x, axis, start, self.size, self.stride) for start in range(self.size)]
 
     def config(self) -> dict[str, Any]:
         return {"size": self.size, "stride": self.stride}
