@@ -218,7 +218,7 @@ class ScikitLearn(Worker):
 
 
 class PyTorch(Worker):
-    packages = ("numpy", "torch")
+    packages: tuple[str, ...] = ("numpy", "torch")
 
     def __init__(self, network: str, threads: int, unit: int, images: int | None) -> None:
         super().__init__(network, threads, unit, images)
@@ -295,6 +295,35 @@ class PyTorch(Worker):
         return {"seconds": self.twin.seconds, "augment_seconds": self.twin.augment_seconds, "accuracy": accuracy}
 
 
+class OnnxRuntime(PyTorch):
+    """Predicts with PyTorch's twin, exported."""
+
+    packages = ("numpy", "torch", "onnxruntime")
+
+    def settings(self, task: str) -> list[dict[str, Any]]:
+        chunks = (100, 1000) if task == "predict" else (1,)
+        return [{"threads": n, "chunk": chunk} for n in range(1, self.threads + 1) for chunk in chunks]
+
+    def _predict(self, setting: dict[str, Any], count: int, chunk: int) -> Run:
+        from onnxruntime import InferenceSession, SessionOptions
+
+        from benchmarks.twin import onnx_of
+
+        options = SessionOptions()
+        options.intra_op_num_threads = setting["threads"]
+        session = InferenceSession(onnx_of(self.network()), options, providers=["CPUExecutionProvider"])
+        images = self.test_images()[0].reshape(-1, 784)
+
+        def run() -> int:
+            for start in range(0, count, chunk):
+                x = images[start : start + chunk].astype(np.float32)
+                x /= 255
+                session.run(None, {"pixels": x})
+            return count
+
+        return run
+
+
 class Notebook(Worker):
     """The seed as its notebook had it: float64, one array of all images, a new array for every operation."""
 
@@ -334,7 +363,13 @@ def _convolves(layer: object) -> bool:
     return isinstance(layer, Conv2D) or any(_convolves(inner) for inner in getattr(layer, "layers", ()))
 
 
-WORKERS = {"digitscope": Ours, "scikit-learn": ScikitLearn, "PyTorch": PyTorch, "notebook": Notebook}
+WORKERS = {
+    "digitscope": Ours,
+    "scikit-learn": ScikitLearn,
+    "PyTorch": PyTorch,
+    "onnxruntime": OnnxRuntime,
+    "notebook": Notebook,
+}
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ From bytes to probabilities. The networks have their first, random weights: they
 look at an image, also where a recipe takes several.
 """
 
+import subprocess
 from contextlib import ExitStack
 
 from benchmarks.machine import machine
@@ -16,18 +17,25 @@ DEFAULT = [name for name in ("mlp", "convnet", "deep") if name in NETWORKS]
 TASKS = (("predict", 10_000, "10,000 images"), ("predict_one", 1, "one image"))
 
 
+def has_onnxruntime(python: str) -> bool:
+    return subprocess.run([python, "-c", "import onnxruntime, onnxscript"], capture_output=True).returncode == 0
+
+
 def main() -> None:
     parser = arguments(__doc__, rounds=25)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, metavar="NAME")
     options = parser.parse_args()
     print(machine())
-    print("onnxruntime: left out, since Digitscope has no export to ONNX yet")
+    others = ["PyTorch"] if options.torch else []
+    if options.torch and has_onnxruntime(options.torch):
+        others.append("onnxruntime")
+    else:
+        print("onnxruntime: left out, it and onnxscript are not in an environment given by --torch")
     for name in options.networks or [*DEFAULT, CONVNETS[0].name]:
         print(f"\n{name}: {NETWORKS[name].title}", flush=True)
         with ExitStack() as stack:
             peers = [Peer("digitscope", name, unit=10_000, quick=options.quick)]
-            if options.torch:
-                peers.append(Peer("PyTorch", name, python=options.torch, unit=10_000, quick=options.quick))
+            peers += [Peer(other, name, python=options.torch, unit=10_000, quick=options.quick) for other in others]
             start(stack, peers)
             for task, images, what in TASKS:
                 medians = alternate(peers, 2 if options.quick else options.rounds, task)

@@ -4,9 +4,12 @@ Batch normalization takes its mean and variance over a whole batch here; ours ta
 """
 
 import itertools
+import logging
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -138,6 +141,24 @@ def _reshape(shape: tuple[int, ...], channels_last: bool) -> Callable[[Any], Any
     if shape[0] == 1:  # the same numbers in the same order: only the strides say that channels are last
         return lambda x: x.reshape(-1, *shape[1:], 1).permute(0, 3, 1, 2)
     return lambda x: x.reshape(-1, *shape).contiguous(memory_format=torch.channels_last)
+
+
+def onnx_of(network: Layer) -> bytes:
+    """The network as PyTorch exports it, from `pixels` (N, D), intensities 0 to 1, to probabilities (N, classes)."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # not what it can do without torchvision
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of PyTorch to itself
+        program = torch.onnx.export(
+            nn.Sequential(module_of(network), nn.Softmax(1)).eval(),
+            (torch.zeros(2, 784),),
+            input_names=["pixels"],
+            dynamic_shapes=({0: torch.export.Dim("images")},),
+            dynamo=True,
+            verbose=False,
+        )
+    file = BytesIO()
+    program.save(file)
+    return file.getvalue()
 
 
 def rows(images: Array) -> Any:
