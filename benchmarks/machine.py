@@ -2,9 +2,12 @@
 
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+
+from threadpoolctl import threadpool_info
 
 
 def machine() -> str:
@@ -13,8 +16,10 @@ def machine() -> str:
     info = Path("/proc/cpuinfo")
     if info.is_file():
         text = info.read_text()
-        names = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")]
-        name = names[0] if names else name
+        first = dict(re.findall(r"(\S[^\t\n]*)\s*: (.*)", text.split("\n\n")[0]))
+        name = first.get("model name", name)
+        if "cpu family" in first:  # the name alone may be that of several generations
+            name += f" (family {first['cpu family']}, model {first['model']})"
         if " avx512f" in text:
             name += " with AVX-512"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -22,7 +27,15 @@ def machine() -> str:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    return {"python": platform.python_version(), **{package: version(package) for package in packages}}
+    """Of Python, of the packages, and of NumPy's BLAS with the kernels that it chose for the processor."""
+    blas = next((info for info in threadpool_info() if info["user_api"] == "blas"), None)
+    return {
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+        **(
+            {"blas": f"{blas['internal_api']} {blas['version']} {blas.get('architecture', '')}".strip()} if blas else {}
+        ),
+    }
 
 
 def commit() -> str:

@@ -6,7 +6,6 @@ Imported by PyTorch's environment too, which has NumPy, threadpoolctl and safete
 import argparse
 import itertools
 import json
-import platform
 import re
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import versions
 from benchmarks.networks import CONVNETS, NETWORKS, SHARDS, for_mnist, plain
 from digitscope.arrays import Array
 from digitscope.data import DataSet, load_data
@@ -69,9 +69,7 @@ class Worker:
     # The answers to questions:
 
     def versions(self) -> dict[str, str]:
-        from importlib.metadata import version
-
-        return {"python": platform.python_version(), **{name: version(name) for name in self.packages}}
+        return versions(*self.packages)
 
     def memory(self) -> int:
         """The process's peak so far, in MB, and on Linux that of the processes it has started and not ended."""
