@@ -26,6 +26,10 @@ def test_importing_loads_nothing_heavy(code: str) -> None:
     assert not loaded & set(HEAVY)
 
 
+def test_the_recipes_load_nothing_that_takes_long() -> None:
+    assert loaded_after("import digitscope.recipes") & set(HEAVY) == {"safetensors"}  # for the checkpoints
+
+
 def test_help_loads_no_numpy() -> None:
     code = "from digitscope.cli import cli\ntry:\n    cli(['--help'])\nexcept SystemExit:\n    pass"
     loaded = loaded_after(code)

@@ -495,9 +495,9 @@ def _with_line(image: Image, ends: Array, width: float) -> Array:
 
 
 def _written(name: str) -> Callable[[Rng, Digits], Image]:
-    ways = [figure for figure in figures(tables.DIGITS) if figure.name == name]
-
     def one(rng: Rng, digits: Digits) -> Image:
+        # The table is read when something is drawn, not before: that takes SciPy, and SciPy most of a second to load.
+        ways = [figure for figure in figures(tables.DIGITS) if figure.name == name]
         return draw(ways[rng.integers(len(ways))], rng, shake=0.025)
 
     return one
