@@ -36,6 +36,7 @@ from digitscope.nn import (
 )
 from digitscope.recipes import RECIPES
 from digitscope.training import Plan, Run, loop, train
+from digitscope.training.blas import blas_threads
 from digitscope.training.shards import Helpers, Learned, Shard, Task, learn
 
 PLAN = Plan(
@@ -67,7 +68,8 @@ def shards() -> list[Shard]:
 def facts(learner: Helpers | Task, count: int = 5) -> list[tuple[object, ...]]:
     """What is learned from the first shards, and where it leaves their randomness."""
     these = shards()[:count]
-    learned = learner.learn(these) if isinstance(learner, Helpers) else [learn(learner, shard) for shard in these]
+    with blas_threads(1):  # as in a training: some kernels round otherwise with more
+        learned = learner.learn(these) if isinstance(learner, Helpers) else [learn(learner, shard) for shard in these]
     return [
         (one.loss, one.right, shard.rng.bit_generator.state, {name: g.tobytes() for name, g in one.grads.items()})
         for one, shard in zip(learned, these, strict=True)
