@@ -60,6 +60,15 @@ def test_every_layer_and_loss_agrees_with_differences(layer: Layer, loss: Loss) 
     assert {c.name: c.checked for c in result.comparisons}["0.weight"] == 48
 
 
+def test_columns_stay_below_each_other_where_names_are_long() -> None:
+    nested: Layer = dense(6, 4)
+    for _ in range(6):
+        nested = Network(nested)
+    *lines, _ = str(check_gradients(nested, X, LABELS)).splitlines()
+    assert lines[0].startswith("0.0.0.0.0.0.weight ")
+    assert len({line.index(" checked ") for line in lines}) == 1
+
+
 def test_arrays_may_lie_in_memory_in_any_order() -> None:
     network = Network(dense(6, 8), Tanh(), dense(8, 4))
     network.layers[0].params["weight"] = np.asfortranarray(network.layers[0].params["weight"])

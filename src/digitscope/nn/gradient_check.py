@@ -56,7 +56,7 @@ class GradientCheck:
         return self.worst.relative_error < self.tolerance
 
     def __str__(self) -> str:
-        width = max(12, *(len(c.name) for c in self.comparisons))
+        width = max([12, *(len(c.name) for c in self.comparisons)])
         lines = [
             f"{c.name:<{width}} {c.checked:>8,} checked   worst {c.relative_error:.1e} at {list(c.entry)}: "
             f"by hand {c.by_hand:+.9e}, by differences {c.by_differences:+.9e}"
