@@ -3,7 +3,7 @@
 Test accuracy 99.68 % ± 0.04 (n = 5 seeds), 17.8 min (1 thread) of training, 298,442 parameters; 2 cores of AMD EPYC
 (family 26, model 2) with AVX-512, Linux.
 
-After ttdoucet/mnist, whose network this is with a quarter of the channels: each image is normalized by itself; a
+After ttdoucet/mnist, whose network this is with half of the channels: each image is normalized by itself; a
 convolution, then maps of 24x24, 12x12, 6x6 and 3x3 places, on each of them batch normalization and a convolution whose
 output is added to what came in. It was chosen on 10,000 validation images (docs/log.md); here the last 2,000 training
 images validate.
@@ -40,24 +40,24 @@ def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
         return [BatchNorm(channels), Conv2D(channels, 2 * channels, 3, padding=1, rng=rng), MaxPool2D(2), ReLU()]
 
     return Network(
-        *(LayerNorm(), Reshape(1, *shape), Conv2D(1, 32, 5, rng=rng), ReLU()),
-        *(*past(32), MaxPool2D(2), *past(32)),
-        *(*wider(32), *past(64)),
+        *(LayerNorm(), Reshape(1, *shape), Conv2D(1, 64, 5, rng=rng), ReLU()),
+        *(*past(64), MaxPool2D(2), *past(64)),
         *(*wider(64), *past(128)),
-        *(BatchNorm(128), GlobalAveragePool2D(), Dense(128, classes, rng=rng)),
+        *(*wider(128), *past(256)),
+        *(BatchNorm(256), GlobalAveragePool2D(), Dense(256, classes, rng=rng)),
     )
 
 
 RECIPE = Recipe(
     name="deep",
-    title="conv32x5 and residual convolutions 3x3 to 32, 64 and 128, batch norm, warped images",
+    title="conv64x5 and residual convolutions 3x3 to 64, 128 and 256, batch norm, warped images",
     published="99.75 % (the best without choosing on test that we know of; 99.738 ± 0.029 by ttdoucet/mnist)",
     build=build,
     plan=Plan(
-        loss=SoftmaxCrossEntropy(label_smoothing=0.05),
+        loss=SoftmaxCrossEntropy(),
         optimizer=Momentum(nesterov=True),
         schedule=OneCycle(0.1),
-        epochs=32,
+        epochs=14,
         batch_size=128,
         shard_size=64,
         augment=Augment(rotation=10, scale=0.1, shear=0.15, shift=1, elastic=0.8),
