@@ -4,10 +4,10 @@ import sys
 
 import click
 
-IMAGES = 4
+IMAGES = 2
 EVERY_ENTRY_UP_TO = 10_000
 """Parameters of a network of which every entry is compared."""
-DRAWN = 1500
+DRAWN = 400
 """Entries of a larger one, about: as many of each array."""
 
 
