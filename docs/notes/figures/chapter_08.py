@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from digitscope.arrays import Array
 from digitscope.data import load_mnist
 from digitscope.model import SHIPPED, Model
-from digitscope.nn import Conv2D, Network, to_batch
+from digitscope.nn import Conv2D, Layer, Network, to_batch
 from digitscope.report.style import (
     BLUE,
     DIVERGING,
@@ -37,8 +37,10 @@ def digits(count: int) -> Array:
     return to_batch(images[:count]).astype(np.float64).reshape(1, 28, 28, count)
 
 
-def shipped() -> Network:
-    return Model.load(SHIPPED["convnet"]).network.astype(np.float64)
+def shipped() -> tuple[Layer, Network]:
+    """The layer that normalizes each image, and all after it."""
+    first, *others = Model.load(SHIPPED["convnet"]).network.astype(np.float64).layers
+    return first, Network(*others)
 
 
 def found(pattern: Array, image: Array) -> Array:
@@ -155,14 +157,14 @@ def strides_and_padding() -> Figure:
 
 
 REACHES = ((3, 5, 6), (6, 5, 10), (10, 2, 16), (13, 1, 24))
-"""Of the shipped network: behind which layer, which place of the map, and how many pixels wide it sees."""
+"""Of the shipped network, past the normalization: behind which layer, which place of the map, and how many pixels wide it sees."""
 
 
 @drawing("08-reach", tolerance=1)
 def what_a_number_sees() -> Figure:
     """How much each pixel matters to one number in the middle, root mean square over images."""
-    x, network = digits(100), shipped()
-    columns = x.reshape(784, -1)
+    normalize, network = shipped()
+    columns = normalize.forward(digits(100).reshape(784, -1))[0]
     figure = new_figure("Which pixels matter to one number behind each of four convolutions", 158)
     axes = add_canvas(figure)
     for number, (behind, place, reach) in enumerate(REACHES):
@@ -187,7 +189,7 @@ def what_a_number_sees() -> Figure:
 
 @drawing("08-filters")
 def learned_filters() -> Figure:
-    image, network = digits(1), shipped()
+    image, (_, network) = digits(1), shipped()
     weight = network.layers[1].params["weight"][:, 0]
     maps = network.layers[1].forward(image)[0][..., 0]
     figure = new_figure("The sixteen learned filters of the first convolution, and where each finds a five", 262)
@@ -205,8 +207,8 @@ def what_excites_a_channel() -> Figure:
     """The patches of training images where a channel behind the last convolution says most, the channel's strongest
     place of each image alone; channels 1 to 8."""
     count, shown = 1000, 9
-    x, network = digits(count), shipped()
-    y = Network(*network.layers[:14]).forward(x.reshape(784, -1))[0]
+    x, (normalize, network) = digits(count), shipped()
+    y = Network(normalize, *network.layers[:14]).forward(x.reshape(784, -1))[0]
     figure = new_figure("For eight channels of the last convolution, the nine patches that excite each the most", 76)
     axes = add_canvas(figure)
     padded = np.pad(x[0], ((2, 2), (2, 2), (0, 0)))
