@@ -277,7 +277,7 @@ class TestHeldOut:
         assert held_out({"members": [one, {"recipe": "mlp"}]}, few) is None
         assert held_out({"members": [one, None]}, few) is None
 
-    def test_of_the_shipped_committee(self, mnist: DataSet) -> None:
+    def test_of_the_best_shipped_model(self, mnist: DataSet) -> None:
         chosen = held_out(Model.load("best").about, mnist)
         assert chosen is not None
         np.testing.assert_array_equal(chosen, np.arange(58_000, 60_000))
