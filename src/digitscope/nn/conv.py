@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import reduce
+from math import prod
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +18,9 @@ SMALL_OUTCOME = 1_200
 """Numbers up to which OpenBLAS takes a product X Y^T without rearranging its factors in memory first."""
 LEAST = 24
 """Rows of X in such a product from which on that pays."""
+GAP = 16
+"""Numbers left free between the rows of a factor, 64 bytes: rows a power of two apart would meet in the same few places
+of the cache."""
 
 
 class Conv2D(Layer):
@@ -159,7 +163,7 @@ def sample_rows(T: Array | None, x: Array, above: int, below: int, apart: int = 
     channels, height, width, batch = x.shape
     depth, points, tiles, _ = T.shape if T is not None else (1, 1, width, width)
     end = above + (height - 1) * apart + 1
-    rows = np.empty_like(x, shape=(end + below, depth, channels, points * tiles, batch), order="C")
+    rows = empty_apart(x, (end + below, depth, channels), (points * tiles, batch))
     rows[:above] = rows[end:] = 0
     for between in range(1, apart):
         rows[above + between : end : apart] = 0
@@ -183,7 +187,7 @@ def multiply_rows(W: Array, X: Array) -> Array:
     Shapes: W (G, O, D), X (G, H', D, L) -> (O, H', G, L)
     """
     (points, outputs, depth), (_, height, _, length) = W.shape, X.shape
-    y = np.empty_like(W, shape=(outputs, height, points, length), order="C")
+    y = empty_apart(W, (outputs,), (height, points, length))
     least = -(-outputs * depth * length // SMALL)
     pieces = next((n for n in range(least, 4 * least) if length % n == 0), 1)
     np.matmul(W[:, None], cut(X, pieces), out=cut(y.transpose(2, 1, 0, 3), pieces))
@@ -201,6 +205,12 @@ def multiply_transposed(X: Array, y: Array) -> Array:
     piece = max(fitting, default=depth)
     products: Array = np.matmul(X.reshape(points, height, -1, piece, length), y[:, :, None].transpose(0, 1, 2, 4, 3))
     return products.reshape(points, height, depth, -1)
+
+
+def empty_apart(like: Array, rows: tuple[int, ...], columns: tuple[int, ...]) -> Array:
+    """An array of like's kind, (*rows, *columns), yet without values; with GAP numbers more after each row."""
+    length = prod(columns)
+    return np.empty_like(like, shape=(*rows, length + GAP), order="C")[..., :length].reshape(*rows, *columns)
 
 
 def cut(x: Array, pieces: int) -> Array:
