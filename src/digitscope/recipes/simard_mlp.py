@@ -1,7 +1,7 @@
 """784-800-10 on elastically distorted images: how far a dense network gets when the images do not run out.
 
-Test accuracy 99.25 % ± 0.03 (n = 5 seeds), 2.6 min (1 thread) of training, 636,010 parameters; 2 cores of AMD EPYC
-with AVX-512, Linux.
+Test accuracy 99.25 % ± 0.03 (n = 5 seeds), 51.1 s (1 thread) of training, 636,010 parameters; 2 cores of AMD EPYC
+(family 26, model 2) with AVX-512, Linux.
 
 Simard, Steinkraus and Platt showed in 2003 that distortion does more for a network than anything in it. Theirs is the
 network; the distortion is one warp of rotation, scale, slant, shift and their elastic field, new for each image and
