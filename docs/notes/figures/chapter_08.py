@@ -157,7 +157,7 @@ def strides_and_padding() -> Figure:
 
 
 REACHES = ((3, 5, 6), (6, 5, 10), (10, 2, 16), (13, 1, 24))
-"""Of the shipped network, past the normalization: behind which layer, which place of the map, and how many pixels wide it sees."""
+"""Of the shipped network: behind which layer past the first, which place of the map, how many pixels wide it sees."""
 
 
 @drawing("08-reach", tolerance=1)
