@@ -14,7 +14,7 @@ TOLERANCE = 1e-6
 # Central differences err by h² times the third derivative, and by rounding over h. A ReLU whose kink lies between
 # w - h and w + h spoils them; a smaller h steps over fewer kinks, so it is tried where the first one disagrees.
 # At last a large one: where the derivative is exactly 0, rounding over h is all there is to see.
-_WIDTHS = (1e-5, 1e-6, 1e-7, 1e-3)
+_WIDTHS = (1e-5, 1e-6, 3e-7, 1e-7, 1e-3)
 # Of the whole gradient's root mean square: what is smaller is judged as if it were of this size. The bias of a
 # convolution right before batch normalization has the derivative 0, by hand 1e-17 and by differences 1e-11.
 _NOTHING = 1e-3
