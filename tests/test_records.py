@@ -22,3 +22,8 @@ def test_several_runs_have_mean_and_standard_deviation() -> None:
 def test_another_number_of_threads_than_two_is_said() -> None:
     assert replace(ONE, threads=1).training == "30.0 s (1 thread)"
     assert replace(ONE, threads=8).training == "30.0 s (8 threads)"
+
+
+def test_a_time_is_in_the_largest_unit_that_it_has_twice_of() -> None:
+    for seconds, words in ((119.9, "119.9 s"), (120, "2.0 min"), (7194, "119.9 min"), (7200, "2.0 h")):
+        assert replace(ONE, runs=({**RUN, "train_seconds": seconds},)).training == words

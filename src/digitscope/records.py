@@ -47,7 +47,8 @@ class Record:
     def training(self) -> str:
         """The mean time of a training, in words."""
         seconds = self.mean("train_seconds")
-        time = f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+        unit, size = next((u for u in (("h", 3600), ("min", 60)) if seconds >= 2 * u[1]), ("s", 1))
+        time = f"{seconds / size:.1f} {unit}"
         return time if self.threads == 2 else f"{time} ({self.threads} thread{'s' * (self.threads > 1)})"
 
     @property
