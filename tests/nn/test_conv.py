@@ -274,3 +274,13 @@ def test_its_first_weights_keep_the_variance() -> None:
     assert layer.params["weight"].shape == (64, 16, 5, 5)
     assert layer.params["weight"].std() == pytest.approx((2 / (16 * 25)) ** 0.5, rel=0.02)
     assert not layer.params["bias"].any()
+
+
+def test_rows_of_factors_are_no_power_of_two_apart() -> None:
+    """They would meet in the same places of the cache; nothing but the time would tell."""
+    T = np.ones((1, 8, 4, 24), np.float32)
+    rows = conv_module.sample_rows(T, np.ones((3, 5, 24, 64), np.float32), 1, 1)
+    products = conv_module.multiply_rows(np.ones((8, 6, 9), np.float32), conv_module.row_windows(rows, 3, 1))
+    line = 8 * 4 * 64
+    assert rows.strides[1] == (line + conv_module.GAP) * 4
+    assert products.strides[0] == (5 * line + conv_module.GAP) * 4
