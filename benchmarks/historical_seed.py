@@ -12,7 +12,7 @@ import statistics
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.data import load_data
+from digitscope.datasets import load_data
 from digitscope.metrics import accuracy
 from digitscope.recipes import RECIPES
 

@@ -25,7 +25,7 @@ from typing import Any
 from benchmarks.machine import commit, machine, versions
 from digitscope.model import Model
 from digitscope.recipes import RECIPES
-from digitscope.records import read_record, records_folder
+from digitscope.recipes.records import read_record, records_folder
 from digitscope.training import default_threads
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.machine import versions
 from benchmarks.networks import CONVNETS, NETWORKS, SHARDS, for_mnist, plain
 from digitscope.arrays import Array
-from digitscope.data import DataSet, load_data
+from digitscope.datasets import DataSet, load_data
 from digitscope.model import Model
 from digitscope.nn import Conv2D, Dense, Momentum, Network
 from digitscope.recipes import Recipe, Training

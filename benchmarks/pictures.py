@@ -26,11 +26,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from digitscope.data import load_mnist, prepare, read_picture
-from digitscope.data.photos import KINDS, Photo, photograph_digit, photograph_numbers
+from digitscope.datasets import load_mnist
 from digitscope.errors import NoInkError
 from digitscope.model import Answer, Model
 from digitscope.reader import read_numbers
+from digitscope.synthetic.photos import KINDS, Photo, photograph_digit, photograph_numbers
+from digitscope.vision import prepare, read_picture
 
 TILE, COLUMNS = 150, 6  # pixels, pictures in a row of the sheet
 

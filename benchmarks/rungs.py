@@ -15,7 +15,7 @@ from benchmarks.machine import commit, machine, versions
 from benchmarks.networks import training_operations
 from benchmarks.rounds import Peer, alternate, arguments, rate
 from digitscope.recipes import RECIPES
-from digitscope.records import records_folder
+from digitscope.recipes.records import records_folder
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import digitscope
-from digitscope.data import load_data
+from digitscope.datasets import load_data
 from digitscope.model import Model
 from digitscope.training import default_threads
 

@@ -46,12 +46,12 @@ from digitscope.nn import (
     Tanh,
     to_batch,
 )
-from digitscope.nn.committee import moved
+from digitscope.nn.ensemble import moved
 from digitscope.recipes import Training
 from digitscope.training import Plan
-from digitscope.training.blas import blas_threads
+from digitscope.training.parallel.blas import blas_threads
+from digitscope.training.parallel.threads import Team
 from digitscope.training.run import MEASURED
-from digitscope.training.team import Team
 
 CHUNK = 1000
 """Images that a module is given at a time where it does not learn."""

@@ -17,15 +17,15 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from digitscope.arrays import Array
-from digitscope.data import load_mnist
-from digitscope.data.augment import Augment
-from digitscope.data.drawings import NON_DIGITS, VARIANTS, Digits
-from digitscope.data.photos import KINDS, Photo, photograph_digit, photograph_numbers
-from digitscope.files import write_whole
+from digitscope.augmentation.augment import Augment
+from digitscope.datasets import load_mnist
+from digitscope.files.atomic import write_whole
 from digitscope.model import Model
 from digitscope.reader import read_numbers
 from digitscope.report import confident_mistakes, learning_curves, reading_figure, save_svg
 from digitscope.report.style import FAINT, INK_MASK, MUTED, SMALL, add_canvas, new_figure, styled
+from digitscope.synthetic.non_digits import NON_DIGITS, VARIANTS, Digits
+from digitscope.synthetic.photos import KINDS, Photo, photograph_digit, photograph_numbers
 
 PICTURES = Path(__file__).parent / "pictures"
 

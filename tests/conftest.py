@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digitscope.data import DataSet, load_mnist
+from digitscope.datasets import DataSet, load_mnist
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +38,9 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], l
     """Works in an empty folder; called, it lists the files there."""
     monkeypatch.chdir(tmp_path)
     return lambda: sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that lasts over the examples of a property test, each of which writes its file anew."""
+    return tmp_path_factory.mktemp("scratch")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from digitscope.data import DataSet
+from digitscope.datasets import DataSet
 from digitscope.errors import ModelError, ShapeError
 from digitscope.model import Model
 from digitscope.nn import (

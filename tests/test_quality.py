@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from digitscope.recipes import RECIPES
-from digitscope.records import ladder, load_records
+from digitscope.recipes.records import ladder, load_records
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitscope.arrays import Array
-from digitscope.data import DataSet
+from digitscope.datasets import DataSet
 from digitscope.errors import ModelError
 from digitscope.model import Model
 from digitscope.reader import CLASSES, WEIGHTS, Graph, arc_scores, read_numbers, solve

@@ -22,7 +22,7 @@ from pygments import highlight
 from pygments.formatters.html import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-from digitscope.files import write_whole
+from digitscope.files.atomic import write_whole
 from docs.notes import NOTES, chapters
 
 APPENDICES = ("symbols", "bibliography")

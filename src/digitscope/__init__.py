@@ -11,29 +11,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from digitscope import data, metrics, nn, recipes, report, training
-    from digitscope.data import DataSet, load_data, load_mnist, one_hot, prepare
+    from digitscope import datasets, metrics, nn, recipes, report, training, vision
+    from digitscope.datasets import DataSet, load_data, load_mnist
     from digitscope.errors import DigitscopeError
     from digitscope.model import Model
-    from digitscope.nn import Network, check_gradients
+    from digitscope.nn import Network, check_gradients, one_hot
     from digitscope.recipes import RECIPES
     from digitscope.training import Run, train
+    from digitscope.vision import prepare
 
 _HOMES = {
-    "DataSet": "data",
+    "DataSet": "datasets",
     "DigitscopeError": "errors",
     "Model": "model",
     "Network": "nn",
     "RECIPES": "recipes",
     "Run": "training",
     "check_gradients": "nn",
-    "load_data": "data",
-    "load_mnist": "data",
-    "one_hot": "data",
-    "prepare": "data",
+    "load_data": "datasets",
+    "load_mnist": "datasets",
+    "one_hot": "nn",
+    "prepare": "vision",
     "train": "training",
 }
-_ROOMS = ("data", "metrics", "nn", "recipes", "report", "training")
+_PACKAGES = ("datasets", "metrics", "nn", "recipes", "report", "training", "vision")
 
 __all__ = [
     "RECIPES",
@@ -43,7 +44,7 @@ __all__ = [
     "Network",
     "Run",
     "check_gradients",
-    "data",
+    "datasets",
     "load_data",
     "load_mnist",
     "metrics",
@@ -54,13 +55,14 @@ __all__ = [
     "report",
     "train",
     "training",
+    "vision",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"digitscope.{_HOMES[name]}"), name)
-    if name in _ROOMS:
+    if name in _PACKAGES:
         return import_module(f"digitscope.{name}")
     raise AttributeError(f"module 'digitscope' has no attribute {name!r}")
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.conformal import Conformal
+from digitscope.calibration import Conformal
 from digitscope.errors import ModelError, ShapeError
+from digitscope.files.tensors import read_tensors, write_tensors
 from digitscope.nn import LOSSES, Committee, Loss, Network, SoftmaxCrossEntropy
-from digitscope.tensors import read_tensors, write_tensors
 from digitscope.training import network_outputs
 
 FORMAT = 1

@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitscope.arrays import Array
-from digitscope.data.lines import HEIGHT, Line, find_lines
-from digitscope.data.normalize import SIDE
-from digitscope.data.pieces import Candidate, Piece, candidates, cut
 from digitscope.errors import ModelError
 from digitscope.model import Model
 from digitscope.nn import BackgroundCrossEntropy
+from digitscope.vision.lines import HEIGHT, Line, find_lines
+from digitscope.vision.normalize import SIDE
+from digitscope.vision.segment import Candidate, Piece, candidates, cut
 
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels of the picture."""

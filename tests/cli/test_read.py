@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digitscope.data import DataSet
+from digitscope.datasets import DataSet
 
 Digitscope = Callable[..., Any]  # see conftest.py
 

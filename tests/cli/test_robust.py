@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from digitscope.data.corruptions import CORRUPTIONS
+from digitscope.augmentation.corruptions import CORRUPTIONS
 
 Digitscope = Callable[..., Any]  # see conftest.py
 Files = Callable[[], list[str]]

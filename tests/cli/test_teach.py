@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digitscope import teaching
 from digitscope.cli.teach import _default_out
-from digitscope.data import DataSet, prepare
+from digitscope.datasets import DataSet
+from digitscope.jobs import teach as teaching
 from digitscope.model import Model
+from digitscope.vision import prepare
 
 Digitscope = Callable[..., Any]  # see conftest.py
 Files = Callable[[], list[str]]

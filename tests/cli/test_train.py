@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from digitscope.data import DataSet
+from digitscope.datasets import DataSet
 from digitscope.model import Model
 from digitscope.nn import Committee
 from digitscope.recipes import RECIPES

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digitscope.data import DataSet, prepare
+from digitscope.datasets import DataSet
 from digitscope.model import SHIPPED, Model
 from digitscope.nn import softmax
 from digitscope.recipes import RECIPES
+from digitscope.vision import prepare
 
 Digitscope = Callable[..., Any]  # see conftest.py
 Files = Callable[[], list[str]]

@@ -25,7 +25,7 @@ from digitscope.nn import (
     check_gradients,
 )
 from digitscope.nn import conv as conv_module
-from digitscope.nn.filtering import toom_cook
+from digitscope.nn.kernels.toom_cook import toom_cook
 
 GEOMETRIES = [  # kernel_size, stride, padding, height, width
     (1, 1, 0, 3, 4),

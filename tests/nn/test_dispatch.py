@@ -13,8 +13,8 @@ import pytest
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from digitscope.arrays import Array
-from digitscope.data import DataSet
-from digitscope.data.augment import Augment
+from digitscope.augmentation.augment import Augment
+from digitscope.datasets import DataSet
 from digitscope.nn import (
     LAYERS,
     LOSSES,
@@ -53,8 +53,8 @@ from digitscope.nn import (
     to_batch,
 )
 from digitscope.training import Epoch, Plan, Run, TailAverage, checkpoint, load_checkpoint, loop, save_checkpoint, train
-from digitscope.training import device as training_device
 from digitscope.training import run as run_module
+from digitscope.training.parallel import device as training_device
 
 
 class Device(NDArrayOperatorsMixin):

@@ -33,7 +33,7 @@ from digitscope.nn import (
     Tanh,
     to_batch,
 )
-from digitscope.nn.product import INNER, product
+from digitscope.nn.kernels.product import INNER, product
 
 RNG = np.random.default_rng(0)
 

@@ -4,11 +4,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from digitscope.data import DataSet
+from digitscope.datasets import DataSet
 from digitscope.errors import TrainingError
 from digitscope.recipes import RECIPES
 from digitscope.recipes.recipe import Split, draw, hold_out_end
-from digitscope.records import load_records
+from digitscope.recipes.records import load_records
 
 
 @pytest.mark.parametrize("name", RECIPES)

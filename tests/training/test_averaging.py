@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitscope.arrays import Array
-from digitscope.data import DataSet
+from digitscope.datasets import DataSet
 from digitscope.errors import TrainingError
 from digitscope.nn import (
     BatchNorm,

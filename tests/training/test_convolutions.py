@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from digitscope.arrays import Array
-from digitscope.data import DataSet
-from digitscope.data.augment import Augment
+from digitscope.augmentation.augment import Augment
+from digitscope.datasets import DataSet
 from digitscope.errors import ModelError
 from digitscope.nn import (
     AdamW,

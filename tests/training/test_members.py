@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digitscope.data import DataSet
+from digitscope.datasets import DataSet
 from digitscope.nn import (
     BatchNorm,
     Committee,

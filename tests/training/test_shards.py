@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from digitscope.arrays import Array
-from digitscope.data import DataSet
-from digitscope.data.augment import Augment
+from digitscope.augmentation.augment import Augment
+from digitscope.datasets import DataSet
 from digitscope.errors import DivergenceError
 from digitscope.nn import (
     Backward,
@@ -36,8 +36,8 @@ from digitscope.nn import (
 )
 from digitscope.recipes import RECIPES
 from digitscope.training import Plan, Run, loop, train
-from digitscope.training.blas import blas_threads
-from digitscope.training.shards import Helpers, Learned, Shard, Task, learn
+from digitscope.training.parallel.blas import blas_threads
+from digitscope.training.parallel.shards import Helpers, Learned, Shard, Task, learn
 
 PLAN = Plan(
     loss=SoftmaxCrossEntropy(label_smoothing=0.1),
@@ -239,7 +239,7 @@ def test_helpers_end_with_the_process_that_started_them() -> None:
         import sys, time
         import numpy as np
         from digitscope.nn import Dense, Network, SoftmaxCrossEntropy
-        from digitscope.training.shards import Helpers, Task
+        from digitscope.training.parallel.shards import Helpers, Task
         task = Task(Network(Dense(4, 2)), SoftmaxCrossEntropy(), np.zeros((3, 4), np.uint8), np.zeros(3, int), None)
         with Helpers(1, task, 2) as helpers:
             while not helpers.ready:

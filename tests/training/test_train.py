@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from digitscope.arrays import Array
-from digitscope.data import DataSet
+from digitscope.datasets import DataSet
 from digitscope.errors import DivergenceError, ModelError, TrainingError
 from digitscope.nn import (
     Adam,

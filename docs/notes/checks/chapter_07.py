@@ -6,7 +6,7 @@ import numpy as np
 import sympy as sp
 
 from digitscope.arrays import Array
-from digitscope.data import load_mnist
+from digitscope.datasets import load_mnist
 from digitscope.nn import Dense, Network, ReLU, glorot, he, lecun, to_batch, uniform
 from digitscope.nn.initializers import Initializer
 from docs.notes.checks import agree, check, matrices

@@ -10,8 +10,8 @@ from digitscope.arrays import Array
 from digitscope.model import SHIPPED, Model
 from digitscope.nn import AveragePool2D, Conv2D, Dense, GlobalAveragePool2D, MaxPool2D, Network
 from digitscope.nn.conv import row_windows, sample_rows
-from digitscope.nn.filtering import Filtering, toom_cook
-from digitscope.nn.filtering import windows as copied
+from digitscope.nn.kernels.toom_cook import Filtering, toom_cook
+from digitscope.nn.kernels.toom_cook import windows as copied
 from docs.notes.checks import agree, check, differences, matrices
 from docs.notes.checks.formula import Value, holds
 

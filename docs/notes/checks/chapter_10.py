@@ -6,10 +6,10 @@ import numpy as np
 import sympy as sp
 
 from digitscope.arrays import Array
-from digitscope.data.augment import Augment
-from digitscope.data.pixels import read_between, warp_functions
+from digitscope.augmentation.augment import Augment
+from digitscope.augmentation.warp import read_between, warp_functions
 from digitscope.nn import Committee, Dense, MeanSquaredError, Network, SoftmaxCrossEntropy, log_sum_exp, softmax
-from digitscope.nn.committee import mean_opinion
+from digitscope.nn.ensemble import mean_opinion
 from digitscope.training import TailAverage
 from digitscope.training.averaging import add_to_average
 from docs.notes.checks import agree, check, differences, matrices

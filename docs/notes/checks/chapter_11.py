@@ -7,7 +7,7 @@ import numpy as np
 import sympy as sp
 
 from digitscope.arrays import Array
-from digitscope.conformal import Conformal
+from digitscope.calibration import Conformal
 from digitscope.metrics import brier_score, calibration, fit_temperature, temper, wilson_interval
 from digitscope.nn import BackgroundCrossEntropy, SoftmaxCrossEntropy, log_sum_exp, softmax
 from docs.notes.checks import agree, check, differences, matrices

@@ -18,7 +18,7 @@ from PIL import Image
 
 from digitscope.arrays import Array
 from digitscope.report.style import save_svg, styled
-from digitscope.training.blas import blas_threads
+from digitscope.training.parallel.blas import blas_threads
 from docs.notes import NOTES
 
 PICTURES = NOTES / "pictures"

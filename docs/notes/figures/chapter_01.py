@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from digitscope.data import load_mnist
+from digitscope.datasets import load_mnist
 from digitscope.nn import to_batch
 from digitscope.report.style import BLUE, FAINT, INK, INK_MASK, MUTED, SMALL, VERMILION, WIDTH, add_canvas, new_figure
 from docs.notes.figures import drawing

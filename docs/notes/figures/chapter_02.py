@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from digitscope.arrays import Array
-from digitscope.data import load_mnist
+from digitscope.datasets import load_mnist
 from digitscope.nn import to_batch
 from digitscope.report.style import (
     BLUE,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from digitscope.arrays import Array
-from digitscope.data import load_mnist
+from digitscope.datasets import load_mnist
 from digitscope.nn import SoftmaxCrossEntropy, to_batch
 from digitscope.recipes import RECIPES
 from digitscope.report.style import (

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from scipy.interpolate import RectBivariateSpline
 
 from digitscope.arrays import Array
-from digitscope.data import load_mnist
+from digitscope.datasets import load_mnist
 from digitscope.nn import Constant, Cosine, Network, OneCycle, SoftmaxCrossEntropy, StepDecay, WarmUp, to_batch
 from digitscope.recipes import RECIPES
 from digitscope.report.style import BLUE, INK, MUTED, SMALL, VERMILION, WIDTH, add_panel, new_figure

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
-from digitscope.data import load_mnist
+from digitscope.datasets import load_mnist
 from digitscope.nn import Dense, Layer, Network, ReLU, SoftmaxCrossEntropy, Tanh, glorot, he, lecun, normal, to_batch
 from digitscope.nn.initializers import Initializer
 from digitscope.report.style import (

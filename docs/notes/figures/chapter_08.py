@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
-from digitscope.data import load_mnist
+from digitscope.datasets import load_mnist
 from digitscope.model import SHIPPED, Model
 from digitscope.nn import Conv2D, Layer, Network, to_batch
 from digitscope.report.style import (

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
-from digitscope.data import load_mnist
-from digitscope.data.pixels import warp, warp_functions
+from digitscope.augmentation.warp import warp, warp_functions
+from digitscope.datasets import load_mnist
 from digitscope.nn import Dense, Momentum, Network, Params, ReLU, SoftmaxCrossEntropy, softmax, to_batch
 from digitscope.report.style import (
     BLUE,

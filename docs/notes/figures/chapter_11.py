@@ -7,10 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
-from digitscope.conformal import Conformal
-from digitscope.data import load_mnist
-from digitscope.data.drawings import NON_DIGITS, Digits
-from digitscope.data.mnist_facts import DISPUTED
+from digitscope.calibration import Conformal
+from digitscope.datasets import load_mnist
+from digitscope.datasets.mnist_facts import DISPUTED
 from digitscope.metrics import calibration, fit_temperature, negative_log_likelihood, temper, wilson_interval
 from digitscope.nn import (
     BackgroundCrossEntropy,
@@ -37,6 +36,7 @@ from digitscope.report.style import (
     add_panel,
     new_figure,
 )
+from digitscope.synthetic.non_digits import NON_DIGITS, Digits
 from docs.notes.figures import drawing
 
 FIT, JUDGE = slice(50_000, 55_000), slice(55_000, 60_000)

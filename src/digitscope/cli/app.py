@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from digitscope.cli.check_gradients import check_gradients
-from digitscope.cli.committee import committee
 from digitscope.cli.data import data
+from digitscope.cli.ensemble import committee
 from digitscope.cli.evaluate import evaluate
 from digitscope.cli.predict import predict
 from digitscope.cli.read import read

@@ -24,7 +24,7 @@ def check_gradients(context: click.Context, name: str | None, seed: int) -> None
     """
     import numpy as np
 
-    from digitscope.data import load_data
+    from digitscope.datasets import load_data
     from digitscope.nn import check_gradients as check
     from digitscope.nn import to_batch
     from digitscope.recipes import RECIPES

@@ -26,8 +26,8 @@ def data(source: str, picture: Path | None) -> None:
     from rich.table import Table
 
     from digitscope.cli.braille import side_by_side
-    from digitscope.data import load_data
-    from digitscope.data.samples import write_samples
+    from digitscope.datasets import load_data
+    from digitscope.report.samples import write_samples
 
     loaded = load_data(source)
     console = Console(highlight=False)

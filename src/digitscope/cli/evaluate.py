@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from digitscope.data import DataSet
+    from digitscope.datasets import DataSet
+    from digitscope.jobs.robustness import Robustness
     from digitscope.metrics import Evaluation
     from digitscope.model import Model
-    from digitscope.robustness import Robustness
 
 MATRIX_UP_TO = 12
 """Classes; a larger confusion matrix does not fit into a terminal."""
@@ -51,7 +51,7 @@ def evaluate(
     """
     from rich.console import Console
 
-    from digitscope.data import load_data
+    from digitscope.datasets import load_data
     from digitscope.errors import DataError
     from digitscope.metrics import Evaluation
     from digitscope.model import Model
@@ -100,7 +100,7 @@ def evaluate(
             content["robustness"] = found.as_json()
         click.echo(json.dumps(content))
     if report is not None and found is not None:
-        from digitscope.robustness import write_page
+        from digitscope.jobs.robustness import write_page
 
         write_page(report, model, found)
         console.print(f"\nreport: {report}", markup=False)
@@ -110,7 +110,7 @@ def _robustness(console: "Console", model: "Model", data: "DataSet", threads: in
     """Measures and shows it, with a bar on a terminal while that lasts."""
     from rich.progress import Progress
 
-    from digitscope.robustness import measure
+    from digitscope.jobs.robustness import measure
 
     with Progress(console=console, transient=True, disable=console.quiet or not console.is_terminal) as progress:
         found = measure(

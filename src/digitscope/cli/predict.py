@@ -12,8 +12,8 @@ from digitscope.cli.pictures import Read, model_and_pictures, read_each
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from digitscope.data import Preparation
     from digitscope.model import Answer
+    from digitscope.vision import Preparation
 
 
 NOTHING = "nothing stands out from the paper"
@@ -57,9 +57,9 @@ def predict(
       digitscope predict runs/mlp/model.safetensors seven.png
       digitscope predict model.safetensors *.png --json
     """
-    from digitscope.data import prepare
     from digitscope.errors import NoInkError
     from digitscope.model import Model
+    from digitscope.vision import prepare
 
     model, files = model_and_pictures(arguments, show, context)
     loaded = Model.load(model)

@@ -47,9 +47,9 @@ def read(context: click.Context, arguments: tuple[Path, ...], show: Path | None,
       digitscope read page.png --show read.png
       digitscope read *.png --json
     """
-    from digitscope.data import read_picture
     from digitscope.model import Model
     from digitscope.reader import read_numbers
+    from digitscope.vision import read_picture
 
     model, files = model_and_pictures(arguments, show, context)
     loaded = Model.load(model)
@@ -70,7 +70,7 @@ def _draw(shown: list[Any]) -> "Figure":
 
 
 def _in_words(path: Path, reading: "Reading") -> str:
-    from digitscope.report.reading import SURE
+    from digitscope.report.marked_digits import SURE
 
     if not reading.lines:
         return f"{path}: no digits"
@@ -102,7 +102,7 @@ def _as_json(reading: "Reading") -> dict[str, Any]:
 
 def _marked(path: Path, picture: Any, reading: "Reading") -> Any:
     """What is shown of a file: a heading, its name, the picture in few enough pixels to keep, and its digits."""
-    from digitscope.data.pictures import shrink
+    from digitscope.vision.decode import shrink
 
     small = shrink(picture, SHOWN_SIDE)
     scale = small.shape[1] / picture.shape[1]

@@ -20,7 +20,7 @@ def recipes() -> None:
 
     from digitscope.nn import operations
     from digitscope.recipes import DEFAULT, RECIPES
-    from digitscope.records import load_records, load_shares
+    from digitscope.recipes.records import load_records, load_shares
 
     records, shares = load_records(RECIPES), load_shares()
     table = Table(box=None, padding=(0, 1), pad_edge=False)

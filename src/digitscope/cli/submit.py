@@ -29,9 +29,9 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
       digitscope train --data train.csv --out runs/kaggle
       digitscope submit runs/kaggle/model.safetensors test.csv
     """
-    from digitscope.data import read_table
+    from digitscope.datasets import read_table
+    from digitscope.jobs.kaggle import expectation, leakage, write_submission
     from digitscope.model import Model
-    from digitscope.submission import expectation, leakage, write_submission
     from digitscope.training import default_threads
 
     model, files = model_and_files(arguments)

@@ -12,9 +12,9 @@ from digitscope.cli.options import data_option, json_option, model_and_files, th
 
 if TYPE_CHECKING:
     from digitscope.arrays import Array
-    from digitscope.data import DataSet
+    from digitscope.datasets import DataSet
+    from digitscope.jobs.teach import Lesson
     from digitscope.model import Model
-    from digitscope.teaching import Lesson
 
 
 @click.command(short_help="Teach a model to read your own hand.")
@@ -59,7 +59,7 @@ def teach(
       digitscope predict convnet-taught.safetensors d.png
       digitscope teach convnet-taught.safetensors e.png=4 --out mine.safetensors
     """
-    from digitscope.data import load_data
+    from digitscope.datasets import load_data
     from digitscope.errors import ModelError
     from digitscope.model import Model
     from digitscope.training import default_threads
@@ -118,8 +118,8 @@ def _prepare(paths: tuple[Path, ...], labels: tuple[int, ...]) -> "Array":
     """
     import numpy as np
 
-    from digitscope.data import prepare
     from digitscope.errors import DataError
+    from digitscope.vision import prepare
 
     images = []
     for path in paths:
@@ -147,7 +147,7 @@ def _teach(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    from digitscope.teaching import teach
+    from digitscope.jobs.teach import teach
 
     console = Console(quiet=quiet)
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %")

@@ -14,7 +14,7 @@ from digitscope.cli.options import data_option, finite, json_option, threads_opt
 
 if TYPE_CHECKING:
     from digitscope.cli.view import View
-    from digitscope.job import Job
+    from digitscope.jobs.train import Job
 
 
 @click.command(short_help="Train a network and write its model and report.")
@@ -84,7 +84,7 @@ def train(
       digitscope train --resume
     """
     from digitscope.cli.view import View
-    from digitscope.job import Job, Settings, latest_stopped
+    from digitscope.jobs.train import Job, Settings, latest_stopped
     from digitscope.recipes import DEFAULT, RECIPES
     from digitscope.training import default_threads, to_device
 

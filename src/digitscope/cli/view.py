@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from digitscope.job import Job, Summary
+from digitscope.jobs.train import Job, Summary
 from digitscope.metrics import most_confused
 from digitscope.training import Epoch, Step
 

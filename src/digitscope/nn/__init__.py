@@ -6,14 +6,13 @@ The batch is the last axis everywhere: Z = W A + b.
 from digitscope.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from digitscope.nn.batch import to_batch
 from digitscope.nn.batch_norm import BatchNorm
-from digitscope.nn.committee import Committee, ShiftAverage
 from digitscope.nn.conv import Conv2D
 from digitscope.nn.dense import Dense
 from digitscope.nn.dropout import Dropout
+from digitscope.nn.ensemble import Committee, ShiftAverage
 from digitscope.nn.gradient_check import GradientCheck, check_gradients
 from digitscope.nn.initializers import Initializer, glorot, he, lecun, normal, uniform, zeros
 from digitscope.nn.layer import Backward, Layer, Params
-from digitscope.nn.layer_norm import LayerNorm
 from digitscope.nn.losses import (
     LOSSES,
     BackgroundCrossEntropy,
@@ -24,6 +23,7 @@ from digitscope.nn.losses import (
     softmax,
 )
 from digitscope.nn.network import Network
+from digitscope.nn.one_hot import one_hot
 from digitscope.nn.operations import operations
 from digitscope.nn.optimizers import (
     Adam,
@@ -39,6 +39,7 @@ from digitscope.nn.registry import LAYERS
 from digitscope.nn.reshape import Flatten, Reshape
 from digitscope.nn.residual import Residual
 from digitscope.nn.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay, WarmUp
+from digitscope.nn.standardize import LayerNorm
 
 __all__ = [
     "LAYERS",
@@ -89,6 +90,7 @@ __all__ = [
     "lecun",
     "log_sum_exp",
     "normal",
+    "one_hot",
     "operations",
     "softmax",
     "to_batch",

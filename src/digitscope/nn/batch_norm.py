@@ -7,8 +7,8 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
+from digitscope.nn.kernels.product import row_sums
 from digitscope.nn.layer import Backward, Layer, Params
-from digitscope.nn.product import row_sums
 
 
 class BatchNorm(Layer):

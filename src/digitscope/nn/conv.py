@@ -9,10 +9,10 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.nn.filtering import filtering
 from digitscope.nn.initializers import Initializer, he, zeros
+from digitscope.nn.kernels.product import SMALL, row_sums
+from digitscope.nn.kernels.toom_cook import filtering
 from digitscope.nn.layer import Backward, Layer, Params
-from digitscope.nn.product import SMALL, row_sums
 
 SMALL_OUTCOME = 1_200
 """Numbers up to which OpenBLAS takes a product X Y^T without rearranging its factors in memory first."""

@@ -8,8 +8,8 @@ import numpy as np
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn.initializers import Initializer, he, zeros
+from digitscope.nn.kernels.product import product
 from digitscope.nn.layer import Backward, Layer, Params
-from digitscope.nn.product import product
 
 
 class Dense(Layer):

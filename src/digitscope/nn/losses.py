@@ -8,7 +8,7 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.nn.product import sum_of_squares
+from digitscope.nn.kernels.product import sum_of_squares
 
 LossBackward = Callable[[float], Array]
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.nn.committee import Committee, ShiftAverage
+from digitscope.nn.ensemble import Committee, ShiftAverage
 from digitscope.nn.layer import Layer
 from digitscope.nn.network import Network
 from digitscope.nn.residual import Residual

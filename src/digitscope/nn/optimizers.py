@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 
 from digitscope.arrays import Array
+from digitscope.nn.kernels.product import sum_of_squares
 from digitscope.nn.layer import Params
-from digitscope.nn.product import sum_of_squares
 
 State = dict[str, Params]
 """What an optimizer remembers: for each of its slots, an array for each parameter."""

@@ -2,16 +2,16 @@
 
 from digitscope.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from digitscope.nn.batch_norm import BatchNorm
-from digitscope.nn.committee import Committee, ShiftAverage
 from digitscope.nn.conv import Conv2D
 from digitscope.nn.dense import Dense
 from digitscope.nn.dropout import Dropout
+from digitscope.nn.ensemble import Committee, ShiftAverage
 from digitscope.nn.layer import Layer
-from digitscope.nn.layer_norm import LayerNorm
 from digitscope.nn.network import Network
 from digitscope.nn.pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
 from digitscope.nn.reshape import Flatten, Reshape
 from digitscope.nn.residual import Residual
+from digitscope.nn.standardize import LayerNorm
 
 LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer

@@ -11,7 +11,7 @@ images validate.
 
 import numpy as np
 
-from digitscope.data.augment import Augment
+from digitscope.augmentation.augment import Augment
 from digitscope.nn import (
     BatchNorm,
     Conv2D,

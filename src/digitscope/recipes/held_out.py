@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.data import DataSet
+from digitscope.datasets import DataSet
 from digitscope.recipes import RECIPES
 
 

@@ -13,7 +13,7 @@ one-cycle rate in place of a diagonal second-order method. The last 5,000 traini
 
 import numpy as np
 
-from digitscope.data.augment import Augment
+from digitscope.augmentation.augment import Augment
 from digitscope.nn import (
     AveragePool2D,
     Conv2D,

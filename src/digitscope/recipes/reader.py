@@ -12,12 +12,12 @@ the last 5,000 training images validate.
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.data.augment import Augment
-from digitscope.data.drawings import non_digits, variants
+from digitscope.augmentation.augment import Augment
 from digitscope.errors import TrainingError
 from digitscope.nn import BackgroundCrossEntropy, Momentum, Network, OneCycle
 from digitscope.recipes.blocks import four_convolutions
 from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
+from digitscope.synthetic.non_digits import non_digits, variants
 from digitscope.training import Plan
 
 DIGITS = 10

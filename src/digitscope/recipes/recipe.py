@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.data import DataSet
+from digitscope.datasets import DataSet
 from digitscope.errors import TrainingError
 from digitscope.nn import Network
 from digitscope.training import Plan, Run

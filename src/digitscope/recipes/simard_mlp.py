@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from digitscope.data.augment import Augment
+from digitscope.augmentation.augment import Augment
 from digitscope.nn import Dense, Momentum, Network, OneCycle, ReLU, SoftmaxCrossEntropy
 from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
 from digitscope.training import Plan

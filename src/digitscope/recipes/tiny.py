@@ -10,7 +10,7 @@ on 10,000 validation images (docs/log.md); here the last 5,000 training images v
 
 import numpy as np
 
-from digitscope.data.augment import Augment
+from digitscope.augmentation.augment import Augment
 from digitscope.nn import Momentum, Network, OneCycle, SoftmaxCrossEntropy
 from digitscope.recipes.blocks import four_convolutions
 from digitscope.recipes.recipe import Recipe, Shape, hold_out_end

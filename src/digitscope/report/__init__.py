@@ -1,8 +1,8 @@
 """What a person looks at: figures and the one-page report.
 
 figures.py  what is shown, each a function from arrays to a matplotlib Figure
-reading.py  what was read in pictures, drawn on them
-steps.py    how pictures became what the network sees
+marked_digits.py  what was read in pictures, drawn on them
+preparation_steps.py  how pictures became what the network sees
 style.py    how it looks: the palette, and SVG that is readable in light and in dark
 page.py     figures, facts and sentences on one self-contained HTML page
 """
@@ -17,9 +17,9 @@ from digitscope.report.figures import (
     learning_curves,
     sample_predictions,
 )
+from digitscope.report.marked_digits import reading_figure
 from digitscope.report.page import write_report
-from digitscope.report.reading import reading_figure
-from digitscope.report.steps import steps_figure, to_png
+from digitscope.report.preparation_steps import steps_figure, to_png
 from digitscope.report.style import save_svg, to_svg
 
 __all__ = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from digitscope.files import write_whole
+from digitscope.files.atomic import write_whole
 from digitscope.report.style import to_svg
 
 _STYLE = """

@@ -25,7 +25,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from digitscope.files import write_whole
+from digitscope.files.atomic import write_whole
 
 INK = "#010203"
 """Stands for the colour of the surrounding text. With two more hex digits (opacity) it is paler."""

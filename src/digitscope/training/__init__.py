@@ -2,12 +2,12 @@
 
 from digitscope.training.averaging import Averaging, ExponentialAverage, TailAverage
 from digitscope.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from digitscope.training.device import to_device
 from digitscope.training.inference import evaluate, network_outputs
 from digitscope.training.loop import train
+from digitscope.training.parallel.device import to_device
+from digitscope.training.parallel.threads import default_threads
 from digitscope.training.results import Epoch, Step
 from digitscope.training.run import HISTORY_COLUMNS, Plan, Run, measured
-from digitscope.training.team import default_threads
 
 __all__ = [
     "HISTORY_COLUMNS",

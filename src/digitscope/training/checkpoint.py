@@ -9,8 +9,8 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.errors import ModelError
-from digitscope.tensors import read_tensors, write_tensors
-from digitscope.training.device import to_device
+from digitscope.files.tensors import read_tensors, write_tensors
+from digitscope.training.parallel.device import to_device
 from digitscope.training.run import HISTORY_COLUMNS, Run
 
 FORMAT = 1

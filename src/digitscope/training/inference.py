@@ -4,9 +4,9 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.nn import Layer, Loss, to_batch
-from digitscope.training.blas import blas_threads
-from digitscope.training.memory import keep_freed_memory
-from digitscope.training.team import Team
+from digitscope.training.parallel.blas import blas_threads
+from digitscope.training.parallel.memory import keep_freed_memory
+from digitscope.training.parallel.threads import Team
 
 CHUNK = 100
 """Images that one thread works on at a time: enough for fast products, few enough for the cache."""

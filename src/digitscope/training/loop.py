@@ -12,14 +12,14 @@ from digitscope.arrays import Array
 from digitscope.errors import DivergenceError, TrainingError
 from digitscope.nn import Params, clip_scale, gradient_norm, operations
 from digitscope.training.averaging import add_to_average
-from digitscope.training.blas import blas_threads
-from digitscope.training.device import Transfer, to_device
 from digitscope.training.inference import evaluate
-from digitscope.training.memory import keep_freed_memory
+from digitscope.training.parallel.blas import blas_threads
+from digitscope.training.parallel.device import Transfer, to_device
+from digitscope.training.parallel.memory import keep_freed_memory
+from digitscope.training.parallel.shards import Helpers, Learned, Shard, Task, learn
+from digitscope.training.parallel.threads import Team
 from digitscope.training.results import Epoch, Step
 from digitscope.training.run import Run
-from digitscope.training.shards import Helpers, Learned, Shard, Task, learn
-from digitscope.training.team import Team
 
 REPORTS = 100
 """Step results an epoch, about."""
@@ -235,9 +235,9 @@ def _threads_for_blas(run: Run, images: Array, labels: Array, threads: int) -> i
 
     One, where a batch is several shards: the threads take a shard each. Where it is one shard, all of them, if BLAS
     then rounds as it does with one, and if it is faster. Some BLAS round alike (OpenBLAS on AVX-512, given short sums:
-    see nn/product.py), some do not (OpenBLAS on AVX2); and its threads wait for each other by spinning, which on a busy
-    machine can take longer than the work; besides, they leave half the gradient in the other core's cache, where the
-    update has to fetch it. So this tries a few whole steps with one thread and with all, and undoes them.
+    see nn/kernels/product.py), some do not (OpenBLAS on AVX2); and its threads wait for each other by spinning, which
+    on a busy machine can take longer than the work; besides, they leave half the gradient in the other core's cache,
+    where the update has to fetch it. So this tries a few whole steps with one thread and with all, and undoes them.
     """
     plan = run.plan
     if threads == 1 or plan.shards(len(images)) > 1:

@@ -9,10 +9,10 @@ from digitscope.arrays import Array
 from digitscope.nn import Committee, Loss, Network, Optimizer, Params, Schedule, ShiftAverage, to_batch
 from digitscope.nn.optimizers import State
 from digitscope.training.averaging import Averaging
-from digitscope.training.blas import blas_threads
-from digitscope.training.device import Transfer, to_device
+from digitscope.training.parallel.blas import blas_threads
+from digitscope.training.parallel.device import Transfer, to_device
+from digitscope.training.parallel.shards import Augmentation
 from digitscope.training.results import Step
-from digitscope.training.shards import Augmentation
 
 CHUNK = 100
 MEASURED = 2000

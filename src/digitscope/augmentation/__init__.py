@@ -1,0 +1,1 @@
+"""Changes of images: random distortions to learn from, and corruptions to test on."""

@@ -1,0 +1,113 @@
+"""Random changes that leave a digit the same digit, so that a network learns from more images than there are."""
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from digitscope.arrays import Array
+from digitscope.augmentation.warp import blur, empty, thicken, warp, warp_functions
+from digitscope.errors import DataError, ShapeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment:
+    """Distorts each image of a batch in its own random way. Everything is off (0) unless given.
+
+    The geometry is one warp: the pixel at place q of the result is read, between four pixels, at
+        p(q) = centre + A (q - centre) + t + e(q)
+    where A rotates, scales and shears, t shifts, and e is a smooth random field (Simard's elastic distortion):
+    normal numbers at the knots of a grid, spread by Gaussians of `elastic_width` and scaled to a deviation of
+    `elastic`. p is linear in the random numbers, so it is one matrix product for all pixels and images.
+
+    Then, in this order, stroke thickness, blur, contrast, noise, erasing.
+
+    Source: Simard, Steinkraus and Platt 2003; erasing: Zhong et al. 2017.
+    """
+
+    rotation: float = 0.0
+    """Degrees: each image turns by U(-rotation, rotation)."""
+    scale: float = 0.0
+    """Each side grows by a factor of its own, exp(U(-scale, scale))."""
+    shear: float = 0.0
+    """The slant, U(-shear, shear): how far a line moves sideways for each pixel of its height."""
+    shift: float = 0.0
+    """Pixels: each image moves by U(-shift, shift) along each side."""
+    elastic: float = 0.0
+    """Pixels: the standard deviation of the elastic field."""
+    elastic_width: float = 4.0
+    """Pixels: the standard deviation of the Gaussians that smooth it."""
+    thickness: float = 0.0
+    """Pixels: strokes grow or shrink at each edge by U(-thickness, thickness); at most 1."""
+    blur: float = 0.0
+    """Each image is mixed with a blurred one, U(0, blur) of it; at most 1."""
+    contrast: float = 0.0
+    """Intensities are multiplied by U(1 - contrast, 1 + contrast) and cut at 1; at most 1."""
+    noise: float = 0.0
+    """Normal noise of deviation U(0, noise) is added, then cut to 0 .. 1."""
+    erase: float = 0.0
+    """A rectangle with sides of U(0, erase) of the image's is emptied, at a random place."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            most = 1.0 if field.name in ("thickness", "blur", "contrast", "erase") else math.inf
+            if not (0 <= value <= most and math.isfinite(value)):
+                limit = "at least 0" if math.isinf(most) else "0 to 1"
+                raise DataError(f"Augment expects {field.name} of {limit}; got {value}.")
+        if self.elastic_width < 0.5:
+            raise DataError(f"Augment expects an elastic_width of at least 0.5 pixels; got {self.elastic_width}.")
+
+    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
+        """Shapes: uint8 (N, H, W) -> float32 (H W, N), intensities 0 to 1: a network's input."""
+        if images.ndim != 3 or images.dtype != np.uint8:
+            raise ShapeError(f"Augment expects images of uint8, (N, H, W); got {images.dtype}, {images.shape}.")
+        count, height, width = images.shape
+        elastic_width = self.elastic_width if self.elastic else 0.0
+        functions = warp_functions(height, width, elastic_width).shape[1]
+        x = warp(images, self._coefficients(functions, count, rng), elastic_width)
+        if self.thickness:
+            x = thicken(x, _draw(rng, -self.thickness, self.thickness, count))
+        if self.blur:
+            x += _draw(rng, 0, self.blur, count) * (blur(x, passes=2) - x)
+        if self.contrast:
+            x *= _draw(rng, 1 - self.contrast, 1 + self.contrast, count)
+            np.minimum(x, 1, out=x)
+        if self.noise:
+            x += _draw(rng, 0, self.noise, count) * rng.standard_normal(x.shape, np.float32)
+            np.clip(x, 0, 1, out=x)
+        if self.erase:
+            _erase(x, self.erase, rng)
+        return x.reshape(-1, count)
+
+    def _coefficients(self, functions: int, count: int, rng: np.random.Generator) -> Array:
+        """What each basis function contributes to the place where a pixel is read: (2, functions, N), row and column.
+
+        The first three functions are 1, row - centre, column - centre.
+        """
+        angle = np.radians(rng.uniform(-self.rotation, self.rotation, count))
+        shear = rng.uniform(-self.shear, self.shear, count)
+        down, across = np.exp(rng.uniform(-self.scale, self.scale, (2, count)))
+        c = np.zeros((2, functions, count), np.float32)
+        c[:, 0] = rng.uniform(-self.shift, self.shift, (2, count))
+        # Where a pixel of the result comes from: rotate, slant, then shrink by what the image is to grow.
+        c[0, 1], c[0, 2] = np.cos(angle) / down, -np.sin(angle) / down
+        c[1, 1] = (np.sin(angle) + shear * np.cos(angle)) / across
+        c[1, 2] = (np.cos(angle) - shear * np.sin(angle)) / across
+        if functions > 3:
+            c[:, 3:] = self.elastic * rng.standard_normal((2, functions - 3, count), np.float32)
+        return c
+
+
+def _draw(rng: np.random.Generator, low: float, high: float, count: int) -> Array:
+    """A number for each image, U(low, high), float32."""
+    numbers: Array = rng.uniform(low, high, (count,)).astype(np.float32)
+    return numbers
+
+
+def _erase(x: Array, largest: float, rng: np.random.Generator) -> None:
+    start, length = np.empty((2, 2, x.shape[2]))
+    for axis, side in enumerate(x.shape[:2]):
+        length[axis] = rng.uniform(0, largest, x.shape[2]) * side
+        start[axis] = rng.uniform(0, side, x.shape[2]) - length[axis] / 2
+    empty(x, start, length)

@@ -1,0 +1,63 @@
+"""NumPy archives in the layout of Keras: x_train, y_train, x_test and y_test in one .npz file."""
+
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from digitscope.errors import DataError
+from digitscope.files.opening import LIMIT, check_file
+
+_KEYS = ("x_train", "y_train", "x_test", "y_test")
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays x_train and y_train, and x_test and y_test where the archive has them; others are left alone.
+
+    Each array's header is checked before its elements are read, and objects (pickles) are never loaded.
+
+    Raises: DataError where the file is missing or no archive, an array is missing, damaged, over 2 GiB or not of
+        numbers.
+    """
+    check_file(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            held = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            keys = _KEYS if "x_test" in held or "y_test" in held else _KEYS[:2]
+            if missing := [key for key in keys if key not in held]:
+                raise DataError(
+                    f"{path} has no {' and no '.join(missing)}; x_train and y_train, and both or neither of x_test "
+                    f"and y_test, are expected. It holds {', '.join(held) or 'nothing'}."
+                )
+            return {key: _read_member(path, archive, archive.getinfo(held[key])) for key in keys}
+    except DataError:
+        raise
+    # zipfile and NumPy's reader of headers raise whatever they stumble over: BadZipFile, RuntimeError, TokenError, ...
+    except Exception as error:
+        raise DataError(f"{path} cannot be read as .npz: {' '.join(str(error).split())}.") from error
+
+
+def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+    """The array in one member of the archive."""
+    if info.file_size > LIMIT:
+        raise DataError(f"{path}: {info.filename} unzips to {info.file_size:,} bytes; {LIMIT:,} are read at most.")
+    with archive.open(info) as stream:
+        version = npy.read_magic(stream)
+        if version not in _HEADERS:
+            raise DataError(f"{path}: {info.filename} is not a plain array of numbers (.npy version {version}).")
+        shape, _, dtype = _HEADERS[version](stream)
+        announced = stream.tell() + math.prod(shape) * dtype.itemsize
+        if dtype.kind not in "iuf":
+            raise DataError(f"{path}: {info.filename} holds {dtype} elements; integers or floats are expected.")
+        if min(shape, default=1) < 1 or announced != info.file_size:
+            raise DataError(
+                f"{path}: {info.filename} announces {dtype} elements of shape {shape}, {announced:,} bytes with "
+                f"the header; {info.file_size:,} came. The archive is damaged or the array empty."
+            )
+    with archive.open(info) as stream:
+        array: NDArray[Any] = npy.read_array(stream, allow_pickle=False)
+    return array

@@ -1,0 +1,293 @@
+"""`digitscope train` without the terminal: a recipe, data and a folder become a model and its report."""
+
+import csv
+import io
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digitscope.datasets import DataSet, load_data
+from digitscope.errors import DivergenceError, TrainingError
+from digitscope.files.atomic import write_whole
+from digitscope.metrics import Evaluation
+from digitscope.model import Model
+from digitscope.recipes import RECIPES, Recipe, Training
+from digitscope.training import Epoch, Step, load_checkpoint, save_checkpoint, train
+
+MODEL, HISTORY, REPORT, CHECKPOINT = "model.safetensors", "history.csv", "report.html", "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the outcome of a run; None keeps the recipe's own."""
+
+    recipe: str
+    data: str = "mnist"
+    epochs: int | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a run."""
+
+    recipe: str
+    seed: int
+    epochs: int
+    parameters: int
+    train_seconds: float
+    """Spent in training steps, over all sittings of a resumed run."""
+    validation_accuracy: float
+    test: Evaluation | None
+    """None where the data have no test images."""
+    model: Path
+    report: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """What `digitscope train --json` prints."""
+        return {
+            "recipe": self.recipe,
+            "seed": self.seed,
+            "epochs": self.epochs,
+            "parameters": self.parameters,
+            "train_seconds": round(self.train_seconds, 3),
+            "validation_accuracy": self.validation_accuracy,
+            "test_accuracy": self.test.accuracy if self.test else None,
+            "test_interval": list(self.test.interval) if self.test else None,
+            "model": str(self.model),
+            "report": str(self.report),
+        }
+
+
+class Job:
+    """One run in its folder."""
+
+    def __init__(self, settings: Settings, folder: Path, data: DataSet, recipe: Recipe, training: Training) -> None:
+        self.settings, self.folder = settings, folder
+        self.data, self.recipe, self.training = data, recipe, training
+
+    @classmethod
+    def begin(cls, settings: Settings, folder: Path | None) -> "Job":
+        """A new run in `folder`, or in a new one under runs/. Nothing is written before the data are read.
+
+        Raises: TrainingError where the folder holds a run already; DataError for the data.
+        """
+        if folder is not None and holds_run(folder):
+            raise TrainingError(
+                f"{folder} already holds a run. Choose another --out, delete it, or go on with --resume."
+            )
+        data, recipe, training = _prepare(settings)
+        job = cls(settings, folder or _new_folder(Path("runs"), settings.recipe), data, recipe, training)
+        job.save()
+        return job
+
+    @classmethod
+    def resume(cls, folder: Path) -> "Job":
+        """The run that was stopped in `folder`, where it stopped.
+
+        Raises: TrainingError where there is none; ModelError or DataError where it or its data are not as they were.
+        """
+        path = folder / CHECKPOINT
+        if not path.is_file():
+            state = "is finished" if (folder / MODEL).is_file() else "holds no checkpoint"
+            raise TrainingError(f"{folder} {state}: there is nothing to resume. Start anew without --resume.")
+        checkpoint = load_checkpoint(path)
+        digest = checkpoint.settings.pop("digest")
+        settings = Settings(**checkpoint.settings)
+        data, recipe, training = _prepare(settings)
+        if data.digest != digest:
+            raise TrainingError(
+                f"{settings.data} is not what the run in {folder} began with. Bring it back, or start anew."
+            )
+        checkpoint.restore(training.run)
+        return cls(settings, folder, data, recipe, training)
+
+    def save(self) -> None:
+        """Writes the checkpoint."""
+        settings = {**asdict(self.settings), "digest": self.data.digest}
+        save_checkpoint(self.folder / CHECKPOINT, self.training.run, settings)
+
+    def work(self, *, threads: int, checkpoint_every: float, device: str = "cpu") -> Iterator[Step | Epoch]:
+        """Trains to the end, yielding results, with a checkpoint every so many seconds.
+
+        Raises: DivergenceError, which then names the last checkpoint.
+        """
+        t = self.training
+        saved = time.monotonic()
+        try:
+            for result in train(t.run, t.images, t.labels, validation=t.validation, threads=threads, device=device):
+                if time.monotonic() - saved >= checkpoint_every:
+                    self.save()
+                    saved = time.monotonic()
+                yield result
+        except DivergenceError as error:
+            raise DivergenceError(f"{error} The last good checkpoint is {self.folder / CHECKPOINT}.") from error
+
+    def finish(self, *, threads: int) -> Summary:
+        """Touches the test images, this once; writes model, history and report; removes the checkpoint."""
+        run = self.training.run
+        validation_accuracy = run.history["validation_accuracy"][-1]
+        assert validation_accuracy is not None
+        network = run.outcome(self.training.images)
+        model = Model(network, run.plan.loss, self.data.x_train.shape[1:], self._about(validation_accuracy))
+        model = model.calibrated(*self.training.validation, threads=threads)
+        if self.data.x_test is None or self.data.y_test is None:
+            images, labels = self.training.validation
+        else:
+            images, labels = self.data.x_test, self.data.y_test
+        probabilities = model.probabilities(images, threads=threads)
+        evaluation = Evaluation.of(labels, probabilities)
+        test = evaluation if self.data.x_test is not None else None
+        model.about["test_accuracy"] = test.accuracy if test else None
+        summary = Summary(
+            recipe=self.recipe.name,
+            seed=self.settings.seed,
+            epochs=run.epochs,
+            parameters=model.parameters,
+            train_seconds=run.seconds,
+            validation_accuracy=validation_accuracy,
+            test=test,
+            model=self.folder / MODEL,
+            report=self.folder / REPORT,
+        )
+        model.save(summary.model)
+        write_whole(self.folder / HISTORY, _csv(run.history))
+        self._write_report(summary, model, evaluation, images, labels, probabilities)
+        for checkpoint in self.folder.glob(f"{CHECKPOINT}*"):  # also one that was cut off while it was written
+            checkpoint.unlink()
+        return summary
+
+    def _about(self, validation_accuracy: float) -> dict[str, Any]:
+        # Nothing that differs between two runs of the same settings: the same run gives the same bytes.
+        plan = self.recipe.plan
+        return {
+            "recipe": self.recipe.name,
+            "seed": self.settings.seed,
+            "epochs": plan.epochs,
+            "learning_rate": plan.schedule.learning_rate,
+            "batch_size": plan.batch_size,
+            "data": self.data.name,
+            "data_digest": self.data.digest,
+            "classes": self.data.classes,
+            "train_images": len(self.training.images),
+            "validation_images": len(self.training.validation[0]),
+            "validation_accuracy": validation_accuracy,
+        }
+
+    def _write_report(
+        self, summary: Summary, model: Model, evaluation: Evaluation, images: Any, labels: Any, probabilities: Any
+    ) -> None:
+        from digitscope import report  # matplotlib: only now, so that training starts without it
+
+        part = "test" if summary.test else "validation"
+        low, high = evaluation.interval
+        sections = [
+            (
+                "How it learned",
+                "The loss and the accuracy after each step, on the images it learns from and on those held out.",
+                report.learning_curves(self.training.run.history),
+            ),
+            (
+                "What it sees",
+                f"Images of the {part} set, with the probability that the network gives to each class.",
+                report.sample_predictions(images, labels, probabilities),
+            ),
+            (
+                "What it mixes up",
+                "Rows are what the images show, columns what the network read. The diagonal is the share read right.",
+                report.confusion_figure(evaluation.confusion),
+            ),
+            (
+                "Where it is sure and wrong",
+                "The mistakes that it gives the highest probability.",
+                report.confident_mistakes(images, labels, probabilities),
+            ),
+        ]
+        weight = next(iter(model.network.params.values()))
+        seen = model.image_shape if weight.ndim == 2 else weight.shape[2:]
+        patterns = weight.reshape(len(weight), -1)
+        if patterns.shape[1] == np.prod(seen):
+            sections.append(
+                (
+                    "What the first layer looks for",
+                    "The weights of its units, laid out as images: ink where the colour is one speaks for the unit, "
+                    "where it is the other against it.",
+                    report.first_layer_weights(patterns, seen),
+                )
+            )
+        sections.append(
+            (
+                "Whether it knows how sure to be",
+                "Of the answers given with some probability, the share that was right. On the diagonal they agree.",
+                report.calibration_figure(evaluation.calibration),
+            )
+        )
+        facts = [
+            (f"{part.capitalize()} accuracy", f"{100 * evaluation.accuracy:.2f} %"),
+            ("95 % interval", f"{100 * low:.2f} to {100 * high:.2f} %"),
+            ("Validation accuracy", f"{100 * summary.validation_accuracy:.2f} %"),
+            ("Negative log-likelihood", f"{evaluation.negative_log_likelihood:.4f} nats"),
+            ("Training", f"{summary.train_seconds:.1f} s, {summary.epochs} epochs"),
+            ("Parameters", f"{summary.parameters:,}"),
+            ("Images", f"{len(self.training.images):,} to learn, {evaluation.images:,} to judge"),
+            ("Seed", str(summary.seed)),
+        ]
+        report.write_report(
+            summary.report,
+            title=f"Digitscope: {self.recipe.name} on {self.data.name}",
+            lead=self.recipe.title,
+            facts=facts,
+            sections=sections,
+        )
+
+
+def holds_run(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (MODEL, HISTORY, REPORT, CHECKPOINT))
+
+
+def latest_stopped(recipe: str | None) -> Path:
+    """The folder under runs/ that was last worked on and holds a checkpoint, of any recipe or of this one.
+
+    Raises: TrainingError where there is none.
+    """
+    pattern = f"{recipe or '*'}/{CHECKPOINT}", f"{recipe or '*'}-[0-9]*/{CHECKPOINT}"
+    found = {path for each in pattern for path in Path("runs").glob(each)}
+    if not found:
+        raise TrainingError("No stopped run was found under runs/. Name its folder: --resume --out DIR.")
+    return max(found, key=lambda path: path.stat().st_mtime).parent
+
+
+def _prepare(settings: Settings) -> tuple[DataSet, Recipe, Training]:
+    recipe = RECIPES[settings.recipe].changed(
+        epochs=settings.epochs, learning_rate=settings.learning_rate, batch_size=settings.batch_size
+    )
+    data = load_data(settings.data)
+    return data, recipe, recipe.start(data, settings.seed)
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """parent/name, or parent/name-2 and so on: the first that does not exist, made so that nobody else takes it."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("count never ends")
+
+
+def _csv(history: dict[str, list[float | None]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(history)
+    writer.writerows(zip(*history.values(), strict=True))
+    return text.getvalue().encode()

@@ -1,0 +1,1 @@
+"""How a step is spread over threads, processes and devices, without changing a bit of its result."""

@@ -1,0 +1,342 @@
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from digitscope.datasets import DataSet, load_data, load_mnist
+from digitscope.errors import DataError
+
+Array = NDArray[Any]
+Digits = tuple[NDArray[np.uint8], NDArray[np.int64]]
+IdxBytes = Callable[[Array], bytes]
+NpzBytes = Callable[..., bytes]
+CsvText = Callable[..., str]
+
+
+def refusal(source: Path | str) -> str:
+    """The one line with which the source is refused."""
+    with pytest.raises(DataError) as error:
+        load_data(str(source))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.fixture
+def arrays(digits: Digits) -> dict[str, Array]:
+    """What a Keras archive holds: five digits to train, the last two of them to test."""
+    images, labels = digits
+    return {"x_train": images, "y_train": labels, "x_test": images[3:], "y_test": labels[3:]}
+
+
+def assert_holds(data: DataSet, digits: Digits, name: str, test: bool = True) -> None:
+    images, labels = digits
+    assert data.name == name
+    np.testing.assert_array_equal(data.x_train, images, strict=True)
+    np.testing.assert_array_equal(data.y_train, labels, strict=True)
+    if test:
+        assert data.x_test is not None
+        assert data.y_test is not None
+        np.testing.assert_array_equal(data.x_test, images[3:], strict=True)
+        np.testing.assert_array_equal(data.y_test, labels[3:], strict=True)
+    else:
+        assert data.x_test is None
+        assert data.y_test is None
+
+
+def test_mnist() -> None:
+    data = load_data("mnist")
+    assert data.name == "mnist"
+    assert data.classes == 10
+    (x_train, y_train), (x_test, y_test) = load_mnist()
+    assert data.x_test is not None
+    assert data.y_test is not None
+    np.testing.assert_array_equal(data.x_train, x_train, strict=True)
+    np.testing.assert_array_equal(data.y_train, y_train.astype(np.int64), strict=True)
+    np.testing.assert_array_equal(data.x_test, x_test, strict=True)
+    np.testing.assert_array_equal(data.y_test, y_test.astype(np.int64), strict=True)
+
+
+def test_unknown_sources() -> None:
+    for source in ("mnits", "/no/such/file.csv", "", "x" * 5000, "zero\0byte", "~no-such-user/a.csv"):
+        message = refusal(source) if source else "is no known source" + refusal("nowhere/")
+        assert "is no known source and no file or folder. A source is mnist, a CSV file" in message
+        assert "a folder of IDX files, or an .npz file" in message
+    assert "'/dev/null' is not a regular file. A source is" in refusal("/dev/null")
+
+
+def test_a_path_may_start_with_a_tilde(idx_folder: Path, digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(idx_folder.parent))
+    assert_holds(load_data("~/digits"), digits, "digits")
+
+
+def test_table(digits: Digits, csv_text: CsvText, pixel_names: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text(csv_text(*digits, ["label", *pixel_names]))
+    assert_holds(load_data(str(path)), digits, "train.csv", test=False)
+    path.write_text(csv_text(digits[0], None, pixel_names))
+    assert "train.csv has no label column: it is a test file, for `digitscope submit`" in refusal(path)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert "is not a CSV text file; this seems to be a PNG picture" in refusal(path)
+
+
+class TestFolder:
+    def test_all_spellings(self, idx_folder: Path, digits: Digits) -> None:
+        assert_holds(load_data(str(idx_folder)), digits, "digits")
+        for old in list(idx_folder.iterdir()):
+            old.rename(idx_folder / old.name.replace("t10k-", "test-").replace("s-idx", "s.idx"))
+        assert_holds(load_data(f"{idx_folder}/."), digits, "digits")
+
+    def test_training_part_only(self, idx_folder: Path, digits: Digits) -> None:
+        for path in idx_folder.glob("t10k*"):
+            path.unlink()
+        assert_holds(load_data(str(idx_folder)), digits, "digits", test=False)
+
+    def test_the_raw_file_goes_first(self, idx_folder: Path, digits: Digits) -> None:
+        (idx_folder / "train-images-idx3-ubyte.gz").write_bytes(b"no gzip")
+        assert_holds(load_data(str(idx_folder)), digits, "digits")
+
+    @pytest.mark.parametrize(
+        ("name", "missing"),
+        [
+            ("train-labels-idx1-ubyte", "holds train-images-idx3-ubyte but no train-labels-idx1-ubyte (raw or .gz)"),
+            ("train-images-idx3-ubyte", "holds train-labels-idx1-ubyte but no train-images-idx3-ubyte (raw or .gz)"),
+            ("t10k-labels-idx1-ubyte.gz", "holds t10k-images-idx3-ubyte.gz but no t10k-labels-idx1-ubyte (raw or .gz)"),
+        ],
+    )
+    def test_half_a_pair(self, name: str, missing: str, idx_folder: Path) -> None:
+        (idx_folder / name).unlink()
+        assert missing in refusal(idx_folder)
+
+    def test_no_training_part(self, idx_folder: Path, tmp_path: Path) -> None:
+        for path in idx_folder.glob("train*"):
+            path.unlink()
+        assert "holds no training files of the usual names. Expected are train-images-idx3-ubyte" in refusal(idx_folder)
+        (tmp_path / "empty").mkdir()
+        message = refusal(tmp_path / "empty")
+        assert "holds no IDX files of the usual names" in message
+        assert "and t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte for a test part, raw or .gz" in message
+
+    def test_swapped_files(self, idx_folder: Path) -> None:
+        images, labels = idx_folder / "train-images-idx3-ubyte", idx_folder / "train-labels-idx1-ubyte"
+        images.rename(idx_folder / "a")
+        labels.rename(images)
+        (idx_folder / "a").rename(labels)
+        assert "holds labels, shape (5,); images (N, H, W) are expected" in refusal(idx_folder)
+
+    def test_counts_differ(self, idx_folder: Path, idx_bytes: IdxBytes) -> None:
+        (idx_folder / "train-labels-idx1-ubyte").write_bytes(idx_bytes(np.zeros(4)))
+        assert "digits has 5 training images but 4 labels; give one for each." in refusal(idx_folder)
+
+    def test_a_single_file(self, idx_folder: Path) -> None:
+        for path in idx_folder.iterdir():
+            assert "is a single IDX file. Give the folder that holds it and its companion." in refusal(path)
+
+    def test_other_sizes_and_many_classes(self, tmp_path: Path, idx_bytes: IdxBytes) -> None:
+        rng = np.random.default_rng(1)
+        (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(rng.integers(0, 256, (300, 9, 5))))
+        (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx_bytes(np.arange(300) % 200))
+        data = load_data(str(tmp_path))
+        assert data.x_train.shape == (300, 9, 5)
+        assert data.classes == 200
+
+
+class TestNpz:
+    def test_parts(self, arrays: dict[str, Array], digits: Digits, tmp_path: Path, npz_bytes: NpzBytes) -> None:
+        (tmp_path / "a.npz").write_bytes(npz_bytes(True, **arrays, more=np.array(["left alone"])))
+        assert_holds(load_data(str(tmp_path / "a.npz")), digits, "a.npz")
+        np.savez(tmp_path / "b.npz", x_train=arrays["x_train"], y_train=arrays["y_train"])
+        (tmp_path / "b.npz").rename(tmp_path / "any name")
+        assert_holds(load_data(str(tmp_path / "any name")), digits, "any name", test=False)
+
+    @pytest.mark.parametrize("dtype", ["u1", "i2", ">i4", "u8", "f2", "<f4", "f8"])
+    @pytest.mark.parametrize("shape", [(-1, 28, 28), (-1, 784), (-1, 28, 28, 1)])
+    def test_types_and_shapes(
+        self,
+        dtype: str,
+        shape: tuple[int, ...],
+        arrays: dict[str, Array],
+        digits: Digits,
+        tmp_path: Path,
+        npz_bytes: NpzBytes,
+    ) -> None:
+        for key in ("x_train", "x_test"):
+            arrays[key] = np.asfortranarray(arrays[key].reshape(shape).astype(dtype))
+        for key in ("y_train", "y_test"):
+            arrays[key] = arrays[key].astype("u1" if "f" in dtype else dtype)
+        (tmp_path / "a.npz").write_bytes(npz_bytes(**arrays))
+        assert_holds(load_data(str(tmp_path / "a.npz")), digits, "a.npz")
+
+    @pytest.mark.parametrize(
+        ("pixel", "dtype"), [(256, "i2"), (-1, "i1"), (0.5, "f4"), (np.nan, "f8"), (np.inf, "f4"), (2**63, "u8")]
+    )
+    def test_pixels(
+        self, pixel: float, dtype: str, arrays: dict[str, Array], tmp_path: Path, npz_bytes: NpzBytes
+    ) -> None:
+        arrays["x_train"] = (arrays["x_train"] // 2).astype(dtype)
+        arrays["x_train"][3, 4, 5] = pixel
+        (tmp_path / "a.npz").write_bytes(npz_bytes(**arrays))
+        value = np.dtype(dtype).type(pixel)
+        message = f"x_train holds the pixel {value} in image 3; whole numbers from 0 (paper) to 255 (ink) are expected"
+        assert message in refusal(tmp_path / "a.npz")
+
+    @pytest.mark.parametrize(
+        ("key", "array", "words"),
+        [
+            ("x_train", np.zeros((5, 783)), "x_train has the shape (5, 783); (N, H, W), (N, H, W, 1) or (N, 784)"),
+            ("x_train", np.zeros((5, 28, 28, 3)), "x_train has the shape (5, 28, 28, 3); (N, H, W)"),
+            ("x_train", np.zeros((4, 28, 28)), "a.npz has 4 training images but 5 labels"),
+            ("x_test", np.zeros((3, 28, 28)), "a.npz has 3 test images but 2 labels"),
+            ("x_test", np.zeros((2, 20, 28)), "training images of 28x28 and test images of 20x28 pixels"),
+            ("x_train", np.zeros((0, 28, 28)), "x_train.npy announces float64 elements of shape (0, 28, 28)"),
+            ("x_train", np.zeros((5, 28, 28), dtype=bool), "x_train.npy holds bool elements; integers or floats"),
+            ("x_train", np.zeros((5, 28, 28), dtype=complex), "x_train.npy holds complex128 elements"),
+            ("y_train", np.array(list("abcde")), "y_train.npy holds <U1 elements; integers or floats are expected"),
+            ("y_train", np.array([1, 2, 3, 4, None]), "y_train.npy holds object elements"),
+            ("y_train", np.zeros((5, 1), dtype=int), "y_train holds int64 elements of shape (5, 1); integers (N,)"),
+            ("y_train", np.zeros(5), "y_train holds float64 elements of shape (5,); integers (N,) are expected"),
+            ("y_train", np.array(3), "y_train holds int64 elements of shape (); integers (N,) are expected"),
+            ("y_train", np.array([0, 1, -1, 2, 3]), "a.npz has the training label -1; labels from 0 to 65535"),
+            ("y_test", np.array([0, 65536]), "y_test holds the label 65536; 65535 is the highest possible"),
+            ("y_test", np.array([0, 2**63], dtype="u8"), "y_test holds the label 9223372036854775808; 65535"),
+        ],
+    )
+    def test_bad_arrays(
+        self, key: str, array: Array, words: str, arrays: dict[str, Array], tmp_path: Path, npz_bytes: NpzBytes
+    ) -> None:
+        (tmp_path / "a.npz").write_bytes(npz_bytes(**{**arrays, key: array}))
+        assert words in refusal(tmp_path / "a.npz")
+
+    @pytest.mark.parametrize(
+        ("key", "words"),
+        [
+            ("x_train", "has no x_train; x_train and y_train, and both or neither of x_test and y_test, are expected"),
+            ("y_train", "has no y_train; "),
+            ("x_test", "has no x_test; "),
+            ("y_test", "has no y_test; "),
+        ],
+    )
+    def test_missing_arrays(
+        self, key: str, words: str, arrays: dict[str, Array], tmp_path: Path, npz_bytes: NpzBytes
+    ) -> None:
+        del arrays[key]
+        (tmp_path / "a.npz").write_bytes(npz_bytes(**arrays))
+        message = refusal(tmp_path / "a.npz")
+        assert words in message
+        assert message.endswith(f"It holds {', '.join(arrays)}.")
+
+    def test_an_archive_of_other_things(self, tmp_path: Path) -> None:
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr("train.csv", "label\n")
+        message = refusal(tmp_path / "a.zip")
+        assert "has no x_train and no y_train; " in message
+        assert message.endswith("It holds train.csv.")
+        with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+            pass
+        assert refusal(tmp_path / "b.zip").endswith("It holds nothing.")
+
+    def test_a_header_that_claims_too_much(self, tmp_path: Path) -> None:
+        """The members are checked against their headers before an element is read."""
+        for shape in ((1 << 40, 28, 28), (2, 28, 28), (-5, 28, 28), (1 << 62, 1 << 62, 1)):
+            member = io.BytesIO()
+            np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+                archive.writestr("x_train.npy", member.getvalue() + bytes(784))
+                archive.writestr("y_train.npy", member.getvalue())
+            message = refusal(tmp_path / "a.npz")
+            assert f"x_train.npy announces uint8 elements of shape {shape}, " in message
+            assert "bytes with the header; 912 came" in message
+
+    def test_limit(
+        self, arrays: dict[str, Array], tmp_path: Path, npz_bytes: NpzBytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "a.npz").write_bytes(npz_bytes(True, **arrays))
+        monkeypatch.setattr("digitscope.datasets.npz.LIMIT", 4000)
+        assert "x_train.npy unzips to 4,048 bytes; 4,000 are read at most" in refusal(tmp_path / "a.npz")
+
+    def test_not_an_array(self, tmp_path: Path) -> None:
+        for content, words in (
+            (b"hello there", "the magic string is not correct"),
+            (b"\x93NUMPY\x03\x00", "x_train.npy is not a plain array of numbers (.npy version (3, 0))"),
+            (b"\x93NUMPY\x01\x00\x03\x00{}\n", "cannot be read as .npz: Header does not contain"),
+            (b"\x93NUMPY\x01\x00\x03\x00{((", "cannot be read as .npz: "),
+        ):
+            with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+                archive.writestr("x_train.npy", content)
+                archive.writestr("y_train.npy", content)
+            assert words in refusal(tmp_path / "a.npz")
+
+    def test_not_an_archive(self, arrays: dict[str, Array], tmp_path: Path) -> None:
+        (tmp_path / "a.npz").write_bytes(b"PK\x03\x04" + bytes(40))
+        assert "a.npz cannot be read as .npz: File is not a zip file." in refusal(tmp_path / "a.npz")
+
+    @settings(deadline=None, max_examples=200)
+    @given(data=st.data(), compress=st.booleans())
+    def test_damage_is_an_error_or_changes_nothing(
+        self, data: st.DataObject, compress: bool, digits: Digits, scratch: Path
+    ) -> None:
+        images, labels = digits[0][:, :4, :4], digits[1]
+        file = io.BytesIO()
+        (np.savez_compressed if compress else np.savez)(file, x_train=images, y_train=labels)
+        content = bytearray(file.getvalue())
+        for _ in range(data.draw(st.integers(1, 3))):
+            content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
+        path = scratch / "damaged.npz"
+        path.write_bytes(content)
+        try:
+            loaded = load_data(str(path))
+        except DataError:
+            return
+        assert_holds(loaded, (images, labels), "damaged.npz", test=False)
+
+
+class TestDataSet:
+    def test_classes(self, digits: Digits) -> None:
+        images, labels = digits
+        assert DataSet("a", images, labels).classes == 8
+        assert DataSet("a", images, labels, images, labels + 3).classes == 11
+        assert DataSet("a", images, np.zeros(5, dtype=np.int64)).classes == 2
+
+    def test_digest(self, digits: Digits) -> None:
+        images, labels = digits
+        digest = DataSet("a", images, labels).digest
+        assert digest == f"{zlib.crc32(images.tobytes() + labels.tobytes()):08x}"
+        assert digest == DataSet("b", images, labels, images, labels).digest
+        assert digest != DataSet("a", images, labels + 1).digest
+        assert digest != DataSet("a", 255 - images, labels).digest
+        assert digest == DataSet("a", np.asfortranarray(images), labels).digest
+
+    @pytest.mark.parametrize(
+        ("images", "labels", "words"),
+        [
+            (np.zeros((2, 3, 3)), np.zeros(2, dtype=int), "got (2, 3, 3) of float64 and (2,) of int64"),
+            (np.zeros((2, 9), dtype="u1"), np.zeros(2, dtype=int), "got (2, 9) of uint8 and (2,) of int64"),
+            (np.zeros((2, 3, 3), dtype="u1"), np.zeros(2, dtype="u1"), "got (2, 3, 3) of uint8 and (2,) of uint8"),
+            (np.zeros((0, 3, 3), dtype="u1"), np.zeros(0, dtype=int), "has no training images: their shape is"),
+            (np.zeros((2, 0, 3), dtype="u1"), np.zeros(2, dtype=int), "has no training images: their shape is"),
+            (np.zeros((2, 3, 3), dtype="u1"), np.array([0, 70000]), "has the training label 70000; labels from 0"),
+        ],
+    )
+    def test_bad_parts(self, images: Array, labels: Array, words: str) -> None:
+        with pytest.raises(DataError) as error:
+            DataSet("a", images, labels)
+        assert words in str(error.value)
+
+    def test_half_a_test_part(self, digits: Digits) -> None:
+        images, labels = digits
+        for x_test, y_test in ((images, None), (None, labels)):
+            with pytest.raises(DataError, match="a has one of test images and test labels; give both or neither"):
+                DataSet("a", images, labels, x_test, y_test)
+
+
+def test_gzip_that_is_damaged_from_the_start(tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"label")[:6])
+    assert "the gzip data are cut off" in refusal(tmp_path / "a.gz")
