@@ -5,9 +5,9 @@
 Each seed is a `digitscope train --json` of its own, timed from start to end. A long recipe is measured sooner with
 --threads 1 --at-once 2: the weights come out the same bit for bit, only the seconds are then those of one thread.
 
-A committee of networks that were measured already, with --keep, need not be trained again:
+An ensemble of networks that were measured already, with --keep, need not be trained again:
 
-    uv run python -m benchmarks.measure --recipe committee --members runs/deep-[1-5]/model.safetensors
+    uv run python -m benchmarks.measure --recipe ensemble --members runs/deep-[1-5]/model.safetensors
 """
 
 import argparse
@@ -52,10 +52,10 @@ def train(recipe: str, seed: int, threads: int, folder: Path) -> dict[str, Any]:
 
 
 def combine(members: list[Path]) -> dict[str, Any]:
-    """The figures of the committee of these models; its seconds are those that the members' record says."""
+    """The figures of the ensemble of these models; its seconds are those that the members' record says."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "committee.safetensors"
-        Model.committee([Model.load(path) for path in members]).save(out)
+        out = Path(folder) / "ensemble.safetensors"
+        Model.ensemble([Model.load(path) for path in members]).save(out)
         about = Model.load(out).about
         command = [sys.executable, "-m", "digitscope", "evaluate", str(out), "--json"]
         figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -63,7 +63,7 @@ def combine(members: list[Path]) -> dict[str, Any]:
     trained = read_record(records_folder() / about["members"][0]["recipe"] / "record.json")
     runs = [run for run in trained.runs if run["seed"] in seeds]
     return {
-        "recipe": "committee",
+        "recipe": "ensemble",
         "seed": seeds[0],
         "seeds": seeds,
         "epochs": sum(run["epochs"] for run in runs),
@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", required=True, choices=RECIPES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[])
-    parser.add_argument("--members", type=Path, nargs="+", default=[], help="models to make a committee of")
+    parser.add_argument("--members", type=Path, nargs="+", default=[], help="models to make an ensemble of")
     parser.add_argument("--threads", type=int, default=default_threads())
     parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--add", action="store_true", help="to the seeds that the record holds already")

@@ -40,7 +40,7 @@ LARGEST = 12_000
 """Images of one measurement, at most: a fifth of an epoch."""
 
 
-class Standardize(Layer):
+class StandardizePixels(Layer):
     """y = (x - mean) / deviation, of all of MNIST's pixels; dx = dy / deviation. Shapes: any, y like x."""
 
     mean, deviation = 0.1307, 0.3081
@@ -108,7 +108,7 @@ def conv16(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
 def conv24(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
     """All weights and biases start from U(-a, a), a = 1 / sqrt(fan_in), as PyTorch's do."""
     network = Network(
-        *(Standardize(), Reshape(1, *shape), Conv2D(1, 24, 5, rng=rng), MaxPool2D(2), ReLU()),
+        *(StandardizePixels(), Reshape(1, *shape), Conv2D(1, 24, 5, rng=rng), MaxPool2D(2), ReLU()),
         *(Conv2D(24, 32, 3, rng=rng), MaxPool2D(2), ReLU()),
         *(Flatten(), Dense(800, 256, rng=rng), ReLU(), Dense(256, classes, rng=rng)),
     )
@@ -155,7 +155,7 @@ def for_mnist(recipe: Recipe) -> Network:
 
 
 def training_operations(recipe: Recipe) -> int:
-    """Floating-point operations in matrix products to learn from one image of MNIST; one member's of a committee."""
+    """Floating-point operations in matrix products to learn from one image of MNIST; one member's of an ensemble."""
     run = Run.start(for_mnist(recipe), recipe.plan, 1, np.random.default_rng(0))
     return operations(run.learner, 784, training=True)
 

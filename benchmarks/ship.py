@@ -28,7 +28,7 @@ def main() -> None:
     data = load_data("mnist")
     held_out = slice(-model.about["validation_images"], None)
     images, labels = data.x_train[held_out], data.y_train[held_out]
-    if model.conformal is None:  # a committee of trained models, or one from before models kept it
+    if model.conformal is None:  # an ensemble of trained models, or one from before models kept it
         model = model.calibrated(images, labels, threads=default_threads())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "half.safetensors"

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.networks import Standardize
+from benchmarks.networks import StandardizePixels
 from digitscope.arrays import Array
 from digitscope.nn import (
     Adam,
@@ -30,7 +30,6 @@ from digitscope.nn import (
     GlobalAveragePool2D,
     GradientDescent,
     Layer,
-    LayerNorm,
     LeakyReLU,
     Loss,
     MaxPool2D,
@@ -43,6 +42,7 @@ from digitscope.nn import (
     Residual,
     Sigmoid,
     SoftmaxCrossEntropy,
+    Standardize,
     Tanh,
     to_batch,
 )
@@ -90,7 +90,7 @@ def _module(layer: Layer, channels_last: bool, *, in_place: bool) -> Any:
             return _filled(nn.Conv2d(*sizes, bias="bias" in layer.params), layer)
         case BatchNorm():
             return _filled(nn.BatchNorm2d(layer.channels, layer.eps), layer)
-        case LayerNorm():
+        case Standardize():
             return Apply(lambda x: nn.functional.layer_norm(x, x.shape[1:], eps=layer.eps))
         case MaxPool2D():
             return nn.MaxPool2d(layer.size, layer.stride)
@@ -104,7 +104,7 @@ def _module(layer: Layer, channels_last: bool, *, in_place: bool) -> Any:
             return nn.Flatten()
         case Reshape():
             return Apply(_reshape(layer.shape, channels_last))
-        case Standardize():
+        case StandardizePixels():
             return Apply(lambda x: (x - layer.mean) / layer.deviation)
         case ReLU():
             return nn.ReLU(inplace=in_place)

@@ -19,7 +19,7 @@ from PIL import Image
 from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
 from digitscope.datasets import load_mnist
-from digitscope.files.atomic import write_whole
+from digitscope.files.atomic import write_atomic
 from digitscope.model import Model
 from digitscope.reader import read_numbers
 from digitscope.report import confident_mistakes, learning_curves, reading_figure, save_svg
@@ -61,8 +61,8 @@ def main() -> None:
     save_svg(augmentations(images), PICTURES / "augment.svg")
     sheet = drawings(images, labels)
     sheet.savefig(PICTURES / "drawings.png", dpi=144, facecolor="white", metadata={"Software": None})
-    write_whole(PICTURES / "photos.png", few_colours(photos(images)))
-    write_whole(PICTURES / "reading.png", few_colours(reading(images)))
+    write_atomic(PICTURES / "photos.png", few_colours(photos(images)))
+    write_atomic(PICTURES / "reading.png", few_colours(reading(images)))
     if len(sys.argv) > 1:
         run = Path(sys.argv[1])
         with (run / "history.csv").open(newline="") as file:

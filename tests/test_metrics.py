@@ -9,12 +9,12 @@ from digitscope.metrics import (
     Evaluation,
     accuracy,
     brier_score,
-    calibration,
     confusion_matrix,
     fit_temperature,
     most_confused,
     negative_log_likelihood,
     precision_recall,
+    reliability_diagram,
     temper,
     wilson_interval,
 )
@@ -92,12 +92,12 @@ def test_the_temperature_ends_somewhere() -> None:
 def test_calibration_bins_and_error() -> None:
     p = np.array([[1.0, 0.0], [0.9, 0.1], [0.95, 0.05], [0.55, 0.45]])
     labels = np.array([0, 1, 0, 1])
-    result = calibration(labels, p, bins=10)
+    result = reliability_diagram(labels, p, bins=10)
     assert result.counts.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 1, 2]
     assert result.confidence[5] == pytest.approx(0.55)
     assert result.accuracy[[5, 8, 9]].tolist() == [0.0, 0.0, 1.0]
     assert np.isnan(result.accuracy[0])
-    assert result.error == pytest.approx((0.55 + 0.9 + abs(1.95 - 2)) / 4)
+    assert result.expected_calibration_error == pytest.approx((0.55 + 0.9 + abs(1.95 - 2)) / 4)
 
 
 def test_an_evaluation_is_all_of_them() -> None:

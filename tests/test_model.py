@@ -11,9 +11,9 @@ from digitscope.errors import ModelError, ShapeError
 from digitscope.model import Model
 from digitscope.nn import (
     BatchNorm,
-    Committee,
     Conv2D,
     Dense,
+    Ensemble,
     Flatten,
     MaxPool2D,
     MeanSquaredError,
@@ -60,8 +60,8 @@ def test_a_network_of_nested_layers_comes_back_with_its_statistics(tmp_path: Pat
         start = Reshape(1, 28, 28), Conv2D(1, 4, 5, stride=3, rng=rng), BatchNorm(4), ReLU()
         return Network(*start, block, MaxPool2D(2), Flatten(), Dense(64, 10, rng=rng))
 
-    looking = ShiftAverage(Committee(member(), member()), 28, 28, [(0, 0), (0, 1), (-1, 0)])
-    network = Network(looking).measure([to_batch(few.x_train[:200])])[1]
+    looking = ShiftAverage(Ensemble(member(), member()), 28, 28, [(0, 0), (0, 1), (-1, 0)])
+    network = Network(looking).measure_statistics([to_batch(few.x_train[:200])])[1]
     assert len(network.statistics) == 8
     model = Model(network, SoftmaxCrossEntropy(), (28, 28))
     model.save(tmp_path / "m")

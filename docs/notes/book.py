@@ -22,7 +22,7 @@ from pygments import highlight
 from pygments.formatters.html import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-from digitscope.files.atomic import write_whole
+from digitscope.files.atomic import write_atomic
 from docs.notes import NOTES, chapters
 
 APPENDICES = ("symbols", "bibliography")
@@ -379,4 +379,4 @@ def _pygments(style: str) -> str:
 
 def write_book(path: Path) -> None:
     """Writes the page."""
-    write_whole(path, book().encode())
+    write_atomic(path, book().encode())

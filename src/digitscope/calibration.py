@@ -12,7 +12,7 @@ from digitscope.metrics import fit_temperature, temper
 
 
 @dataclass(frozen=True, eq=False)
-class Conformal:
+class Calibration:
     """A model's scores on validation images, against which those of new images are held.
 
     Let s_1 .. s_n be the scores of the validation images, in order, and k = floor(a (n + 1)). If a new image is drawn
@@ -39,11 +39,11 @@ class Conformal:
         of_label = temper(probabilities, temperature)[np.arange(len(labels)), labels]
         return cls(temperature, np.sort(evidence).astype(np.float32), np.sort(of_label).astype(np.float32))
 
-    def least_evidence(self, share: float) -> float:
+    def evidence_threshold(self, share: float) -> float:
         """The evidence below which at most this share of true digits lies."""
         return _least(self.evidence, share)
 
-    def least_probability(self, share: float) -> float:
+    def probability_threshold(self, share: float) -> float:
         """The probability below which that of the true class lies for at most this share of digits."""
         return _least(self.probability, share)
 

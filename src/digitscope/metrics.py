@@ -108,7 +108,7 @@ def fit_temperature(labels: Array, probabilities: Array) -> float:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ReliabilityDiagram:
     """Whether probabilities mean what they say: in bins of confidence, how sure and how often right."""
 
     edges: Array
@@ -119,11 +119,11 @@ class Calibration:
     """The mean of the highest probability in each bin; nan in an empty bin."""
     accuracy: Array
     """The share that was right in each bin; nan in an empty bin."""
-    error: float
+    expected_calibration_error: float
     """The expected calibration error: the mean over images of |accuracy - confidence| of their bin."""
 
 
-def calibration(labels: Array, probabilities: Array, bins: int = 15) -> Calibration:
+def reliability_diagram(labels: Array, probabilities: Array, bins: int = 15) -> ReliabilityDiagram:
     """Confidence against accuracy, in bins of equal width.
 
     Source: Guo et al. 2017, "On calibration of modern neural networks", equation 3.
@@ -138,12 +138,12 @@ def calibration(labels: Array, probabilities: Array, bins: int = 15) -> Calibrat
     rights = np.bincount(which, weights=right, minlength=bins)
     some = counts > 0
     nothing = np.full(bins, np.nan)
-    return Calibration(
+    return ReliabilityDiagram(
         edges=edges,
         counts=counts,
         confidence=np.divide(sums, counts, out=nothing.copy(), where=some),
         accuracy=np.divide(rights, counts, out=nothing, where=some),
-        error=float(np.abs(rights - sums).sum() / len(labels)),
+        expected_calibration_error=float(np.abs(rights - sums).sum() / len(labels)),
     )
 
 
@@ -158,7 +158,7 @@ class Evaluation:
     negative_log_likelihood: float
     """Mean, in nats."""
     brier_score: float
-    calibration: Calibration
+    reliability: ReliabilityDiagram
     confusion: Array
     """Counts, (classes, classes): row the true class, column the predicted one."""
     precision: Array
@@ -177,7 +177,7 @@ class Evaluation:
             interval=wilson_interval(share, len(labels)),
             negative_log_likelihood=negative_log_likelihood(labels, probabilities),
             brier_score=brier_score(labels, probabilities),
-            calibration=calibration(labels, probabilities),
+            reliability=reliability_diagram(labels, probabilities),
             confusion=confusion,
             precision=precision,
             recall=recall,

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.calibration import Conformal
+from digitscope.calibration import Calibration
 from digitscope.errors import ModelError, ShapeError
 from digitscope.files.tensors import read_tensors, write_tensors
-from digitscope.nn import LOSSES, Committee, Loss, Network, SoftmaxCrossEntropy
+from digitscope.nn import LOSSES, Ensemble, Loss, Network, SoftmaxCrossEntropy
 from digitscope.training import network_outputs
 
 FORMAT = 1
@@ -41,14 +41,14 @@ class Answer:
     """Of all classes, (classes,)."""
     evidence: float
     """The evidence that it is of any class, in nats."""
-    least_evidence: float
+    evidence_threshold: float
     """What it takes."""
     plausible: tuple[int, ...]
     """Every class that may well be the true one, the most probable first."""
 
     @property
     def is_digit(self) -> bool:
-        return self.evidence >= self.least_evidence
+        return self.evidence >= self.evidence_threshold
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Model:
     """Height and width that it expects, in pixels."""
     about: dict[str, Any] = field(default_factory=dict)
     """Where it comes from: recipe, seed, epochs, data, and its measured figures."""
-    conformal: Conformal | None = None
+    conformal: Calibration | None = None
     """How sure it may be, from its validation images; without it nothing is refused."""
 
     def outputs(self, images: Array, *, threads: int = 1) -> Array:
@@ -94,15 +94,15 @@ class Model:
         Shapes and errors as in `probabilities`.
         """
         outputs = self.outputs(images, threads=threads)
-        least_evidence, least_probability = -math.inf, math.inf
+        evidence_threshold, probability_threshold = -math.inf, math.inf
         if self.conformal:
-            least_evidence = self.conformal.least_evidence(refuse)
-            least_probability = max(WORTH_NAMING, self.conformal.least_probability(AMBIGUOUS))
+            evidence_threshold = self.conformal.evidence_threshold(refuse)
+            probability_threshold = max(WORTH_NAMING, self.conformal.probability_threshold(AMBIGUOUS))
         answers = []
         for p, evidence in zip(self._probabilities(outputs), self.loss.evidence(outputs), strict=True):
             order = [int(k) for k in np.argsort(-p, kind="stable")]
-            plausible = tuple(order[:1] + [k for k in order[1:] if p[k] >= least_probability])
-            answers.append(Answer(order[0], float(p[order[0]]), p, float(evidence), least_evidence, plausible))
+            plausible = tuple(order[:1] + [k for k in order[1:] if p[k] >= probability_threshold])
+            answers.append(Answer(order[0], float(p[order[0]]), p, float(evidence), evidence_threshold, plausible))
         return answers
 
     def calibrated(self, images: Array, labels: Array, *, threads: int = 1) -> "Model":
@@ -112,7 +112,7 @@ class Model:
         """
         outputs = self.outputs(images, threads=threads)
         probabilities = self.loss.probabilities(outputs).T
-        return replace(self, conformal=Conformal.fit(labels, probabilities, self.loss.evidence(outputs)))
+        return replace(self, conformal=Calibration.fit(labels, probabilities, self.loss.evidence(outputs)))
 
     def predict(self, images: Array, *, threads: int = 1) -> Array:
         """The most probable class of each image, (N,); shapes and errors as in `probabilities`."""
@@ -143,7 +143,7 @@ class Model:
         write_tensors(Path(path), "model", arrays, about)
 
     @classmethod
-    def committee(cls, models: Sequence["Model"]) -> "Model":
+    def ensemble(cls, models: Sequence["Model"]) -> "Model":
         """Models that were trained apart as one, whose probabilities are the mean of theirs.
 
         What all of them say of themselves, it says too.
@@ -152,12 +152,12 @@ class Model:
         first = models[0]
         for model in models:
             if (model.image_shape, model.about.get("classes")) != (first.image_shape, first.about.get("classes")):
-                raise ModelError("A committee expects models that read images of one size, of the same classes.")
+                raise ModelError("An ensemble expects models that read images of one size, of the same classes.")
             if not isinstance(model.loss, SoftmaxCrossEntropy):
-                raise ModelError(f"A committee expects models of softmax; got one of {type(model.loss).__name__}.")
+                raise ModelError(f"An ensemble expects models of softmax; got one of {type(model.loss).__name__}.")
         shared = {k: v for k, v in first.about.items() if all(model.about.get(k) == v for model in models)}
-        about = {**shared, "recipe": "committee", "members": [model.about for model in models]}
-        network = Network(Committee(*(model.network for model in models)))
+        about = {**shared, "recipe": "ensemble", "members": [model.about for model in models]}
+        network = Network(Ensemble(*(model.network for model in models)))
         return cls(network, first.loss, first.image_shape, about)
 
     @classmethod
@@ -179,7 +179,7 @@ class Model:
             conformal = None
             if "temperature" in about:
                 scores = (arrays.pop(name).astype(np.float32) for name in (_EVIDENCE, _PROBABILITY))
-                conformal = Conformal(float(about["temperature"]), *scores)
+                conformal = Calibration(float(about["temperature"]), *scores)
             network.params, network.statistics = arrays, statistics
             height, width = about["image_shape"]
             return cls(network, LOSSES[about["loss"]](), (int(height), int(width)), about["about"], conformal)

@@ -22,7 +22,7 @@ from digitscope.arrays import Array
 from digitscope.errors import ModelError
 from digitscope.model import Model
 from digitscope.nn import BackgroundCrossEntropy
-from digitscope.vision.lines import HEIGHT, Line, find_lines
+from digitscope.vision.lines import HEIGHT, TextLine, find_lines
 from digitscope.vision.normalize import SIDE
 from digitscope.vision.segment import Candidate, Piece, candidates, cut
 
@@ -174,7 +174,7 @@ def _worth(reading: Reading) -> float:
     return pixels * (0.2 + reading.confidence)
 
 
-def _read_line(line: Line, size: tuple[int, ...], model: Model, threads: int) -> ReadLine:
+def _read_line(line: TextLine, size: tuple[int, ...], model: Model, threads: int) -> ReadLine:
     pieces = cut(line)
     graph = build(line, pieces, candidates(line, pieces), model, threads)
     text, confidence = solve(graph)
@@ -187,7 +187,7 @@ def _read_line(line: Line, size: tuple[int, ...], model: Model, threads: int) ->
     return ReadLine(tuple(digits), confidence)
 
 
-def build(line: Line, pieces: list[Piece], found: list[Candidate], model: Model, threads: int = 1) -> Graph:
+def build(line: TextLine, pieces: list[Piece], found: list[Candidate], model: Model, threads: int = 1) -> Graph:
     """The graph of a line: an arc for each candidate, and for each part and each piece to be left out."""
     log_digit, log_none, classes = _classify(np.array([c.image for c in found]), model, threads)
     none = {(c.first, c.last): float(p) for c, p in zip(found, log_none, strict=True)}

@@ -15,7 +15,7 @@ import pytest
 
 from digitscope.datasets import DataSet
 from digitscope.model import Model
-from digitscope.nn import Committee
+from digitscope.nn import Ensemble
 from digitscope.recipes import RECIPES
 from digitscope.training import load_checkpoint
 
@@ -55,26 +55,26 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
     assert models[0] == models[1] != models[2]
 
 
-@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "committee"])
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "ensemble"])
 def test_every_recipe_learns(digitscope: Digitscope, few_file: Path, in_folder: Files, recipe: str) -> None:
     epochs = {"seed": 300, "sigmoid": 15, "simard-mlp": 12, "lenet": 8, "deep": 3}.get(recipe, 5)
     result = digitscope("train", "--recipe", recipe, "--data", few_file, "--epochs", epochs, "--json").json
     assert result["test_accuracy"] > 0.7
 
 
-def test_a_committee_is_trained_evaluated_and_asked_like_any_network(
+def test_a_ensemble_is_trained_evaluated_and_asked_like_any_network(
     digitscope: Digitscope, few: DataSet, in_folder: Files
 ) -> None:
     assert few.x_test is not None
     assert few.y_test is not None
     np.savez("hundred.npz", x_train=few.x_train[:100], y_train=few.y_train[:100], x_test=few.x_test, y_test=few.y_test)
-    command = ["train", "--recipe", "committee", "--data", "hundred.npz", "--epochs", 2, "--out", "five"]
+    command = ["train", "--recipe", "ensemble", "--data", "hundred.npz", "--epochs", 2, "--out", "five"]
     result = digitscope(*command, "--json").json
     assert result["epochs"] == 10
     loaded = Model.load(result["model"])
-    (committee,) = loaded.network.layers
-    assert isinstance(committee, Committee)
-    assert len(committee.layers) == 5
+    (ensemble,) = loaded.network.layers
+    assert isinstance(ensemble, Ensemble)
+    assert len(ensemble.layers) == 5
     answer = digitscope("evaluate", result["model"], "--data", "hundred.npz", "--json").json
     assert answer["accuracy"] == result["test_accuracy"] > 0.2
 

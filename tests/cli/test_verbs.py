@@ -1,4 +1,4 @@
-"""evaluate, predict, submit, committee, recipes, check-gradients, data."""
+"""evaluate, predict, submit, ensemble, recipes, check-gradients, data."""
 
 import csv
 from collections.abc import Callable
@@ -200,21 +200,21 @@ class TestCommittee:
         self, digitscope: Digitscope, model: Path, few: DataSet, tmp_path: Path
     ) -> None:
         out = tmp_path / "both.safetensors"
-        answer = digitscope("committee", model, "convnet", "--out", out)
+        answer = digitscope("ensemble", model, "convnet", "--out", out)
         assert answer.status == 0
         assert answer.out.startswith(f"{out}: 2 members, ")
         opinions = [softmax(Model.load(name).outputs(few.x_train[:9])) for name in (model, "convnet")]
         whole = Model.load(out)
         np.testing.assert_allclose(softmax(whole.outputs(few.x_train[:9])), np.mean(opinions, axis=0), rtol=1e-4)
         assert whole.conformal is None  # its members have no validation images in common
-        assert whole.about["recipe"] == "committee"
+        assert whole.about["recipe"] == "ensemble"
         assert [member["seed"] for member in whole.about["members"]] == [
             Model.load(name).about["seed"] for name in (model, "convnet")
         ]
 
     def test_how_sure_it_may_be(self, digitscope: Digitscope, tmp_path: Path) -> None:
         out = tmp_path / "twins.safetensors"
-        assert digitscope("committee", "convnet", "convnet", "--out", out).status == 0
+        assert digitscope("ensemble", "convnet", "convnet", "--out", out).status == 0
         twins, one = Model.load(out).conformal, Model.load("convnet").conformal
         assert twins is not None
         assert one is not None
@@ -229,7 +229,7 @@ class TestCommittee:
             ([model, "nothing.safetensors"], "there is no such file"),
             ([model, model, "--out", model], "exists already"),
         ):
-            answer = digitscope("committee", *arguments)
+            answer = digitscope("ensemble", *arguments)
             assert answer.status == 2
             assert message in answer.err
             assert len(answer.err.splitlines()) == 1
@@ -379,7 +379,7 @@ class TestRecipes:
 
 
 @pytest.mark.parametrize(
-    "verb", ["train", "evaluate", "predict", "submit", "committee", "recipes", "check-gradients", "data"]
+    "verb", ["train", "evaluate", "predict", "submit", "ensemble", "recipes", "check-gradients", "data"]
 )
 def test_every_verb_has_help_with_an_example(digitscope: Digitscope, verb: str) -> None:
     answer = digitscope(verb, "--help")

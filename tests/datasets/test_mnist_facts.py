@@ -7,7 +7,7 @@ from digitscope.datasets.mnist_facts import DISPUTED, HALVES, is_mnist_test
 
 
 def test_the_test_images_are_known_from_whatever_file(mnist: DataSet) -> None:
-    _, images, labels = mnist.judged
+    _, images, labels = mnist.evaluation_split
     assert is_mnist_test(images, labels)
     assert is_mnist_test(images.copy(), labels.astype(np.uint8))
     assert not is_mnist_test(images[:-1], labels[:-1])

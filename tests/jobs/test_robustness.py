@@ -89,7 +89,7 @@ class TestTemperature:
         assert data.x_test is not None
         assert data.y_test is not None
         tempered = Evaluation.of(data.y_test, temper(model.probabilities(data.x_test), expected))
-        assert result.tempered.calibration.error == tempered.calibration.error
+        assert result.tempered.reliability.expected_calibration_error == tempered.reliability.expected_calibration_error
         assert result.tempered.accuracy == result.clean.accuracy
         assert result.tempered.negative_log_likelihood == tempered.negative_log_likelihood
 
@@ -123,7 +123,7 @@ class TestTemperature:
 
 class TestMnist:
     def test_parts_and_disputed_images(self, mnist: DataSet) -> None:
-        _, images, labels = mnist.judged
+        _, images, labels = mnist.evaluation_split
         answers = labels.copy()
         for dispute in DISPUTED[:4]:
             answers[dispute.index] = dispute.other
@@ -170,7 +170,7 @@ def test_tables_and_json_agree(found: Robustness) -> None:
 @pytest.mark.parametrize("everything", [True, False])
 def test_the_page(found: Robustness, mnist: DataSet, tmp_path: Path, everything: bool) -> None:
     if everything:
-        _, images, labels = mnist.judged
+        _, images, labels = mnist.evaluation_split
         found = replace(found, mnist=MnistTest.of(images, labels, labels))
     else:
         found = replace(found, temperature=None, tempered=None, temperature_source="it is not known")

@@ -14,13 +14,13 @@ from digitscope.model import Model
 from digitscope.nn import BatchNorm, Dense, Network, ReLU, SoftmaxCrossEntropy, to_batch
 from digitscope.recipes import RECIPES
 from digitscope.recipes.held_out import held_out
-from digitscope.synthetic.non_digits import VARIANTS, Digits
+from digitscope.synthetic.non_digits import VARIANTS, DigitSource
 from digitscope.training import Plan, Run, train
 
 
 def drawn(name: str, count: int, data: DataSet) -> Array:
-    """Digits as few people write them, made from images that nothing here learns from."""
-    digits = Digits(data.x_train[-5000:], data.y_train[-5000:])
+    """DigitSource as few people write them, made from images that nothing here learns from."""
+    digits = DigitSource(data.x_train[-5000:], data.y_train[-5000:])
     rng = np.random.default_rng(0)
     return np.stack([VARIANTS[name].draw(rng, digits) for _ in range(count)])
 
@@ -111,16 +111,16 @@ def test_a_taught_model_can_be_taught_again(model: Model, few: DataSet, examples
 
 
 @pytest.mark.usefixtures("quick")
-def test_every_member_of_a_committee_learns(few: DataSet, examples: Array) -> None:
-    committee = Model.committee([small(few, seed=1), small(few, seed=2)])
-    lesson = teach(committee, examples, np.zeros(3, int), few)
+def test_every_member_of_a_ensemble_learns(few: DataSet, examples: Array) -> None:
+    ensemble = Model.ensemble([small(few, seed=1), small(few, seed=2)])
+    lesson = teach(ensemble, examples, np.zeros(3, int), few)
     assert lesson.learned.all()
-    old, new = committee.network.params, lesson.model.network.params
+    old, new = ensemble.network.params, lesson.model.network.params
     assert old.keys() == new.keys()
     for name, value in new.items():
         assert not np.array_equal(value, old[name]), name
     for name, value in lesson.model.network.statistics.items():
-        assert not np.array_equal(value, committee.network.statistics[name]), name
+        assert not np.array_equal(value, ensemble.network.statistics[name]), name
 
 
 @pytest.mark.usefixtures("quick")
@@ -244,10 +244,10 @@ def test_what_the_recipe_learns_besides_is_rehearsed_in_its_share(
         count = round(0.4 * len(images))
         return 255 - images[:count], np.full(count, 10)
 
-    monkeypatch.setitem(RECIPES, "other", replace(RECIPES["mlp"], besides=besides))
+    monkeypatch.setitem(RECIPES, "other", replace(RECIPES["mlp"], extra_examples=besides))
     monkeypatch.setattr(teaching, "REHEARSED", 1000)
     rng = np.random.default_rng(0)
-    for about in ({"recipe": "other"}, {"recipe": "committee", "members": [{"recipe": "other"}]}):
+    for about in ({"recipe": "other"}, {"recipe": "ensemble", "members": [{"recipe": "other"}]}):
         known = replace(model, about=about)
         images, labels = teaching._rehearsal(known, few.x_train, few.y_train, rng)
         np.testing.assert_array_equal(images[:500], few.x_train[:500])
@@ -269,7 +269,7 @@ class TestHeldOut:
         assert chosen is not None
         np.testing.assert_array_equal(few.x_train[chosen], RECIPES[recipe].start(few, 3).validation[0])
 
-    def test_of_a_committee_it_is_what_none_of_the_members_learned_from(self, few: DataSet) -> None:
+    def test_of_a_ensemble_it_is_what_none_of_the_members_learned_from(self, few: DataSet) -> None:
         one, two = self.about(few, "mlp", 1), self.about(few, "deep", 2)
         chosen = held_out({"members": [one, two]}, few)
         assert chosen is not None

@@ -189,7 +189,7 @@ def test_measured_statistics_are_those_of_all_numbers_together(dtype: type[np.fl
     batches = [rng.normal(4, 2, (3, 5, 4, n)).astype(dtype) for n in (7, 1, 20)]
     layer = make(3).astype(dtype)
     layer.statistics = {"mean": np.zeros(3, dtype), "variance": np.ones(3, dtype)}
-    outputs, measured = layer.measure(batches)
+    outputs, measured = layer.measure_statistics(batches)
     together = np.concatenate(batches, axis=-1).astype(np.float64)
     mean, variance = together.mean(axis=(1, 2, 3)), together.var(axis=(1, 2, 3))
     tolerance = 1e-5 if dtype is np.float32 else 1e-12
@@ -227,7 +227,7 @@ def test_a_whole_network_is_measured_layer_by_layer() -> None:
     ]
     before = {name: value.copy() for name, value in {**network.params, **network.statistics}.items()}
     batches = [rng.normal(size=(1, 8, 8, n)).astype(np.float32) for n in (30, 20)]
-    outputs, measured = network.measure(batches)
+    outputs, measured = network.measure_statistics(batches)
     for name, value in {**network.params, **network.statistics}.items():
         np.testing.assert_array_equal(value, before[name])
     assert type(measured.layers[3]) is Residual

@@ -23,15 +23,14 @@ from digitscope.nn import (
     AveragePool2D,
     BackgroundCrossEntropy,
     BatchNorm,
-    Committee,
     Conv2D,
     Dense,
     Dropout,
+    Ensemble,
     Flatten,
     GlobalAveragePool2D,
     GradientDescent,
     Layer,
-    LayerNorm,
     LeakyReLU,
     Loss,
     MaxPool2D,
@@ -46,6 +45,7 @@ from digitscope.nn import (
     ShiftAverage,
     Sigmoid,
     SoftmaxCrossEntropy,
+    Standardize,
     Tanh,
     clip_scale,
     gradient_norm,
@@ -160,8 +160,8 @@ CASES: list[tuple[Layer, tuple[int, ...]]] = [
     (GlobalAveragePool2D(), (2, 6, 5, 4)),
     (BatchNorm(2), (2, 6, 5, 4)),
     (BatchNorm(6), (6, 9)),
-    (LayerNorm(), (6, 9)),
-    (LayerNorm(), (2, 6, 5, 4)),
+    (Standardize(), (6, 9)),
+    (Standardize(), (2, 6, 5, 4)),
     (Dropout(0.3), (6, 9)),
     (ReLU(), (6, 9)),
     (LeakyReLU(0.1), (6, 9)),
@@ -171,7 +171,7 @@ CASES: list[tuple[Layer, tuple[int, ...]]] = [
     (Flatten(), (2, 3, 4)),
     (Network(Dense(6, 5, rng=RNG), Tanh(), Dense(5, 3, rng=RNG)), (6, 9)),
     (Residual(conv(2, 2, 3, padding=1), BatchNorm(2), ReLU()), (2, 6, 5, 4)),
-    (Committee(small(), small()), (36, 5)),
+    (Ensemble(small(), small()), (36, 5)),
     (ShiftAverage(small(), 6, 6, [(0, 0), (1, -2)]), (36, 5)),
 ]
 
@@ -189,7 +189,7 @@ def test_every_layer_and_every_loss_has_its_case() -> None:
 @pytest.mark.parametrize("training", [True, False], ids=["training", "use"])
 def test_a_layer_stays_on_the_device(layer: Layer, shape: tuple[int, ...], training: bool) -> None:
     x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
-    twin = layer.convert(move)
+    twin = layer.map_arrays(move)
     for forward, twin_forward in (
         (layer.forward, twin.forward),
         (layer.forward_without_dx, twin.forward_without_dx),
@@ -207,10 +207,10 @@ def test_a_layer_stays_on_the_device(layer: Layer, shape: tuple[int, ...], train
 
 
 def test_statistics_are_measured_on_the_device() -> None:
-    network = Network(Committee(small(), small()))
+    network = Network(Ensemble(small(), small()))
     batches = [np.random.default_rng(n).normal(size=(36, n)).astype(np.float32) for n in (5, 8)]
-    outputs, measured = network.measure(batches)
-    there, measured_there = network.convert(move).measure([move(x) for x in batches])
+    outputs, measured = network.measure_statistics(batches)
+    there, measured_there = network.map_arrays(move).measure_statistics([move(x) for x in batches])
     for one, other in zip(there, outputs, strict=True):
         same(one, other)
     for name, value in measured.statistics.items():
@@ -269,7 +269,7 @@ def test_an_optimizer_stays_on_the_device(optimizer: Optimizer) -> None:
 
 def test_a_whole_network_learns_on_the_device() -> None:
     network = Network(*small().layers[:-1], Dropout(0.2), Dense(32, 4, rng=np.random.default_rng(7)))
-    twin = network.convert(move)
+    twin = network.map_arrays(move)
     images = np.random.default_rng(8).integers(0, 256, (12, 6, 6), dtype=np.uint8)
     labels = np.arange(12) % 4
     loss, optimizer = SoftmaxCrossEntropy(), Momentum()
@@ -312,7 +312,7 @@ def test_a_whole_training_runs_on_the_device(few: DataSet, monkeypatch: pytest.M
             )
             for _ in range(2)
         ]
-        return Run.start(Network(Committee(*members)), plan, len(images), rng)
+        return Run.start(Network(Ensemble(*members)), plan, len(images), rng)
 
     monkeypatch.setattr(Device, "get", lambda self: self.held, raising=False)  # CuPy's way back to the host
     choose = {"cpu": training_device.to_device("cpu"), "cuda": move}

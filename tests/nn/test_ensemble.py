@@ -1,4 +1,4 @@
-"""Several opinions on one image: a committee, and one network that looks several times."""
+"""Several opinions on one image: an ensemble, and one network that looks several times."""
 
 from itertools import product
 from typing import Any
@@ -12,9 +12,9 @@ from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn import (
     BatchNorm,
-    Committee,
     Conv2D,
     Dense,
+    Ensemble,
     Flatten,
     Layer,
     Network,
@@ -72,7 +72,7 @@ def test_the_outcome_is_the_mean_of_the_members_probabilities_and_evidence(
     members: int, classes: int, batch: int, size: float, seed: int
 ) -> None:
     logits: Array = size * np.random.default_rng(seed).normal(size=(members, classes, batch))
-    y = Committee(*[Fixed(z) for z in logits]).forward(np.zeros((3, batch)))[0]
+    y = Ensemble(*[Fixed(z) for z in logits]).forward(np.zeros((3, batch)))[0]
     for n in range(batch):
         mean, evidence = [0.0] * classes, 0.0
         for z in logits:
@@ -89,7 +89,7 @@ def test_the_outcome_is_the_mean_of_the_members_probabilities_and_evidence(
 def test_logits_of_any_size_stay_finite(size: float, dtype: type[np.floating]) -> None:
     one = np.array([[size, -size], [-size, size], [0, 0]], dtype)
     members = [Fixed(one), Fixed(-one)]
-    y, backward = Committee(*members).forward(np.zeros((1, 2), dtype))
+    y, backward = Ensemble(*members).forward(np.zeros((1, 2), dtype))
     assert y.dtype == dtype
     assert np.isfinite(y).all()
     if size < 1e3:  # beyond, the evidence of 1e4 nats and more leaves no digits for the probabilities
@@ -128,12 +128,12 @@ def test_the_mean_opinion_and_its_derivative_are_those_of_pytorch() -> None:
 @pytest.mark.parametrize(
     "network",
     [
-        Committee(small(0)),
-        Committee(small(0), small(1), Network(Dense(36, 8), ReLU(), Dense(8, 4))),
-        Committee(small(0), Committee(small(1), small(2))),
+        Ensemble(small(0)),
+        Ensemble(small(0), small(1), Network(Dense(36, 8), ReLU(), Dense(8, 4))),
+        Ensemble(small(0), Ensemble(small(1), small(2))),
         AsUsed(ShiftAverage(small(0), 6, 6, SHIFTS)),
         AsUsed(ShiftAverage(small(0), 6, 6, [(0, 0), (0, 0), (9, 0)])),
-        AsUsed(Committee(ShiftAverage(small(0), 6, 6, SHIFTS), small(1))),
+        AsUsed(Ensemble(ShiftAverage(small(0), 6, 6, SHIFTS), small(1))),
         Network(ShiftAverage(small(0), 6, 6, SHIFTS)),
     ],
     ids=["one", "three", "nested", "shifts", "shifts again", "both", "training"],
@@ -182,9 +182,9 @@ def test_while_training_it_looks_once() -> None:
 
 def test_parameters_and_statistics_are_the_members_own() -> None:
     members = small(0), small(1)
-    committee = Committee(*members)
-    assert committee.params["1.1.weight"] is members[1].params["1.weight"]
-    assert committee.statistics["0.2.mean"] is members[0].statistics["2.mean"]
+    ensemble = Ensemble(*members)
+    assert ensemble.params["1.1.weight"] is members[1].params["1.weight"]
+    assert ensemble.statistics["0.2.mean"] is members[0].statistics["2.mean"]
     looking = ShiftAverage(members[0], 6, 6, SHIFTS)
     assert looking.params["1.weight"] is members[0].params["1.weight"]
     twin = Network(looking).astype(np.float64)
@@ -195,16 +195,16 @@ def test_parameters_and_statistics_are_the_members_own() -> None:
     np.testing.assert_array_equal(looking.forward(x)[0], before)
 
 
-@pytest.mark.parametrize("kind", ["committee", "shifts"])
+@pytest.mark.parametrize("kind", ["ensemble", "shifts"])
 def test_measuring_reaches_the_members(kind: str) -> None:
     rng = np.random.default_rng(7)
     batches = [rng.normal(3, 2, (36, n)).astype(np.float32) for n in (9, 20)]
-    members = [small(0), small(1)] if kind == "committee" else [small(0)]
-    whole = Committee(*members) if kind == "committee" else ShiftAverage(members[0], 6, 6, SHIFTS)
-    outputs, measured = whole.measure(batches)
+    members = [small(0), small(1)] if kind == "ensemble" else [small(0)]
+    whole = Ensemble(*members) if kind == "ensemble" else ShiftAverage(members[0], 6, 6, SHIFTS)
+    outputs, measured = whole.measure_statistics(batches)
     for i, member in enumerate(members):
-        alone = member.measure(batches)[1]
-        prefix = f"{i}." if kind == "committee" else ""
+        alone = member.measure_statistics(batches)[1]
+        prefix = f"{i}." if kind == "ensemble" else ""
         for name, value in alone.statistics.items():
             np.testing.assert_array_equal(measured.statistics[prefix + name], value)
         assert not member.statistics["2.mean"].any()
@@ -214,7 +214,7 @@ def test_measuring_reaches_the_members(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "layer", [Committee(small(0), small(1)), ShiftAverage(small(0), 6, 6, SHIFTS)], ids=["committee", "shifts"]
+    "layer", [Ensemble(small(0), small(1)), ShiftAverage(small(0), 6, 6, SHIFTS)], ids=["ensemble", "shifts"]
 )
 @pytest.mark.parametrize("training", [True, False], ids=["training", "use"])
 def test_forward_and_backward_change_nothing(layer: Layer, training: bool) -> None:
@@ -239,10 +239,10 @@ def test_forward_and_backward_change_nothing(layer: Layer, training: bool) -> No
 
 def test_wrong_shapes_say_what_was_expected() -> None:
     with pytest.raises(ShapeError, match="at least 1 member; got none"):
-        Committee()
+        Ensemble()
     with pytest.raises(ShapeError, match="at least 1 shift; got none"):
         ShiftAverage(small(0), 6, 6, [])
     with pytest.raises(ShapeError, match=r"logits of one shape; got \(4, 2\), \(3, 2\)"):
-        Committee(Fixed(np.zeros((4, 2))), Fixed(np.zeros((3, 2)))).forward(np.zeros((1, 2)))
+        Ensemble(Fixed(np.zeros((4, 2))), Fixed(np.zeros((3, 2)))).forward(np.zeros((1, 2)))
     with pytest.raises(ShapeError, match=r"ShiftAverage expects \(36, N\); got \(35, 2\)"):
         ShiftAverage(small(0), 6, 6, SHIFTS).forward(np.zeros((35, 2)))

@@ -14,14 +14,13 @@ from digitscope.nn import (
     LAYERS,
     AveragePool2D,
     BatchNorm,
-    Committee,
     Conv2D,
     Dense,
     Dropout,
+    Ensemble,
     Flatten,
     GlobalAveragePool2D,
     Layer,
-    LayerNorm,
     LeakyReLU,
     MaxPool2D,
     Network,
@@ -30,6 +29,7 @@ from digitscope.nn import (
     Residual,
     ShiftAverage,
     Sigmoid,
+    Standardize,
     Tanh,
     to_batch,
 )
@@ -210,8 +210,8 @@ def test_every_layer_comes_back_from_its_configuration() -> None:
         Dense(2, 4),
     )
     other = Network(Reshape(2, 3, 7), MaxPool2D(2), MaxPool2D(1, 2), Flatten(), Dense(4, 5), Tanh(), Dense(5, 4))
-    looking = ShiftAverage(Committee(convolutions, other), 6, 7, [(0, 0), (1, -2)])
-    network = Network(LayerNorm(eps=0.1), Network(looking, Sigmoid()), Dropout(0.1), ReLU())
+    looking = ShiftAverage(Ensemble(convolutions, other), 6, 7, [(0, 0), (1, -2)])
+    network = Network(Standardize(eps=0.1), Network(looking, Sigmoid()), Dropout(0.1), ReLU())
 
     def kinds(config: Any) -> set[str]:
         inner = [config["network"]] if "network" in config else config.get("layers", [])

@@ -4,10 +4,10 @@ import pytest
 
 from digitscope.nn import (
     BatchNorm,
-    Committee,
     Conv2D,
     Dense,
     Dropout,
+    Ensemble,
     Flatten,
     GlobalAveragePool2D,
     Layer,
@@ -55,12 +55,12 @@ FIRST, SECOND, THIRD, FOURTH = 16 * 25 * 576, 16 * 32 * 25 * 64, 512 * 128, 128 
         # What comes first is what learns first, wherever it stands; a residual connection needs its dx.
         (Network(Network(Dense(3, 4)), Dense(4, 2)), 3, 2 * (12 + 8), 4 * 12 + 6 * 8),
         (Network(Residual(Dense(3, 3))), 3, 18, 6 * 9),
-        (Committee(Dense(3, 4), Dense(3, 4)), 3, 2 * 24, 4 * 24),
+        (Ensemble(Dense(3, 4), Dense(3, 4)), 3, 2 * 24, 4 * 24),
         # Three views in use, one in training.
         (ShiftAverage(Network(Dense(4, 5)), 2, 2, [(0, 0), (0, 1), (1, 0)]), 4, 3 * 2 * 20, 4 * 20),
         (Network(ReLU()), 3, 0, 0),
     ],
-    ids=["dense", "convnet", "residual", "nested", "residual first", "committee", "views", "nothing learned"],
+    ids=["dense", "convnet", "residual", "nested", "residual first", "ensemble", "views", "nothing learned"],
 )
 def test_by_hand(network: Layer, features: int, forward: int, training: int) -> None:
     assert operations(network, features) == forward

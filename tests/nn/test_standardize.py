@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitscope.errors import ShapeError
-from digitscope.nn import Dense, Flatten, LayerNorm, Network, Tanh, check_gradients
+from digitscope.nn import Dense, Flatten, Network, Standardize, Tanh, check_gradients
 
 X = np.sin(np.arange(12.0)).reshape(2, 1, 3, 2)
 DY = np.cos(np.arange(12.0) * 0.7).reshape(2, 1, 3, 2)
@@ -32,7 +32,7 @@ TORCH_DX = [
 
 
 def test_it_is_that_of_pytorch() -> None:
-    y, backward = LayerNorm().forward(X)
+    y, backward = Standardize().forward(X)
     dx, grads = backward(DY)
     assert (y.shape, dx.shape, grads) == (X.shape, X.shape, {})
     np.testing.assert_allclose(y.reshape(6, 2), TORCH_Y, rtol=1e-12)
@@ -52,7 +52,7 @@ def test_forward_and_derivative_are_those_of_the_loops(
     rng = np.random.default_rng(seed)
     x = size * rng.normal(size=(channels, side, 2, batch)) + rng.normal()
     dy = rng.normal(size=x.shape)
-    layer = LayerNorm(eps=1e-3)
+    layer = Standardize(eps=1e-3)
     y, backward = layer.forward(x, training=True)
     dx, _ = backward(dy)
     for n in range(batch):
@@ -72,7 +72,7 @@ def test_forward_and_derivative_are_those_of_the_loops(
 def test_its_derivative_agrees_with_differences(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(1)
     x = 3 * rng.normal(size=shape) + 1
-    network = Network(LayerNorm(), Tanh(), Flatten(), Dense(x[..., 0].size, 4, rng=rng))
+    network = Network(Standardize(), Tanh(), Flatten(), Dense(x[..., 0].size, 4, rng=rng))
     result = check_gradients(network, x, rng.integers(0, 4, shape[-1]))
     assert result.passed, str(result)
     assert "input" in {c.name for c in result.comparisons}
@@ -80,7 +80,7 @@ def test_its_derivative_agrees_with_differences(shape: tuple[int, ...]) -> None:
 
 def test_paper_pen_and_company_do_not_matter() -> None:
     x = np.random.default_rng(2).random((784, 9))
-    layer = LayerNorm(eps=0)
+    layer = Standardize(eps=0)
     y = layer.forward(x)[0]
     np.testing.assert_allclose(layer.forward(0.2 * x + 0.7)[0], y, atol=1e-12)
     np.testing.assert_allclose(layer.forward(x[:, 3:4])[0], y[:, 3:4], atol=1e-12)
@@ -93,13 +93,13 @@ def test_paper_pen_and_company_do_not_matter() -> None:
 
 
 def test_an_empty_image_becomes_zeros() -> None:
-    y, backward = LayerNorm().forward(np.full((5, 2), 7, np.float32))
+    y, backward = Standardize().forward(np.full((5, 2), 7, np.float32))
     np.testing.assert_array_equal(y, np.zeros((5, 2)))
     assert np.isfinite(backward(np.ones_like(y))[0]).all()
 
 
 def test_what_it_cannot_take() -> None:
-    with pytest.raises(ShapeError, match=r"LayerNorm expects \(..., N\); got \(7,\)"):
-        LayerNorm().forward(np.ones(7))
+    with pytest.raises(ShapeError, match=r"Standardize expects \(..., N\); got \(7,\)"):
+        Standardize().forward(np.ones(7))
     with pytest.raises(ShapeError, match="eps of at least 0; got -1"):
-        LayerNorm(eps=-1)
+        Standardize(eps=-1)

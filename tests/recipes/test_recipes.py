@@ -58,7 +58,7 @@ def test_the_seed_is_the_historical_network() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_rung_was_measured_and_its_docstring_claims_what_the_record_says(name: str) -> None:
     record = load_records([name])[name]
-    assert record.n >= (1 if name == "committee" else 5)  # and 1 is labelled so
+    assert record.n >= (1 if name == "ensemble" else 5)  # and 1 is labelled so
     assert [run["recipe"] for run in record.runs] == [name] * record.n
     assert len({run["seed"] for run in record.runs}) == record.n
     assert record.title == RECIPES[name].title

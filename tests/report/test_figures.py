@@ -12,7 +12,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from digitscope.errors import ShapeError
-from digitscope.metrics import calibration, confusion_matrix, wilson_interval
+from digitscope.metrics import confusion_matrix, reliability_diagram, wilson_interval
 from digitscope.report import (
     calibration_figure,
     confident_mistakes,
@@ -312,7 +312,7 @@ class TestFirstLayerWeights:
 class TestCalibrationFigure:
     def test_points_bars_and_intervals(self) -> None:
         _, labels, probabilities = make_answers(500)
-        result = calibration(labels, probabilities, bins=15)
+        result = reliability_diagram(labels, probabilities, bins=15)
         some = result.counts > 0
         assert not some.all()  # nan in the empty bins
         figure = calibration_figure(result)
@@ -326,18 +326,18 @@ class TestCalibrationFigure:
         np.testing.assert_allclose(ends, 100 * np.array(expected))
         assert len(below.patches) == 15
         assert texts(below) == [str(count) for count in result.counts if count]
-        assert any(f"{100 * result.error:.2f} %" in text for text in texts(axes))
+        assert any(f"{100 * result.expected_calibration_error:.2f} %" in text for text in texts(axes))
 
     def test_large_counts_are_short(self) -> None:
         labels = np.zeros(54_321, dtype=int)
-        result = calibration(labels, np.tile([0.95, 0.05], (54_321, 1)))
+        result = reliability_diagram(labels, np.tile([0.95, 0.05], (54_321, 1)))
         figure = calibration_figure(result)
         assert texts(figure.axes[1]) == ["54k"]
         to_svg(figure)
 
     def test_tempered_answers_stand_beside_them(self) -> None:
         _, labels, probabilities = make_answers(500)
-        before, after = calibration(labels, probabilities), calibration(labels, probabilities**0.5 / 3)
+        before, after = reliability_diagram(labels, probabilities), reliability_diagram(labels, probabilities**0.5 / 3)
         figure = calibration_figure(before, after)
         axes, below = figure.axes
         _, first, second = axes.lines
@@ -345,8 +345,8 @@ class TestCalibrationFigure:
             np.testing.assert_allclose(points(line)[:, 1], 100 * one.accuracy[one.counts > 0])
             assert line.get_color() == color
         assert first.get_marker() != second.get_marker()
-        assert f"{100 * before.error:.2f} % as it is" in texts(axes)
-        assert f"{100 * after.error:.2f} % tempered" in texts(axes)
+        assert f"{100 * before.expected_calibration_error:.2f} % as it is" in texts(axes)
+        assert f"{100 * after.expected_calibration_error:.2f} % tempered" in texts(axes)
         assert len(below.patches) == 30
         assert texts(below) == []
         to_svg(figure)

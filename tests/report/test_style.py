@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from digitscope.metrics import calibration
+from digitscope.metrics import reliability_diagram
 from digitscope.report import (
     calibration_figure,
     confident_mistakes,
@@ -39,7 +39,7 @@ def make_figures() -> dict[str, Figure]:
         "confusion": confusion_figure(rng.integers(0, 9, (10, 10))),
         "mistakes": confident_mistakes(images, labels, probabilities),
         "weights": first_layer_weights(rng.normal(size=(9, 784)), (28, 28)),
-        "calibration": calibration_figure(calibration(labels, probabilities)),
+        "calibration": calibration_figure(reliability_diagram(labels, probabilities)),
     }
 
 

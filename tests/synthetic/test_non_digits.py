@@ -9,23 +9,23 @@ from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import DataError, ShapeError
 from digitscope.model import Model
-from digitscope.synthetic import glyph_tables as figures
+from digitscope.synthetic import glyph_tables
 from digitscope.synthetic import non_digits as drawings
 from digitscope.synthetic.glyphs import SPACING, WIDTHS, bend, curve_matrix, draw, in_form, ink, pen_width, scrawl
-from digitscope.synthetic.glyphs import figures as read_figures
-from digitscope.synthetic.non_digits import NON_DIGITS, VARIANTS, Digits, Kind, non_digits, variants
+from digitscope.synthetic.glyphs import glyphs as read_glyphs
+from digitscope.synthetic.non_digits import NON_DIGITS, VARIANTS, DigitSource, DrawingKind, non_digits, variants
 from digitscope.vision.normalize import BOX, FINE, SIDE, stroke_width
 
 KINDS = {**NON_DIGITS, **VARIANTS}
 ANYWHERE = ("noise", "gradients")
 """Kinds that may fill the whole image."""
-TABLES = {name: getattr(figures, name) for name in ("LETTERS", "GREEK", "SCRIPTS", "SIGNS", "SHAPES", "DIGITS")}
+TABLES = {name: getattr(glyph_tables, name) for name in ("LETTERS", "GREEK", "SCRIPTS", "SIGNS", "SHAPES", "DIGITS")}
 EACH = 60
 
 
 @pytest.fixture(scope="session")
-def digits(mnist: DataSet) -> Digits:
-    return Digits(mnist.x_train[:5000], mnist.y_train[:5000])
+def digits(mnist: DataSet) -> DigitSource:
+    return DigitSource(mnist.x_train[:5000], mnist.y_train[:5000])
 
 
 def extents(image: Array) -> list[int]:
@@ -42,7 +42,7 @@ def widest_run(image: Array) -> int:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_each_kind_is_in_mnists_form(name: str, digits: Digits) -> None:
+def test_each_kind_is_in_mnists_form(name: str, digits: DigitSource) -> None:
     rng = np.random.default_rng(3)
     for _ in range(EACH):
         image = KINDS[name].draw(rng, digits)
@@ -63,7 +63,7 @@ def test_each_kind_is_in_mnists_form(name: str, digits: Digits) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_each_kind_is_different_each_time_and_alike_for_equal_generators(name: str, digits: Digits) -> None:
+def test_each_kind_is_different_each_time_and_alike_for_equal_generators(name: str, digits: DigitSource) -> None:
     first, again, other = (
         np.stack([KINDS[name].draw(rng, digits) for _ in range(5)]) for rng in map(np.random.default_rng, (1, 1, 2))
     )
@@ -87,14 +87,14 @@ def test_a_generator_decides_and_the_digits_stay_as_they_are(mnist: DataSet) -> 
 
 
 @pytest.mark.parametrize("kinds", [NON_DIGITS, VARIANTS], ids=["non-digits", "variants"])
-def test_shares_are_of_all(kinds: dict[str, Kind]) -> None:
+def test_shares_are_of_all(kinds: dict[str, DrawingKind]) -> None:
     assert sum(kind.share for kind in kinds.values()) == pytest.approx(1)
     assert all(kind.share > 0 for kind in kinds.values())
 
 
 def test_kinds_come_in_their_shares_with_their_labels(mnist: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    def grey(value: int) -> Kind:
-        return Kind(value / 100, lambda rng, digits: np.full((SIDE, SIDE), value, np.uint8))
+    def grey(value: int) -> DrawingKind:
+        return DrawingKind(value / 100, lambda rng, digits: np.full((SIDE, SIDE), value, np.uint8))
 
     fake = {"4 some": grey(10), "7 more": grey(30), "9 most": grey(60)}
     monkeypatch.setattr(drawings, "NON_DIGITS", fake)
@@ -110,15 +110,15 @@ def test_kinds_come_in_their_shares_with_their_labels(mnist: DataSet, monkeypatc
 def test_every_table_can_be_read_and_every_digit_is_a_variant() -> None:
     for name, table in TABLES.items():
         rows = table.strip().splitlines()
-        assert len(set(rows)) == len(rows) == len(read_figures(table)), name
-    assert sum(len(read_figures(table)) for name, table in TABLES.items() if name != "DIGITS") > 250
-    written = {figure.name.replace("-", " ") for figure in read_figures(figures.DIGITS)}
+        assert len(set(rows)) == len(rows) == len(read_glyphs(table)), name
+    assert sum(len(read_glyphs(table)) for name, table in TABLES.items() if name != "DIGITS") > 250
+    written = {figure.name.replace("-", " ") for figure in read_glyphs(glyph_tables.DIGITS)}
     assert written | {"7 barred"} == set(VARIANTS)
 
 
 def test_a_curve_goes_through_its_points_in_small_steps() -> None:
     for table in TABLES.values():
-        for figure in read_figures(table):
+        for figure in read_glyphs(table):
             for line in figure.lines:
                 curve = line.curve @ line.points
                 distances = np.hypot(*(curve[:, None] - line.points[None]).T)
@@ -129,7 +129,7 @@ def test_a_curve_goes_through_its_points_in_small_steps() -> None:
 
 
 def test_straight_lines_are_straight_and_have_corners() -> None:
-    (figure,) = read_figures("L 10-19-89")
+    (figure,) = read_glyphs("L 10-19-89")
     (line,) = figure.lines
     x, y = 9 * (line.curve @ line.points).T
     np.testing.assert_allclose(np.minimum(np.abs(x - 1), np.abs(y - 9)), 0, atol=1e-12)
@@ -137,7 +137,7 @@ def test_straight_lines_are_straight_and_have_corners() -> None:
 
 
 def test_a_straight_line_stays_straight_before_and_after_a_curve() -> None:
-    (line,) = read_figures("U 00-05~29~69~95-90")[0].lines
+    (line,) = read_glyphs("U 00-05~29~69~95-90")[0].lines
     x, y = 9 * (line.curve @ line.points).T
     straight = y < 5 - 1e-9
     assert straight.sum() > 10
@@ -148,7 +148,7 @@ def test_a_straight_line_stays_straight_before_and_after_a_curve() -> None:
 def test_a_point_given_twice_is_a_corner_and_once_it_is_not() -> None:
     def sharpest(text: str) -> float:
         """The largest angle between two steps, degrees."""
-        (line,) = read_figures(f"? {text}")[0].lines
+        (line,) = read_glyphs(f"? {text}")[0].lines
         steps = np.diff(line.curve @ line.points, axis=0)
         return float(np.degrees(np.abs(np.diff(np.unwrap(np.arctan2(*steps.T))))).max())
 
@@ -184,7 +184,7 @@ def test_pens_are_about_as_wide_as_mnists_and_thinner_for_many_strokes() -> None
     def widths(rows: str) -> Array:
         rng = np.random.default_rng(0)
         return np.array(
-            [stroke_width(ink(scrawl(figure, rng), pen_width(rng), rng) / 255) for figure in read_figures(rows) * 40]
+            [stroke_width(ink(scrawl(figure, rng), pen_width(rng), rng) / 255) for figure in read_glyphs(rows) * 40]
         )
 
     letters = widths("L 10-19-89\nV 00-49-90\nC 82~50~13~06~39~88")
@@ -194,7 +194,7 @@ def test_pens_are_about_as_wide_as_mnists_and_thinner_for_many_strokes() -> None
     assert np.median(lattice) < 2
 
 
-def test_a_seven_gets_its_bar(digits: Digits) -> None:
+def test_a_seven_gets_its_bar(digits: DigitSource) -> None:
     rng = np.random.default_rng(0)
     before = [widest_run(in_form(digits.one("7", rng))) for _ in range(100)]
     after = [widest_run(VARIANTS["7 barred"].draw(rng, digits)) for _ in range(100)]
@@ -202,15 +202,15 @@ def test_a_seven_gets_its_bar(digits: Digits) -> None:
     assert np.mean(np.array(after) >= 6) > 0.97
 
 
-def test_a_bar_leaves_the_rest_of_the_seven(digits: Digits) -> None:
-    (plain,) = read_figures("7 10-80-39")
+def test_a_bar_leaves_the_rest_of_the_seven(digits: DigitSource) -> None:
+    (plain,) = read_glyphs("7 10-80-39")
     seven = draw(plain, np.random.default_rng(4))
     images = np.concatenate([digits.images, seven[None]])
     labels = np.full(len(images), -1)
     for k in range(10):
         labels[digits.of[k][0]] = k
     labels[digits.of[7][0]], labels[-1] = -1, 7
-    barred = VARIANTS["7 barred"].draw(np.random.default_rng(0), Digits(images, labels))
+    barred = VARIANTS["7 barred"].draw(np.random.default_rng(0), DigitSource(images, labels))
     overlaps = [
         np.minimum(np.roll(barred, (i, j), (0, 1)), seven).sum(dtype=float) / seven.sum()
         for i in (-1, 0, 1)
@@ -220,7 +220,7 @@ def test_a_bar_leaves_the_rest_of_the_seven(digits: Digits) -> None:
     assert barred.sum() > 1.08 * seven.sum()
 
 
-def test_what_is_drawn_as_a_digit_is_read_as_one(digits: Digits) -> None:
+def test_what_is_drawn_as_a_digit_is_read_as_one(digits: DigitSource) -> None:
     """By the network that comes with Digitscope. It has not learned slashed noughts or long upstrokes."""
     model, rng = Model.load(), np.random.default_rng(8)
     for name in VARIANTS.keys() - {"0 slashed", "1 upstroke"}:
@@ -228,7 +228,7 @@ def test_what_is_drawn_as_a_digit_is_read_as_one(digits: Digits) -> None:
         assert (model.predict(images) == int(name[0])).mean() > 0.9, name
 
 
-def test_the_mirrored_are_mirrored(digits: Digits) -> None:
+def test_the_mirrored_are_mirrored(digits: DigitSource) -> None:
     rng = np.random.default_rng(0)
     threes = {digits.images[i].tobytes() for i in np.concatenate([digits.of[3], digits.of[7]])}
     for _ in range(30):
@@ -237,13 +237,13 @@ def test_the_mirrored_are_mirrored(digits: Digits) -> None:
         assert any(turned.tobytes() in threes for one in moved for turned in (one[:, ::-1], one[::-1]))
 
 
-def test_numbers_are_wide(digits: Digits) -> None:
+def test_numbers_are_wide(digits: DigitSource) -> None:
     rng = np.random.default_rng(0)
     shapes = np.array([extents(NON_DIGITS["numbers"].draw(rng, digits)) for _ in range(80)])
     assert np.median(shapes[:, 0] / shapes[:, 1]) < 0.75
 
 
-def test_slim_blobs_lie(digits: Digits) -> None:
+def test_slim_blobs_lie(digits: DigitSource) -> None:
     """Upright they would be a 1."""
     slim = np.array([[-0.1, -1], [0.1, -1], [0.1, 1], [-0.1, 1]])
     for seed in range(30):
@@ -284,21 +284,21 @@ class TestErrors:
     @pytest.mark.parametrize("images", [np.zeros((4, 28, 28)), np.zeros((4, 784), np.uint8)], ids=["floats", "rows"])
     def test_no_images(self, images: Array) -> None:
         with pytest.raises(ShapeError, match=r"uint8, \(N, 28, 28\); got (float64, \(4, 28, 28\)|uint8, \(4, 784\))"):
-            Digits(images, np.arange(4))
+            DigitSource(images, np.arange(4))
 
     def test_labels_of_others(self, mnist: DataSet) -> None:
         with pytest.raises(ShapeError, match=r"a label an image, \(200,\); got \(199,\)"):
-            Digits(mnist.x_train[:200], mnist.y_train[:199])
+            DigitSource(mnist.x_train[:200], mnist.y_train[:199])
 
     def test_a_missing_or_blank_digit(self, mnist: DataSet) -> None:
         images, labels = mnist.x_train[:200].copy(), mnist.y_train[:200]
         images[labels == 3] = 0
         keep = labels != 8
         with pytest.raises(DataError, match="each digit, 0 to 9; got none of 3, 8"):
-            Digits(images[keep], labels[keep])
+            DigitSource(images[keep], labels[keep])
 
     def test_sevens_without_a_stem(self, mnist: DataSet) -> None:
         images, labels = mnist.x_train[:200].copy(), mnist.y_train[:200]
         images[labels == 7] = 255
         with pytest.raises(DataError, match="sevens whose stem can be found"):
-            VARIANTS["7 barred"].draw(np.random.default_rng(0), Digits(images, labels))
+            VARIANTS["7 barred"].draw(np.random.default_rng(0), DigitSource(images, labels))

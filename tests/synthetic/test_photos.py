@@ -12,7 +12,7 @@ from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import DataError, ShapeError
 from digitscope.model import Model
-from digitscope.synthetic.photos import KINDS, Kind, Photo, photograph_digit, photograph_numbers
+from digitscope.synthetic.photos import KINDS, Photo, PhotoKind, photograph_digit, photograph_numbers
 
 Take = Callable[..., list[Photo]]
 
@@ -157,7 +157,7 @@ def test_a_blackboard_is_dark_and_chalk_light(take: Take) -> None:
         assert np.percentile(inside, 97) > np.median(photo.pixels) + 40
 
 
-PLAIN = Kind(pens=("ballpoint",), height=(0.1, 0.2), shadow=0, crease=0, tilt=0, turn=0, noise=0)
+PLAIN = PhotoKind(pens=("ballpoint",), height=(0.1, 0.2), shadow=0, crease=0, tilt=0, turn=0, noise=0)
 """A sheet on which little else than what is asked for is to be seen."""
 
 

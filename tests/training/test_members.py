@@ -1,4 +1,4 @@
-"""A committee learns member by member; the outcome may look at an image several times."""
+"""An ensemble learns member by member; the outcome may look at an image several times."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +8,8 @@ import numpy as np
 from digitscope.datasets import DataSet
 from digitscope.nn import (
     BatchNorm,
-    Committee,
     Dense,
+    Ensemble,
     Momentum,
     Network,
     OneCycle,
@@ -50,7 +50,7 @@ def member(rng: np.random.Generator) -> Network:
 def start(members: int, plan: Plan = PLAN) -> Run:
     rng = np.random.default_rng(3)
     networks = [member(rng) for _ in range(members)]
-    network = Network(Committee(*networks)) if members > 1 else networks[0]
+    network = Network(Ensemble(*networks)) if members > 1 else networks[0]
     return Run.start(network, plan, IMAGES, np.random.default_rng(4))
 
 
@@ -74,9 +74,9 @@ def test_each_member_learns_by_the_whole_plan(few: DataSet) -> None:
     assert {r.steps for r in steps} == {3 * len(rates[0])}
     assert [r.epoch for r in results if isinstance(r, Epoch)] == [1, 2, 3, 4, 5, 6]
     # The first member draws the same numbers as if it were alone, and is left alone afterwards.
-    by_itself, committee = outcome(alone, few), outcome(three, few)
-    assert {name: committee[f"0.0.{name}"] for name in by_itself} == by_itself
-    assert committee["0.0.0.weight"] != committee["0.1.0.weight"] != committee["0.2.0.weight"]
+    by_itself, ensemble = outcome(alone, few), outcome(three, few)
+    assert {name: ensemble[f"0.0.{name}"] for name in by_itself} == by_itself
+    assert ensemble["0.0.0.weight"] != ensemble["0.1.0.weight"] != ensemble["0.2.0.weight"]
 
 
 def test_the_outcome_has_the_members_that_have_learned_and_their_mean(few: DataSet) -> None:
@@ -85,18 +85,18 @@ def test_the_outcome_has_the_members_that_have_learned_and_their_mean(few: DataS
     images = few.x_train[:IMAGES]
     for result in train(run, images, few.y_train[:IMAGES]):
         if isinstance(result, Epoch):
-            (committee,) = run.outcome(images).layers
-            assert isinstance(committee, Committee)
-            sizes[result.epoch] = len(committee.layers)
+            (ensemble,) = run.outcome(images).layers
+            assert isinstance(ensemble, Ensemble)
+            sizes[result.epoch] = len(ensemble.layers)
     assert sizes == {1: 1, 2: 1, 3: 2, 4: 2}
-    (committee,) = run.outcome(images).layers
-    assert isinstance(committee, Committee)
+    (ensemble,) = run.outcome(images).layers
+    assert isinstance(ensemble, Ensemble)
     x = few.x_train[:20]
-    opinions = [softmax(network_outputs(network, x)) for network in committee.layers]
-    np.testing.assert_allclose(softmax(network_outputs(committee, x)), np.mean(opinions, axis=0), rtol=1e-5)
+    opinions = [softmax(network_outputs(network, x)) for network in ensemble.layers]
+    np.testing.assert_allclose(softmax(network_outputs(ensemble, x)), np.mean(opinions, axis=0), rtol=1e-5)
 
 
-def test_a_committee_resumed_anywhere_or_on_two_threads_is_the_same_bit_for_bit(few: DataSet, tmp_path: Path) -> None:
+def test_a_ensemble_resumed_anywhere_or_on_two_threads_is_the_same_bit_for_bit(few: DataSet, tmp_path: Path) -> None:
     whole = start(2)
     results = finish(whole, few)
     expected = outcome(whole, few)

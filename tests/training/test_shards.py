@@ -1,4 +1,4 @@
-"""Helpers: processes that learn shards, and what happens when they cannot."""
+"""WorkerPool: processes that learn shards, and what happens when they cannot."""
 
 import os
 import pickle
@@ -37,7 +37,7 @@ from digitscope.nn import (
 from digitscope.recipes import RECIPES
 from digitscope.training import Plan, Run, loop, train
 from digitscope.training.parallel.blas import blas_threads
-from digitscope.training.parallel.shards import Helpers, Learned, Shard, Task, learn
+from digitscope.training.parallel.shards import Shard, ShardResult, Task, WorkerPool, learn
 
 PLAN = Plan(
     loss=SoftmaxCrossEntropy(label_smoothing=0.1),
@@ -65,11 +65,13 @@ def shards() -> list[Shard]:
     return [Shard(these, 0.2 + i / 10, np.random.default_rng(i)) for i, these in enumerate(rows)]
 
 
-def facts(learner: Helpers | Task, count: int = 5) -> list[tuple[object, ...]]:
+def facts(learner: WorkerPool | Task, count: int = 5) -> list[tuple[object, ...]]:
     """What is learned from the first shards, and where it leaves their randomness."""
     these = shards()[:count]
     with blas_threads(1):  # as in a training: some kernels round otherwise with more
-        learned = learner.learn(these) if isinstance(learner, Helpers) else [learn(learner, shard) for shard in these]
+        learned = (
+            learner.learn(these) if isinstance(learner, WorkerPool) else [learn(learner, shard) for shard in these]
+        )
     return [
         (one.loss, one.right, shard.rng.bit_generator.state, {name: g.tobytes() for name, g in one.grads.items()})
         for one, shard in zip(learned, these, strict=True)
@@ -87,19 +89,19 @@ def wait_for(condition: Callable[[], object]) -> None:
 def worthwhile(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Has every training of several shards wait for its helpers; a list of how many there were at each batch."""
     used = []
-    enter, learn_shards = Helpers.__enter__, Helpers.learn
+    enter, learn_shards = WorkerPool.__enter__, WorkerPool.learn
 
-    def enter_and_wait(self: Helpers) -> Helpers:
+    def enter_and_wait(self: WorkerPool) -> WorkerPool:
         enter(self)
         wait_for(lambda: len(self.ready) == self.count)
         return self
 
-    def count(self: Helpers, these: list[Shard]) -> list[Learned]:
+    def count(self: WorkerPool, these: list[Shard]) -> list[ShardResult]:
         used.append(len(self.ready))
         return learn_shards(self, these)
 
-    monkeypatch.setattr(Helpers, "__enter__", enter_and_wait)
-    monkeypatch.setattr(Helpers, "learn", count)
+    monkeypatch.setattr(WorkerPool, "__enter__", enter_and_wait)
+    monkeypatch.setattr(WorkerPool, "learn", count)
     monkeypatch.setattr(loop, "OPERATIONS_A_BYTE", 0)
     monkeypatch.setattr(loop, "OPERATIONS_A_HELPER", 0)
     return used
@@ -108,7 +110,7 @@ def worthwhile(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.mark.parametrize("count", [1, 3, 6])
 def test_what_helpers_learn_is_the_same_to_the_bit(few: DataSet, count: int) -> None:
     here = task(few)
-    with Helpers(count, here, 5) as helpers:
+    with WorkerPool(count, here, 5) as helpers:
         wait_for(lambda: len(helpers.ready) == count)
         for _ in range(3):
             assert facts(helpers) == facts(here)
@@ -145,7 +147,7 @@ def test_of_a_loss_that_is_not_finite_helpers_tell(few: DataSet, worthwhile: lis
 def test_shards_of_a_helper_that_was_killed_are_learned_here(few: DataSet, moment: str) -> None:
     here = task(few)
     expected = facts(here)
-    with Helpers(2, here, 5) as helpers:
+    with WorkerPool(2, here, 5) as helpers:
         wait_for(lambda: len(helpers.ready) == 2)
         if moment == "between":
             assert facts(helpers) == expected
@@ -183,7 +185,7 @@ def test_a_network_that_helpers_do_not_know_is_learned_here(
         monkeypatch.setattr(only_here, "Odd", layer, raising=False)
         here = here._replace(learner=Network(*here.learner.layers, layer()))
         assert pickle.loads(pickle.dumps(here)).augment == here.augment
-    with Helpers(1, here, 5) as helpers:
+    with WorkerPool(1, here, 5) as helpers:
         if not local:
             wait_for(lambda: helpers._processes[0].poll() is not None)
         time.sleep(0.2)
@@ -194,7 +196,7 @@ def test_a_network_that_helpers_do_not_know_is_learned_here(
 
 def test_what_a_layer_prints_does_not_disturb(few: DataSet, capfd: pytest.CaptureFixture[str]) -> None:
     here = task(few)._replace(transfer=say)
-    with Helpers(1, here, 5) as helpers:
+    with WorkerPool(1, here, 5) as helpers:
         wait_for(lambda: helpers.ready)
         learned = helpers.learn(shards())
         assert len(helpers.ready) == 1
@@ -214,13 +216,13 @@ def test_without_an_interpreter_to_start_all_is_learned_here(
     few: DataSet, monkeypatch: pytest.MonkeyPatch, executable: str | None
 ) -> None:
     monkeypatch.setattr(sys, "executable", executable)
-    with Helpers(2, task(few), 5) as helpers:
+    with WorkerPool(2, task(few), 5) as helpers:
         assert not helpers.ready
         assert facts(helpers) == facts(task(few))
 
 
 def test_helpers_end_with_the_training(few: DataSet) -> None:
-    with Helpers(2, task(few), 5) as helpers:
+    with WorkerPool(2, task(few), 5) as helpers:
         wait_for(lambda: len(helpers.ready) == 2)
         processes = list(helpers.ready)
     assert all(process.poll() is not None for process in processes)
@@ -228,7 +230,7 @@ def test_helpers_end_with_the_training(few: DataSet) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no sessions")
 def test_ctrl_c_does_not_reach_helpers(few: DataSet) -> None:
-    with Helpers(1, task(few), 5) as helpers:
+    with WorkerPool(1, task(few), 5) as helpers:
         wait_for(lambda: helpers.ready)
         assert os.getsid(helpers.ready[0].pid) != os.getsid(0)
 
@@ -239,9 +241,9 @@ def test_helpers_end_with_the_process_that_started_them() -> None:
         import sys, time
         import numpy as np
         from digitscope.nn import Dense, Network, SoftmaxCrossEntropy
-        from digitscope.training.parallel.shards import Helpers, Task
+        from digitscope.training.parallel.shards import WorkerPool, Task
         task = Task(Network(Dense(4, 2)), SoftmaxCrossEntropy(), np.zeros((3, 4), np.uint8), np.zeros(3, int), None)
-        with Helpers(1, task, 2) as helpers:
+        with WorkerPool(1, task, 2) as helpers:
             while not helpers.ready:
                 time.sleep(0.01)
             print(helpers.ready[0].pid, flush=True)

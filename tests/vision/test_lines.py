@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from digitscope.datasets import DataSet
 from digitscope.synthetic.photos import photograph_numbers
 from digitscope.vision import ink_hypotheses as writing
-from digitscope.vision.lines import HEIGHT, UNIT, Line, find_lines
+from digitscope.vision.lines import HEIGHT, UNIT, TextLine, find_lines
 
 Picture = NDArray[np.uint8]
 
@@ -22,7 +22,7 @@ def ring(picture: Picture, y: int, x: int, radius: int = 30, width: int = 6) -> 
     picture[np.abs(away - radius) < width / 2] = 20
 
 
-def first(picture: Picture) -> list[Line]:
+def first(picture: Picture) -> list[TextLine]:
     return next(find_lines(picture))
 
 

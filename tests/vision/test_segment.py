@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from digitscope.arrays import Array
-from digitscope.vision.lines import HEIGHT, Line
+from digitscope.vision.lines import HEIGHT, TextLine
 from digitscope.vision.segment import _MOST_PIECES, _SIDEWAYS, _follow, _least, candidates, cut
 
 
-def line_of(coverage: Array, stroke: float = 6.0) -> Line:
+def line_of(coverage: Array, stroke: float = 6.0) -> TextLine:
     from scipy.ndimage import distance_transform_edt, label
 
     labels, count = label(coverage > 0.5, np.ones((3, 3)))
     nearest = distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
-    return Line(coverage, labels[tuple(nearest)] - 1, count, stroke, np.zeros(count, bool), (0.0, 0.0), 1.0)
+    return TextLine(coverage, labels[tuple(nearest)] - 1, count, stroke, np.zeros(count, bool), (0.0, 0.0), 1.0)
 
 
 def rings(*middles: int, radius: int = 26, width: int = 6) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 import sympy as sp
 
 from digitscope.arrays import Array
-from digitscope.nn import BatchNorm, Conv2D, Dense, Dropout, LayerNorm, Network, ReLU, Residual, Tanh
+from digitscope.nn import BatchNorm, Conv2D, Dense, Dropout, Network, ReLU, Residual, Standardize, Tanh
 from docs.notes.checks import agree, check, differences, matrices
 from docs.notes.checks.formula import Value, holds
 
@@ -64,7 +64,7 @@ def of_digitscope(x: Array, eps: float = EPS) -> tuple[Array, Array, Array, Arra
 def normalization_is_digitscopes() -> None:
     h, m, v, r = normalized(X)
     agree(layer().forward(X[None], training=True)[0][0], SCALE * h + SHIFT)
-    _, measured = layer().measure([X[None, :2], X[None, 2:]])
+    _, measured = layer().measure_statistics([X[None, :2], X[None, 2:]])
     agree(measured.statistics["mean"], np.array([m]))
     agree(measured.statistics["variance"], np.array([v]))
     agree(r, 1 / np.sqrt(X.var() + EPS))
@@ -277,7 +277,7 @@ def one_image_by_differences() -> None:
 @check("9.20", by="digitscope")
 def one_image_is_digitscopes() -> None:
     images, slopes = RNG.normal(size=(2, 3, 4)), RNG.normal(size=(2, 3, 4))
-    y, backward = LayerNorm(EPS).forward(images)
+    y, backward = Standardize(EPS).forward(images)
     dx = backward(slopes)[0]
     for n in range(4):
         agree(y[..., n].ravel(), normalized(images[..., n].ravel())[0])
@@ -421,7 +421,7 @@ def the_rest_as_printed() -> None:
         "m^": norm3.statistics["mean"], "r^": 1 / np.sqrt(norm3.statistics["variance"] + EPS),
     }  # fmt: skip
     holds("9.19", weights)
-    y, backward = LayerNorm(EPS).forward(X[:, None])
+    y, backward = Standardize(EPS).forward(X[:, None])
     one: dict[str, Value] = {"dx": backward(DY[:, None])[0][:, 0], "dy": DY, "h": y[:, 0], "M": float(M)}
     holds("9.20", one | {"r": normalized(X)[3]})
     kept, mask, drop = dropped(X, 4)

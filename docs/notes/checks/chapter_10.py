@@ -1,4 +1,4 @@
-"""Chapter 10: bias and variance, distortions, averages, committees, smoothing."""
+"""Chapter 10: bias and variance, distortions, averages, ensembles, smoothing."""
 
 import math
 
@@ -8,7 +8,7 @@ import sympy as sp
 from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
 from digitscope.augmentation.warp import read_between, warp_functions
-from digitscope.nn import Committee, Dense, MeanSquaredError, Network, SoftmaxCrossEntropy, log_sum_exp, softmax
+from digitscope.nn import Dense, Ensemble, MeanSquaredError, Network, SoftmaxCrossEntropy, log_sum_exp, softmax
 from digitscope.nn.ensemble import mean_opinion
 from digitscope.training import TailAverage
 from digitscope.training.averaging import add_to_average
@@ -34,7 +34,7 @@ MEAN = P.mean(axis=1)
 TRUTH = np.eye(K)[2]
 
 
-def committee(z: Array) -> Array:
+def ensemble(z: Array) -> Array:
     """(10.13), as it stands: (K, M) -> (K,)."""
     y: Array = np.log(shares(z).mean(axis=1)) + np.log(np.exp(z).sum(axis=0)).mean()
     return y
@@ -179,21 +179,21 @@ def the_mean_of_a_walk() -> None:
 
 
 @check("10.12", by="numbers")
-def a_committee_loses_no_more() -> None:
+def a_ensemble_loses_no_more() -> None:
     for _ in range(50):
         p = RNG.dirichlet(np.ones(K), M).T
         assert (-np.log(p.mean(axis=1)) <= -np.log(p).mean(axis=1) + 1e-12).all()
 
 
 @check("10.13", "10.14", by="digitscope")
-def a_committee_is_digitscopes() -> None:
+def a_ensemble_is_digitscopes() -> None:
     y = mean_opinion([Z[:, m : m + 1] for m in range(M)])[0]
-    agree(y[:, 0], committee(Z), 1e-12)
+    agree(y[:, 0], ensemble(Z), 1e-12)
     agree(softmax(y)[:, 0], MEAN)
     agree(log_sum_exp(y)[0], log_sum_exp(Z).mean())
     members = [Dense(D, K, rng=RNG) for _ in range(M)]
     z = np.concatenate([member.forward(X)[0] for member in members], axis=1)
-    agree(Network(Committee(*members)).forward(X)[0][:, 0], committee(z))
+    agree(Network(Ensemble(*members)).forward(X)[0][:, 0], ensemble(z))
 
 
 @check("10.15", by="sympy")
@@ -214,7 +214,7 @@ def members_symbolically() -> None:
 
 @check("10.15", by="differences")
 def members_by_differences() -> None:
-    agree(differences(lambda z: float((DY[:, 0] * committee(z)).sum()), Z), back_to_members(Z))
+    agree(differences(lambda z: float((DY[:, 0] * ensemble(z)).sum()), Z), back_to_members(Z))
 
 
 def digitscopes_members() -> Array:

@@ -7,8 +7,8 @@ import numpy as np
 import sympy as sp
 
 from digitscope.arrays import Array
-from digitscope.calibration import Conformal
-from digitscope.metrics import brier_score, calibration, fit_temperature, temper, wilson_interval
+from digitscope.calibration import Calibration
+from digitscope.metrics import brier_score, fit_temperature, reliability_diagram, temper, wilson_interval
 from digitscope.nn import BackgroundCrossEntropy, SoftmaxCrossEntropy, log_sum_exp, softmax
 from docs.notes.checks import agree, check, differences, matrices
 from docs.notes.checks.formula import holds
@@ -128,7 +128,7 @@ def errors_are_digitscopes() -> None:
     gaps = [abs(right[which == j].mean() - sure[which == j].mean()) * (which == j).sum() / 300 for j in set(which)]
     sums = [abs((right[which == j] - sure[which == j]).sum()) / 300 for j in set(which)]
     agree(sum(gaps), sum(sums))
-    agree(calibration(labels, p.T).error, sum(gaps))
+    agree(reliability_diagram(labels, p.T).expected_calibration_error, sum(gaps))
     agree(brier_score(labels, p.T), ((p - np.eye(4)[:, labels]) ** 2).sum() / 300)
 
 
@@ -204,13 +204,13 @@ def every_rank_is_equally_likely() -> None:
 def the_cut_is_digitscopes() -> None:
     (psi,) = matrices("11.14")
     psi = psi.ravel()
-    conformal = Conformal(1.0, psi, psi)
+    conformal = Calibration(1.0, psi, psi)
     for share in (0.1, 0.2, 0.29, 0.5, 0.95):
         rank = math.floor(share * (len(psi) + 1) + 1e-12)
-        assert conformal.least_probability(share) == psi[rank - 1]
+        assert conformal.probability_threshold(share) == psi[rank - 1]
         assert rank / (len(psi) + 1) <= share + 1e-12
-    assert conformal.least_probability(0.05) == -math.inf
-    least = conformal.least_probability(0.2)
+    assert conformal.probability_threshold(0.05) == -math.inf
+    least = conformal.probability_threshold(0.2)
     assert least == 0.41
     assert [k for k, p in {4: 0.55, 9: 0.43, 1: 0.02}.items() if p >= least] == [4, 9]
     assert [k for k, p in {1: 0.96, 7: 0.04}.items() if p >= least] == [1]
@@ -346,7 +346,7 @@ def calibration_as_printed() -> None:
 def ranks_as_printed() -> None:
     psi = np.arange(1.0, 10)
     for share in (0.1, 0.2, 0.55):
-        rank = Conformal(1.0, psi, psi).least_probability(share)  # the numbers are their own ranks
+        rank = Calibration(1.0, psi, psi).probability_threshold(share)  # the numbers are their own ranks
         holds("11.13", {"S": rank, "χ": share, "N": float(len(psi))})
     holds("11.14", {"ψ": matrices("11.14")[0]})
 

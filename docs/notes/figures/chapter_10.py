@@ -41,7 +41,7 @@ def learn(
     (images, labels), _ = load_mnist()
     rng = np.random.default_rng(seed)
     network = Network(Dense(784, hidden, rng=rng), ReLU(), Dense(hidden, 10, rng=rng))
-    network = network.convert(lambda p: p.astype(np.float64))
+    network = network.map_arrays(lambda p: p.astype(np.float64))
     loss, optimizer = SoftmaxCrossEntropy(smoothing), Momentum()
     state, step, steps = optimizer.start(network.params), 0, epochs * len(which) // 50
     for _ in range(epochs):

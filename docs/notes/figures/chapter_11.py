@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
-from digitscope.calibration import Conformal
+from digitscope.calibration import Calibration
 from digitscope.datasets import load_mnist
 from digitscope.datasets.mnist_facts import DISPUTED
-from digitscope.metrics import calibration, fit_temperature, negative_log_likelihood, temper, wilson_interval
+from digitscope.metrics import fit_temperature, negative_log_likelihood, reliability_diagram, temper, wilson_interval
 from digitscope.nn import (
     BackgroundCrossEntropy,
     Dense,
@@ -36,7 +36,7 @@ from digitscope.report.style import (
     add_panel,
     new_figure,
 )
-from digitscope.synthetic.non_digits import NON_DIGITS, Digits
+from digitscope.synthetic.non_digits import NON_DIGITS, DigitSource
 from docs.notes.figures import drawing
 
 FIT, JUDGE = slice(50_000, 55_000), slice(55_000, 60_000)
@@ -103,7 +103,7 @@ def learn(images: Array, labels: Array, loss: Loss) -> Network:
     """The chapter's training."""
     rng = np.random.default_rng(0)
     network = Network(Dense(784, 64, rng=rng), ReLU(), Dense(64, 10, rng=rng))
-    network = network.convert(lambda p: p.astype(np.float64))
+    network = network.map_arrays(lambda p: p.astype(np.float64))
     x = to_batch(images).astype(np.float64)
     optimizer = Momentum()
     state = optimizer.start(network.params)
@@ -122,7 +122,7 @@ def scores(network: Network, images: Array) -> Array:
 
 def drawings(kinds: list[str], count: int, seed: int) -> Array:
     (images, labels), _ = load_mnist()
-    rng, digits = np.random.default_rng(seed), Digits(images[:2000], labels[:2000])
+    rng, digits = np.random.default_rng(seed), DigitSource(images[:2000], labels[:2000])
     return np.array([NON_DIGITS[kinds[i % len(kinds)]].draw(rng, digits) for i in range(count)])
 
 
@@ -141,7 +141,7 @@ def too_sure() -> Figure:
     axes = add_panel(figure, 58, 34, 186, 184)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
     for p, colour in ((judge, VERMILION), (temper(judge, temperature), BLUE)):
-        result = calibration(labels[JUDGE], p, bins=10)
+        result = reliability_diagram(labels[JUDGE], p, bins=10)
         enough = result.counts >= 30
         axes.plot(result.confidence[enough], result.accuracy[enough], "o-", color=colour, linewidth=1.8, markersize=4.5)
     axes.text(0.72, 0.4, "as it is", color=VERMILION)
@@ -188,9 +188,9 @@ def promised_and_kept() -> Figure:
     promised = np.linspace(0.002, 0.12, 40)
 
     def lacking(fit: Array, new: Array, new_truth: Array) -> list[float]:
-        conformal = Conformal.fit(truth[fit], softmax(z[:, fit]).T, log_sum_exp(z[:, fit]))
+        conformal = Calibration.fit(truth[fit], softmax(z[:, fit]).T, log_sum_exp(z[:, fit]))
         p = temper(softmax(new).T, conformal.temperature)[np.arange(len(new_truth)), new_truth]
-        return [100 * float((p < conformal.least_probability(float(share))).mean()) for share in promised]
+        return [100 * float((p < conformal.probability_threshold(float(share))).mean()) for share in promised]
 
     figure = new_figure("The share of sets without the true class, promised and found", 270)
     axes = add_panel(figure, 54, 14, WIDTH - 78, 206)

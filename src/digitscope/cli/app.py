@@ -7,7 +7,7 @@ import click
 
 from digitscope.cli.check_gradients import check_gradients
 from digitscope.cli.data import data
-from digitscope.cli.ensemble import committee
+from digitscope.cli.ensemble import ensemble
 from digitscope.cli.evaluate import evaluate
 from digitscope.cli.predict import predict
 from digitscope.cli.read import read
@@ -60,7 +60,7 @@ def cli() -> None:
     """
 
 
-for verb in (train, evaluate, predict, read, teach, submit, committee, recipes, check_gradients, data):
+for verb in (train, evaluate, predict, read, teach, submit, ensemble, recipes, check_gradients, data):
     cli.add_command(verb)
 
 

@@ -1,4 +1,4 @@
-"""digitscope committee."""
+"""digitscope ensemble."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ import click
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    default=Path("committee.safetensors"),
+    default=Path("ensemble.safetensors"),
     show_default=True,
     metavar="FILE",
     help="Where to write.",
 )
 @click.pass_context
-def committee(context: click.Context, models: tuple[Path, ...], out: Path) -> None:
+def ensemble(context: click.Context, models: tuple[Path, ...], out: Path) -> None:
     """Make one model of several that were trained apart. Its probabilities are the mean of theirs; it is used as any
     other. How sure it may be is measured on the images of MNIST that validated all of them, where there are such.
 
@@ -24,7 +24,7 @@ def committee(context: click.Context, models: tuple[Path, ...], out: Path) -> No
     Example:
       digitscope train --recipe deep --seed 1 --out runs/a
       digitscope train --recipe deep --seed 2 --out runs/b
-      digitscope committee runs/a/model.safetensors runs/b/model.safetensors
+      digitscope ensemble runs/a/model.safetensors runs/b/model.safetensors
     """
     from digitscope.datasets import load_data
     from digitscope.errors import ModelError
@@ -32,10 +32,10 @@ def committee(context: click.Context, models: tuple[Path, ...], out: Path) -> No
     from digitscope.recipes.held_out import held_out
 
     if len(models) < 2:
-        raise click.UsageError("committee expects at least 2 models; got 1.", context)
+        raise click.UsageError("ensemble expects at least 2 models; got 1.", context)
     if out.exists():
         raise ModelError(f"{out} exists already. Choose another --out, or delete it.")
-    whole = Model.committee([Model.load(path) for path in models])
+    whole = Model.ensemble([Model.load(path) for path in models])
     data = load_data("mnist")
     validation = held_out(whole.about, data)
     if validation is not None:

@@ -63,7 +63,7 @@ def evaluate(
         raise DataError(f"{report} exists already. Choose another --report, or delete it.")
     loaded = Model.load(model)
     data = load_data(source)
-    part, images, labels = data.judged
+    part, images, labels = data.evaluation_split
     threads = threads or default_threads()
     probabilities = loaded.probabilities(images, threads=threads)
     classes = probabilities.shape[1]
@@ -77,7 +77,7 @@ def evaluate(
     console.print(
         f"negative log-likelihood {result.negative_log_likelihood:.4f} nats, Brier score {result.brier_score:.4f}"
     )
-    console.print(f"calibration error {result.calibration.error:.2%}")
+    console.print(f"calibration error {result.reliability.expected_calibration_error:.2%}")
     console.print()
     console.print(_matrix(result) if classes <= MATRIX_UP_TO else _by_class(result))
     found = _robustness(console, loaded, data, threads) if robust else None
@@ -91,7 +91,7 @@ def evaluate(
             "interval": list(result.interval),
             "negative_log_likelihood": result.negative_log_likelihood,
             "brier_score": result.brier_score,
-            "calibration_error": result.calibration.error,
+            "calibration_error": result.reliability.expected_calibration_error,
             "precision": [_finite(value) for value in result.precision.tolist()],
             "recall": [_finite(value) for value in result.recall.tolist()],
             "confusion": result.confusion.tolist(),

@@ -75,9 +75,9 @@ def read_each(
     if as_json:
         click.echo(json.dumps(answers))
     if show is not None and shown:
-        from digitscope.files.atomic import write_whole
+        from digitscope.files.atomic import write_atomic
         from digitscope.report import to_png
 
-        write_whole(show, to_png(draw(shown)))
+        write_atomic(show, to_png(draw(shown)))
     if failed:
         sys.exit(2)

@@ -100,7 +100,7 @@ def _as_json(path: Path, answer: "Answer", reason: str | None) -> dict[str, Any]
 
 
 def _why_not(answer: "Answer", refuse: float) -> str:
-    usual = f"{100 * (1 - refuse):.4g}% of digits have {answer.least_evidence:.1f}"
+    usual = f"{100 * (1 - refuse):.4g}% of digits have {answer.evidence_threshold:.1f}"
     return f"its evidence is {answer.evidence:.1f}; {usual}"
 
 

@@ -60,7 +60,7 @@ class DataSet:
         return max(int(highest) + 1, 2)
 
     @property
-    def judged(self) -> tuple[str, NDArray[np.uint8], NDArray[np.int64]]:
+    def evaluation_split(self) -> tuple[str, NDArray[np.uint8], NDArray[np.int64]]:
         """What a model is judged on, as ("test", images, labels); all images where none are set apart: ("all", ...)."""
         if self.x_test is None or self.y_test is None:
             return "all", self.x_train, self.y_train

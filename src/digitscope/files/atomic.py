@@ -7,7 +7,7 @@ from pathlib import Path
 from digitscope.errors import DigitscopeError
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes) -> None:
     """Writes to a temporary name beside the file, forces that to disk, and renames it; makes the folder.
 
     Raises: DigitscopeError where the file cannot be written; nothing is left behind then.

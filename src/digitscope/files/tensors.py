@@ -11,7 +11,7 @@ from safetensors.numpy import save
 
 from digitscope.arrays import Array
 from digitscope.errors import ModelError
-from digitscope.files.atomic import write_whole
+from digitscope.files.atomic import write_atomic
 
 _KEY = "digitscope"
 
@@ -20,7 +20,7 @@ def write_tensors(path: Path, kind: str, arrays: Mapping[str, Array], about: Map
     """Writes the arrays and `about`; equal contents give equal bytes. `kind` says what the file is."""
     # One entry only: safetensors writes the entries of its metadata in no fixed order.
     metadata = {_KEY: json.dumps({"kind": kind, **about})}
-    write_whole(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata))
+    write_atomic(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata))
 
 
 def read_tensors(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:

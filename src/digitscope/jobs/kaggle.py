@@ -4,7 +4,7 @@ from pathlib import Path
 
 from digitscope.arrays import Array
 from digitscope.errors import DataError
-from digitscope.files.atomic import write_whole
+from digitscope.files.atomic import write_atomic
 from digitscope.metrics import wilson_interval
 from digitscope.model import Model
 
@@ -19,7 +19,7 @@ def write_submission(path: Path, labels: Array) -> int:
     if len(labels) == 0 or labels.min() < 0 or labels.max() > 9:
         raise DataError(f"A submission expects digits from 0 to 9; got {sorted({int(label) for label in labels})}.")
     lines = [f"{i},{label}" for i, label in enumerate(labels.tolist(), start=1)]
-    write_whole(path, ("\n".join(["ImageId,Label", *lines]) + "\n").encode())
+    write_atomic(path, ("\n".join(["ImageId,Label", *lines]) + "\n").encode())
     return len(lines)
 
 

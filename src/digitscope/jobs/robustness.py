@@ -186,7 +186,7 @@ class Robustness:
             headings.append(f"T = {self.temperature:.3f}")
         return [
             headings,
-            ["error in 15 bins, %", *(f"{100 * one.calibration.error:.2f}" for one in judged)],
+            ["error in 15 bins, %", *(f"{100 * one.reliability.expected_calibration_error:.2f}" for one in judged)],
             ["negative log-likelihood, nats", *(f"{one.negative_log_likelihood:.4f}" for one in judged)],
             ["Brier score, 0 to 2", *(f"{one.brier_score:.4f}" for one in judged)],
         ]
@@ -194,7 +194,7 @@ class Robustness:
 
 def _calibration(result: Evaluation) -> dict[str, float]:
     return {
-        "error": result.calibration.error,
+        "error": result.reliability.expected_calibration_error,
         "negative_log_likelihood": result.negative_log_likelihood,
         "brier_score": result.brier_score,
     }
@@ -205,7 +205,7 @@ def measure(model: Model, data: DataSet, *, threads: int = 1, seed: int = 0, tra
 
     The images at different strengths differ in nothing else: they turn the same way, bear the same noise.
     """
-    part, images, labels = data.judged
+    part, images, labels = data.evaluation_split
     probabilities = model.probabilities(images, threads=threads)
     kinds = list(CORRUPTIONS)
     corrupted: dict[str, list[Share]] = {name: [] for name in kinds}
@@ -277,7 +277,7 @@ def write_page(path: Path, model: Path, result: Robustness) -> None:
         (
             "Whether it knows how sure to be",
             "Of the answers given with some probability, the share that was right. On the diagonal they agree.",
-            report.calibration_figure(clean.calibration, result.tempered.calibration if result.tempered else None),
+            report.calibration_figure(clean.reliability, result.tempered.reliability if result.tempered else None),
         ),
         ("The same in numbers", f"The lower, the better. {result.temperature_text()}", result.calibration_rows()),
     ]

@@ -22,7 +22,7 @@ from digitscope.model import Model
 from digitscope.nn import Adam, Network, OneCycle
 from digitscope.recipes import RECIPES, Recipe
 from digitscope.recipes.held_out import held_out
-from digitscope.training import Plan, Run, Step, TailAverage, measured, train
+from digitscope.training import Plan, Run, Step, TailAverage, measure_statistics, train
 
 LIMIT = 0.001
 """The share of validation images that may be lost: 0.1 points."""
@@ -142,7 +142,7 @@ def teach(
     lesson_labels = np.concatenate([rehearsed_labels, np.repeat(labels, copies)])
 
     plan = _plan(model, passes=max(1, REHEARSED // len(lesson_images)))
-    network = model.network.convert(np.copy)
+    network = model.network.map_arrays(np.copy)
     for _ in range(ROUNDS):
         run = Run.start(network, plan, len(lesson_images), rng)
         for result in train(run, lesson_images, lesson_labels, threads=threads):
@@ -158,7 +158,7 @@ def teach(
     right_before = right(model)
     best, best_right = network, -1
     for place in PLACES:
-        candidate = measured(between(model.network, network, place), rehearsed)
+        candidate = measure_statistics(between(model.network, network, place), rehearsed)
         if place != PLACES[0] and (_with(model, candidate).predict(images) != labels).any():
             break  # nearer to the old weights it reads more and more as it did
         now = right(_with(model, candidate))
@@ -197,7 +197,7 @@ def teach(
 
 def between(old: Network, new: Network, place: float) -> Network:
     """The network with weights old + place (new - old); its statistics, those of new, must be measured again."""
-    network = new.convert(np.copy)
+    network = new.map_arrays(np.copy)
     old_params = old.params
     network.params = {
         name: old_params[name] + np.float32(place) * (p - old_params[name]) for name, p in new.params.items()
@@ -211,7 +211,7 @@ def _with(model: Model, network: Network) -> Model:
 
 
 def _recipe(about: dict[str, Any]) -> Recipe | None:
-    """What the network was trained by, or the first member of a committee; None where that is not known."""
+    """What the network was trained by, or the first member of an ensemble; None where that is not known."""
     members = about.get("members")
     if isinstance(members, list) and members and isinstance(members[0], dict):
         return _recipe(members[0])
@@ -241,10 +241,10 @@ def _plan(model: Model, passes: int) -> Plan:
 def _rehearsal(model: Model, images: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     """The first of the images, REHEARSED at most, and among these, in the recipe's share, what it learns besides."""
     recipe = _recipe(model.about)
-    if recipe is None or recipe.besides is None:
+    if recipe is None or recipe.extra_examples is None:
         return images[:REHEARSED], labels[:REHEARSED]
     few = -(-min(REHEARSED, len(images)) // (2 * COPIES))
-    made, of_made = recipe.besides(images[:few], labels[:few], rng)
+    made, of_made = recipe.extra_examples(images[:few], labels[:few], rng)
     made, of_made = np.repeat(made, COPIES, axis=0), np.repeat(of_made, COPIES)
     count = COPIES * few
     return np.concatenate([images[:count], made]), np.concatenate([labels[:count], of_made])

@@ -13,7 +13,7 @@ import numpy as np
 
 from digitscope.datasets import DataSet, load_data
 from digitscope.errors import DivergenceError, TrainingError
-from digitscope.files.atomic import write_whole
+from digitscope.files.atomic import write_atomic
 from digitscope.metrics import Evaluation
 from digitscope.model import Model
 from digitscope.recipes import RECIPES, Recipe, Training
@@ -158,7 +158,7 @@ class Job:
             report=self.folder / REPORT,
         )
         model.save(summary.model)
-        write_whole(self.folder / HISTORY, _csv(run.history))
+        write_atomic(self.folder / HISTORY, _csv(run.history))
         self._write_report(summary, model, evaluation, images, labels, probabilities)
         for checkpoint in self.folder.glob(f"{CHECKPOINT}*"):  # also one that was cut off while it was written
             checkpoint.unlink()
@@ -226,7 +226,7 @@ class Job:
             (
                 "Whether it knows how sure to be",
                 "Of the answers given with some probability, the share that was right. On the diagonal they agree.",
-                report.calibration_figure(evaluation.calibration),
+                report.calibration_figure(evaluation.reliability),
             )
         )
         facts = [

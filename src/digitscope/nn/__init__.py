@@ -9,7 +9,7 @@ from digitscope.nn.batch_norm import BatchNorm
 from digitscope.nn.conv import Conv2D
 from digitscope.nn.dense import Dense
 from digitscope.nn.dropout import Dropout
-from digitscope.nn.ensemble import Committee, ShiftAverage
+from digitscope.nn.ensemble import Ensemble, ShiftAverage
 from digitscope.nn.gradient_check import GradientCheck, check_gradients
 from digitscope.nn.initializers import Initializer, glorot, he, lecun, normal, uniform, zeros
 from digitscope.nn.layer import Backward, Layer, Params
@@ -39,7 +39,7 @@ from digitscope.nn.registry import LAYERS
 from digitscope.nn.reshape import Flatten, Reshape
 from digitscope.nn.residual import Residual
 from digitscope.nn.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay, WarmUp
-from digitscope.nn.standardize import LayerNorm
+from digitscope.nn.standardize import Standardize
 
 __all__ = [
     "LAYERS",
@@ -50,19 +50,18 @@ __all__ = [
     "BackgroundCrossEntropy",
     "Backward",
     "BatchNorm",
-    "Committee",
     "Constant",
     "Conv2D",
     "Cosine",
     "Dense",
     "Dropout",
+    "Ensemble",
     "Flatten",
     "GlobalAveragePool2D",
     "GradientCheck",
     "GradientDescent",
     "Initializer",
     "Layer",
-    "LayerNorm",
     "LeakyReLU",
     "Loss",
     "MaxPool2D",
@@ -79,6 +78,7 @@ __all__ = [
     "ShiftAverage",
     "Sigmoid",
     "SoftmaxCrossEntropy",
+    "Standardize",
     "StepDecay",
     "Tanh",
     "WarmUp",

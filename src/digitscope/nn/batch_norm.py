@@ -64,9 +64,9 @@ class BatchNorm(Layer):
 
         return y.reshape(x.shape), backward
 
-    def measure(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
+    def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         """Takes the statistics of all numbers in the batches together."""
-        twin = self.convert(np.copy)
+        twin = self.map_arrays(np.copy)
         count = sum(x.size for x in batches) / self.channels
         mean, variance = np.zeros_like(self.params["shift"]), np.zeros_like(self.params["shift"])
         for x in batches:

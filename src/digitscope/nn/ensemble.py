@@ -12,7 +12,7 @@ from digitscope.nn.losses import log_sum_exp, softmax
 from digitscope.nn.network import Network
 
 
-class Committee(Network):
+class Ensemble(Network):
     """Networks side by side. Each gives logits; the outcome has the mean of their probabilities and of their evidence.
 
     y[k,n] = log (1/M) sum_m p_m[k,n] + (1/M) sum_m e_m[n],  p_m = softmax(f_m(x)),  e_m = log sum_k exp f_m[k]
@@ -21,17 +21,17 @@ class Committee(Network):
     dx = sum_m of f_m's own dx for df_m
 
     softmax(y) is the mean of the members' probabilities and log sum_k exp y[k] the mean of their evidence, so a
-    committee is used as any network is. r_m is the share that member m has in the answer.
+    ensemble is used as any network is. r_m is the share that member m has in the answer.
 
     Shapes: x what the members take -> y (classes, N)
-    Raises: ShapeError for a committee of none, and where members differ in their classes.
+    Raises: ShapeError for an ensemble of none, and where members differ in their classes.
     Source: Hansen and Salamon 1990. Derivation: docs/notes/10-regularization.md#asking-several
     """
 
     def __init__(self, *members: Layer) -> None:
         super().__init__(*members)
         if not members:
-            raise ShapeError("Committee expects at least 1 member; got none.")
+            raise ShapeError("Ensemble expects at least 1 member; got none.")
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
@@ -54,16 +54,16 @@ class Committee(Network):
     ) -> tuple[Array, Backward]:
         return self.forward(x, training=training, rng=rng)
 
-    def measure(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
-        twin = self._with_layers([member.measure(batches)[1] for member in self.layers])
+    def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
+        twin = self._with_layers([member.measure_statistics(batches)[1] for member in self.layers])
         return [twin.forward(x)[0] for x in batches], twin
 
 
 class ShiftAverage(Layer):
-    """One network that looks at the image several times, each time moved a little; the outcome as in `Committee`.
+    """One network that looks at the image several times, each time moved a little; the outcome as in `Ensemble`.
 
     y as of S members f(x moved by s),  s the (rows, columns) in `shifts`, paper coming in
-    dx = sum_s of f's dx, moved back; df as in Committee
+    dx = sum_s of f's dx, moved back; df as in Ensemble
 
     Only for use: while training it is f.
 
@@ -103,12 +103,12 @@ class ShiftAverage(Layer):
 
         return y, backward
 
-    def measure(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
-        twin = type(self)(self.network.measure(batches)[1], self.height, self.width, self.shifts)
+    def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
+        twin = type(self)(self.network.measure_statistics(batches)[1], self.height, self.width, self.shifts)
         return [twin.forward(x)[0] for x in batches], twin
 
-    def convert(self, change: Callable[[Array], Array]) -> Self:
-        return type(self)(self.network.convert(change), self.height, self.width, self.shifts)
+    def map_arrays(self, function: Callable[[Array], Array]) -> Self:
+        return type(self)(self.network.map_arrays(function), self.height, self.width, self.shifts)
 
     def config(self) -> dict[str, Any]:
         shifts = [list(shift) for shift in self.shifts]
@@ -122,7 +122,7 @@ class ShiftAverage(Layer):
 
 
 def mean_opinion(logits: Sequence[Array]) -> tuple[Array, list[Callable[[Array], Array]]]:
-    """y = log of the mean of softmax(z_m) + mean evidence, and for each m the function dy -> dz_m; see `Committee`.
+    """y = log of the mean of softmax(z_m) + mean evidence, and for each m the function dy -> dz_m; see `Ensemble`.
 
     Shapes: M arrays (classes, N) -> (classes, N)
     """

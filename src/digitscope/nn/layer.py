@@ -45,7 +45,7 @@ class Layer:
         """
         return self.forward(x, training=training, rng=rng)
 
-    def measure(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
+    def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         """The layer's outputs for these inputs, and a copy of it with `statistics` measured from all of them together.
 
         For a layer without statistics the copy is the layer itself.
@@ -63,11 +63,11 @@ class Layer:
 
     def astype(self, dtype: npt.DTypeLike) -> Self:
         """A copy with parameters of this type: float32 in training, float64 in gradient checks."""
-        return self.convert(lambda array: array.astype(dtype))
+        return self.map_arrays(lambda array: array.astype(dtype))
 
-    def convert(self, change: Callable[[Array], Array]) -> Self:
-        """A copy whose parameters and statistics are change(array): of another type, or on another device."""
+    def map_arrays(self, function: Callable[[Array], Array]) -> Self:
+        """A copy whose parameters and statistics are function(array): of another type, or on another device."""
         twin = copy(self)
-        twin.params = {name: change(value) for name, value in self.params.items()}
-        twin.statistics = {name: change(value) for name, value in self.statistics.items()}
+        twin.params = {name: function(value) for name, value in self.params.items()}
+        twin.statistics = {name: function(value) for name, value in self.statistics.items()}
         return twin

@@ -77,17 +77,17 @@ class Network(Layer):
 
         return x, walk_back
 
-    def measure(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
+    def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         """Each layer's statistics in turn, from the outputs of those before it."""
         layers = []
         outputs = list(batches)
         for layer in self.layers:
-            outputs, measured = layer.measure(outputs)
+            outputs, measured = layer.measure_statistics(outputs)
             layers.append(measured)
         return outputs, self._with_layers(layers)
 
-    def convert(self, change: Callable[[Array], Array]) -> Self:
-        return self._with_layers([layer.convert(change) for layer in self.layers])
+    def map_arrays(self, function: Callable[[Array], Array]) -> Self:
+        return self._with_layers([layer.map_arrays(function) for layer in self.layers])
 
     def _with_layers(self, layers: Sequence[Layer]) -> Self:
         twin = copy(self)

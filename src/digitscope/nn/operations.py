@@ -3,7 +3,7 @@
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.nn.ensemble import Committee, ShiftAverage
+from digitscope.nn.ensemble import Ensemble, ShiftAverage
 from digitscope.nn.layer import Layer
 from digitscope.nn.network import Network
 from digitscope.nn.residual import Residual
@@ -17,7 +17,7 @@ def operations(network: Layer, features: int, *, training: bool = False) -> int:
     4 K P in training without dX        the first layer that learns, whose dX nobody reads (`forward_without_dx`)
 
     K is how many numbers W has and P at how many places it is applied: 1 in a dense layer, H' W' in a convolution.
-    ShiftAverage counts as many times as it looks at the image, in training once; a committee's members count each by
+    ShiftAverage counts as many times as it looks at the image, in training once; an ensemble's members count each by
     itself, as they learn. All else (biases, activations, pooling, normalization) is not counted, though it takes time:
     the figure is for comparison with the machine's rate in matrix products, and with others who do the same work.
     So a convolution counts by its definition, though Conv2D finds its sums with half as many operations.
@@ -32,7 +32,7 @@ def _operations(layer: Layer, x: Array, training: bool, *, need_dx: bool) -> int
     """As `operations`, for one layer and the image x as it arrives there; the walk follows Network's own."""
     if isinstance(layer, ShiftAverage):
         return (1 if training else len(layer.shifts)) * _operations(layer.network, x, training, need_dx=need_dx)
-    if isinstance(layer, Committee):
+    if isinstance(layer, Ensemble):
         return sum(_operations(member, x, training, need_dx=need_dx) for member in layer.layers)
     if isinstance(layer, Network):
         need_dx = need_dx or isinstance(layer, Residual)

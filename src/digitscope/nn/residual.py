@@ -40,6 +40,6 @@ class Residual(Network):
     ) -> tuple[Array, Backward]:
         return self.forward(x, training=training, rng=rng)
 
-    def measure(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
-        outputs, measured = super().measure(batches)
+    def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
+        outputs, measured = super().measure_statistics(batches)
         return [x + f for x, f in zip(batches, outputs, strict=True)], measured

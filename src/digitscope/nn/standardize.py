@@ -9,7 +9,7 @@ from digitscope.errors import ShapeError
 from digitscope.nn.layer import Backward, Layer
 
 
-class LayerNorm(Layer):
+class Standardize(Layer):
     """Gives each example mean 0 and variance 1: of an image, all that its paper and its pen's strength tell.
 
     With the mean m[n] and variance v[n] of the D numbers of example n and r[n] = 1 / sqrt(v[n] + eps):
@@ -27,14 +27,14 @@ class LayerNorm(Layer):
     def __init__(self, eps: float = 1e-5) -> None:
         super().__init__()
         if eps < 0:
-            raise ShapeError(f"LayerNorm expects eps of at least 0; got {eps}.")
+            raise ShapeError(f"Standardize expects eps of at least 0; got {eps}.")
         self.eps = eps
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, Backward]:
         if x.ndim < 2:
-            raise ShapeError(f"LayerNorm expects (..., N); got {x.shape}.")
+            raise ShapeError(f"Standardize expects (..., N); got {x.shape}.")
         numbers = x.reshape(-1, x.shape[-1])
         y = numbers - numbers.mean(axis=0)
         r = 1 / np.sqrt((y * y).mean(axis=0) + self.eps)

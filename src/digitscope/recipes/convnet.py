@@ -12,14 +12,14 @@ epochs were chosen on 10,000 validation images (docs/log.md); here the last 5,00
 import numpy as np
 
 from digitscope.augmentation.augment import Augment
-from digitscope.nn import LayerNorm, Momentum, Network, OneCycle, SoftmaxCrossEntropy
+from digitscope.nn import Momentum, Network, OneCycle, SoftmaxCrossEntropy, Standardize
 from digitscope.recipes.blocks import four_convolutions
 from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
 from digitscope.training import Plan
 
 
 def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
-    return Network(LayerNorm(), *four_convolutions(rng, shape, classes, channels=(16, 32, 64)).layers)
+    return Network(Standardize(), *four_convolutions(rng, shape, classes, channels=(16, 32, 64)).layers)
 
 
 RECIPE = Recipe(

@@ -18,7 +18,6 @@ from digitscope.nn import (
     Dense,
     GlobalAveragePool2D,
     Layer,
-    LayerNorm,
     MaxPool2D,
     Momentum,
     Network,
@@ -27,6 +26,7 @@ from digitscope.nn import (
     Reshape,
     Residual,
     SoftmaxCrossEntropy,
+    Standardize,
 )
 from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
 from digitscope.training import Plan
@@ -40,7 +40,7 @@ def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
         return [BatchNorm(channels), Conv2D(channels, 2 * channels, 3, padding=1, rng=rng), MaxPool2D(2), ReLU()]
 
     return Network(
-        *(LayerNorm(), Reshape(1, *shape), Conv2D(1, 64, 5, rng=rng), ReLU()),
+        *(Standardize(), Reshape(1, *shape), Conv2D(1, 64, 5, rng=rng), ReLU()),
         *(*past(64), MaxPool2D(2), *past(64)),
         *(*wider(64), *past(128)),
         *(*wider(128), *past(256)),

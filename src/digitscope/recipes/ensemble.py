@@ -9,7 +9,7 @@ mean cancels; but most of what these get wrong they get wrong together. Measured
 
 import numpy as np
 
-from digitscope.nn import Committee, Network
+from digitscope.nn import Ensemble, Network
 from digitscope.recipes import deep
 from digitscope.recipes.recipe import Recipe, Shape
 
@@ -17,11 +17,11 @@ MEMBERS = 5
 
 
 def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
-    return Network(Committee(*(deep.build(rng, shape, classes) for _ in range(MEMBERS))))
+    return Network(Ensemble(*(deep.build(rng, shape, classes) for _ in range(MEMBERS))))
 
 
 RECIPE = Recipe(
-    name="committee",
+    name="ensemble",
     title="the mean of five deeps",
     published="99.77 % (35 convnets; Ciresan et al. 2012), 99.82 % (ten; ttdoucet/mnist)",
     build=build,

@@ -15,7 +15,7 @@ def held_out(about: Mapping[str, Any], data: DataSet) -> Array | None:
     """Which of the data's training images validated the model, drawn again from the seed in its file. None where the
     file does not say, or where it learned from other data.
 
-    For a committee they are those that validated all of its members. about: what the model says of itself
+    For an ensemble they are those that validated all of its members. about: what the model says of itself
     """
     members = about.get("members")
     if isinstance(members, list) and members:

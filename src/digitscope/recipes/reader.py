@@ -66,5 +66,5 @@ RECIPE = Recipe(
         ),
     ),
     split=hold_out_end(1 / 12),
-    besides=drawings,
+    extra_examples=drawings,
 )

@@ -31,18 +31,18 @@ class Recipe:
     """(rng, (height, width), classes) -> the network before training"""
     plan: Plan
     split: Split
-    besides: Callable[[Array, Array, np.random.Generator], tuple[Array, Array]] | None = None
+    extra_examples: Callable[[Array, Array, np.random.Generator], tuple[Array, Array]] | None = None
     """(images, labels, rng) -> images and labels that are made of these, to train on besides them; None for none."""
 
     def start(self, data: DataSet, seed: int) -> "Training":
         """Draws everything that is random from one seed: which images, the weights, and the order."""
-        _, network_rng, run_rng, besides_rng = np.random.default_rng(seed).spawn(4)
+        _, network_rng, run_rng, extra_rng = np.random.default_rng(seed).spawn(4)
         train, validation = self.divide(len(data.x_train), seed)
         _, height, width = data.x_train.shape
         network = self.build(network_rng, (height, width), data.classes)
         images, labels = data.x_train[train], data.y_train[train]
-        if self.besides is not None:
-            more, of_more = self.besides(images, labels, besides_rng)
+        if self.extra_examples is not None:
+            more, of_more = self.extra_examples(images, labels, extra_rng)
             images, labels = np.concatenate([images, more]), np.concatenate([labels, of_more])
         return Training(
             run=Run.start(network, self.plan, len(images), run_rng),

@@ -20,7 +20,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.metrics import Calibration, most_confused, precision_recall, wilson_interval
+from digitscope.metrics import ReliabilityDiagram, most_confused, precision_recall, wilson_interval
 from digitscope.report.style import (
     BLUE,
     DIVERGING,
@@ -327,7 +327,7 @@ def first_layer_weights(weight: Array, shape: tuple[int, int]) -> Figure:
         return figure
 
 
-def calibration_figure(calibration: Calibration, tempered: Calibration | None = None) -> Figure:
+def calibration_figure(calibration: ReliabilityDiagram, tempered: ReliabilityDiagram | None = None) -> Figure:
     """How sure the network was (mean confidence) against how often it was right, in bins of confidence.
 
     A network that knows how sure it may be has its points on the diagonal; below, it is too sure. Bars through
@@ -348,7 +348,7 @@ def calibration_figure(calibration: Calibration, tempered: Calibration | None = 
         highest = 1.0
         for number, (one, sign, name, color, marker) in enumerate(series):
             _draw_reliability(axes, one, color, marker)
-            _name_curve(axes, 0.02 + 0.33 * number, sign, color, f"{100 * one.error:.2f} %{name}")
+            _name_curve(axes, 0.02 + 0.33 * number, sign, color, f"{100 * one.expected_calibration_error:.2f} %{name}")
             heights = np.log10(1.0 + one.counts)
             highest = max(highest, heights.max())
             edges, share = 100 * one.edges, 0.9 / len(series)
@@ -375,7 +375,7 @@ def calibration_figure(calibration: Calibration, tempered: Calibration | None = 
         return figure
 
 
-def _draw_reliability(axes: Axes, calibration: Calibration, color: str, marker: str) -> None:
+def _draw_reliability(axes: Axes, calibration: ReliabilityDiagram, color: str, marker: str) -> None:
     """The points of the bins that hold images, with their intervals."""
     some = calibration.counts > 0
     confidence, shares = 100 * calibration.confidence[some], calibration.accuracy[some]

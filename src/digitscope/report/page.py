@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from digitscope.files.atomic import write_whole
+from digitscope.files.atomic import write_atomic
 from digitscope.report.style import to_svg
 
 _STYLE = """
@@ -101,4 +101,4 @@ def write_report(
 </body>
 </html>
 """
-    write_whole(Path(path), page.encode())
+    write_atomic(Path(path), page.encode())

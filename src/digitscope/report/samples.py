@@ -7,7 +7,7 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.errors import DataError
-from digitscope.files.atomic import write_whole
+from digitscope.files.atomic import write_atomic
 
 COLUMNS = 16
 _GAP = 2
@@ -41,4 +41,4 @@ def write_samples(path: Path, images: Array, labels: Array) -> None:
     sheet = sample_sheet(images, labels).repeat(2, axis=0).repeat(2, axis=1)
     content = io.BytesIO()
     Image.fromarray(sheet).save(content, format=kind)
-    write_whole(path, content.getvalue())
+    write_atomic(path, content.getvalue())

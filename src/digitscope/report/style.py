@@ -25,7 +25,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from digitscope.files.atomic import write_whole
+from digitscope.files.atomic import write_atomic
 
 INK = "#010203"
 """Stands for the colour of the surrounding text. With two more hex digits (opacity) it is paler."""
@@ -179,4 +179,4 @@ def save_svg(figure: Figure, path: str | os.PathLike[str]) -> None:
     style = "<style>:root{color:#1f2328}@media (prefers-color-scheme:dark){:root{color:#e6edf3}}</style>"
     head, end, body = to_svg(figure).partition("</title>")
     svg = f'<?xml version="1.0" encoding="utf-8"?>\n{head}{end}\n {style}{body}\n'
-    write_whole(Path(path), svg.encode())
+    write_atomic(Path(path), svg.encode())

@@ -29,7 +29,7 @@ MOST_INK = 0.45
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class GlyphLine:
     """A line through points; it is curve @ points. Shapes: (K, 2) in a square of 1, (D, K)"""
 
     points: Array
@@ -37,21 +37,21 @@ class Line:
 
 
 @dataclass(frozen=True, eq=False)
-class Figure:
+class Glyph:
     """A figure's name and its lines."""
 
     name: str
-    lines: tuple[Line, ...]
+    lines: tuple[GlyphLine, ...]
 
 
 @lru_cache
-def figures(table: str) -> tuple[Figure, ...]:
+def glyphs(table: str) -> tuple[Glyph, ...]:
     """The figures of one of figures.py's tables. That module says how they are written."""
     rows = (row.split() for row in table.strip().splitlines())
-    return tuple(Figure(name, tuple(_line(text) for text in texts)) for name, *texts in rows)
+    return tuple(Glyph(name, tuple(_line(text) for text in texts)) for name, *texts in rows)
 
 
-def _line(text: str) -> Line:
+def _line(text: str) -> GlyphLine:
     places = [int(text[i]) for i in range(len(text)) if i % 3 < 2]
     points = np.array(places).reshape(-1, 2) / 9
     joins = text[2::3]
@@ -66,7 +66,7 @@ def _line(text: str) -> Line:
             part[:, start : stop + 1] = inner
             parts.append(part)
         start = stop
-    return Line(points, np.concatenate([*parts, np.eye(len(points))[-1:]]))
+    return GlyphLine(points, np.concatenate([*parts, np.eye(len(points))[-1:]]))
 
 
 def curve_matrix(points: Array) -> Array:
@@ -91,7 +91,7 @@ def curve_matrix(points: Array) -> Array:
     return matrix
 
 
-def scrawl(figure: Figure, rng: np.random.Generator, shake: float = 0.04) -> list[Array]:
+def scrawl(figure: Glyph, rng: np.random.Generator, shake: float = 0.04) -> list[Array]:
     """The figure's lines as a hand draws them this time: its points moved, all bent, slanted, stretched and turned.
 
     Points move by a deviation of at most `shake` of the figure's side.
@@ -172,6 +172,6 @@ def in_form(drawing: Array) -> Image:
     return centre(fit_box(cut_out(drawing.astype(np.float32) / 255)))
 
 
-def draw(figure: Figure, rng: np.random.Generator, shake: float = 0.04) -> Image:
+def draw(figure: Glyph, rng: np.random.Generator, shake: float = 0.04) -> Image:
     """The figure drawn once, in MNIST's form."""
     return in_form(ink(scrawl(figure, rng, shake), pen_width(rng), rng))

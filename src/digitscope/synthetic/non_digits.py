@@ -19,7 +19,7 @@ from digitscope.arrays import Array
 from digitscope.augmentation.warp import thicken
 from digitscope.errors import DataError, ShapeError
 from digitscope.synthetic import glyph_tables as tables
-from digitscope.synthetic.glyphs import Figure, Image, bend, curve_matrix, draw, figures, fill, in_form, ink, pen_width
+from digitscope.synthetic.glyphs import Glyph, Image, bend, curve_matrix, draw, fill, glyphs, in_form, ink, pen_width
 from digitscope.vision.normalize import BOX, FINE, SIDE, centre, fit_box
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Rng = np.random.Generator
 
 
-class Digits:
-    """Digits to make others from.
+class DigitSource:
+    """DigitSource to make others from.
 
     Raises: ShapeError where images are not uint8 (N, 28, 28) with a label each, DataError where a class is missing.
     """
@@ -60,11 +60,11 @@ class Digits:
 
 
 @dataclass(frozen=True)
-class Kind:
+class DrawingKind:
     """A kind of drawing: how often it comes, and how one is made."""
 
     share: float
-    draw: Callable[[Rng, Digits], Image]
+    draw: Callable[[Rng, DigitSource], Image]
 
 
 def non_digits(count: int, rng: Rng, images: Array, labels: Array) -> Image:
@@ -75,7 +75,7 @@ def non_digits(count: int, rng: Rng, images: Array, labels: Array) -> Image:
     Shapes: images uint8 (N, 28, 28), labels (N,) -> uint8 (count, 28, 28)
     Raises: ShapeError, DataError where the digits or the count are none.
     """
-    digits = Digits(images, labels)
+    digits = DigitSource(images, labels)
     drawn = np.empty((_checked(count), SIDE, SIDE), np.uint8)
     for i, name in enumerate(_choose(NON_DIGITS, count, rng)):
         drawn[i] = NON_DIGITS[name].draw(rng, digits)
@@ -88,7 +88,7 @@ def variants(count: int, rng: Rng, images: Array, labels: Array) -> tuple[Image,
     Shapes: images uint8 (N, 28, 28), labels (N,) -> uint8 (count, 28, 28), (count,)
     Raises: ShapeError, DataError where the digits or the count are none.
     """
-    digits = Digits(images, labels)
+    digits = DigitSource(images, labels)
     drawn = np.empty((_checked(count), SIDE, SIDE), np.uint8)
     names = _choose(VARIANTS, count, rng)
     for i, name in enumerate(names):
@@ -102,7 +102,7 @@ def _checked(count: int) -> int:
     return count
 
 
-def _choose(kinds: dict[str, Kind], count: int, rng: Rng) -> list[str]:
+def _choose(kinds: dict[str, DrawingKind], count: int, rng: Rng) -> list[str]:
     shares = np.array([kind.share for kind in kinds.values()])
     names = list(kinds)
     return [names[i] for i in rng.choice(len(names), count, p=shares / shares.sum())]
@@ -116,9 +116,9 @@ def _any(table: str, rng: Rng, shake: float = 0.04) -> Image:
 
 
 @lru_cache
-def _by_name(table: str) -> list[list[Figure]]:
-    ways: dict[str, list[Figure]] = {}
-    for figure in figures(table):
+def _by_name(table: str) -> list[list[Glyph]]:
+    ways: dict[str, list[Glyph]] = {}
+    for figure in glyphs(table):
         ways.setdefault(figure.name, []).append(figure)
     return list(ways.values())
 
@@ -154,7 +154,7 @@ def _font(path: str) -> "FreeTypeFont":
     return ImageFont.truetype(path, _FONT_SIZE)
 
 
-def _print(rng: Rng, digits: Digits) -> Image:
+def _print(rng: Rng, digits: DigitSource) -> Image:
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
@@ -176,7 +176,7 @@ def _print(rng: Rng, digits: Digits) -> Image:
 # Doodles
 
 
-def _scribble(rng: Rng, digits: Digits) -> Image:
+def _scribble(rng: Rng, digits: DigitSource) -> Image:
     lines = _DOODLES[rng.integers(len(_DOODLES))](rng)
     return in_form(ink(bend(lines, rng), pen_width(rng), rng))
 
@@ -242,7 +242,7 @@ _DOODLES = (_tangle, _tangle, _tangle, _zigzag, _zigzag, _coil, _spiral, _hatch,
 # Filled shapes
 
 
-def _filled(rng: Rng, digits: Digits) -> Image:
+def _filled(rng: Rng, digits: DigitSource) -> Image:
     """A closed figure, filled."""
     closed = _closed(tables.SHAPES)
     (outline,) = closed[rng.integers(len(closed))].lines
@@ -251,12 +251,12 @@ def _filled(rng: Rng, digits: Digits) -> Image:
 
 
 @lru_cache
-def _closed(table: str) -> list[Figure]:
-    alone = [figure for figure in figures(table) if len(figure.lines) == 1]
+def _closed(table: str) -> list[Glyph]:
+    alone = [figure for figure in glyphs(table) if len(figure.lines) == 1]
     return [figure for figure in alone if (figure.lines[0].points[0] == figure.lines[0].points[-1]).all()]
 
 
-def _blob(rng: Rng, digits: Digits) -> Image:
+def _blob(rng: Rng, digits: DigitSource) -> Image:
     """Filled, its edge r = 1 + sum a_k cos(k t + p_k), or a polygon."""
     if rng.random() < 0.3:
         t = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(4, 9)))
@@ -269,7 +269,7 @@ def _blob(rng: Rng, digits: Digits) -> Image:
     return _solid(np.stack([radius * np.cos(t), radius * np.sin(t)], axis=1) / 2, rng)
 
 
-def _silhouette(rng: Rng, digits: Digits) -> Image:
+def _silhouette(rng: Rng, digits: DigitSource) -> Image:
     """Filled, its left side the mirror of its right, as many things are, in greys."""
     heights = np.linspace(0, 1, int(rng.integers(4, 9)))
     widths = np.abs(rng.uniform(0.2, 0.5) + np.cumsum(rng.normal(0, 0.12, len(heights)))) + 0.08
@@ -295,7 +295,7 @@ def _solid(outline: Array, rng: Rng, greys: float = 0.3) -> Image:
 # Lines, textures, gradients
 
 
-def _bars(rng: Rng, digits: Digits) -> Image:
+def _bars(rng: Rng, digits: DigitSource) -> Image:
     """Bars that lie, ruled lines, grids, frames and corners; upright bars three or more."""
     level, upright = [(1, 0), (2, 0), (3, 0), (5, 0), (0, 3), (0, 5), (2, 2), (3, 2), (3, 3), (4, 4), (1, 3), (2, 1)][
         rng.integers(12)
@@ -309,7 +309,7 @@ def _bars(rng: Rng, digits: Digits) -> Image:
     return in_form(ink(bend(lines, rng, turn=8), pen_width(rng), rng))
 
 
-def _noise(rng: Rng, digits: Digits) -> Image:
+def _noise(rng: Rng, digits: DigitSource) -> Image:
     """Noise of one scale, or of two, over the whole image or MNIST's box; grey or black and white."""
     texture = _texture(rng, int(rng.integers(3, SIDE + 1)))
     if rng.random() < 0.3:
@@ -319,7 +319,7 @@ def _noise(rng: Rng, digits: Digits) -> Image:
     return _as_large(rng.uniform(0.5, 1) * texture, rng)
 
 
-def _gradient(rng: Rng, digits: Digits) -> Image:
+def _gradient(rng: Rng, digits: DigitSource) -> Image:
     """From dark to bright along a direction or from a place outwards, smooth or in steps; or a wave."""
     y, x = np.mgrid[:SIDE, :SIDE] / SIDE
     angle = rng.uniform(0, 2 * np.pi)
@@ -374,14 +374,14 @@ def _scaled(picture: Array, rng: Rng) -> Image:
     return centre(fit_box(_cut(grown[..., 0])))
 
 
-def _mirrored(rng: Rng, digits: Digits) -> Image:
+def _mirrored(rng: Rng, digits: DigitSource) -> Image:
     """A 3 or a 7 whose left is right, or a 7 whose up is down. Of other digits many remain one, or become another."""
     if rng.random() < 0.75:
         return centre(digits.one("37", rng)[:, ::-1])
     return centre(digits.one("7", rng)[::-1])
 
 
-def _numbers(rng: Rng, digits: Digits) -> Image:
+def _numbers(rng: Rng, digits: DigitSource) -> Image:
     """Two or three digits side by side, apart or touching."""
     count = 2 + (rng.random() < 0.25)
     return _scaled(_row([digits.one("0123456789", rng) for _ in range(count)], rng), rng)
@@ -403,7 +403,7 @@ def _row(pieces: list[Image], rng: Rng) -> Array:
     return row
 
 
-def _one_and_half(rng: Rng, digits: Digits) -> Image:
+def _one_and_half(rng: Rng, digits: DigitSource) -> Image:
     """A digit and a part of its neighbour."""
     whole = digits.one("0123456789", rng)
     other = digits.one("02345689", rng)
@@ -417,7 +417,7 @@ _HALVES = {"left": "02348", "right": "02", "upper": "0", "lower": "035"}
 """Of these digits a half is no digit: the right of 8 is a 3, the upper of 9 a 0, the right of 4 a 1."""
 
 
-def _piece(rng: Rng, digits: Digits) -> Image:
+def _piece(rng: Rng, digits: DigitSource) -> Image:
     """Half a digit, or a little less; a slim one lies, as upright it is a 1."""
     side = list(_HALVES)[rng.integers(4)]
     digit = digits.one(_HALVES[side], rng)
@@ -429,7 +429,7 @@ def _piece(rng: Rng, digits: Digits) -> Image:
     return centre(fit_box(piece / 255.0))
 
 
-def _collage(rng: Rng, digits: Digits) -> Image:
+def _collage(rng: Rng, digits: DigitSource) -> Image:
     """Four quarters of four digits, none where it was."""
     canvas = np.zeros((BOX, BOX), np.uint8)
     half = BOX // 2
@@ -448,7 +448,7 @@ def _collage(rng: Rng, digits: Digits) -> Image:
 # Digits as people write them
 
 
-def _barred_seven(rng: Rng, digits: Digits) -> Image:
+def _barred_seven(rng: Rng, digits: DigitSource) -> Image:
     """A 7 with a bar drawn across its stem, a little below the middle."""
     for _ in range(20):
         seven = digits.one("7", rng)
@@ -494,53 +494,53 @@ def _with_line(image: Image, ends: Array, width: float) -> Array:
     return _cut(np.maximum(sheet, np.asarray(line)))
 
 
-def _written(name: str) -> Callable[[Rng, Digits], Image]:
-    def one(rng: Rng, digits: Digits) -> Image:
+def _written(name: str) -> Callable[[Rng, DigitSource], Image]:
+    def one(rng: Rng, digits: DigitSource) -> Image:
         # The table is read when something is drawn, not before: that takes SciPy, and SciPy most of a second to load.
-        ways = [figure for figure in figures(tables.DIGITS) if figure.name == name]
+        ways = [figure for figure in glyphs(tables.DIGITS) if figure.name == name]
         return draw(ways[rng.integers(len(ways))], rng, shake=0.025)
 
     return one
 
 
 NON_DIGITS = {
-    "letters": Kind(0.15, lambda rng, _: _any(tables.LETTERS, rng)),
-    "greek": Kind(0.06, lambda rng, _: _any(tables.GREEK, rng)),
-    "scripts": Kind(0.06, lambda rng, _: _any(tables.SCRIPTS, rng)),
-    "signs": Kind(0.08, lambda rng, _: _any(tables.SIGNS, rng)),
-    "shapes": Kind(0.07, lambda rng, _: _any(tables.SHAPES, rng, shake=0.025)),
-    "print": Kind(0.12, _print),
-    "scribbles": Kind(0.08, _scribble),
-    "filled": Kind(0.04, _filled),
-    "blobs": Kind(0.03, _blob),
-    "silhouettes": Kind(0.04, _silhouette),
-    "bars": Kind(0.04, _bars),
-    "noise": Kind(0.04, _noise),
-    "gradients": Kind(0.02, _gradient),
-    "mirrored": Kind(0.02, _mirrored),
-    "numbers": Kind(0.08, _numbers),
-    "one and a half": Kind(0.04, _one_and_half),
-    "pieces": Kind(0.01, _piece),
-    "collages": Kind(0.02, _collage),
+    "letters": DrawingKind(0.15, lambda rng, _: _any(tables.LETTERS, rng)),
+    "greek": DrawingKind(0.06, lambda rng, _: _any(tables.GREEK, rng)),
+    "scripts": DrawingKind(0.06, lambda rng, _: _any(tables.SCRIPTS, rng)),
+    "signs": DrawingKind(0.08, lambda rng, _: _any(tables.SIGNS, rng)),
+    "shapes": DrawingKind(0.07, lambda rng, _: _any(tables.SHAPES, rng, shake=0.025)),
+    "print": DrawingKind(0.12, _print),
+    "scribbles": DrawingKind(0.08, _scribble),
+    "filled": DrawingKind(0.04, _filled),
+    "blobs": DrawingKind(0.03, _blob),
+    "silhouettes": DrawingKind(0.04, _silhouette),
+    "bars": DrawingKind(0.04, _bars),
+    "noise": DrawingKind(0.04, _noise),
+    "gradients": DrawingKind(0.02, _gradient),
+    "mirrored": DrawingKind(0.02, _mirrored),
+    "numbers": DrawingKind(0.08, _numbers),
+    "one and a half": DrawingKind(0.04, _one_and_half),
+    "pieces": DrawingKind(0.01, _piece),
+    "collages": DrawingKind(0.02, _collage),
 }
 """What is no digit, by name; the shares add up to 1."""
 
 VARIANTS = {
-    "7 barred": Kind(0.14, _barred_seven),
-    "7 crossed": Kind(0.14, _written("7-crossed")),
-    "1 upstroke": Kind(0.16, _written("1-upstroke")),
-    "1 foot": Kind(0.12, _written("1-foot")),
-    "0 slashed": Kind(0.03, _written("0-slashed")),
-    "2 loop": Kind(0.04, _written("2-loop")),
-    "2 plain": Kind(0.04, _written("2-plain")),
-    "3 flat": Kind(0.04, _written("3-flat")),
-    "4 open": Kind(0.05, _written("4-open")),
-    "4 closed": Kind(0.05, _written("4-closed")),
-    "5 bar": Kind(0.03, _written("5-bar")),
-    "5 angular": Kind(0.02, _written("5-angular")),
-    "6 sharp": Kind(0.04, _written("6-sharp")),
-    "8 circles": Kind(0.03, _written("8-circles")),
-    "9 straight": Kind(0.04, _written("9-straight")),
-    "9 hooked": Kind(0.03, _written("9-hooked")),
+    "7 barred": DrawingKind(0.14, _barred_seven),
+    "7 crossed": DrawingKind(0.14, _written("7-crossed")),
+    "1 upstroke": DrawingKind(0.16, _written("1-upstroke")),
+    "1 foot": DrawingKind(0.12, _written("1-foot")),
+    "0 slashed": DrawingKind(0.03, _written("0-slashed")),
+    "2 loop": DrawingKind(0.04, _written("2-loop")),
+    "2 plain": DrawingKind(0.04, _written("2-plain")),
+    "3 flat": DrawingKind(0.04, _written("3-flat")),
+    "4 open": DrawingKind(0.05, _written("4-open")),
+    "4 closed": DrawingKind(0.05, _written("4-closed")),
+    "5 bar": DrawingKind(0.03, _written("5-bar")),
+    "5 angular": DrawingKind(0.02, _written("5-angular")),
+    "6 sharp": DrawingKind(0.04, _written("6-sharp")),
+    "8 circles": DrawingKind(0.03, _written("8-circles")),
+    "9 straight": DrawingKind(0.04, _written("9-straight")),
+    "9 hooked": DrawingKind(0.03, _written("9-hooked")),
 }
-"""Digits by name, which begins with the label; the shares add up to 1."""
+"""DigitSource by name, which begins with the label; the shares add up to 1."""

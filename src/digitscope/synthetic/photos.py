@@ -62,7 +62,7 @@ PENS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class PhotoKind:
     """A kind of picture. Of several pens, sheets and rulings one is drawn; ranges are (lowest, highest)."""
 
     pens: tuple[str, ...] = ("pencil", "ballpoint", "felt pen", "marker")
@@ -102,7 +102,7 @@ class Kind:
     """Nothing but black and white, as a scanner's."""
 
 
-_DRAWN = Kind(
+_DRAWN = PhotoKind(
     pens=("stylus",),
     sheets=("canvas",),
     height=(0.4, 0.9),
@@ -119,7 +119,7 @@ _DRAWN = Kind(
 )
 
 
-_PAPER = Kind(rulings=("", "", "lines", "squares"))
+_PAPER = PhotoKind(rulings=("", "", "lines", "squares"))
 
 KINDS = {
     # drawn on a computer
@@ -137,9 +137,9 @@ KINDS = {
     "felt pen": replace(_PAPER, pens=("felt pen",)),
     "marker": replace(_PAPER, pens=("marker", "brush")),
     "chalk": replace(_PAPER, pens=("chalk",), sheets=("blackboard",), rulings=("",), crease=0),
-    "whiteboard": Kind(pens=("felt pen", "marker"), sheets=("whiteboard",), crease=0),
+    "whiteboard": PhotoKind(pens=("felt pen", "marker"), sheets=("whiteboard",), crease=0),
     "coloured": replace(_PAPER, sheets=("coloured",)),
-    "display": Kind(pens=("stylus",), sheets=("screen", "canvas"), crease=0, shadow=0.1),
+    "display": PhotoKind(pens=("stylus",), sheets=("screen", "canvas"), crease=0, shadow=0.1),
     # photographed, difficulty by difficulty
     "lined": replace(_PAPER, rulings=("lines",)),
     "squared": replace(_PAPER, rulings=("squares",)),
@@ -150,7 +150,9 @@ KINDS = {
     "dim": replace(_PAPER, dark=(0.4, 0.7), noise=0.05, width=(0.03, 0.2)),
     "far": replace(_PAPER, height=(0.05, 0.2), width=(0.05, 0.2)),
     "desk": replace(_PAPER, desk=1, height=(0.1, 0.4)),
-    "thumbnail": Kind(pens=("felt pen", "marker"), sides=(28, 72), height=(0.5, 0.9), blur=(0, 0.3), quality=(85, 120)),
+    "thumbnail": PhotoKind(
+        pens=("felt pen", "marker"), sides=(28, 72), height=(0.5, 0.9), blur=(0, 0.3), quality=(85, 120)
+    ),
 }
 """Kinds of pictures by name: drawn on a computer, photographed pen by pen, photographed difficulty by difficulty."""
 
@@ -207,7 +209,7 @@ def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float
     return float(np.exp(rng.uniform(*np.log(bounds))))
 
 
-def _size(look: Kind, lines: Sequence[Array], side: int, rng: np.random.Generator) -> tuple[int, int]:
+def _size(look: PhotoKind, lines: Sequence[Array], side: int, rng: np.random.Generator) -> tuple[int, int]:
     """Height and width of the picture in pixels."""
     rows, columns = len(lines), max(map(len, lines))
     if look.sides is not None:
@@ -223,7 +225,7 @@ def _size(look: Kind, lines: Sequence[Array], side: int, rng: np.random.Generato
     return round(side * min(1, 1 / ratio)), round(side * min(1, ratio))
 
 
-def _camera(look: Kind, height: int, width: int, rng: np.random.Generator) -> Array:
+def _camera(look: PhotoKind, height: int, width: int, rng: np.random.Generator) -> Array:
     """From the plane of the sheet, in pixels from the middle, to the picture's pixels. (3, 3)"""
     turn = np.radians(rng.uniform(-look.turn, look.turn))
     tilt, towards = rng.uniform(0, look.tilt), rng.uniform(0, 2 * np.pi)
@@ -245,7 +247,7 @@ def _project(matrix: Array, points: Array) -> Array:
 
 
 def _place(
-    written: Sequence[Written], look: Kind, camera: Array, size: tuple[int, int], rng: np.random.Generator
+    written: Sequence[Written], look: PhotoKind, camera: Array, size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[float, Array]:
     """Where on the sheet the digits are: the pixels in a unit, and (3, 3) from units to the sheet's pixels.
 
@@ -323,7 +325,7 @@ def _ink_colour(sheet: str, pen: Pen, rng: np.random.Generator) -> Array:
 
 def _sheet(
     sheet: str,
-    look: Kind,
+    look: PhotoKind,
     colour: Array,
     to_sheet: Array,
     millimetre: float,
@@ -487,7 +489,7 @@ def _box(inked: NDArray[np.bool_]) -> Array:
     return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64)
 
 
-def _light(picture: Array, look: Kind, rng: np.random.Generator) -> None:
+def _light(picture: Array, look: PhotoKind, rng: np.random.Generator) -> None:
     """Light from a side, darker corners, and a shadow, in place."""
     size = picture.shape[1:]
     column = (np.arange(size[1], dtype=np.float32) - size[1] / 2).astype(np.float32)
@@ -508,7 +510,7 @@ def _light(picture: Array, look: Kind, rng: np.random.Generator) -> None:
             plane *= 1 - np.float32(depth * tint) * share
 
 
-def _expose(picture: Array, look: Kind, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _expose(picture: Array, look: PhotoKind, rng: np.random.Generator) -> NDArray[np.uint8]:
     """What a camera makes of the light: white balance, exposure, defocus, noise and JPEG. (H, W, 3)"""
     from PIL import Image, ImageFilter
 

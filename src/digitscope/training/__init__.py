@@ -7,7 +7,7 @@ from digitscope.training.loop import train
 from digitscope.training.parallel.device import to_device
 from digitscope.training.parallel.threads import default_threads
 from digitscope.training.results import Epoch, Step
-from digitscope.training.run import HISTORY_COLUMNS, Plan, Run, measured
+from digitscope.training.run import HISTORY_COLUMNS, Plan, Run, measure_statistics
 
 __all__ = [
     "HISTORY_COLUMNS",
@@ -22,7 +22,7 @@ __all__ = [
     "default_threads",
     "evaluate",
     "load_checkpoint",
-    "measured",
+    "measure_statistics",
     "network_outputs",
     "save_checkpoint",
     "to_device",

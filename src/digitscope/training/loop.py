@@ -16,7 +16,7 @@ from digitscope.training.inference import evaluate
 from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.device import Transfer, to_device
 from digitscope.training.parallel.memory import keep_freed_memory
-from digitscope.training.parallel.shards import Helpers, Learned, Shard, Task, learn
+from digitscope.training.parallel.shards import Shard, ShardResult, Task, WorkerPool, learn
 from digitscope.training.parallel.threads import Team
 from digitscope.training.results import Epoch, Step
 from digitscope.training.run import Run
@@ -91,7 +91,7 @@ def _train_learner(
     every = max(1, batches // REPORTS)
     before = run.member * steps
     task = Task(run.learner, plan.loss, images, labels, plan.augment, transfer)
-    with Helpers(_helpers(run, images, team.threads), task, plan.shards(len(images))) as helpers:
+    with WorkerPool(_helpers(run, images, team.threads), task, plan.shards(len(images))) as helpers:
         stepper = _Stepper(run, len(images), team, helpers)
         while run.epoch < (run.member + 1) * plan.epochs:
             after, order = run.draw_order(len(images))
@@ -147,7 +147,7 @@ class _Done:
 class _Stepper:
     """Takes one step after the other, its threads each on a shard of the batch or on a part of the parameters."""
 
-    def __init__(self, run: Run, images: int, team: Team, helpers: Helpers) -> None:
+    def __init__(self, run: Run, images: int, team: Team, helpers: WorkerPool) -> None:
         self.run, self.images, self.team, self.helpers = run, images, team, helpers
         params = run.learner.params
         # With one shard a batch the other threads are BLAS's, which spin while they wait: no room for parts.
@@ -202,11 +202,11 @@ class _Stepper:
         self.team.run(update, self.parts)
         return _Done(loss, sum(one.right for one in learned), size, norm)
 
-    def _learn(self, shards: list[Shard]) -> list[Learned]:
+    def _learn(self, shards: list[Shard]) -> list[ShardResult]:
         """What is learned from each shard: by helpers where there are any, else by threads."""
         if self.helpers.ready:
             return self.helpers.learn(shards)
-        results: dict[int, Learned] = {}
+        results: dict[int, ShardResult] = {}
 
         def learn_shard(i: int) -> None:
             results[i] = learn(self.helpers.task, shards[i])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.nn import Committee, Loss, Network, Optimizer, Params, Schedule, ShiftAverage, to_batch
+from digitscope.nn import Ensemble, Loss, Network, Optimizer, Params, Schedule, ShiftAverage, to_batch
 from digitscope.nn.optimizers import State
 from digitscope.training.averaging import Averaging
 from digitscope.training.parallel.blas import blas_threads
@@ -40,7 +40,7 @@ class Plan:
     optimizer: Optimizer
     schedule: Schedule
     epochs: int
-    """Of each member, where the network is a committee."""
+    """Of each member, where the network is an ensemble."""
     batch_size: int | None
     """Images a step; None for all of them, which is what the word gradient descent meant at first."""
     shard_size: int | None = None
@@ -67,7 +67,7 @@ class Plan:
 class Run:
     """A training under way: everything that changes, which is what a checkpoint holds.
 
-    A committee's members learn one after the other, each by the whole plan.
+    An ensemble's members learn one after the other, each by the whole plan.
     """
 
     network: Network
@@ -80,7 +80,7 @@ class Run:
     average: Params
     """The average of the learner's weights so far; empty where the plan has none."""
     member: int = 0
-    """Which member of a committee learns, from 0."""
+    """Which member of an ensemble learns, from 0."""
     epoch: int = 0
     """Epochs completed, by all members together."""
     batch: int = 0
@@ -99,9 +99,9 @@ class Run:
 
     @property
     def learners(self) -> list[Network]:
-        """The members of a committee, or the network itself."""
+        """The members of an ensemble, or the network itself."""
         first = self.network.layers[0]
-        members = first.layers if isinstance(first, Committee) else ()
+        members = first.layers if isinstance(first, Ensemble) else ()
         return [member for member in members if isinstance(member, Network)] or [self.network]
 
     @property
@@ -129,7 +129,7 @@ class Run:
 
     def move(self, transfer: Transfer) -> None:
         """Brings everything that steps work on to another device."""
-        self.network = self.network.convert(transfer)
+        self.network = self.network.map_arrays(transfer)
         for state in (*self.optimizer_state.values(), self.average):
             state.update({name: transfer(array) for name, array in state.items()})
 
@@ -145,19 +145,19 @@ class Run:
 
     def outcome(self, images: Array) -> Network:
         """The network as it is to be used: with the average of the weights where the plan has one, and statistics
-        measured on images that it learns from; of a committee, the members that have learned. Depends on nothing
+        measured on images that it learns from; of an ensemble, the members that have learned. Depends on nothing
         else, and leaves the run as it is.
 
         Its arrays may be the run's own: it is for use before the next step.
         """
         to_cpu = to_device("cpu")
         learners = self.learners
-        trained = [learner.convert(to_cpu) for learner in learners[: self.member + 1]]
+        trained = [learner.map_arrays(to_cpu) for learner in learners[: self.member + 1]]
         if self.average:
-            trained[-1] = trained[-1].convert(np.copy)
+            trained[-1] = trained[-1].map_arrays(np.copy)
             trained[-1].params = {name: to_cpu(mean) for name, mean in self.average.items()}
-        network = trained[0] if len(learners) == 1 else Network(Committee(*trained))
-        network = measured(network, images)
+        network = trained[0] if len(learners) == 1 else Network(Ensemble(*trained))
+        network = measure_statistics(network, images)
         if self.plan.shifts:
             _, height, width = images.shape
             network = Network(ShiftAverage(network, height, width, self.plan.shifts))
@@ -169,7 +169,7 @@ class Run:
             column.append(getattr(result, name, None))
 
 
-def measured(network: Network, images: Array) -> Network:
+def measure_statistics(network: Network, images: Array) -> Network:
     """The network with statistics measured on up to MEASURED of the images, spread evenly; itself where it has none.
 
     Shapes: images uint8 (N, H, W) or (N, D)
@@ -178,4 +178,4 @@ def measured(network: Network, images: Array) -> Network:
         return network
     chosen = images[:: -(-len(images) // MEASURED)]
     with blas_threads(1):  # so that the statistics are the same on any machine, as the weights are
-        return network.measure([to_batch(chosen[i : i + CHUNK]) for i in range(0, len(chosen), CHUNK)])[1]
+        return network.measure_statistics([to_batch(chosen[i : i + CHUNK]) for i in range(0, len(chosen), CHUNK)])[1]

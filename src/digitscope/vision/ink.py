@@ -126,18 +126,18 @@ def find_ink(value: Array) -> Ink | None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
+class _ScoredInk:
     """A part that may be the digit, and in what it was found."""
 
     dark: bool
     paper: Array
     contrast: Array
     ruled: bool
-    part: "_Part"
+    part: "ScoredComponent"
     score: float
 
 
-def _found(value: Array, dark: bool) -> Iterator[_Found]:
+def _found(value: Array, dark: bool) -> Iterator[_ScoredInk]:
     """All parts of ink that is darker, or else lighter, than its paper."""
     bright = 1 - value if dark else value
     edges = range_around(bright)
@@ -156,7 +156,7 @@ def _found(value: Array, dark: bool) -> Iterator[_Found]:
                     continue  # perhaps only what is left of a wider stroke
                 score = part.score + _WEIGHTS["widest"] * (size == sizes[-1] and max(value.shape) >= _ROOMY)
                 score += _WEIGHTS[removed] if removed else 0
-                yield _Found(dark, paper, some, bool(removed), part, score)
+                yield _ScoredInk(dark, paper, some, bool(removed), part, score)
 
 
 def relative_light(paper: Array) -> Array:
@@ -293,7 +293,7 @@ def _reach(contrast: Array) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class _Line:
+class RuledLine:
     """A line of ruled paper. Arrays: one value for each of its pixels"""
 
     rows: Array
@@ -306,11 +306,11 @@ class _Line:
     axis: int = 0
     """0 level, 1 upright"""
 
-    def upright(self) -> "_Line":
+    def upright(self) -> "RuledLine":
         return replace(self, rows=self.columns, columns=self.rows, axis=1)
 
 
-def _level_lines(contrast: Array) -> list[_Line]:
+def _level_lines(contrast: Array) -> list[RuledLine]:
     """The lines that run from left to right.
 
     Points that stand out from those above and below vote for all lines through them, y = b + s (x - W/2) (Hough's
@@ -378,7 +378,7 @@ def _path(x: Array, y: Array, curve: Array, columns: Array) -> Array:
     return np.polyval(curve, columns)
 
 
-def _line(thick: Array, path: Array, x: Array) -> _Line | None:
+def _line(thick: Array, path: Array, x: Array) -> RuledLine | None:
     """The line along a path, None where it has too few points. thick (H, W), path (W,) rows, x the points' columns"""
     height, width = thick.shape
     columns = np.flatnonzero((path >= 0) & (path <= height - 1))
@@ -394,7 +394,7 @@ def _line(thick: Array, path: Array, x: Array) -> _Line | None:
     contrast = _running(thick[rows, columns])
     level = float(np.median(contrast[reach]))
     contrast = np.minimum(contrast, 1.5 * level)  # where a stroke runs along the line
-    return _Line(rows.ravel(), columns.ravel(), contrast.ravel(), level, bool(across))
+    return RuledLine(rows.ravel(), columns.ravel(), contrast.ravel(), level, bool(across))
 
 
 def _running(values: Array) -> Array:
@@ -416,7 +416,7 @@ def range_around(bright: Array) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
+class ScoredComponent:
     """Ink that is joined, somewhere in the picture."""
 
     place: tuple[slice, slice]
@@ -430,7 +430,7 @@ class _Part:
     """How much it looks like a digit."""
 
 
-def _parts(contrast: Array, bright: Array, light: Array, edges: Array, noise: float) -> Iterator[_Part]:
+def _parts(contrast: Array, bright: Array, light: Array, edges: Array, noise: float) -> Iterator[ScoredComponent]:
     """The parts of the ink and how much they look like a digit.
 
     Parts are what is joined above a threshold. With a low one a faint digit is whole, with a high one a dark digit is
@@ -475,7 +475,7 @@ def _parts(contrast: Array, bright: Array, light: Array, edges: Array, noise: fl
                 "surrounded": math.log(_surrounded(bright, box, float(np.median(bright[place][strong])) - 0.5 * level)),
             }
             score = sum(_WEIGHTS[name] * value for name, value in features.items())
-            yield _Part(place, part, level, thickest, score)
+            yield ScoredComponent(place, part, level, thickest, score)
 
 
 def _shape(part: Array, box: tuple[slice, slice], picture: tuple[int, ...], thickness: float) -> dict[str, float]:
@@ -536,7 +536,7 @@ def _surrounded(bright: Array, box: tuple[slice, slice], half: float) -> float:
     return 0.2 + 0.8 * min(shares)
 
 
-def _grow(contrast: Array, part: _Part) -> tuple[Array, Array]:
+def _grow(contrast: Array, part: ScoredComponent) -> tuple[Array, Array]:
     """All ink of about the part's contrast, and what of it belongs to the part's digit.
 
     Ink is what has a third of a full stroke's contrast and is joined to what has half (hysteresis). To the digit

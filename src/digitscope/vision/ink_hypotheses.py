@@ -27,14 +27,14 @@ from digitscope.vision.ink import (
     smooth_paper,
 )
 
-LOOK = 400  # pixels of the longer side in which ink and paper are told apart
+ANALYSIS_SIDE = 400  # pixels of the longer side in which ink and paper are told apart
 _WINDOWS = (0.04, 0.1, 0.25, 0.6)  # of the longer side: how large a piece of paper must be
 _DARKER = 0.15  # what is around a sheet is darker by so much
-_MOST_GUESSES = 4
+_MOST_HYPOTHESES = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Guess:
+class InkHypothesis:
     """An assumption about ink and paper, and how much what it finds looks like writing."""
 
     score: float
@@ -46,11 +46,11 @@ class Guess:
     level: float
 
 
-def looks(colours: NDArray[np.uint8]) -> Iterator[tuple[Array, Guess]]:
+def ink_hypotheses(colours: NDArray[np.uint8]) -> Iterator[tuple[Array, InkHypothesis]]:
     """The picture as one quantity, and what may be ink in it, the likeliest first. Where a sheet lies on something
     darker, the sheet alone comes first.
     """
-    few = shrink(colours, LOOK).astype(np.float32) / 255
+    few = shrink(colours, ANALYSIS_SIDE).astype(np.float32) / 255
     axis = ink_axis(few)
     small = along(few, axis)
     value = along(colours.astype(np.float32) / 255, axis)
@@ -59,11 +59,11 @@ def looks(colours: NDArray[np.uint8]) -> Iterator[tuple[Array, Guess]]:
         filled, sheet = alone
         inside = _resized_to(sheet.astype(np.float32), value.shape) > 0.5
         large = np.where(inside, value, _resized_to(filled, value.shape))
-        for guess, other in itertools.zip_longest(_guesses(filled)[:2], _guesses(small)):
-            yield from ((image, some) for image, some in ((large, guess), (value, other)) if some is not None)
+        for hypothesis, other in itertools.zip_longest(_hypotheses(filled)[:2], _hypotheses(small)):
+            yield from ((image, some) for image, some in ((large, hypothesis), (value, other)) if some is not None)
         return
-    for guess in _guesses(small):
-        yield value, guess
+    for hypothesis in _hypotheses(small):
+        yield value, hypothesis
 
 
 def _sheet_alone(value: Array) -> tuple[Array, NDArray[np.bool_]] | None:
@@ -114,7 +114,7 @@ def _otsu(value: Array) -> float:
     return float(edges[1 + int((below * above * (mean_below - mean_above) ** 2).argmax())])
 
 
-def _guesses(value: Array) -> list[Guess]:
+def _hypotheses(value: Array) -> list[InkHypothesis]:
     """What is likely about ink and paper, the likeliest first."""
     border = np.concatenate([value[0], value[-1], value[:, 0], value[:, -1]])
     light = float((border > (value.min() + value.max()) / 2).mean())  # paper reaches the border more often than ink
@@ -135,13 +135,14 @@ def _guesses(value: Array) -> list[Guess]:
                 if 1.7 * thickest > share * max(value.shape) and share < _WINDOWS[-1]:
                     continue  # perhaps only what is left of wider strokes
                 found.append(
-                    Guess(score * (0.5 + usual) * (1 + 2 * ruled), dark, share, lines if ruled else None, level)
+                    InkHypothesis(score * (0.5 + usual) * (1 + 2 * ruled), dark, share, lines if ruled else None, level)
                 )
-    found.sort(key=lambda guess: -guess.score)
-    found = [guess for guess in found if guess.score > 0.1 * found[0].score]
+    found.sort(key=lambda hypothesis: -hypothesis.score)
+    found = [hypothesis for hypothesis in found if hypothesis.score > 0.1 * found[0].score]
     # Those that differ in kind from all before come first.
-    kinds = [(guess.dark, guess.window == math.inf) for guess in found]
-    return sorted(found, key=lambda guess: kinds[: found.index(guess)].count(kinds[found.index(guess)]))[:_MOST_GUESSES]
+    kinds = [(hypothesis.dark, hypothesis.window == math.inf) for hypothesis in found]
+    order = sorted(range(len(found)), key=lambda i: kinds[:i].count(kinds[i]))
+    return [found[i] for i in order][:_MOST_HYPOTHESES]
 
 
 def _lit(contrast: Array, paper: Array, dark: bool) -> Array:
@@ -206,19 +207,19 @@ def _likeness(contrast: Array, edges: Array, noise: float) -> tuple[float, float
     return best
 
 
-def contrast_of(value: Array, guess: Guess) -> Array:
+def contrast_of(value: Array, hypothesis: InkHypothesis) -> Array:
     """The contrast of a picture to its paper, without ruling."""
-    bright = 1 - value if guess.dark else value
-    if guess.window == math.inf:
+    bright = 1 - value if hypothesis.dark else value
+    if hypothesis.window == math.inf:
         paper = smooth_paper(bright)
-        contrast = _lit(contrast_to(paper, bright), paper, guess.dark)
+        contrast = _lit(contrast_to(paper, bright), paper, hypothesis.dark)
     else:
         half = _resized(bright, 0.5)
-        paper = _resized_to(opened_paper(half, _window(guess.window, half)), bright.shape)
-        contrast = _lit(contrast_to(np.minimum(paper, bright), bright), paper, guess.dark)
-    if guess.ruling is not None:
-        large = np.stack([_resized_to(line, bright.shape) for line in guess.ruling])
-        contrast = _without(contrast, large, max(1, round(max(bright.shape) / max(guess.ruling.shape))))
+        paper = _resized_to(opened_paper(half, _window(hypothesis.window, half)), bright.shape)
+        contrast = _lit(contrast_to(np.minimum(paper, bright), bright), paper, hypothesis.dark)
+    if hypothesis.ruling is not None:
+        large = np.stack([_resized_to(line, bright.shape) for line in hypothesis.ruling])
+        contrast = _without(contrast, large, max(1, round(max(bright.shape) / max(hypothesis.ruling.shape))))
     return contrast
 
 

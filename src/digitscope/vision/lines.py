@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from digitscope.arrays import Array
 from digitscope.vision.decode import shrink
-from digitscope.vision.ink_hypotheses import LOOK, Guess, contrast_of, looks
+from digitscope.vision.ink_hypotheses import ANALYSIS_SIDE, InkHypothesis, contrast_of, ink_hypotheses
 from digitscope.vision.normalize import WIDTHS, centre, fit_box, set_width, stroke_width
 
 WORKING = 1200  # pixels of the longer side in which strokes are followed
@@ -25,7 +25,7 @@ _TRIED = 32
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Component:
     """Ink that is joined."""
 
     place: tuple[slice, slice]
@@ -64,7 +64,7 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class TextLine:
     """A line of writing, cut out, its digits about HEIGHT pixels high and its strokes as wide as MNIST's."""
 
     coverage: Array
@@ -84,7 +84,7 @@ class Line:
 
 def find_lines(
     picture: NDArray[np.uint8], no_digits: Callable[[NDArray[np.uint8]], bool] = lambda images: False
-) -> Iterator[list[Line]]:
+) -> Iterator[list[TextLine]]:
     """The lines of writing in a picture, from top to bottom, under every likely assumption about its ink.
 
     Where there are many parts, `no_digits` is asked whether a sample of them, in MNIST's form, has too few digits to be
@@ -93,10 +93,10 @@ def find_lines(
     Shapes: (H, W, 3), (N, 28, 28)
     """
     colours, scale = _working(picture)
-    seen: list[list[Part]] = []
-    for value, guess in looks(colours):
-        contrast = contrast_of(value, guess)
-        parts = _parts(contrast, guess)
+    seen: list[list[Component]] = []
+    for value, hypothesis in ink_hypotheses(colours):
+        contrast = contrast_of(value, hypothesis)
+        parts = _parts(contrast, hypothesis)
         lines = _in_lines(parts)
         if lines and len(parts) > _MANY and no_digits(_sample(contrast, lines)):
             continue
@@ -104,7 +104,7 @@ def find_lines(
             for some in find_lines(picture[part], no_digits):
                 yield _moved(some, part[1].start, part[0].start)
             return
-        if not any(_alike(parts, others, 0.02 * LOOK) for others in seen):
+        if not any(_alike(parts, others, 0.02 * ANALYSIS_SIDE) for others in seen):
             seen.append(parts)
             yield [_cut_out(contrast, line, scale) for line in lines]
 
@@ -115,7 +115,7 @@ def _working(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
     return colours, max(picture.shape[:2]) / max(colours.shape[:2])
 
 
-def _part_with(lines: list[list[Part]], scale: float, picture: Array) -> tuple[slice, slice] | None:
+def _part_with(lines: list[list[Component]], scale: float, picture: Array) -> tuple[slice, slice] | None:
     """Where all lines are in the picture, with room around, where that shows them much larger."""
     parts = [part for line in lines for part in line]
     if not parts:
@@ -129,11 +129,11 @@ def _part_with(lines: list[list[Part]], scale: float, picture: Array) -> tuple[s
     return (rows, columns) if longest * CLOSER < max(picture.shape[:2]) else None
 
 
-def _moved(lines: list[Line], x: float, y: float) -> list[Line]:
+def _moved(lines: list[TextLine], x: float, y: float) -> list[TextLine]:
     return [replace(line, corner=(line.corner[0] + x, line.corner[1] + y)) for line in lines]
 
 
-def _alike(parts: list[Part], others: list[Part], most: float) -> bool:
+def _alike(parts: list[Component], others: list[Component], most: float) -> bool:
     """Whether these are the same parts, but for so many pixels."""
     if len(parts) != len(others):
         return False
@@ -152,12 +152,12 @@ def _at_least(colours: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(colours).resize((factor * width, factor * height), Image.Resampling.BICUBIC))
 
 
-def _parts(contrast: Array, guess: Guess) -> list[Part]:
+def _parts(contrast: Array, hypothesis: InkHypothesis) -> list[Component]:
     """The joined parts of the ink that may be of digits."""
     from scipy.ndimage import find_objects, label
 
-    level = guess.level
-    found: list[Part] = []
+    level = hypothesis.level
+    found: list[Component] = []
     least = max(3, 0.012 * max(contrast.shape))
     for _ in range(2):
         labels, count = label(contrast > 0.35 * level, np.ones((3, 3)))
@@ -173,7 +173,7 @@ def _parts(contrast: Array, guess: Guess) -> list[Part]:
         found = []
         for _size, number, box in boxes:
             mask = labels[box] == number
-            found.append(Part(box, mask, float(np.percentile(contrast[box][mask], 85))))
+            found.append(Component(box, mask, float(np.percentile(contrast[box][mask], 85))))
         if not found:
             return []
         level = _weighted_median([part.level for part in found], [float(part.mask.sum()) for part in found])
@@ -187,7 +187,7 @@ def _weighted_median(values: list[float], weights: list[float]) -> float:
     return float(np.array(values)[order][np.searchsorted(total, total[-1] / 2)])
 
 
-def _is_edge(part: Part, shape: tuple[int, ...]) -> bool:
+def _is_edge(part: Component, shape: tuple[int, ...]) -> bool:
     """Whether it is a shadow or a desk that comes in from the border: much of it lies along the border."""
     mask = part.mask
     cut = [part.top == 0, part.bottom == shape[0], part.left == 0, part.right == shape[1]]
@@ -196,7 +196,7 @@ def _is_edge(part: Part, shape: tuple[int, ...]) -> bool:
     return sum(cut) >= 3 or length > 0.6 * max(part.height, part.width)
 
 
-def _is_frame(part: Part, others: list[Part]) -> bool:
+def _is_frame(part: Component, others: list[Component]) -> bool:
     """Whether it goes around others: the border of a box, or the ruling of a form."""
     if part.mask.mean() > 0.3:
         return False
@@ -213,7 +213,7 @@ def _is_frame(part: Part, others: list[Part]) -> bool:
     return len(inside) > 0 and part.height > 20
 
 
-def _in_lines(parts: list[Part]) -> list[list[Part]]:
+def _in_lines(parts: list[Component]) -> list[list[Component]]:
     """The parts in lines from top to bottom, without specks and long strokes that are no digits."""
     if not parts:
         return []
@@ -236,7 +236,7 @@ def _in_lines(parts: list[Part]) -> list[list[Part]]:
     return lines
 
 
-def _is_rule(part: Part, height: float) -> bool:
+def _is_rule(part: Component, height: float) -> bool:
     """Whether it is a line below, between or beside digits: long, and its strokes thin and level or upright."""
     long, short = max(part.height, part.width), min(part.height, part.width)
     thickness = part.mask.sum() / long
@@ -244,28 +244,28 @@ def _is_rule(part: Part, height: float) -> bool:
     return bool(long > (1.3 if flat else 2.2) * height and thickness < 0.12 * long and short < 0.35 * long)
 
 
-def _beside(part: Part, other: Part) -> bool:
+def _beside(part: Component, other: Component) -> bool:
     """Whether two parts share enough height to be in one line."""
     shared = min(part.bottom, other.bottom) - max(part.top, other.top)
     return shared > 0.45 * min(part.height, other.height)
 
 
-def _nearest(part: Part, line: list[Part]) -> Part:
+def _nearest(part: Component, line: list[Component]) -> Component:
     return min(line, key=lambda other: max(other.left - part.right, part.left - other.right, 0))
 
 
-def _belongs(part: Part, line: list[Part]) -> bool:
+def _belongs(part: Component, line: list[Component]) -> bool:
     near = _nearest(part, line)
     gap = max(near.left - part.right, part.left - near.right)
     return near.top - 0.3 * near.height < part.middle < near.bottom + 0.2 * near.height and gap < 1.0 * near.height
 
 
-def _away(part: Part, line: list[Part]) -> float:
+def _away(part: Component, line: list[Component]) -> float:
     near = _nearest(part, line)
     return abs(part.middle - near.middle)
 
 
-def _sample(contrast: Array, lines: list[list[Part]]) -> NDArray[np.uint8]:
+def _sample(contrast: Array, lines: list[list[Component]]) -> NDArray[np.uint8]:
     """Some of the parts that are as high as digits, in MNIST's form. (N, 28, 28)"""
     parts = [part for line in lines for part in line]
     height = _weighted_median([float(part.height) for part in parts], [float(part.mask.sum()) for part in parts])
@@ -274,7 +274,7 @@ def _sample(contrast: Array, lines: list[list[Part]]) -> NDArray[np.uint8]:
     return np.stack([centre(fit_box(part.mask * np.clip(contrast[part.place] / part.level, 0, 1))) for part in some])
 
 
-def _cut_out(contrast: Array, parts: list[Part], scale: float) -> Line:
+def _cut_out(contrast: Array, parts: list[Component], scale: float) -> TextLine:
     """A line by itself: enlarged or reduced, its strokes brought to a width that MNIST has."""
     from PIL import Image
     from scipy.ndimage import distance_transform_edt
@@ -318,7 +318,7 @@ def _cut_out(contrast: Array, parts: list[Part], scale: float) -> Line:
     at_border = [
         p.top == 0 or p.left == 0 or p.bottom == contrast.shape[0] or p.right == contrast.shape[1] for p in parts
     ]
-    return Line(
+    return TextLine(
         coverage=drawing,
         part=owner,
         parts=len(parts),

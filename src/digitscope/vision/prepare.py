@@ -17,7 +17,7 @@ SMALL = 0.2  # of the longer side: a digit no larger than that is looked at agai
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class PreparationStep:
     """One step on the way. image: uint8, (H, W) or (H, W, 3) in colour"""
 
     name: str
@@ -29,7 +29,7 @@ class Step:
 class Preparation:
     """How a picture became an image."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[PreparationStep, ...]
     image: NDArray[np.uint8]
     """(28, 28), 0 paper to 255 ink."""
 
@@ -48,13 +48,17 @@ def prepare(picture: str | Path | Array) -> Preparation:
             f"{picture if named else 'The picture'} shows no ink: nothing stands out from its paper. "
             "Write larger or darker, or give the part with the digit."
         )
-    steps = [Step("picture", f"As it came, upright, {whole.shape[1]} by {whole.shape[0]} pixels.", colours)]
+    steps = [PreparationStep("picture", f"As it came, upright, {whole.shape[1]} by {whole.shape[0]} pixels.", colours)]
     near = _around(found.digit, whole)
     if near is not None:
         closer = shrink(near, WORKING)
         value_there, there = _look(closer)
         if there is not None:
-            steps.append(Step("closer", "The digit is small, so its surroundings are looked at again, larger.", closer))
+            steps.append(
+                PreparationStep(
+                    "closer", "The digit is small, so its surroundings are looked at again, larger.", closer
+                )
+            )
             value, found = value_there, there
     digit = cut_out(found.coverage)
     drawing = enlarge(digit)
@@ -66,9 +70,9 @@ def prepare(picture: str | Path | Array) -> Preparation:
     image = centre(box)
     steps += [
         *_ink_steps(value, found),
-        Step("strokes", _about_width(now, wanted), as_bytes(drawing)),
-        Step("box", "Scaled to fit 20 by 20 pixels, in its proportions, with soft edges.", box),
-        Step("image", "Placed in 28 by 28 pixels by its centre of mass: what the network sees.", image),
+        PreparationStep("strokes", _about_width(now, wanted), as_bytes(drawing)),
+        PreparationStep("box", "Scaled to fit 20 by 20 pixels, in its proportions, with soft edges.", box),
+        PreparationStep("image", "Placed in 28 by 28 pixels by its centre of mass: what the network sees.", image),
     ]
     return Preparation(tuple(steps), image)
 
@@ -90,15 +94,19 @@ def _around(digit: Array, whole: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     return whole[parts[0], parts[1]]
 
 
-def _ink_steps(value: Array, found: Ink) -> tuple[Step, ...]:
+def _ink_steps(value: Array, found: Ink) -> tuple[PreparationStep, ...]:
     kind, other = ("dark", "light") if found.dark else ("light", "dark")
     lines = " Lines that cross the whole picture are taken away." if found.ruled else ""
     return (
-        Step("grey", "In the one direction of colour in which the ink stands out most.", as_bytes(value)),
-        Step("paper", f"The paper alone: {kind} strokes on {other} paper, painted over.", as_bytes(found.paper)),
-        Step("contrast", f"How far each point differs from its paper.{lines}", as_bytes(found.contrast / found.level)),
-        Step("ink", "All that is ink.", as_bytes(found.ink)),
-        Step("digit", "What of it belongs to the digit.", as_bytes(found.coverage)),
+        PreparationStep("grey", "In the one direction of colour in which the ink stands out most.", as_bytes(value)),
+        PreparationStep(
+            "paper", f"The paper alone: {kind} strokes on {other} paper, painted over.", as_bytes(found.paper)
+        ),
+        PreparationStep(
+            "contrast", f"How far each point differs from its paper.{lines}", as_bytes(found.contrast / found.level)
+        ),
+        PreparationStep("ink", "All that is ink.", as_bytes(found.ink)),
+        PreparationStep("digit", "What of it belongs to the digit.", as_bytes(found.coverage)),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitscope.arrays import Array
-from digitscope.vision.lines import HEIGHT, Line
+from digitscope.vision.lines import HEIGHT, TextLine
 from digitscope.vision.normalize import centre, fit_box
 
 _WIDEST = 1.6  # heights: what is wider is no digit
@@ -52,7 +52,7 @@ class Candidate:
     """Whether it is all of its parts."""
 
 
-def cut(line: Line) -> list[Piece]:
+def cut(line: TextLine) -> list[Piece]:
     """All pieces of a line, from left to right."""
     from scipy.ndimage import find_objects
 
@@ -170,7 +170,7 @@ def _follow(down: Array, up: Array, row: int, at: list[int]) -> NDArray[np.intp]
     return seams
 
 
-def candidates(line: Line, pieces: list[Piece]) -> list[Candidate]:
+def candidates(line: TextLine, pieces: list[Piece]) -> list[Candidate]:
     """All runs of pieces that may be a digit, by their first piece and their length."""
     counts = np.bincount([piece.part for piece in pieces], minlength=line.parts)
     result = []

@@ -54,7 +54,7 @@ class Shard(NamedTuple):
     """Where its randomness comes from; learning moves it on."""
 
 
-class Learned(NamedTuple):
+class ShardResult(NamedTuple):
     """What a shard adds to its batch."""
 
     loss: float
@@ -63,7 +63,7 @@ class Learned(NamedTuple):
     grads: Params
 
 
-def learn(task: Task, shard: Shard) -> Learned:
+def learn(task: Task, shard: Shard) -> ShardResult:
     """The shard's part of its batch's loss, how many images it got right, and its part of the gradient."""
     rows, share, rng = shard
     images, labels = task.images[rows], task.labels[rows]
@@ -74,17 +74,17 @@ def learn(task: Task, shard: Shard) -> Learned:
         outputs, backward = task.learner.forward_without_dx(inputs, training=True, rng=rng)
         loss, loss_backward = task.loss.forward(outputs, labels)
         right, grads = task.loss.count_right(outputs, labels), backward(loss_backward(share))[1]
-        return Learned(share * loss, right, grads)
+        return ShardResult(share * loss, right, grads)
 
 
-class Helpers:
+class WorkerPool:
     """Processes that learn shards: two threads of Python wait for each other around every call of NumPy, processes
     do not.
 
-    Weights and gradients lie in memory that all of them see (`_Board`). By pipes they are sent the images when they
-    start, and then which of them are in their shards; losses come back. So it does not matter who learns which shard,
-    and those of a helper that fails (it was killed; the network has a layer that only the main script knows) are
-    learned here. Helpers join in when they have started, some tenths of a second after the others began.
+    Weights and gradients lie in memory that all of them see (`SharedBuffers`). By pipes they are sent the images when
+    they start, and then which of them are in their shards; losses come back. So it does not matter who computes which
+    shard, and those of a worker that fails (it was killed; the network has a layer that only the main script knows) are
+    computed here. Workers join in when they have started, some tenths of a second after the others began.
     """
 
     def __init__(self, count: int, task: Task, shards: int) -> None:
@@ -98,7 +98,7 @@ class Helpers:
             size = 4 * sum(p.size for p in params.values()) * (1 + self.shards)  # bytes
             # Where there is no such memory, or no other process may be started, all is learned here.
             with suppress(OSError), _share(size) as shared:
-                self._board = _Board(shared.memory, params, self.shards)
+                self._board = SharedBuffers(shared.memory, params, self.shards)
                 for _ in range(self.count):
                     self._processes.append(_start(shared, self.shards))
         for process in self._processes:
@@ -115,7 +115,7 @@ class Helpers:
                 with suppress(OSError):
                     pipe.close()
 
-    def learn(self, shards: Sequence[Shard]) -> list[Learned]:
+    def learn(self, shards: Sequence[Shard]) -> list[ShardResult]:
         """As `learn` for each shard of a batch, with the helpers that are ready."""
         helpers = list(self.ready)
         if helpers:
@@ -134,7 +134,7 @@ class Helpers:
             else:
                 for i, (loss, right, state) in zip(deal, answers, strict=True):
                     shards[i].rng.bit_generator.state = state
-                    learned[i] = Learned(loss, right, self._board.grads[i])
+                    learned[i] = ShardResult(loss, right, self._board.grads[i])
         return [learned[i] for i in range(len(shards))]
 
     def _welcome(self, process: subprocess.Popen[bytes]) -> None:
@@ -170,7 +170,7 @@ def _receive(pipe: IO[bytes]) -> Any:
     return pickle.load(pipe)
 
 
-class _Board:
+class SharedBuffers:
     """Memory that a process and its helpers see: the weights, and a gradient for each shard of a batch."""
 
     def __init__(self, memory: mmap.mmap, params: Params, shards: int) -> None:
@@ -253,7 +253,7 @@ def serve() -> None:
     # Whatever goes wrong goes wrong again where the shard comes from, and is told there.
     with blas_threads(1), suppress(Exception):
         task: Task = pickle.load(tasks)
-        board = _Board(_open(handle, size), task.learner.params, shards)
+        board = SharedBuffers(_open(handle, size), task.learner.params, shards)
         answers.write(b"!")
         answers.flush()
         while True:
