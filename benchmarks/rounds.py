@@ -36,19 +36,21 @@ class Peer:
         threads: int = THREADS,
         unit: int | None = None,
         quick: bool = False,
+        root: Path = ROOT,
     ) -> None:
-        """unit: images of one measurement; quick: two batches of few images."""
-        self.name = name if threads == THREADS else f"{name} ({threads} thread)"
+        """unit: images of one measurement; quick: two batches of few images; root: the checkout whose code runs."""
+        shown = name if root == ROOT else f"{name} of {root}"
+        self.name = shown if threads == THREADS else f"{shown} ({threads} thread)"
         batch = NETWORKS[network].plan.batch_size
         if quick:
             unit = 2 * batch if batch else 1
         unit = unit or images_at_a_time(NETWORKS[network])
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "src")])}
         command = [python, "-m", "benchmarks.peers", name, network, "--threads", str(threads), "--unit", str(unit)]
         if quick:
             command += ["--images", str(QUICK_IMAGES)]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root, env=environment
         )
 
     def __enter__(self) -> Self:

@@ -3,11 +3,13 @@
     uv run --group bench python -m benchmarks.speed --torch PYTHON
 
 PYTHON is the interpreter of an environment that has PyTorch; benchmarks/README.md makes one. Ratios are of medians.
+With `--against FOLDER` another checkout, such as a git worktree of an earlier commit, takes part, too.
 Nobody augments images or averages weights here, and the learning rate stays the same.
 """
 
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 from benchmarks.machine import machine
 from benchmarks.networks import CONVNETS, DENSE, NETWORKS, training_operations
@@ -23,6 +25,7 @@ DEFAULT = [
 def main() -> None:
     parser = arguments(__doc__, rounds=25)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=DEFAULT, metavar="NAME")
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout of Digitscope")
     options = parser.parse_args()
     rounds = 2 if options.quick else options.rounds
     dense = [recipe.name for recipe in DENSE]
@@ -42,6 +45,9 @@ def main() -> None:
             kinds.append(("notebook", sys.executable, THREADS))
         with ExitStack() as stack:
             peers = [Peer(kind, name, python=python, threads=n, quick=options.quick) for kind, python, n in kinds]
+            if options.against:
+                root = options.against.resolve()
+                peers += [Peer("digitscope", name, threads=n, quick=options.quick, root=root) for n in (THREADS, 1)]
             start(stack, peers)
             medians = alternate(peers, rounds, "learn")
             show(medians, images)
