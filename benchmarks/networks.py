@@ -46,7 +46,7 @@ class StandardizePixels(Layer):
     mean, deviation = 0.1307, 0.3081
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         def backward(dy: Array) -> tuple[Array, Params]:
             return dy / self.deviation, {}

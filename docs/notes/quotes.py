@@ -1,6 +1,6 @@
 """Code that a chapter shows is pulled from the source by name.
 
-    ```python digitscope.nn.dense.Dense._forward
+    ```python digitscope.nn.dense.Dense.forward
     ```
 
 is filled by `python -m docs.notes quote`; a test compares it with the source. Names may go into classes and

@@ -90,7 +90,7 @@ class WrongBy(Dense):
         self.name, self.factor = name, factor
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         y, right = super().forward(x)
 
@@ -120,7 +120,7 @@ class HistoricalDense(Dense):
     """The project's first version: the bias gradient summed over all axes, not over the batch alone."""
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         y, right = super().forward(x)
 
@@ -144,7 +144,7 @@ class BiasOff(Dense):
     off = 0.0
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         y, right = super().forward(x)
 
@@ -204,7 +204,7 @@ class Scale(Layer):
         self.params["scale"] = np.full((8, 1), 1.5)
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         scale = self.params["scale"]
         return x * scale, lambda dy: (dy * scale, {"scale": (dy * x).sum(axis=1, keepdims=True)})
@@ -226,7 +226,7 @@ class Vain(Scale):
     """Its parameter changes nothing but the last bits, and those at random, as rounding does."""
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         scale = self.params["scale"]
         return x + 1e-13 * np.sin(1e9 * scale), lambda dy: (dy, {"scale": np.zeros_like(scale)})

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digitscope.arrays import Array
 from digitscope.errors import ModelError, ShapeError
 from digitscope.nn import (
     LAYERS,
@@ -34,6 +35,7 @@ from digitscope.nn import (
     to_batch,
 )
 from digitscope.nn.kernels.product import INNER, product
+from digitscope.nn.layer import Backward, Params
 
 RNG = np.random.default_rng(0)
 
@@ -158,7 +160,7 @@ def test_without_dx_the_parameters_derivatives_are_the_same() -> None:
     network = Network(Flatten(), *small_network().layers)
     x = RNG.normal(size=(2, 3, 5)).astype(np.float32)
     y, with_dx = network.forward(x, training=True, rng=np.random.default_rng(5))
-    again, without_dx = network.forward_without_dx(x, training=True, rng=np.random.default_rng(5))
+    again, without_dx = network.forward(x, training=True, rng=np.random.default_rng(5), need_dx=False)
     np.testing.assert_array_equal(y, again)
     dx, grads = with_dx(np.ones_like(y))
     same = without_dx(np.ones_like(y))[1]
@@ -166,6 +168,34 @@ def test_without_dx_the_parameters_derivatives_are_the_same() -> None:
     assert list(grads) == list(same) == ["4.weight", "4.bias", "1.weight", "1.bias"]
     for name in grads:
         np.testing.assert_array_equal(grads[name], same[name])
+
+
+class Undifferentiated(ReLU):
+    """Fails where its derivative is used."""
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
+    ) -> tuple[Array, Backward]:
+        def backward(dy: Array) -> tuple[Array, Params]:
+            raise AssertionError("backward was called")
+
+        return super().forward(x)[0], backward
+
+
+@pytest.mark.parametrize("first", [Dense(5, 4), Network(Dense(5, 4)), BatchNorm(5), Residual(Dense(5, 5))], ids=str)
+def test_without_dx_nothing_before_the_first_layer_that_learns_is_differentiated(first: Layer) -> None:
+    network = Network(Undifferentiated(), first, Tanh())
+    y, backward = network.forward(np.ones((5, 3)), need_dx=False)
+    dx, grads = backward(np.ones_like(y))
+    assert dx is None
+    assert grads.keys() == network.params.keys()
+    assert first.forward(np.ones((5, 3)), need_dx=False)[1](y)[0] is None
+    with pytest.raises(AssertionError, match="was called"):
+        network.forward(np.ones((5, 3)))[1](y)
+
+
+def test_without_parameters_and_dx_there_is_nothing_to_derive() -> None:
+    assert Network(Undifferentiated()).forward(np.ones((5, 3)), need_dx=False)[1](np.ones((5, 3))) == (None, {})
 
 
 def test_forward_and_backward_change_nothing_and_may_interleave() -> None:

@@ -164,7 +164,7 @@ class Odd(Layer):
     """A layer of a module that a helper cannot import."""
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         return x, lambda dy: (dy, {})
 

@@ -69,7 +69,7 @@ def new_seed() -> Network:
 
 
 def take_step(network: Network, x: Array, labels: Array, rate: float) -> None:
-    scores, backward = network.forward_without_dx(x)
+    scores, backward = network.forward(x, need_dx=False)
     grads = backward(SoftmaxCrossEntropy().forward(scores, labels)[1](1.0))[1]
     for name, p in network.params.items():
         p -= rate * grads[name]

@@ -50,7 +50,7 @@ def losses(network: Network, rate: float, steps: int) -> list[float]:
     result = []
     for _ in range(steps):
         some = rng.choice(5000, 50, replace=False)
-        scores, backward = network.forward_without_dx(x[:, some])
+        scores, backward = network.forward(x[:, some], need_dx=False)
         loss, loss_backward = SoftmaxCrossEntropy().forward(scores, labels[some])
         grads = backward(loss_backward(1.0))[1]
         for name, p in network.params.items():

@@ -19,7 +19,7 @@ class ReLU(Layer):
     """
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         y = np.maximum(x, 0)
 
@@ -44,7 +44,7 @@ class LeakyReLU(Layer):
         self.slope = slope
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         def backward(dy: Array) -> tuple[Array, Params]:
             return np.where(x > 0, dy, self.slope * dy), {}
@@ -66,7 +66,7 @@ class Sigmoid(Layer):
     """
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         y = 0.5 * np.tanh(0.5 * x) + 0.5
 
@@ -87,7 +87,7 @@ class Tanh(Layer):
     """
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         y = np.tanh(x)
 

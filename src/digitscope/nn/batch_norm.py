@@ -38,7 +38,7 @@ class BatchNorm(Layer):
         self.statistics = {"mean": np.zeros(channels, np.float32), "variance": np.ones(channels, np.float32)}
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         if x.ndim < 2 or x.shape[0] != self.channels:
             raise ShapeError(f"BatchNorm expects ({self.channels}, ..., N); got {x.shape}.")
@@ -51,16 +51,19 @@ class BatchNorm(Layer):
         y = centred * (scale * r)[:, None]
         y += shift[:, None]
 
-        def backward(dy: Array) -> tuple[Array, Params]:
+        def backward(dy: Array) -> tuple[Array | None, Params]:
             dY = dy.reshape(rows.shape)
             dshift = row_sums(dY)
             dscale = row_dots(dY, centred) * r
+            grads = {"scale": dscale, "shift": dshift}
+            if not need_dx:
+                return None, grads
             dx = dY * (scale * r)[:, None]
             if training:
                 slope = scale * r * r * dscale / rows.shape[1]
                 dx -= centred * slope[:, None]
                 dx -= (scale * r * dshift / rows.shape[1])[:, None]
-            return dx.reshape(x.shape), {"scale": dscale, "shift": dshift}
+            return dx.reshape(x.shape), grads
 
         return y.reshape(x.shape), backward
 

@@ -80,16 +80,8 @@ class Conv2D(Layer):
             self.params["bias"] = zeros(rng, (out_channels, 1, 1, 1), in_channels * window, out_channels * window)
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        return self._forward(x, need_dx=True)
-
-    def forward_without_dx(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Backward]:
-        return self._forward(x, need_dx=False)
-
-    def _forward(self, x: Array, *, need_dx: bool) -> tuple[Array, Backward]:
         k, s, p = self.kernel_size, self.stride, self.padding
         if x.ndim != 4 or x.shape[0] != self.in_channels:
             hint = f" Put Reshape({self.in_channels}, H, W) before it." if x.ndim == 2 else ""
@@ -111,7 +103,7 @@ class Conv2D(Layer):
         if "bias" in self.params:
             y += self.params["bias"]
 
-        def backward(dy: Array) -> tuple[Array, Params]:
+        def backward(dy: Array) -> tuple[Array | None, Params]:
             if interpolated or need_dx:
                 below = x.shape[1] + 2 * p - 1 - s * (height - 1)
                 dM = sample_rows(A[None] if interpolated else None, dy, k - 1, below, s)
@@ -124,7 +116,7 @@ class Conv2D(Layer):
             grads = {"weight": dW.reshape(k, k, self.in_channels, outputs).transpose(3, 2, 1, 0)}
             if "bias" in self.params:
                 grads["bias"] = row_sums(dy.reshape(outputs, -1)).reshape(-1, 1, 1, 1)
-            return (self._dx(T, G, dM, x) if need_dx else x[:0]), grads
+            return (self._dx(T, G, dM, x) if need_dx else None), grads
 
         return y, backward
 

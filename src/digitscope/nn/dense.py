@@ -48,23 +48,15 @@ class Dense(Layer):
         self.params["bias"] = bias(rng, (out_features, 1), in_features, out_features)
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        return self._forward(x, need_dx=True)
-
-    def forward_without_dx(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Backward]:
-        return self._forward(x, need_dx=False)
-
-    def _forward(self, x: Array, *, need_dx: bool) -> tuple[Array, Backward]:
         if x.ndim != 2 or x.shape[0] != self.in_features:
             hint = " Put Flatten() before it." if x.ndim > 2 else " The batch is the last axis: rows need .T."
             raise ShapeError(f"Dense expects ({self.in_features}, N); got {x.shape}.{hint}")
         W = self.params["weight"]
 
-        def backward(dy: Array) -> tuple[Array, Params]:
-            dx = product(W.T, dy) if need_dx else x[:0]
+        def backward(dy: Array) -> tuple[Array | None, Params]:
+            dx = product(W.T, dy) if need_dx else None
             return dx, {"weight": product(dy, x.T), "bias": dy.sum(axis=1, keepdims=True)}
 
         y = product(W, x)

@@ -31,7 +31,7 @@ class Dropout(Layer):
         self.rate = rate
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         if not training:
             return x, lambda dy: (dy, {})

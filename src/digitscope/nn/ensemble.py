@@ -34,25 +34,21 @@ class Ensemble(Network):
             raise ShapeError("Ensemble expects at least 1 member; got none.")
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        opinions = [member.forward(x, training=training, rng=rng) for member in self.layers]
+        opinions = [member.forward(x, training=training, rng=rng, need_dx=need_dx) for member in self.layers]
         y, shares = mean_opinion([logits for logits, _ in opinions])
 
-        def backward(dy: Array) -> tuple[Array, Params]:
-            dx, grads = np.zeros_like(x), {}
+        def backward(dy: Array) -> tuple[Array | None, Params]:
+            dx, grads = np.zeros_like(x) if need_dx else None, {}
             for i, ((_, member_backward), share) in enumerate(zip(opinions, shares, strict=True)):
                 member_dx, own = member_backward(share(dy))
-                dx += member_dx
+                if dx is not None:
+                    dx += member_dx
                 grads.update({f"{i}.{name}": value for name, value in own.items()})
             return dx, grads
 
         return y, backward
-
-    def forward_without_dx(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Backward]:
-        return self.forward(x, training=training, rng=rng)
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         twin = self._with_layers([member.measure_statistics(batches)[1] for member in self.layers])
@@ -82,24 +78,28 @@ class ShiftAverage(Layer):
             raise ShapeError("ShiftAverage expects at least 1 shift; got none.")
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         if training:
-            return self.network.forward(x, training=True, rng=rng)
+            return self.network.forward(x, training=True, rng=rng, need_dx=need_dx)
         if x.shape[0] != self.height * self.width:
             raise ShapeError(f"ShiftAverage expects ({self.height * self.width}, N); got {x.shape}.")
         images = x.reshape(self.height, self.width, -1)
-        opinions = [self.network.forward(moved(images, *shift).reshape(x.shape)) for shift in self.shifts]
+        opinions = [
+            self.network.forward(moved(images, *shift).reshape(x.shape), need_dx=need_dx) for shift in self.shifts
+        ]
         y, shares = mean_opinion([logits for logits, _ in opinions])
 
-        def backward(dy: Array) -> tuple[Array, Params]:
-            dx, grads = np.zeros_like(images), {name: np.zeros_like(p) for name, p in self.params.items()}
+        def backward(dy: Array) -> tuple[Array | None, Params]:
+            dx = np.zeros_like(images) if need_dx else None
+            grads = {name: np.zeros_like(p) for name, p in self.params.items()}
             for (down, right), (_, view_backward), share in zip(self.shifts, opinions, shares, strict=True):
                 view_dx, own = view_backward(share(dy))
-                dx += moved(view_dx.reshape(images.shape), -down, -right)
+                if dx is not None:
+                    dx += moved(view_dx.reshape(images.shape), -down, -right)
                 for name, value in own.items():
                     grads[name] += value
-            return dx.reshape(x.shape), grads
+            return dx.reshape(x.shape) if dx is not None else None, grads
 
         return y, backward
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from digitscope.arrays import Array
 
 Params = dict[str, Array]
-Backward = Callable[[Array], tuple[Array, Params]]
+Backward = Callable[[Array], tuple[Array | Any, Params]]
+"""dy -> (dx, {parameter: its derivative}); dx may be None after forward(need_dx=False)."""
 
 
 class Layer:
@@ -27,23 +28,19 @@ class Layer:
         """What is not learned but measured, by `measure`; saved with the parameters."""
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         """Returns y and backward, where backward(dy) -> (dx, {name: derivative of that parameter}).
 
-        dy is the derivative of the loss with respect to y, of y's shape. The closure holds whatever the
-        derivative needs; nothing is kept on the layer and x is not changed, so that several threads may use
-        one layer at once. `rng` is the source of whatever is random while `training`.
-        """
-        raise TypeError(f"{type(self).__name__} must define forward(x, *, training=False, rng=None)")
+        dy is the derivative of the loss with respect to y, of y's shape. The closure holds whatever the derivative
+        needs. Nothing is kept on the layer and x is not changed, so several threads may use one layer at once.
 
-    def forward_without_dx(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Backward]:
-        """As forward, for the first layer that learns: nobody reads its dx in training, and a layer for
-        which dx costs a matrix product leaves it out (dx is then an empty array).
+        training: whether layers that act differently in training, as dropout does, act as in training.
+        rng: the source of randomness; only used in training.
+        need_dx: False if dx is not used, as for the first layer that learns. A layer with parameters then returns None
+            as dx and saves the work; one without parameters may ignore it.
         """
-        return self.forward(x, training=training, rng=rng)
+        raise TypeError(f"{type(self).__name__} must define forward(x, *, training=False, rng=None, need_dx=True)")
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         """The layer's outputs for these inputs, and a copy of it with `statistics` measured from all of them together.

@@ -46,34 +46,23 @@ class Network(Layer):
         _assign(self.statistics, values, "statistic")
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        return self._forward(x, training, rng, need_dx=True)
-
-    def forward_without_dx(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Backward]:
-        return self._forward(x, training, rng, need_dx=False)
-
-    def _forward(
-        self, x: Array, training: bool, rng: np.random.Generator | None, *, need_dx: bool
-    ) -> tuple[Array, Backward]:
-        # Without dx the walk back may end at the first layer that learns.
-        first = 0 if need_dx else next((i for i, layer in enumerate(self.layers) if layer.params), 0)
+        # Without dx, the layers before the first one that learns have nothing to derive.
+        first = 0 if need_dx else next((i for i, layer in enumerate(self.layers) if layer.params), len(self.layers))
         backwards: list[tuple[int, Backward]] = []
         for i, layer in enumerate(self.layers):
-            forward = layer.forward if need_dx or i > first else layer.forward_without_dx
-            x, backward = forward(x, training=training, rng=rng)
+            x, backward = layer.forward(x, training=training, rng=rng, need_dx=need_dx or i > first)
             if i >= first:
                 backwards.append((i, backward))
 
-        def walk_back(dy: Array) -> tuple[Array, Params]:
+        def walk_back(dy: Array) -> tuple[Array | None, Params]:
             grads: Params = {}
             for i, backward in reversed(backwards):
                 dy, own = backward(dy)
                 for name, value in own.items():
                     grads[f"{i}.{name}"] = value
-            return dy, grads
+            return dy if need_dx else None, grads
 
         return x, walk_back
 

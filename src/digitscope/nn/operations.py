@@ -6,7 +6,6 @@ from digitscope.arrays import Array
 from digitscope.nn.ensemble import Ensemble, ShiftAverage
 from digitscope.nn.layer import Layer
 from digitscope.nn.network import Network
-from digitscope.nn.residual import Residual
 
 
 def operations(network: Layer, features: int, *, training: bool = False) -> int:
@@ -14,7 +13,7 @@ def operations(network: Layer, features: int, *, training: bool = False) -> int:
 
     2 K P forward                       Y = W X
     6 K P in training                   Y = W X, dW = dY X^T, dX = W^T dY, each as much as the other
-    4 K P in training without dX        the first layer that learns, whose dX nobody reads (`forward_without_dx`)
+    4 K P in training without dX        the first layer that learns, whose dX is not used (need_dx=False)
 
     K is how many numbers W has and P at how many places it is applied: 1 in a dense layer, H' W' in a convolution.
     ShiftAverage counts as many times as it looks at the image, in training once; an ensemble's members count each by
@@ -35,7 +34,6 @@ def _operations(layer: Layer, x: Array, training: bool, *, need_dx: bool) -> int
     if isinstance(layer, Ensemble):
         return sum(_operations(member, x, training, need_dx=need_dx) for member in layer.layers)
     if isinstance(layer, Network):
-        need_dx = need_dx or isinstance(layer, Residual)
         total = 0
         for inner in layer.layers:
             total += _operations(inner, x, training, need_dx=need_dx)

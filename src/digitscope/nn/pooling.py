@@ -32,7 +32,7 @@ class MaxPool2D(Layer):
         self.size, self.stride = _checked(size, stride)
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         _check_input(x, self.size)
         high, high_backward = self._along(x, 1, training)
@@ -96,7 +96,7 @@ class AveragePool2D(Layer):
         self.size, self.stride = _checked(size, stride)
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         _check_input(x, self.size)
         numbers = self.size**2
@@ -134,7 +134,7 @@ class GlobalAveragePool2D(Layer):
     """
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         _check_input(x, 1)
 

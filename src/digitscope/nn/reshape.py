@@ -26,7 +26,7 @@ class Reshape(Layer):
         self.shape = shape
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         if math.prod(x.shape[:-1]) != math.prod(self.shape):
             raise ShapeError(f"Reshape expects {math.prod(self.shape)} numbers an example; got {x.shape[:-1]}.")
@@ -51,7 +51,7 @@ class Flatten(Layer):
     """
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         def backward(dy: Array) -> tuple[Array, Params]:
             return dy.reshape(x.shape), {}

@@ -23,22 +23,17 @@ class Residual(Network):
     """
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        f, f_backward = super().forward(x, training=training, rng=rng)
+        f, f_backward = super().forward(x, training=training, rng=rng, need_dx=need_dx)
         if f.shape != x.shape:
             raise ShapeError(f"Residual expects layers that keep the shape {x.shape}; they give {f.shape}.")
 
-        def backward(dy: Array) -> tuple[Array, Params]:
+        def backward(dy: Array) -> tuple[Array | None, Params]:
             df, grads = f_backward(dy)
-            return dy + df, grads
+            return dy + df if need_dx else None, grads
 
         return x + f, backward
-
-    def forward_without_dx(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Backward]:
-        return self.forward(x, training=training, rng=rng)
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         outputs, measured = super().measure_statistics(batches)

@@ -31,7 +31,7 @@ class Standardize(Layer):
         self.eps = eps
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         if x.ndim < 2:
             raise ShapeError(f"Standardize expects (..., N); got {x.shape}.")

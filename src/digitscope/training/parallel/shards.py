@@ -71,7 +71,7 @@ def learn(task: Task, shard: Shard) -> ShardResult:
         inputs = to_batch(images) if task.augment is None else task.augment(images, rng)
         if task.transfer is not None:
             inputs, labels = task.transfer(inputs), task.transfer(labels)
-        outputs, backward = task.learner.forward_without_dx(inputs, training=True, rng=rng)
+        outputs, backward = task.learner.forward(inputs, training=True, rng=rng, need_dx=False)
         loss, loss_backward = task.loss.forward(outputs, labels)
         right, grads = task.loss.count_right(outputs, labels), backward(loss_backward(share))[1]
         return ShardResult(share * loss, right, grads)
