@@ -4,6 +4,7 @@ DigitscopeError
 ├── DataError        a data set, a table or a file of images that cannot be used
 │   └── PictureError a picture that cannot be read
 │       └── NoInkError  a picture on which nothing is written
+├── LayerError       a class of layers that cannot be used
 ├── ModelError       a model file or a checkpoint that cannot be used
 ├── ShapeError       arrays that do not fit a layer, a loss or each other
 └── TrainingError    training that cannot start or go on
@@ -29,6 +30,10 @@ class NoInkError(PictureError):
 
 class ModelError(DigitscopeError):
     """A model file or a checkpoint cannot be used."""
+
+
+class LayerError(DigitscopeError, TypeError):
+    """A class of layers cannot be used."""
 
 
 class ShapeError(DigitscopeError, ValueError):

@@ -16,7 +16,6 @@ from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
 from digitscope.datasets import DataSet
 from digitscope.nn import (
-    LAYERS,
     LOSSES,
     Adam,
     AdamW,
@@ -52,6 +51,7 @@ from digitscope.nn import (
     softmax,
     to_batch,
 )
+from digitscope.nn.layer import built_in_layers
 from digitscope.training import Epoch, Plan, Run, TailAverage, checkpoint, load_checkpoint, loop, save_checkpoint, train
 from digitscope.training import run as run_module
 from digitscope.training.parallel import device as training_device
@@ -181,7 +181,7 @@ def case_name(value: object) -> str:
 
 
 def test_every_layer_and_every_loss_has_its_case() -> None:
-    assert {type(layer) for layer, _ in CASES} == set(LAYERS.values())
+    assert {type(layer) for layer, _ in CASES} == set(built_in_layers().values())
     assert {type(loss) for loss in LOSS_CASES} == set(LOSSES.values())
 
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digitscope.arrays import Array
-from digitscope.errors import ModelError, ShapeError
+from digitscope.errors import ShapeError
 from digitscope.nn import (
-    LAYERS,
     AveragePool2D,
     BatchNorm,
     Conv2D,
@@ -35,7 +34,7 @@ from digitscope.nn import (
     to_batch,
 )
 from digitscope.nn.kernels.product import INNER, product
-from digitscope.nn.layer import Backward, Params
+from digitscope.nn.layer import Backward, Params, built_in_layers
 
 RNG = np.random.default_rng(0)
 
@@ -78,6 +77,7 @@ def test_activations_at_points_worked_by_hand(layer: Layer, x: list[float], y: l
     np.testing.assert_allclose(layer.forward(np.array([x]))[0], [y], atol=1e-12)
 
 
+@settings(deadline=None)
 @given(
     rows=st.integers(1, 20),
     inner=st.integers(1, 3 * INNER),
@@ -247,15 +247,13 @@ def test_every_layer_comes_back_from_its_configuration() -> None:
         inner = [config["network"]] if "network" in config else config.get("layers", [])
         return {layer["type"] for layer in inner}.union(*(kinds(layer) for layer in inner))
 
-    assert kinds(network.config()) == set(LAYERS)
+    assert kinds(network.config()) == set(built_in_layers())
     again = Network.from_config(json.loads(json.dumps(network.config())))
     again.params, again.statistics = network.params, network.statistics
     assert again.config() == network.config()
     x = RNG.normal(size=(42, 3))
     np.testing.assert_array_equal(again.forward(x)[0], network.forward(x)[0])
     assert len(np.unique(again.forward(x)[0])) > 6
-    with pytest.raises(ModelError, match=r"Expected layers out of Dense, .*; got 'Pickle'"):
-        Network.from_config({"layers": [{"type": "Pickle"}]})
 
 
 def test_a_copy_of_another_type_is_apart() -> None:

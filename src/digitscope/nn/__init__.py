@@ -35,14 +35,12 @@ from digitscope.nn.optimizers import (
     gradient_norm,
 )
 from digitscope.nn.pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
-from digitscope.nn.registry import LAYERS
 from digitscope.nn.reshape import Flatten, Reshape
 from digitscope.nn.residual import Residual
 from digitscope.nn.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay, WarmUp
 from digitscope.nn.standardize import Standardize
 
 __all__ = [
-    "LAYERS",
     "LOSSES",
     "Adam",
     "AdamW",

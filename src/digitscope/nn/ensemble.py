@@ -7,7 +7,7 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.nn.layer import Backward, Layer, Params
+from digitscope.nn.layer import Backward, Layer, Params, build, describe
 from digitscope.nn.losses import log_sum_exp, softmax
 from digitscope.nn.network import Network
 
@@ -112,13 +112,11 @@ class ShiftAverage(Layer):
 
     def config(self) -> dict[str, Any]:
         shifts = [list(shift) for shift in self.shifts]
-        (network,) = Network(self.network).config()["layers"]
-        return {"network": network, "height": self.height, "width": self.width, "shifts": shifts}
+        return {"network": describe(self.network), "height": self.height, "width": self.width, "shifts": shifts}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        (network,) = Network.from_config({"layers": [config["network"]]}).layers
-        return cls(**{**config, "network": network})
+        return cls(**{**config, "network": build(config["network"])})
 
 
 def mean_opinion(logits: Sequence[Array]) -> tuple[Array, list[Callable[[Array], Array]]]:

@@ -1,5 +1,6 @@
-"""What every layer is: a map, and beside it the map's derivative."""
+"""A layer: a differentiable map of a batch, with its derivative beside it."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from typing import Any, Self
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitscope.arrays import Array
+from digitscope.errors import LayerError, ModelError
 
 Params = dict[str, Array]
 Backward = Callable[[Array], tuple[Array | Any, Params]]
@@ -17,9 +19,26 @@ Backward = Callable[[Array], tuple[Array | Any, Params]]
 class Layer:
     """A differentiable map of a batch of inputs to a batch of outputs. The batch is the last axis.
 
-    A layer of your own has a `forward` and, if it learns, arrays in `params`; `config` lets it be saved.
-    `check_gradients` tells whether its derivative is right.
+    A layer of your own has a `forward` and, if it learns, arrays in `params`. To be saved and loaded, it returns the
+    arguments of its __init__ from `config`. `check_gradients` checks its derivative.
+
+    Derived classes are registered by name, so that a model file can name them.
+    Raises: LayerError for a derived class whose forward lacks a keyword, or that has the name of a Digitscope layer.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        parameters = inspect.signature(cls.forward).parameters
+        missing = [keyword for keyword in ("training", "rng", "need_dx") if keyword not in parameters]
+        if missing and all(parameter.kind != parameter.VAR_KEYWORD for parameter in parameters.values()):
+            raise LayerError(
+                f"{cls.__name__}.forward lacks {', '.join(missing)}. "
+                "Define it as forward(self, x, *, training=False, rng=None, need_dx=True)."
+            )
+        name = cls.__name__
+        if name in _CLASSES and _is_built_in(_CLASSES[name]) and not _is_built_in(cls):
+            raise LayerError(f"Digitscope has a layer {name}, which model files mean. Give your class another name.")
+        _CLASSES[name] = cls
 
     def __init__(self) -> None:
         self.params: Params = {}
@@ -68,3 +87,41 @@ class Layer:
         twin.params = {name: function(value) for name, value in self.params.items()}
         twin.statistics = {name: function(value) for name, value in self.statistics.items()}
         return twin
+
+
+_CLASSES: dict[str, type[Layer]] = {}
+"""Every class of layers by name. A second class of one name replaces the first: a notebook's cell may run again."""
+
+
+def _is_built_in(layer_class: type[Layer]) -> bool:
+    return layer_class.__module__.partition(".")[0] == "digitscope"
+
+
+def built_in_layers() -> dict[str, type[Layer]]:
+    """Digitscope's own layers by name."""
+    return {name: layer_class for name, layer_class in _CLASSES.items() if _is_built_in(layer_class)}
+
+
+def describe(layer: Layer) -> dict[str, Any]:
+    """The layer's class and configuration, as a model file keeps them in JSON."""
+    return {"type": type(layer).__name__, **layer.config()}
+
+
+def build(description: Mapping[str, Any]) -> Layer:
+    """The layer of a description; its parameters are yet to be loaded.
+
+    Raises: ModelError if no class of that name is known, or your own class does not accept what its config() returned.
+    """
+    config = dict(description)
+    name = config.pop("type")
+    if name not in _CLASSES:
+        raise ModelError(f"The layer {name!r} is not known. Define its class, or import it, before loading the model.")
+    layer_class = _CLASSES[name]
+    try:
+        return layer_class.from_config(config)
+    except TypeError as error:
+        if _is_built_in(layer_class):
+            raise
+        raise ModelError(
+            f"The layer {name} cannot be made from {config}: {error}. Its config() must return __init__'s arguments."
+        ) from error

@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.errors import ModelError, ShapeError
-from digitscope.nn.layer import Backward, Layer, Params
+from digitscope.errors import ShapeError
+from digitscope.nn.layer import Backward, Layer, Params, build, describe
 
 
 class Network(Layer):
@@ -84,21 +84,12 @@ class Network(Layer):
         return twin
 
     def config(self) -> dict[str, Any]:
-        return {"layers": [{"type": type(layer).__name__, **layer.config()} for layer in self.layers]}
+        return {"layers": [describe(layer) for layer in self.layers]}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Raises: ModelError for a layer that is not one of Digitscope's."""
-        from digitscope.nn.registry import LAYERS  # only now: it names Network, too
-
-        layers = []
-        for entry in config["layers"]:
-            arguments = dict(entry)
-            kind = arguments.pop("type")
-            if kind not in LAYERS:
-                raise ModelError(f"Expected layers out of {', '.join(LAYERS)}; got {kind!r}.")
-            layers.append(LAYERS[kind].from_config(arguments))
-        return cls(*layers)
+        """Raises: ModelError for a layer whose class is not known."""
+        return cls(*map(build, config["layers"]))
 
 
 def _assign(own: Params, values: Mapping[str, Array], what: str) -> None:
