@@ -25,7 +25,6 @@ from digitscope.nn import (
     Reshape,
     Schedule,
     SoftmaxCrossEntropy,
-    operations,
 )
 from digitscope.recipes import RECIPES, Recipe
 from digitscope.recipes.recipe import Shape
@@ -157,7 +156,7 @@ def for_mnist(recipe: Recipe) -> Network:
 def training_operations(recipe: Recipe) -> int:
     """Floating-point operations in matrix products to learn from one image of MNIST; one member's of an ensemble."""
     run = Run.start(for_mnist(recipe), recipe.plan, 1, np.random.default_rng(0))
-    return operations(run.learner, 784, training=True)
+    return run.learner.flops((784,), training=True)
 
 
 def images_at_a_time(recipe: Recipe) -> int:

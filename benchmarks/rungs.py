@@ -4,7 +4,7 @@ thread gives.
     uv run python -m benchmarks.rungs
 
 Whole recipes, with their augmentation and average of the weights; no peers but the same recipe on one thread. The share
-counts the products of dense and convolutional layers only (`digitscope.nn.operations`). Writes records/rungs.json,
+counts the products of dense and convolutional layers only (`Network.flops`). Writes records/rungs.json,
 which `digitscope recipes` shows; with --quick or --recipes it writes nothing.
 """
 

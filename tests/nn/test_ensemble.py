@@ -195,6 +195,14 @@ def test_parameters_and_statistics_are_the_members_own() -> None:
     np.testing.assert_array_equal(looking.forward(x)[0], before)
 
 
+def test_members_are_what_is_trained_on_its_own() -> None:
+    members = small(0), small(1)
+    for network in (Ensemble(*members), Network(Ensemble(*members)), Network(Network(Ensemble(*members)))):
+        assert network.members == members
+    for network in (Network(), members[0], Network(Network(*members)), Network(Ensemble(*members), ReLU())):
+        assert network.members == ()
+
+
 @pytest.mark.parametrize("kind", ["ensemble", "shifts"])
 def test_measuring_reaches_the_members(kind: str) -> None:
     rng = np.random.default_rng(7)

@@ -7,7 +7,7 @@ import numpy as np
 import sympy as sp
 
 from digitscope.arrays import Array
-from digitscope.nn import Conv2D, Dense, Network, ReLU, Reshape, operations
+from digitscope.nn import Conv2D, Dense, Network, ReLU, Reshape
 from digitscope.recipes import RECIPES
 from digitscope.training.loop import _add_pairwise
 from docs.notes.checks import agree, check
@@ -33,22 +33,22 @@ def rounded(x: float) -> float:
 @check("12.1", "12.2", "12.3", by="digitscope")
 def operations_are_digitscopes() -> None:
     dense = Network(Dense(7, 5, rng=RNG))
-    assert operations(dense, 7) == 2 * 5 * 7
-    assert operations(dense, 7, training=True) == 2 * 2 * 5 * 7
+    assert dense.flops((7,)) == 2 * 5 * 7
+    assert dense.flops((7,), training=True) == 2 * 2 * 5 * 7
     two = Network(Dense(7, 5, rng=RNG), ReLU(), Dense(5, 3, rng=RNG))
-    assert operations(two, 7, training=True) == 4 * 5 * 7 + 6 * 3 * 5
-    assert operations(RECIPES["seed"].build(RNG, (28, 28), 10), 784, training=True) == 31_960
+    assert two.flops((7,), training=True) == 4 * 5 * 7 + 6 * 3 * 5
+    assert RECIPES["seed"].build(RNG, (28, 28), 10).flops((784,), training=True) == 31_960
     convolution = Network(Reshape(1, 8, 7), Conv2D(1, 3, 3, rng=RNG))
-    assert operations(convolution, 56) == 2 * 3 * 1 * 9 * (6 * 5)
+    assert convolution.flops((56,)) == 2 * 3 * 1 * 9 * (6 * 5)
 
 
 @check("12.1", "12.2", "12.3", by="printed")
 def operations_as_printed() -> None:
     layer = Network(Dense(7, 5, rng=RNG))
-    holds("12.1", {**script(F=11.0 * operations(layer, 7)), "O": 5.0, "D": 7.0, "N": 11.0})
+    holds("12.1", {**script(F=11.0 * layer.flops((7,))), "O": 5.0, "D": 7.0, "N": 11.0})
     seed = RECIPES["seed"].build(RNG, (28, 28), 10)
-    holds("12.2", script(F=float(operations(seed, 784, training=True))))
-    work = float(operations(Network(Reshape(1, 8, 7), Conv2D(1, 3, 3, rng=RNG)), 56))
+    holds("12.2", script(F=float(seed.flops((784,), training=True))))
+    work = float(Network(Reshape(1, 8, 7), Conv2D(1, 3, 3, rng=RNG)).flops((56,)))
     holds("12.3", {**script(F=11 * work), "O": 3.0, "C": 1.0, "k": 3.0, "H'": 6.0, "W'": 5.0, "N": 11.0})
 
 

@@ -18,7 +18,6 @@ def recipes() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from digitscope.nn import operations
     from digitscope.recipes import DEFAULT, RECIPES
     from digitscope.recipes.records import load_records, load_shares
 
@@ -29,7 +28,7 @@ def recipes() -> None:
     for name, recipe in RECIPES.items():
         shown = f"[bold]{name}[/]" + (" *" if name == DEFAULT else "")
         network = recipe.build(np.random.default_rng(0), *MNIST)
-        work = f"{operations(network, 28 * 28, training=True) / 1e6:,.2f}"
+        work = f"{network.flops((28 * 28,), training=True) / 1e6:,.2f}"
         parameters = f"{sum(p.size for p in network.params.values()):,}"
         share = f"{shares[name]:.0%}" if name in shares else ""
         accuracy, n, seconds = "not measured", "", ""

@@ -24,7 +24,6 @@ from digitscope.nn.losses import (
 )
 from digitscope.nn.network import Network
 from digitscope.nn.one_hot import one_hot
-from digitscope.nn.operations import operations
 from digitscope.nn.optimizers import (
     Adam,
     AdamW,
@@ -89,7 +88,6 @@ __all__ = [
     "log_sum_exp",
     "normal",
     "one_hot",
-    "operations",
     "softmax",
     "to_batch",
     "uniform",

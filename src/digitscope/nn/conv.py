@@ -131,6 +131,10 @@ class Conv2D(Layer):
         dR = dR.reshape(len(G), *x.shape[:2], -1, x.shape[3])
         return reduce(np.add, map(np.matmul, T.reshape(len(T), -1, x.shape[2]).transpose(0, 2, 1), dR))
 
+    def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
+        places = prod(self.output_shape(shape)[1:])
+        return 2 * (1 + training * (1 + need_dx)) * self.params["weight"].size * places
+
     def config(self) -> dict[str, Any]:
         return {
             "in_channels": self.in_channels,

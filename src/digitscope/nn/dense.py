@@ -63,6 +63,9 @@ class Dense(Layer):
         y += self.params["bias"]
         return y, backward
 
+    def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
+        return 2 * (1 + training * (1 + need_dx)) * self.params["weight"].size
+
     def config(self) -> dict[str, Any]:
         return {"in_features": self.in_features, "out_features": self.out_features}
 

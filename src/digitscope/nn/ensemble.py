@@ -50,6 +50,13 @@ class Ensemble(Network):
 
         return y, backward
 
+    def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
+        return sum(member.flops(shape, training=training, need_dx=need_dx) for member in self.layers)
+
+    @property
+    def members(self) -> tuple[Layer, ...]:
+        return self.layers
+
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         twin = self._with_layers([member.measure_statistics(batches)[1] for member in self.layers])
         return [twin.forward(x)[0] for x in batches], twin
@@ -102,6 +109,10 @@ class ShiftAverage(Layer):
             return dx.reshape(x.shape) if dx is not None else None, grads
 
         return y, backward
+
+    def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
+        views = 1 if training else len(self.shifts)
+        return views * self.network.flops(shape, training=training, need_dx=need_dx)
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         twin = type(self)(self.network.measure_statistics(batches)[1], self.height, self.width, self.shifts)

@@ -61,12 +61,40 @@ class Layer:
         """
         raise TypeError(f"{type(self).__name__} must define forward(x, *, training=False, rng=None, need_dx=True)")
 
+    @property
+    def members(self) -> tuple["Layer", ...]:
+        """What is trained one after the other, each on its own: an ensemble's members. Empty for everything else."""
+        return ()
+
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         """The layer's outputs for these inputs, and a copy of it with `statistics` measured from all of them together.
 
         For a layer without statistics the copy is the layer itself.
         """
         return [self.forward(x)[0] for x in batches], self
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of an output for an input of this shape, both without the batch axis."""
+        example = np.zeros((*shape, 1), np.float32, like=next(iter(self.params.values()), None))
+        return self.forward(example)[0].shape[:-1]
+
+    def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
+        """The multiplications and additions that one input takes in matrix products.
+
+        2 K P forward                       Y = W X
+        6 K P in training                   Y = W X, dW = dY X^T, dX = W^T dY, each as much as the other
+        4 K P in training without dX        the first layer that learns, whose dX is not used
+
+        K is how many numbers W has and P at how many places it is applied: 1 in a dense layer, H' W' in a convolution.
+        ShiftAverage counts once for each shift, in training once; an ensemble counts each member, trained on its own.
+        All else (biases, activations, pooling, normalization) counts as 0, though it takes time: the figure is for
+        comparison with the machine's rate in matrix products, and with other programs. So a convolution counts by its
+        definition, though Conv2D needs half as many operations.
+
+        Shapes: `shape` is that of an input without the batch axis, (784,)
+        Derivation: docs/notes/12-speed.md#counting
+        """
+        return 0
 
     def config(self) -> dict[str, Any]:
         """What `from_config` needs to make the same layer again; the model file keeps it as JSON."""

@@ -66,6 +66,18 @@ class Network(Layer):
 
         return x, walk_back
 
+    def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
+        total = 0
+        for layer in self.layers:
+            total += layer.flops(shape, training=training, need_dx=need_dx)
+            shape = layer.output_shape(shape)
+            need_dx = need_dx or bool(layer.params)
+        return total
+
+    @property
+    def members(self) -> tuple[Layer, ...]:
+        return self.layers[0].members if len(self.layers) == 1 else ()
+
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         """Each layer's statistics in turn, from the outputs of those before it."""
         layers = []

@@ -10,7 +10,7 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.errors import DivergenceError, TrainingError
-from digitscope.nn import Params, clip_scale, gradient_norm, operations
+from digitscope.nn import Params, clip_scale, gradient_norm
 from digitscope.training.averaging import add_to_average
 from digitscope.training.inference import evaluate
 from digitscope.training.parallel.blas import blas_threads
@@ -277,7 +277,7 @@ def _helpers(run: Run, images: Array, threads: int) -> int:
     shards = min(threads, run.plan.shards(len(images)))
     if shards == 1 or any(p.dtype != np.float32 for p in params):
         return 0
-    work = operations(run.learner, images[0].size, training=True)
+    work = run.learner.flops((images[0].size,), training=True)
     moved = 8 * sum(p.size for p in params) / (run.plan.shard_size or 1)  # bytes an image
     left = (run.epochs - run.epoch) * len(images)
     return shards - 1 if work >= OPERATIONS_A_BYTE * moved and work * left >= OPERATIONS_A_HELPER else 0

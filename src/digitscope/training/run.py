@@ -100,9 +100,7 @@ class Run:
     @property
     def learners(self) -> list[Network]:
         """The members of an ensemble, or the network itself."""
-        first = self.network.layers[0]
-        members = first.layers if isinstance(first, Ensemble) else ()
-        return [member for member in members if isinstance(member, Network)] or [self.network]
+        return [member for member in self.network.members if isinstance(member, Network)] or [self.network]
 
     @property
     def learner(self) -> Network:
