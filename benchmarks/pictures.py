@@ -29,9 +29,9 @@ from PIL import Image, ImageDraw
 from digitscope.datasets import load_mnist
 from digitscope.errors import NoInkError
 from digitscope.model import Answer, Model
-from digitscope.reader import read_numbers
+from digitscope.reader import read
 from digitscope.synthetic.photos import KINDS, Photo, photograph_digit, photograph_numbers
-from digitscope.vision import prepare, read_picture
+from digitscope.vision import prepare, to_picture
 
 TILE, COLUMNS = 150, 6  # pixels, pictures in a row of the sheet
 
@@ -64,7 +64,7 @@ def contact_sheet(failures: list[tuple[Path, str]]) -> Image.Image:
     pen = ImageDraw.Draw(sheet)
     for place, (path, text) in enumerate(failures):
         x, y = (TILE + 10) * (place % COLUMNS), (TILE + 30) * (place // COLUMNS)
-        picture = Image.fromarray(np.ascontiguousarray(read_picture(path)))
+        picture = Image.fromarray(np.ascontiguousarray(to_picture(path)))
         picture.thumbnail((TILE, TILE))
         sheet.paste(picture, (x, y))
         pen.text((x, y + TILE + 2), text, fill="black")
@@ -81,20 +81,20 @@ def measure(folder: Path, model: Model, refuse: float) -> list[tuple[Path, str]]
         digits.append(answer.evidence if answer else -np.inf)
         is_digit = answer is not None and answer.is_digit
         refused += not is_digit
-        read = str(answer.digit) if answer and is_digit else "no digit"
-        right[path.stem.rpartition("_")[0]].append(read == path.parent.name)
-        if read != path.parent.name:
-            failures.append((path, f"{path.parent.name}: {read}"))
+        text = str(answer.digit) if answer and is_digit else "no digit"
+        right[path.stem.rpartition("_")[0]].append(text == path.parent.name)
+        if text != path.parent.name:
+            failures.append((path, f"{path.parent.name}: {text}"))
     if right:
         print(f"single digits: {by_source(right)}; {refused} refused")
         print(f"seconds a picture: median {np.median(seconds):.3f}, longest {max(seconds[1:] or seconds):.3f}")
     numbers: dict[str, list[bool]] = defaultdict(list)
     for path in sorted(folder.glob("multi/*")):
         number, _, source = path.stem.partition("_")
-        read = " ".join(line.text for line in read_numbers(read_picture(path), model).lines)
-        numbers[source.rpartition("_")[0]].append(read == number)
-        if read != number:
-            failures.append((path, f"{number}: {read}"))
+        text = " ".join(line.text for line in read(path, model).lines)
+        numbers[source.rpartition("_")[0]].append(text == number)
+        if text != number:
+            failures.append((path, f"{number}: {text}"))
     if numbers:
         print(f"whole numbers: {by_source(numbers)}")
     for path in sorted(folder.glob("notdigit/*")):
@@ -115,9 +115,11 @@ def uci(model: Model, refuse: float) -> None:
 
     found = load_digits()
     answers = [read_one(model, image / 16, refuse)[0] for image in found.images]
-    read = [answer.digit if answer else -1 for answer in answers]
+    labels = [answer.digit if answer else -1 for answer in answers]
     refused = sum(answer is None or not answer.is_digit for answer in answers)
-    print(f"8x8 digits: {100 * np.mean(np.array(read) == found.target):.1f} % of {len(read)} read, {refused} refused")
+    print(
+        f"8x8 digits: {100 * np.mean(np.array(labels) == found.target):.1f} % of {len(labels)} read, {refused} refused"
+    )
 
 
 def made(model: Model, count: int, seed: int, refuse: float) -> None:
@@ -135,7 +137,7 @@ def made(model: Model, count: int, seed: int, refuse: float) -> None:
             rows = int(rng.choice([1, 2, 3], p=[0.8, 0.12, 0.08]))
             lines = [rng.integers(len(images), size=rng.integers(2, 6 if rows > 1 else 11)) for _ in range(rows)]
             photo = photograph_numbers([images[line] for line in lines], rng, kind=kind)
-            text = read_numbers(photo.pixels, model).text
+            text = read(photo.pixels, model).text
             numbers.append(text == "\n".join("".join(map(str, labels[line])) for line in lines))
             apart[least_gap(photo) > 0.05].append(numbers[-1])
         by_kind[kind] = sum(numbers)

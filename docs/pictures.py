@@ -21,7 +21,7 @@ from digitscope.augmentation.augment import Augment
 from digitscope.datasets import load_mnist
 from digitscope.files.atomic import write_atomic
 from digitscope.model import Model
-from digitscope.reader import read_numbers
+from digitscope.reader import read
 from digitscope.report import confident_mistakes, learning_curves, reading_figure, save_svg
 from digitscope.report.style import FAINT, INK_MASK, MUTED, SMALL, add_canvas, new_figure, styled
 from digitscope.synthetic.non_digits import NON_DIGITS, VARIANTS, Digits
@@ -164,7 +164,7 @@ def reading(images: Array) -> Figure:
     rng = np.random.default_rng(2205)
     lines = np.split(images[-2000:][rng.integers(2000, size=12)], 2)
     photo = photograph_numbers(lines, rng, kind="lined", side=900)
-    found = read_numbers(photo.pixels, Model.load())
+    found = read(photo.pixels, Model.load())
     marks = [(digit.label, digit.confidence, digit.box) for line in found.lines for digit in line.digits]
     heading = ", ".join(f"{line.text} ({line.confidence:.1%})" for line in found.lines)
     return reading_figure([(heading, "digitscope read photo.png --show read.png", photo.pixels, marks)])

@@ -13,7 +13,7 @@ from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import ModelError
 from digitscope.model import Model
-from digitscope.reader import CLASSES, WEIGHTS, Graph, arc_scores, read_numbers, solve
+from digitscope.reader import CLASSES, WEIGHTS, Graph, arc_scores, read, solve
 
 Picture = NDArray[np.uint8]
 
@@ -128,14 +128,14 @@ class TestReadNumbers:
     @pytest.mark.parametrize("light", [False, True])
     def test_a_line(self, model: Model, number: Callable[..., Picture], labels: str, light: bool) -> None:
         picture = number(labels)
-        reading = read_numbers(255 - picture if light else picture, model)
+        reading = read(255 - picture if light else picture, model)
         assert reading.text == labels
         assert len(reading.lines) == 1
 
     def test_boxes_are_where_the_digits_are(self, model: Model, number: Callable[..., Picture]) -> None:
         picture = number("358", gap=40)
         dark = picture[..., 0] < 128
-        (line,) = read_numbers(picture, model).lines
+        (line,) = read(picture, model).lines
         for digit in line.digits:
             left, top, right, bottom = digit.box
             assert (top, bottom) == pytest.approx((30, 90), abs=3)
@@ -144,37 +144,37 @@ class TestReadNumbers:
             assert 0 < line.confidence <= digit.confidence + 1e-6 <= 1 + 1e-6
 
     def test_lines_from_top_to_bottom(self, model: Model, number: Callable[..., Picture]) -> None:
-        assert read_numbers(below_each_other(number("4711"), number("035")), model).text == "4711\n035"
+        assert read(below_each_other(number("4711"), number("035")), model).text == "4711\n035"
 
     def test_a_page_full_of_digits(self, model: Model, number: Callable[..., Picture]) -> None:
         lines = [f"{k:03}{997 - 9 * k}" for k in range(0, 72, 6)]
-        text = read_numbers(below_each_other(*map(number, lines)), model).text
-        assert sum(line == read for line, read in zip(lines, text.split("\n"), strict=True)) >= 11
+        text = read(below_each_other(*map(number, lines)), model).text
+        assert sum(line == found for line, found in zip(lines, text.split("\n"), strict=True)) >= 11
 
     def test_digits_that_touch(self, model: Model, number: Callable[..., Picture]) -> None:
         picture = number("3562", gap=-4)
         inked = np.flatnonzero((picture[..., 0] < 128).any(axis=0))
         assert (np.diff(inked) == 1).all()  # no gap between them
-        assert read_numbers(picture, model).text == "3562"
+        assert read(picture, model).text == "3562"
 
     def test_a_stroke_apart_belongs_to_its_digit(self, model: Model, number: Callable[..., Picture]) -> None:
         picture = number("853", gap=30)
-        (line,) = read_numbers(picture, model).lines
+        (line,) = read(picture, model).lines
         left, _, right, _ = (round(x) for x in line.digits[1].box)
         picture[43:47, left - 2 : right + 2] = 255  # the upper part of the 5 is cut off
-        assert read_numbers(picture, model).text == "853"
+        assert read(picture, model).text == "853"
 
     def test_dots_and_rules_are_left_out(self, model: Model, number: Callable[..., Picture]) -> None:
         picture = number("258", gap=40)
         picture[84:89, 70:75] = 0
         picture[105:107, 10:-10] = 0
         picture[50:53, 140:143] = 0
-        assert read_numbers(picture, model).text == "258"
+        assert read(picture, model).text == "258"
 
     def test_nothing_written(self, model: Model) -> None:
         for grey in (0, 128, 255):
             for shape in ((1, 1), (8, 8), (300, 400)):
-                reading = read_numbers(in_colour(np.full(shape, grey)), model)
+                reading = read(in_colour(np.full(shape, grey)), model)
                 assert reading.lines == ()
                 assert reading.text == ""
                 assert reading.confidence == 1
@@ -182,10 +182,26 @@ class TestReadNumbers:
     def test_a_small_picture(self, model: Model, mnist: DataSet) -> None:
         images = mnist.x_train[:12]
         labels = mnist.y_train[:12]
-        texts = [read_numbers(in_colour(image), model).text for image in images]
+        texts = [read(in_colour(image), model).text for image in images]
         assert sum(text == str(label) for text, label in zip(texts, labels, strict=True)) >= 11
 
     def test_another_task(self, model: Model) -> None:
         small = replace(model, image_shape=(8, 8))
         with pytest.raises(ModelError, match="10 digits, 28x28; got 10 classes, 8x8"):
-            read_numbers(in_colour(np.zeros((9, 9))), small)
+            read(in_colour(np.zeros((9, 9))), small)
+
+    def test_without_a_model_the_default_one_reads(self, model: Model, number: Callable[..., Picture]) -> None:
+        picture = number("42")
+        assert read(picture) == read(picture, "reader") == read(picture, model)
+        with pytest.raises(ModelError, match="no such file"):
+            read(picture, "nowhere.safetensors")
+
+    def test_a_reading_is_its_text(self, number: Callable[..., Picture]) -> None:
+        reading = read(below_each_other(number("47"), number("5")))
+        assert str(reading) == reading.text == "47\n5"
+        assert repr(reading) == f"Reading('47\\n5', confidence={reading.confidence:.3f})"
+        first, second = reading.lines
+        assert (str(first), str(second.digits[0])) == ("47", "5")
+        assert repr(first) == f"ReadLine('47', confidence={first.confidence:.3f})"
+        box = ", ".join(f"{side:.0f}" for side in first.digits[0].box)
+        assert repr(first.digits[0]) == f"ReadDigit(4, confidence={first.digits[0].confidence:.3f}, box=({box}))"

@@ -12,8 +12,11 @@ maximum likelihood to lines of generated photos: the probability of the right te
 Sources: conditional random fields, Lafferty, McCallum and Pereira 2001; on segments, Sarawagi and Cohen 2004.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,7 @@ from digitscope.arrays import Array
 from digitscope.errors import ModelError
 from digitscope.model import Model
 from digitscope.nn import BackgroundCrossEntropy
+from digitscope.vision.decode import PictureSource, to_picture
 from digitscope.vision.lines import HEIGHT, TextLine, find_lines
 from digitscope.vision.normalize import SIDE
 from digitscope.vision.segment import Candidate, Piece, candidates, cut
@@ -64,48 +68,68 @@ _CLASS = list(_DIGIT).index("log P(this digit)")
 WEIGHTS: Array = np.array([*_DIGIT.values(), *_LEFT_OUT.values()])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ReadDigit:
     """A digit of a number."""
 
     label: int
     confidence: float
-    """The probability that this digit is here."""
+    """The probability that this digit is in this place."""
     present: float
-    """The probability that a digit is here, whichever."""
+    """The probability that any digit is in this place."""
     box: Box
 
+    def __str__(self) -> str:
+        return str(self.label)
 
-@dataclass(frozen=True)
+    def __repr__(self) -> str:
+        box = ", ".join(f"{side:.0f}" for side in self.box)
+        return f"ReadDigit({self.label}, confidence={self.confidence:.3f}, box=({box}))"
+
+
+@dataclass(frozen=True, repr=False)
 class ReadLine:
     """A line of digits, from left to right."""
 
     digits: tuple[ReadDigit, ...]
     confidence: float
-    """The probability that this is what the line says: no digit wrong, missing or too many."""
+    """The probability that the line is right: no digit is wrong, missing or too many."""
 
     @property
     def text(self) -> str:
-        return "".join(str(digit.label) for digit in self.digits)
+        return "".join(map(str, self.digits))
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"ReadLine({self.text!r}, confidence={self.confidence:.3f})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Reading:
-    """What a picture says."""
+    """The lines of digits in a picture. str(reading) is their text."""
 
     lines: tuple[ReadLine, ...]
-    """From top to bottom; none where there are no digits."""
+    """From top to bottom; empty if there are no digits."""
     confidence: float
     """The probability that every line is right."""
 
     @property
     def digits(self) -> int:
-        """How many there are."""
+        """The number of digits."""
         return sum(len(line.digits) for line in self.lines)
 
     @property
     def text(self) -> str:
-        return "\n".join(line.text for line in self.lines)
+        """The digits of each line, separated by line breaks."""
+        return "\n".join(map(str, self.lines))
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Reading({self.text!r}, confidence={self.confidence:.3f})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,14 +153,32 @@ class Graph:
         return np.array([box is None for box in self.box])
 
 
-def read_numbers(picture: NDArray[np.uint8], model: Model, *, threads: int = 1) -> Reading:
+def read(picture: PictureSource, model: Model | str | os.PathLike[str] | None = None, *, threads: int = 1) -> Reading:
     """All digits in a picture, line by line.
 
-    Where ink and paper can be told apart in several ways, the reading in which most is surely read is taken.
+    Where ink and paper can be told apart in several ways, the reading that reads most with most confidence is taken.
 
-    Shapes: (H, W, 3)
-    Raises: ModelError where the model is not one of ten digits in 28x28 pixels.
+    picture: a path, bytes, an open file, a PIL image or an array, as `vision.decode.to_picture` takes it
+    model: of ten digits in 28x28 pixels, or its file or name; None for the default model, which is loaded once
+    Raises: PictureError if the picture cannot be read; ModelError for another model.
     """
+    return _read(to_picture(picture), _to_model(model), threads)
+
+
+def _to_model(model: Model | str | os.PathLike[str] | None) -> Model:
+    if model is None:
+        return _default_model()
+    if isinstance(model, str | os.PathLike):
+        return Model.load(Path(model))
+    return model
+
+
+@cache
+def _default_model() -> Model:
+    return Model.load()
+
+
+def _read(picture: NDArray[np.uint8], model: Model, threads: int) -> Reading:
     classes = model.about.get("classes", CLASSES)
     if model.image_shape != (SIDE, SIDE) or classes != CLASSES:
         height, width = model.image_shape

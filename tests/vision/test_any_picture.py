@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from digitscope import reader
 from digitscope.errors import NoInkError
 from digitscope.model import Model
-from digitscope.reader import read_numbers
+from digitscope.reader import read
 from digitscope.vision import prepare
 
 Picture = NDArray[np.uint8]
@@ -46,8 +46,8 @@ def test_prepare(picture: Picture) -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(picture=pictures())
-def test_read_numbers(picture: Picture) -> None:
-    reading = read_numbers(picture, MODEL)
+def test_read(picture: Picture) -> None:
+    reading = read(picture, MODEL)
     height, width = picture.shape[:2]
     assert 0 <= reading.confidence <= 1
     for line in reading.lines:
@@ -65,7 +65,7 @@ def test_noise_is_not_cut_up(height: int, width: int, noise: float, monkeypatch:
     """Hundreds of specks in all their combinations would take many seconds."""
     monkeypatch.setattr(reader, "cut", lambda line: pytest.fail(f"a line of {line.parts} specks is cut up"))
     picture = np.random.default_rng(0).normal(128, noise, (height, width, 3)).clip(0, 255).astype(np.uint8)
-    assert read_numbers(picture, MODEL).text == ""
+    assert read(picture, MODEL).text == ""
 
 
 def test_clouds_have_hardly_any_digits() -> None:
@@ -74,5 +74,5 @@ def test_clouds_have_hardly_any_digits() -> None:
     for seed in range(12):
         cloud = gaussian_filter(np.random.default_rng(seed).normal(size=(160, 240)), 3)
         grey = np.clip(128 + 60 * cloud / cloud.std(), 0, 255).astype(np.uint8)
-        texts.append(read_numbers(np.repeat(grey[..., None], 3, axis=2), MODEL).text)
+        texts.append(read(np.repeat(grey[..., None], 3, axis=2), MODEL).text)
     assert texts.count("") >= 10

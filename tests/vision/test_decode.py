@@ -3,7 +3,9 @@
 import contextlib
 import io
 import struct
+import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,8 @@ from PIL import Image
 
 from digitscope.datasets import load_mnist
 from digitscope.errors import PictureError
-from digitscope.vision import prepare, read_picture
-from digitscope.vision.decode import picture_from_array
+from digitscope.reader import read
+from digitscope.vision import prepare, to_picture
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +31,7 @@ def digit() -> NDArray[np.uint8]:
 
 def grey(path: Path) -> Any:
     """What was read, as bytes, which must be grey."""
-    picture = read_picture(path)
+    picture = to_picture(path)
     assert picture.dtype == np.uint8
     assert (np.ptp(picture, axis=2) == 0).all()
     return picture[..., 0]
@@ -37,7 +39,7 @@ def grey(path: Path) -> Any:
 
 def refusal(path: Path) -> str:
     with pytest.raises(PictureError) as error:
-        read_picture(path)
+        to_picture(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
     return str(error.value)
@@ -76,12 +78,12 @@ def test_16_bits(digit: NDArray[np.uint8], tmp_path: Path) -> None:
 
 def test_12_bits_of_16_are_a_full_range(digit: NDArray[np.uint8]) -> None:
     twelve = (digit / 255 * 4095).round().astype(np.uint16)
-    np.testing.assert_array_equal(picture_from_array(twelve)[..., 0], digit)
+    np.testing.assert_array_equal(to_picture(twelve)[..., 0], digit)
 
 
 def test_colours_are_kept(tmp_path: Path) -> None:
     Image.new("RGB", (8, 9), (255, 51, 0)).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), np.broadcast_to([255, 51, 0], (9, 8, 3)))
+    np.testing.assert_array_equal(to_picture(tmp_path / "a.png"), np.broadcast_to([255, 51, 0], (9, 8, 3)))
 
 
 @pytest.mark.parametrize("ink", [0, 255])
@@ -123,7 +125,7 @@ def test_heic_is_read_or_says_what_is_missing(digit: NDArray[np.uint8], tmp_path
     else:
         pillow_heif.register_heif_opener()
         Image.fromarray(np.kron(digit, np.ones((4, 4), np.uint8))).convert("RGB").save(path, "HEIF", quality=95)
-        assert read_picture(path).shape == (112, 112, 3)
+        assert to_picture(path).shape == (112, 112, 3)
 
 
 @pytest.mark.parametrize(
@@ -151,13 +153,13 @@ def test_heic_is_read_or_says_what_is_missing(digit: NDArray[np.uint8], tmp_path
     ],
 )
 def test_arrays_of_the_usual_shapes_and_ranges(convert: Any, digit: NDArray[np.uint8]) -> None:
-    picture = picture_from_array(convert(digit))
+    picture = to_picture(convert(digit))
     assert picture.shape == (28, 28, 3)
     np.testing.assert_array_equal(picture[..., 0], digit)
 
 
 def test_an_array_of_bool(digit: NDArray[np.uint8]) -> None:
-    np.testing.assert_array_equal(picture_from_array(digit > 99)[..., 2], 255 * (digit > 99))
+    np.testing.assert_array_equal(to_picture(digit > 99)[..., 2], 255 * (digit > 99))
 
 
 @pytest.mark.parametrize(
@@ -177,6 +179,11 @@ def test_an_array_of_bool(digit: NDArray[np.uint8]) -> None:
         (np.zeros((9, 9), complex), "expects numbers; got an array of complex128"),
         (None, "expects numbers; got an array of object"),
         (np.broadcast_to(np.uint8(0), (10_000, 10_000)), "too many pixels (10000x10000)"),
+        (np.eye(9, dtype=int), "got whole numbers 0 and 1, a mask. Give picture * 255."),
+        (np.eye(9, dtype=np.uint8)[..., None], "got whole numbers 0 and 1, a mask. Give picture * 255."),
+        (16.0 * np.eye(9), "got 0 to 16. Divide them by the value of white, such as picture / 16."),
+        (np.full((9, 9), 1.02), "got 1.02 to 1.02. Divide them by the value of white"),
+        ([[1, 2], [3]], "expected as a path, bytes, an open file, a PIL image or an array; got a list"),
     ],
 )
 def test_bad_arrays(array: Any, words: str) -> None:
@@ -184,6 +191,114 @@ def test_bad_arrays(array: Any, words: str) -> None:
         prepare(array)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.fixture(scope="session")
+def png_bytes() -> bytes:
+    """A drawing in colour, wider than high, as the bytes of a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(3).integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "give",
+    [
+        lambda path: path,
+        str,
+        lambda path: path.read_bytes(),
+        lambda path: bytearray(path.read_bytes()),
+        lambda path: memoryview(path.read_bytes()),
+        lambda path: io.BytesIO(path.read_bytes()),
+        lambda path: path.open("rb"),
+        Image.open,
+        lambda path: np.asarray(Image.open(path)),
+        lambda path: np.asarray(Image.open(path)).tolist(),
+    ],
+    ids=["path", "str", "bytes", "bytearray", "memoryview", "BytesIO", "file", "PIL image", "array", "list"],
+)
+def test_everything_that_holds_a_picture(give: Callable[[Path], Any], png_bytes: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png_bytes)
+    source = give(path)
+    np.testing.assert_array_equal(to_picture(source), np.asarray(Image.open(path)), strict=True)
+    if hasattr(source, "close"):
+        source.close()
+
+
+def test_a_pil_image_is_turned_upright_and_stays_as_it_is(digit: NDArray[np.uint8]) -> None:
+    image = Image.fromarray(np.rot90(digit, 1))
+    image.getexif()[0x0112] = 6
+    for _ in range(2):
+        np.testing.assert_array_equal(to_picture(image)[..., 0], digit)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    dtype=st.sampled_from(["<u1", "<u2", ">u2", "<i4", ">i8", "<f2", ">f4", "<f8"]),
+    shape=st.sampled_from([(7, 9), (7, 9, 1), (7, 9, 3), (1, 9, 3), (7, 1, 3)]),
+    layout=st.sampled_from(["C", "F", "reversed", "strided", "read-only"]),
+    seed=st.integers(0, 99),
+)
+def test_arrays_of_any_layout_and_byte_order(dtype: str, shape: tuple[int, ...], layout: str, seed: int) -> None:
+    expected = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    expected.flat[0] = 255
+    scale = {"f": 1 / 255, "u": 257 if dtype.endswith("u2") else 1, "i": 1}[dtype[1]]
+    array = (expected.astype(float) * scale).astype(dtype)
+    if layout == "F":
+        array = np.asfortranarray(array)
+    elif layout == "reversed":
+        array = np.ascontiguousarray(array[::-1, ::-1])[::-1, ::-1]
+    elif layout == "strided":
+        array = np.repeat(np.repeat(array, 2, axis=0), 3, axis=1)[::2, ::3]
+    else:
+        array.setflags(write=layout != "read-only")
+    colours = expected if len(shape) == 3 else expected[..., None]
+    np.testing.assert_array_equal(to_picture(array), np.broadcast_to(colours, (*shape[:2], 3)))
+
+
+@pytest.mark.parametrize(
+    ("give", "words"),
+    [
+        (lambda path: "https://example.org/seven.png", "is a web address; a picture file is expected. Download it"),
+        (lambda path: "HTTP://example.org/seven.png", "is a web address"),
+        (lambda path: b"", "The picture is empty (0 bytes)"),
+        (lambda path: b"no picture", "The picture is not a picture that can be read. Give a PNG or JPEG file."),
+        (lambda path: path.read_bytes()[:-40], "The picture is damaged"),
+        (lambda path: io.StringIO("text"), 'it gave str. Open it with mode "rb".'),
+        (lambda path: path.with_name("b.png").open("wb"), "An open file is expected to be readable; it is not: "),
+        (lambda path: io.BytesIO(png(8000, 7000)), "The picture has too many pixels (8000x7000)"),
+        (lambda path: Image.new("L", (0, 5)), "The picture has no pixels (0x5)."),
+        (lambda path: path.with_name("a\nb.png"), "a\\nb.png' does not exist"),
+        (lambda path: path.with_name("x" * 300), "cannot be opened: File name too long. Check the path."),
+    ],
+)
+def test_what_holds_no_picture(give: Callable[[Path], Any], words: str, png_bytes: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png_bytes)
+    for function in (to_picture, prepare, read):
+        source = give(path)
+        with pytest.raises(PictureError) as error:
+            function(source)
+        assert words in str(error.value)
+        assert "\n" not in str(error.value)
+        if hasattr(source, "close"):
+            source.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of files are set as on Linux")
+def test_too_many_open_files_are_no_damage(png_bytes: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png_bytes)
+    to_picture(png_bytes)  # Pillow opens files of its own when it is loaded
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        message = refusal(tmp_path / "a.png")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert "cannot be opened: Too many open files" in message
 
 
 def test_missing_folder_and_empty(tmp_path: Path) -> None:
@@ -206,7 +321,7 @@ def test_truncated(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "a"
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (90, 90), dtype=np.uint8)).save(path, kind)
     content = path.read_bytes()
-    assert read_picture(path).shape == (90, 90, 3)
+    assert to_picture(path).shape == (90, 90, 3)
     path.write_bytes(content[: len(content) // 2])
     refusal(path)
 
@@ -247,6 +362,6 @@ def test_damage_is_an_error_or_a_picture(kind: str, data: st.DataObject, scratch
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     (scratch / "damaged").write_bytes(content)
     with contextlib.suppress(PictureError):
-        picture = read_picture(scratch / "damaged")
+        picture = to_picture(scratch / "damaged")
         assert picture.shape[2] == 3
         assert picture.dtype == np.uint8

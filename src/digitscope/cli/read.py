@@ -48,14 +48,14 @@ def read(context: click.Context, arguments: tuple[Path, ...], show: Path | None,
       digitscope read *.png --json
     """
     from digitscope.model import Model
-    from digitscope.reader import read_numbers
-    from digitscope.vision import read_picture
+    from digitscope.reader import read as read_numbers
+    from digitscope.vision import to_picture
 
     model, files = model_and_pictures(arguments, show, context)
     loaded = Model.load(model)
 
     def read_file(path: Path) -> Read:
-        picture = read_picture(path)
+        picture = to_picture(path)
         reading = read_numbers(picture, loaded)
         marked = partial(_marked, path, picture, reading)
         return {"file": str(path), **_as_json(reading)}, _in_words(path, reading), marked

@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import io
+import os
 import stat
 import zlib
 from collections.abc import Iterator
@@ -39,6 +40,12 @@ _SIGNATURES = {
 }
 
 
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """The path as a message shows it: quoted if it holds line breaks or other characters that do not print."""
+    text = os.fsdecode(path)
+    return text if text.isprintable() else repr(text)
+
+
 def check_file(path: Path, error: type[DataError] = DataError) -> int:
     """The size of the file in bytes.
 
@@ -47,16 +54,16 @@ def check_file(path: Path, error: type[DataError] = DataError) -> int:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise error(f"{path} does not exist. Check the path.") from None
+        raise error(f"{shown_path(path)} does not exist. Check the path.") from None
     except (OSError, ValueError) as reason:
         text = reason.strerror if isinstance(reason, OSError) else reason
         raise error(f"{str(path)!r} cannot be opened: {text}. Check the path.") from reason
     if stat.S_ISDIR(status.st_mode):
-        raise error(f"{path} is a folder; a file is expected.")
+        raise error(f"{shown_path(path)} is a folder; a file is expected.")
     if not stat.S_ISREG(status.st_mode):
-        raise error(f"{path} is not a regular file. Copy its content into one.")
+        raise error(f"{shown_path(path)} is not a regular file. Copy its content into one.")
     if status.st_size == 0:
-        raise error(f"{path} is empty (0 bytes). Download or copy it again.")
+        raise error(f"{shown_path(path)} is empty (0 bytes). Download or copy it again.")
     return status.st_size
 
 

@@ -1,68 +1,142 @@
-"""A picture as it is on disk or in memory, decoded: upright, in colour, a byte each for red, green and blue."""
+"""A picture as people have it, a file, bytes, an image or an array, decoded: upright, in colour, uint8 (H, W, 3)."""
 
+import io
 import math
+import os
+import re
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
 from digitscope.arrays import Array
 from digitscope.errors import PictureError
-from digitscope.files.opening import check_file
+from digitscope.files.opening import check_file, shown_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 50_000_000
 
+PictureSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image | npt.ArrayLike"
+"""A path, the bytes of a picture file, a file that is open for reading them, a PIL image, or an array."""
+
 # Pillow knows more, among them formats that start other programs (EPS) or that nobody keeps a digit in.
 _FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"]
 _HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")  # from the file's fifth byte
+_WEB_ADDRESS = re.compile(r"(https?|ftp|data):", re.IGNORECASE)
+_ARRAY_FORMS = "Give one picture as (H, W), (H, W, 3) or (H, W, 4), uint8 0 to 255 or floats 0 to 1."
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
-    """The picture in a PNG, JPEG, WebP, GIF (its first frame), BMP, TIFF, PNM or, with the extra heic, HEIC file.
+def to_picture(source: PictureSource) -> NDArray[np.uint8]:
+    """The picture in a file, in bytes, in a PIL image or in an array.
 
-    It is turned upright by its EXIF data. What is transparent is paper.
+    Files are PNG, JPEG, WebP, GIF (the first frame), BMP, TIFF, PNM or, with the extra heic, HEIC. They are given by
+    their path, by their bytes, or as a file that is open for reading bytes. A picture is turned upright by its EXIF
+    data. What is transparent is paper.
 
-    Shapes: (H, W, 3) uint8
-    Raises: PictureError where the file is missing, empty, damaged, not a picture or over 50 megapixels.
+    Arrays of any memory layout and byte order: bool; uint8, uint16, other integers 0 to 255; floats 0 to 1, 0 to 255,
+    or standardized (if some are negative, from the smallest to the largest). Integers of 16 bits that need only 12
+    come from a camera and are a full range. Grey whole numbers up to 1 or numbers up to 16 are refused: full white
+    could be 1, 16 or 255.
+
+    Shapes: (H, W), (H, W, 1), (1, H, W) grey, (H, W, 3), (3, H, W) RGB, (H, W, 4), (4, H, W) RGBA, any of them as a
+        batch of one, or the H² numbers of a square in a row -> (H, W, 3) uint8
+    Raises: PictureError if it is missing, empty, damaged, not a picture or over 50 megapixels, or an array of another
+        shape or with other numbers.
     """
+    from PIL import Image
+
+    if isinstance(source, str | os.PathLike):
+        return _from_path(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _from_file(io.BytesIO(source), "The picture")
+    if hasattr(source, "read"):
+        return _from_file(io.BytesIO(_read_bytes(source)), "The picture")
+    if isinstance(source, Image.Image):
+        return _from_file(source, "The picture")
+    return _from_array(source)
+
+
+def source_name(source: PictureSource) -> str:
+    """How an error names the picture: by its path if it has one."""
+    return shown_path(source) if isinstance(source, str | os.PathLike) else "The picture"
+
+
+def _from_path(source: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    text = os.fsdecode(source)
+    if _WEB_ADDRESS.match(text):
+        raise PictureError(
+            f"{shown_path(text[:200])} is a web address; a picture file is expected. Download it first, or give its "
+            "bytes: urllib.request.urlopen(address).read()."
+        )
+    path = Path(text)
+    check_file(path, PictureError)
+    try:
+        with path.open("rb") as file:
+            return _from_file(file, shown_path(path))
+    except OSError as error:
+        raise PictureError(f"{shown_path(path)} cannot be opened: {error.strerror or error}.") from error
+
+
+def _read_bytes(file: Any) -> bytes:
+    try:
+        content = file.read()
+    except (OSError, ValueError) as error:  # a closed file, one that is open for writing
+        raise PictureError(f"An open file is expected to be readable; it is not: {error}.") from error
+    if not isinstance(content, bytes):
+        raise PictureError(
+            f'An open file is expected to give bytes; it gave {type(content).__name__}. Open it with mode "rb".'
+        )
+    return content
+
+
+def _from_file(file: "IO[bytes] | Image", name: str) -> NDArray[np.uint8]:
+    """The picture in a file that is open at its start, or in a PIL image that may not be loaded yet."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    check_file(path, PictureError)
-    formats = _FORMATS
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns about what does no harm here, such as odd EXIF data,
         warnings.simplefilter("error", Image.DecompressionBombWarning)  # and about what does
         try:
-            with path.open("rb") as file:
-                if file.read(12)[4:] in _HEIC:
-                    formats = _heic_formats(path)
-            with Image.open(path, formats=formats) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise _too_large(str(path), f"{image.width}x{image.height}")
-                ImageOps.exif_transpose(image, in_place=True)  # a copy of 12 megapixels takes 30 ms
+            if isinstance(file, Image.Image):
+                return _from_image(ImageOps.exif_transpose(_bounded(file, name)))
+            head = file.read(12)
+            if not head:
+                raise PictureError(f"{name} is empty (0 bytes). Give the bytes of a picture file from its start.")
+            file.seek(0)
+            with Image.open(file, formats=_heic_formats(name) if head[4:] in _HEIC else _FORMATS) as image:
+                ImageOps.exif_transpose(_bounded(image, name), in_place=True)  # a copy of 12 megapixels takes 30 ms
                 return _from_image(image)
         except PictureError:
             raise
         except UnidentifiedImageError:
-            raise PictureError(f"{path} is not a picture that can be read. Give a PNG or JPEG file.") from None
+            raise PictureError(f"{name} is not a picture that can be read. Give a PNG or JPEG file.") from None
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            raise _too_large(str(path), "it") from error
+            raise _too_large(name, "it") from error
         # The decoders raise whatever they stumble over: OSError, SyntaxError, struct.error, KeyError, ...
         except Exception as error:
-            raise PictureError(f"{path} is damaged: {' '.join(str(error).split())}. Save or copy it again.") from error
+            raise PictureError(f"{name} is damaged: {' '.join(str(error).split())}. Save or copy it again.") from error
 
 
-def _heic_formats(path: Path) -> list[str]:
+def _bounded(image: "Image", name: str) -> "Image":
+    """The image if it is not too large, without decoding its pixels."""
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large(name, f"{image.width}x{image.height}")
+    if not image.width * image.height:
+        raise PictureError(f"{name} has no pixels ({image.width}x{image.height}).")
+    return image
+
+
+def _heic_formats(name: str) -> list[str]:
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
         raise PictureError(
-            f"{path} is a HEIC picture, which needs pillow-heif. Install digitscope[heic], or save it as a JPEG file."
+            f"{name} is a HEIC picture, which needs pillow-heif. Install digitscope[heic], or save it as a JPEG file."
         ) from None
     register_heif_opener()
     return ["HEIF"]
@@ -77,28 +151,26 @@ def _from_image(image: "Image") -> NDArray[np.uint8]:
         values = np.asarray(image)
         if image.mode != "F":
             values = np.clip(values, 0, 65535).astype(np.uint16)
-        return picture_from_array(values)
+        return _in_colour(_to_bytes(values)[..., None])
     image.load()
     mode = "RGBA" if image.has_transparency_data else "RGB"
-    return picture_from_array(np.asarray(image if image.mode == mode else image.convert(mode)))
+    return _in_colour(np.asarray(image if image.mode == mode else image.convert(mode)))
 
 
-def picture_from_array(array: Any) -> NDArray[np.uint8]:
-    """The picture in an array.
-
-    Numbers: bool; uint8, uint16, other integers 0 to 255; floats 0 to 1, 0 to 255, or standardized (some are negative:
-    from the smallest to the largest). Integers of 16 bits that need only 12 come from a camera and are a full range.
-    What is transparent is paper.
-
-    Shapes: (H, W), (H, W, 1), (1, H, W) grey, (H, W, 3), (3, H, W) RGB, (H, W, 4), (4, H, W) RGBA, any of them as a
-    batch of one, or the H² numbers of a square in a row -> (H, W, 3) uint8
-    Raises: PictureError where it is none of these, or has numbers that are not finite.
-    """
-    values = np.asarray(array)
-    expected = "Give one picture as (H, W), (H, W, 3) or (H, W, 4), uint8 0 to 255 or floats 0 to 1."
+def _from_array(array: npt.ArrayLike) -> NDArray[np.uint8]:
+    try:
+        values = np.asarray(array)
+    except (ValueError, TypeError) as error:
+        raise PictureError(
+            f"A picture is expected as a path, bytes, an open file, a PIL image or an array; got a "
+            f"{type(array).__name__}. {_ARRAY_FORMS}"
+        ) from error
     if values.dtype.kind not in "buif":
-        raise PictureError(f"A picture expects numbers; got an array of {values.dtype}. {expected}")
-    while values.ndim > 2 and len(values) == 1:
+        raise PictureError(f"A picture expects numbers; got an array of {values.dtype}. {_ARRAY_FORMS}")
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    while values.ndim > 3 or (values.ndim == 3 and values.shape[2] not in (1, 3, 4)):
+        if len(values) != 1:
+            break
         values = values[0]
     side = math.isqrt(values.size)
     if values.size == side * side and values.shape in ((values.size,), (1, values.size)) and side > 1:
@@ -108,19 +180,39 @@ def picture_from_array(array: Any) -> NDArray[np.uint8]:
     if values.ndim == 2:
         values = values[..., None]
     if values.ndim != 3 or values.shape[2] not in (1, 3, 4) or values.size == 0:
-        raise PictureError(f"A picture expects rows, columns and colours; got the shape {np.shape(array)}. {expected}")
+        raise PictureError(
+            f"A picture expects rows, columns and colours; got the shape {np.shape(array)}. {_ARRAY_FORMS}"
+        )
     if values.shape[0] * values.shape[1] > MAX_PIXELS:
         raise _too_large("The array", f"{values.shape[1]}x{values.shape[0]}")
-    if values.dtype != np.uint8:
-        values = _to_bytes(values, expected)
-    if values.shape[2] < 4:
-        return np.broadcast_to(values, (*values.shape[:2], 3))
-    return _on_paper(values)
+    if values.shape[2] == 1:
+        _check_grey_range(values)
+    return _in_colour(_to_bytes(values))
 
 
-def _to_bytes(values: Array, expected: str) -> NDArray[np.uint8]:
+def _check_grey_range(values: Array) -> None:
+    """Refuses masks of 0 and 1 and levels from 0 to 16 or fewer, which would look almost black."""
+    low, high = values.min(), values.max()
+    if values.dtype.kind == "b" or low < 0 or not high <= 16:
+        return
+    if high > 1:
+        raise PictureError(
+            f"A picture expects numbers from 0 to 255 or floats from 0 to 1; got {low:g} to {high:g}. "
+            "Divide them by the value of white, such as picture / 16."
+        )
+    if high == 1 and values.dtype.kind in "ui":
+        raise PictureError(
+            "A picture expects numbers from 0 to 255 or floats from 0 to 1; got whole numbers 0 and 1, a mask. "
+            "Give picture * 255."
+        )
+
+
+def _to_bytes(values: Array) -> NDArray[np.uint8]:
+    """Numbers as `to_picture` takes them, as 0 to 255."""
+    if values.dtype == np.uint8:
+        return values
     if not np.isfinite(values).all():
-        raise PictureError(f"A picture expects finite numbers; got nan or infinity. {expected}")
+        raise PictureError(f"A picture expects finite numbers; got nan or infinity. {_ARRAY_FORMS}")
     low, high = float(values.min()), float(values.max())
     bottom = 0.0
     if values.dtype == bool:
@@ -132,8 +224,13 @@ def _to_bytes(values: Array, expected: str) -> NDArray[np.uint8]:
     else:
         top = 1 if values.dtype.kind == "f" and high <= 1 else 255
     if low < bottom or high > top:
-        raise PictureError(f"A picture expects numbers from 0 to {top:g}; got {low:g} to {high:g}. {expected}")
+        raise PictureError(f"A picture expects numbers from 0 to {top:g}; got {low:g} to {high:g}. {_ARRAY_FORMS}")
     return ((values.astype(np.float32) - bottom) * (255 / (top - bottom))).round().astype(np.uint8)
+
+
+def _in_colour(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 1) grey, (H, W, 3) or (H, W, 4) with transparency -> (H, W, 3)"""
+    return _on_paper(values) if values.shape[2] == 4 else np.broadcast_to(values, (*values.shape[:2], 3))
 
 
 def _on_paper(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

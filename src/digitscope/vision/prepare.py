@@ -1,14 +1,13 @@
 """From a picture of one digit to an image as MNIST has them, each step shown."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digitscope.arrays import Array
 from digitscope.errors import NoInkError
-from digitscope.vision.decode import as_bytes, picture_from_array, read_picture, shrink
+from digitscope.vision.decode import PictureSource, as_bytes, shrink, source_name, to_picture
 from digitscope.vision.ink import Ink, along, find_ink, ink_axis
 from digitscope.vision.normalize import WIDTHS, centre, cut_out, enlarge, fit_box, set_width, stroke_width
 
@@ -34,18 +33,19 @@ class Preparation:
     """(28, 28), 0 paper to 255 ink."""
 
 
-def prepare(picture: str | Path | Array) -> Preparation:
-    """Finds the digit in a picture, a file or an array, and brings it into MNIST's form.
+def prepare(picture: PictureSource) -> Preparation:
+    """Finds the digit in a picture and converts it to MNIST's format.
 
-    Raises: PictureError where the file or the array is no picture, NoInkError where nothing is written on it.
+    `vision.decode.to_picture` states what a picture may be: a path, bytes, an open file, a PIL image or an array.
+
+    Raises: PictureError if the picture cannot be read, NoInkError if nothing is written on it.
     """
-    named = isinstance(picture, str | Path)
-    whole = read_picture(Path(picture)) if isinstance(picture, str | Path) else picture_from_array(picture)
+    whole = to_picture(picture)
     colours = shrink(whole, WORKING)
     value, found = _look(colours)
     if found is None:
         raise NoInkError(
-            f"{picture if named else 'The picture'} shows no ink: nothing stands out from its paper. "
+            f"{source_name(picture)} shows no ink: nothing stands out from its paper. "
             "Write larger or darker, or give the part with the digit."
         )
     steps = [PreparationStep("picture", f"As it came, upright, {whole.shape[1]} by {whole.shape[0]} pixels.", colours)]
