@@ -56,11 +56,11 @@ def combine(members: list[Path]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "ensemble.safetensors"
         Model.ensemble([Model.load(path) for path in members]).save(out)
-        about = Model.load(out).about
+        info = Model.load(out).info
         command = [sys.executable, "-m", "digitscope", "evaluate", str(out), "--json"]
         figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    seeds = [member["seed"] for member in about["members"]]
-    trained = read_record(records_folder() / about["members"][0]["recipe"] / "record.json")
+    seeds = [member.seed for member in info.members]
+    trained = read_record(records_folder() / str(info.members[0].recipe) / "record.json")
     runs = [run for run in trained.runs if run["seed"] in seeds]
     return {
         "recipe": "ensemble",

@@ -155,11 +155,11 @@ class Ours(Worker):
 
     def predict(self, setting: dict[str, Any]) -> Run:
         model, (images, _) = Model(self.network(), self.recipe.plan.loss, (28, 28)), self.test_images()
-        return lambda: len(model.probabilities(images[: self.unit], **setting))
+        return lambda: len(model.predict_proba(images[: self.unit], **setting))
 
     def predict_one(self, setting: dict[str, Any]) -> Run:
         model, (images, _) = Model(self.network(), self.recipe.plan.loss, (28, 28)), self.test_images()
-        return lambda: sum(len(model.probabilities(images[i : i + 1], **setting)) for i in range(SINGLE))
+        return lambda: sum(len(model.predict_proba(images[i : i + 1], **setting)) for i in range(SINGLE))
 
     def begin(self, seed: int, epochs: int | None) -> int:
         """Starts the recipe's training; returns its epochs."""
@@ -324,7 +324,7 @@ class OnnxRuntime(PyTorch):
             answer: Array = session.run(None, {"pixels": x})[0]
             return answer
 
-        ours = Model(self.network(), self.recipe.plan.loss, (28, 28)).probabilities(images[:20])
+        ours = Model(self.network(), self.recipe.plan.loss, (28, 28)).predict_proba(images[:20])
         np.testing.assert_allclose(probabilities(0, 20), ours, atol=1e-5)
 
         def run() -> int:

@@ -26,9 +26,11 @@ def main() -> None:
     options = parser.parse_args()
     model = Model.load(options.model)
     data = load_data("mnist")
-    held_out = slice(-model.about["validation_images"], None)
+    if (validated := model.info.validation_images) is None:
+        raise SystemExit(f"{options.model} does not say how many images validated it.")
+    held_out = slice(-validated, None)
     images, labels = data.x_train[held_out], data.y_train[held_out]
-    if model.conformal is None:  # an ensemble of trained models, or one from before models kept it
+    if model.calibration is None:  # an ensemble of trained models, or one from before models kept it
         model = model.calibrated(images, labels, threads=default_threads())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "half.safetensors"

@@ -69,7 +69,7 @@ def main() -> None:
             rows = list(csv.DictReader(file))
         history = {name: [float(row[name]) if row[name] else None for row in rows] for name in rows[0]}
         save_svg(learning_curves(history), PICTURES / "learning.svg")
-        probabilities = Model.load(run / "model.safetensors").probabilities(test_images)
+        probabilities = Model.load(run / "model.safetensors").predict_proba(test_images)
         save_svg(confident_mistakes(test_images, test_labels, probabilities), PICTURES / "mistakes.svg")
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from digitscope.datasets import DataSet
-from digitscope.errors import ModelError, ShapeError
-from digitscope.model import Model
+from digitscope.errors import DigitscopeError, ModelError, ShapeError
+from digitscope.model import SHIPPED, Model
 from digitscope.nn import (
     BatchNorm,
     Conv2D,
@@ -26,12 +27,13 @@ from digitscope.nn import (
     SoftmaxCrossEntropy,
     to_batch,
 )
+from digitscope.training_info import FineTuning, TrainingInfo
 
 
 def make(loss: SoftmaxCrossEntropy | MeanSquaredError | None = None) -> Model:
     rng = np.random.default_rng(0)
     network = Network(Dense(784, 16, rng=rng), ReLU(), Dense(16, 10, rng=rng), Sigmoid())
-    return Model(network, loss or SoftmaxCrossEntropy(), (28, 28), {"recipe": "test", "seed": 3})
+    return Model(network, loss or SoftmaxCrossEntropy(), (28, 28), TrainingInfo(recipe="test", seed=3))
 
 
 @pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), MeanSquaredError()], ids=repr)
@@ -43,11 +45,11 @@ def test_a_model_comes_back_as_it_was(
     model.save(tmp_path / "again")
     assert (tmp_path / "m").read_bytes() == (tmp_path / "again").read_bytes()
     loaded = Model.load(tmp_path / "m")
-    assert loaded.about == model.about
+    assert loaded.info == model.info
     assert loaded.loss == loss
     assert loaded.parameters == 784 * 16 + 16 + 16 * 10 + 10
-    p = loaded.probabilities(few.x_train[:20])
-    np.testing.assert_array_equal(p, model.probabilities(few.x_train[:20]))
+    p = loaded.predict_proba(few.x_train[:20])
+    np.testing.assert_array_equal(p, model.predict_proba(few.x_train[:20]))
     np.testing.assert_allclose(p.sum(axis=1), np.ones(20), rtol=1e-6)
     np.testing.assert_array_equal(loaded.predict(few.x_train[:20]), p.argmax(axis=1))
 
@@ -72,7 +74,7 @@ def test_a_network_of_nested_layers_comes_back_with_its_statistics(tmp_path: Pat
     for name, value in {**network.params, **network.statistics}.items():
         own = {**loaded.network.params, **loaded.network.statistics}[name]
         np.testing.assert_array_equal(own, value, strict=True)
-    np.testing.assert_array_equal(loaded.probabilities(few.x_train[:20]), model.probabilities(few.x_train[:20]))
+    np.testing.assert_array_equal(loaded.predict_proba(few.x_train[:20]), model.predict_proba(few.x_train[:20]))
     loaded.save(tmp_path / "again")
     assert (tmp_path / "m").read_bytes() == (tmp_path / "again").read_bytes()
     model.save(tmp_path / "half", half=True)
@@ -98,10 +100,22 @@ def test_statistics_that_are_missing_or_of_another_shape_are_refused(tmp_path: P
 
 
 def test_images_that_do_not_fit_are_refused(few: DataSet) -> None:
-    with pytest.raises(ShapeError, match=r"expects images of uint8, \(N, 28, 28\); got uint8, \(2, 784\)"):
-        make().predict(few.x_train[:2].reshape(2, 784))
-    with pytest.raises(ShapeError, match=r"got float64, \(2, 28, 28\)"):
-        make().predict(few.x_train[:2] / 255)
+    model = make()
+    for images, message in (
+        (few.x_train[0], r"\(N, 28, 28\) or rows \(N, 784\); got one image, \(28, 28\).*images\[None\]"),
+        (few.x_train[:2, 2:], r"got \(2, 26, 28\)"),
+        (few.x_train[:2] / 255 - 0.1, "standardized"),
+    ):
+        for method in (model.predict, model.predict_proba, model.logits, model.answers):
+            with pytest.raises(DigitscopeError, match=message):
+                method(images)
+
+
+def test_images_in_every_usual_form_give_the_same_answers(few: DataSet) -> None:
+    model, images = make(), few.x_train[:3]
+    expected = model.predict_proba(images)
+    for same in (images / 255, images.reshape(3, 784), images.tolist(), pd.DataFrame(images.reshape(3, 784) / 255)):
+        np.testing.assert_array_equal(model.predict_proba(same), expected)
 
 
 def change(path: Path, how: Any) -> None:
@@ -161,22 +175,119 @@ def test_what_is_not_there_and_what_is_a_folder(tmp_path: Path) -> None:
 def test_validation_says_how_sure_to_be(tmp_path: Path, few: DataSet) -> None:
     model = make()
     images, labels = few.x_train[:99], few.y_train[:99]
-    assert model.conformal is None
+    assert model.calibration is None
     assert all(answer.is_digit and len(answer.plausible) == 1 for answer in model.answers(images, refuse=0.5))
     calibrated = model.calibrated(images, labels)
-    assert calibrated.conformal is not None
+    assert calibrated.calibration is not None
     calibrated.save(tmp_path / "m")
     loaded = Model.load(tmp_path / "m")
-    assert loaded.conformal is not None
-    np.testing.assert_array_equal(loaded.conformal.evidence, calibrated.conformal.evidence)
-    np.testing.assert_array_equal(loaded.probabilities(images), calibrated.probabilities(images))
+    assert loaded.calibration is not None
+    np.testing.assert_array_equal(loaded.calibration.evidence, calibrated.calibration.evidence)
+    np.testing.assert_array_equal(loaded.predict_proba(images), calibrated.predict_proba(images))
     # Untrained, its logits say too much or too little; the temperature makes the likelihood no worse.
-    before, after = (m.probabilities(images)[np.arange(99), labels] for m in (model, calibrated))
+    before, after = (m.predict_proba(images)[np.arange(99), labels] for m in (model, calibrated))
     assert np.log(after).mean() > np.log(before).mean()
     answers = loaded.answers(images, refuse=0.1)
     assert sum(not answer.is_digit for answer in answers) == 9  # those below the tenth of 99 scores
     assert all(answer.is_digit for answer in loaded.answers(images, refuse=0))
     assert max(len(answer.plausible) for answer in answers) == 10  # nothing was learned, so anything may be
-    for answer, p in zip(answers, loaded.probabilities(images), strict=True):
+    for answer, p in zip(answers, loaded.predict_proba(images), strict=True):
         assert answer.digit == p.argmax() == answer.plausible[0]
         assert answer.probability == pytest.approx(p.max())
+
+
+def test_logits_probabilities_and_labels_belong_together(few: DataSet) -> None:
+    model = make().calibrated(few.x_train[:99], few.y_train[:99])
+    assert model.calibration is not None
+    images = few.x_train[:200]
+    logits = model.logits(images)
+    assert logits.shape == (200, 10)
+    exp = np.exp(logits.astype(np.float64) / model.calibration.temperature)
+    probabilities = exp / exp.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_proba(images), probabilities, rtol=1e-4)
+    np.testing.assert_array_equal(model.predict(images), logits.argmax(axis=1))
+    for threads in (1, 2):
+        np.testing.assert_array_equal(model.logits(images, threads=threads), logits)
+
+
+def test_an_evaluation_checks_its_labels(few: DataSet) -> None:
+    model, images, labels = make(), few.x_train[:50], few.y_train[:50]
+    result = model.evaluate(images / 255, labels.astype(np.uint8))
+    assert result.accuracy == (model.predict(images) == labels).mean()
+    assert result.confusion.sum() == 50
+    for wrong, message in (
+        (labels[:49], "one integer for each of 50 images"),
+        (labels - 1, "from 0 to 9; got -1"),
+        (labels + 10, "from 0 to 9; got 19"),
+        (np.eye(10)[labels], "one-hot"),
+    ):
+        with pytest.raises(DigitscopeError, match=message):
+            model.evaluate(images, wrong)
+        with pytest.raises(DigitscopeError, match=message):
+            model.calibrated(images, wrong)
+
+
+def test_a_model_on_the_cpu_is_moved_there_and_nowhere_else(few: DataSet) -> None:
+    model = make()
+    np.testing.assert_array_equal(model.to("cpu").logits(few.x_train[:5]), model.logits(few.x_train[:5]))
+    with pytest.raises(DigitscopeError, match="cpu or cuda; got 'gpu'"):
+        model.to("gpu")
+
+
+def test_what_a_model_says_of_itself() -> None:
+    model = make()
+    assert model.classes == 10
+    assert repr(model) == "Model(test, 28x28 -> 10 classes, 12,730 parameters)"
+    assert repr(Model.load("convnet")) == "Model(convnet, 28x28 -> 10 classes, 38,714 parameters, 99.59 % test)"
+    lines = model.summary().splitlines()
+    assert lines[0] == repr(model)
+    assert lines[1].split(maxsplit=1) == ["0.weight", "(16, 784)"]
+
+
+class TestInfo:
+    RUN = TrainingInfo("mlp", 3, 5, 0.1, None, "few", "0123abcd", 10, 1100, 100, 0.9, None)
+
+    def test_a_run_keeps_every_key_in_its_order(self) -> None:
+        assert json.dumps(self.RUN.as_json()) == (
+            '{"recipe": "mlp", "seed": 3, "epochs": 5, "learning_rate": 0.1, "batch_size": null, "data": "few", '
+            '"data_digest": "0123abcd", "classes": 10, "train_images": 1100, "validation_images": 100, '
+            '"validation_accuracy": 0.9, "test_accuracy": null}'
+        )
+
+    @pytest.mark.parametrize("name", SHIPPED)
+    def test_the_shipped_models_keep_their_bytes(self, name: str, tmp_path: Path) -> None:
+        Model.load(name).save(tmp_path / "m", half=True)
+        assert (tmp_path / "m").read_bytes() == SHIPPED[name].read_bytes()
+
+    def test_ensembles_and_fine_tuning_come_back(self) -> None:
+        lesson = FineTuning(3, {"1": 2, "7": 1}, 0, 5000, 0.99, 0.991)
+        info = TrainingInfo("ensemble", classes=10, members=(self.RUN, TrainingInfo()), taught=(lesson,))
+        content = info.as_json()
+        assert list(content) == ["recipe", "classes", "members", "taught"]
+        assert content["taught"][0]["judged_images"] == 5000
+        assert TrainingInfo.from_json(json.loads(json.dumps(content))) == info
+        assert info.without_accuracy().members[0].validation_accuracy is None
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ([], "expected as a JSON object; got"),
+            ({"recipes": "mlp"}, "has the keys recipe, seed.*; got 'recipes'"),
+            ({"recipe": 3}, "recipe is expected as text; got 3"),
+            ({"seed": -1}, "seed is expected as a whole number from 0; got -1"),
+            ({"epochs": 1.5}, "epochs is expected as a whole number from 0; got 1.5"),
+            ({"classes": True}, "classes is expected as a whole number"),
+            ({"learning_rate": "fast"}, "learning_rate is expected as a number; got 'fast'"),
+            ({"test_accuracy": 99.5}, "test_accuracy is expected as a number from 0 to 1; got 99.5"),
+            ({"members": {}}, "members is expected as a list"),
+            ({"members": [{"seed": "x"}]}, "seed is expected as a whole number"),
+            ({"taught": [{"examples": 1}]}, "lacks labels, seed, judged_images"),
+            ({"taught": [{**FineTuning(1, {}, 0, 1, 1, 1).as_json(), "labels": {"1": "x"}}]}, "count of the label 1"),
+        ],
+    )
+    def test_unknown_and_mistyped_entries_are_refused(self, tmp_path: Path, content: Any, message: str) -> None:
+        make().save(tmp_path / "m")
+        change(tmp_path / "m", lambda about, _: about.update(about=content))
+        with pytest.raises(ModelError, match=message) as caught:
+            Model.load(tmp_path / "m")
+        assert str(caught.value).startswith(str(tmp_path / "m"))

@@ -1,26 +1,32 @@
-"""A trained network with all that is needed to use it: what it takes, what its answers mean, how good it is."""
+"""A trained network with all that is needed to use it: its input size, its calibration, and how it was trained."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from digitscope.arrays import Array
+from digitscope.arrays import Array, as_images, as_labels
 from digitscope.calibration import Calibration
-from digitscope.errors import ModelError, ShapeError
+from digitscope.errors import ModelError
 from digitscope.files.tensors import read_tensors, write_tensors
-from digitscope.nn import LOSSES, Ensemble, Loss, Network, SoftmaxCrossEntropy
-from digitscope.training import network_outputs
+from digitscope.metrics import Evaluation
+from digitscope.nn import LOSSES, BackgroundCrossEntropy, Ensemble, Loss, Network, SoftmaxCrossEntropy
+from digitscope.training import default_threads, network_outputs, to_device
+from digitscope.training_info import TrainingInfo
 
 FORMAT = 1
 
 _EVIDENCE, _PROBABILITY = "conformal.evidence", "conformal.probability"
 
-SHIPPED = {path.stem: path for path in (Path(__file__).parent / "models").glob("*.safetensors")}
-"""The models in the package, by name; models/README.md says how they were made."""
+DEFAULT_MODEL = "reader"
+"""The bundled model that is used if none is named: of the three it is the one that recognizes what is not a digit."""
+
+SHIPPED = {path.stem: path for path in sorted((Path(__file__).parent / "models").glob("*.safetensors"))}
+"""The bundled models, by name; models/README.md says how they were made."""
 
 
 REFUSE, AMBIGUOUS = 0.01, 0.002
@@ -31,18 +37,18 @@ WORTH_NAMING = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a model says of one image."""
+    """What a model reads in one image."""
 
     digit: int
-    """The most probable class, whether it is one or not."""
+    """The most probable class, even if the image is not a digit."""
     probability: float
-    """Of that class, given that it is any."""
+    """Of that class, given that the image is of any class."""
     probabilities: Array
     """Of all classes, (classes,)."""
     evidence: float
-    """The evidence that it is of any class, in nats."""
+    """The evidence that the image is of any class, in nats."""
     evidence_threshold: float
-    """What it takes."""
+    """The least evidence that counts as a digit."""
     plausible: tuple[int, ...]
     """Every class that may well be the true one, the most probable first."""
 
@@ -51,53 +57,57 @@ class Answer:
         return self.evidence >= self.evidence_threshold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
-    """A network that reads images."""
+    """A network that reads images, and what its outputs mean.
+
+    Every method takes images as `digitscope.arrays.as_images` accepts them: uint8 0 (paper) to 255 (ink) or floats 0 to
+    1, (N, H, W) or rows (N, H W), in arrays, lists or data frames. `threads` is the number of threads, None for all
+    processors; the results are the same to the bit.
+    """
 
     network: Network
     loss: Loss
-    """What it was trained on, which says how outputs become probabilities."""
+    """What the network was trained on, which says how outputs become probabilities."""
     image_shape: tuple[int, int]
-    """Height and width that it expects, in pixels."""
-    about: dict[str, Any] = field(default_factory=dict)
-    """Where it comes from: recipe, seed, epochs, data, and its measured figures."""
-    conformal: Calibration | None = None
-    """How sure it may be, from its validation images; without it nothing is refused."""
+    """Height and width that the network expects, in pixels."""
+    info: TrainingInfo = field(default_factory=TrainingInfo)
+    """How the network was trained, and how accurate it was."""
+    calibration: Calibration | None = None
+    """From validation images: the temperature and the thresholds. Without it nothing is refused."""
 
-    def outputs(self, images: Array, *, threads: int = 1) -> Array:
-        """The network's outputs, logits for most, (classes, N); shapes and errors as in `probabilities`."""
-        images = np.asarray(images)
-        if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
-            height, width = self.image_shape
-            raise ShapeError(
-                f"The model expects images of uint8, (N, {height}, {width}); got {images.dtype}, {images.shape}."
-            )
-        return network_outputs(self.network, images, threads=threads)
+    def predict(self, images: npt.ArrayLike, *, threads: int | None = None) -> Array:
+        """The most probable class of each image, (N,).
 
-    def probabilities(self, images: Array, *, threads: int = 1) -> Array:
-        """The probability of each class for each image.
-
-        Shapes: images uint8 (N, H, W), 0 paper to 255 ink -> (N, classes), rows adding up to 1.
-        Raises: ShapeError where images are of another size or type.
+        Raises: ShapeError or DataError for images that the network cannot take.
         """
-        return self._probabilities(self.outputs(images, threads=threads))
+        labels: Array = self.predict_proba(images, threads=threads).argmax(axis=1)
+        return labels
 
-    def _probabilities(self, outputs: Array) -> Array:
-        temperature = self.conformal.temperature if self.conformal else 1.0
-        probabilities: Array = self.loss.probabilities(outputs / np.float32(temperature)).T
-        return probabilities
+    def predict_proba(self, images: npt.ArrayLike, *, threads: int | None = None) -> Array:
+        """The probability of each class for each image, at the temperature of the calibration.
 
-    def answers(self, images: Array, *, refuse: float = REFUSE, threads: int = 1) -> list[Answer]:
-        """What each image is, and whether it is a digit at all; refuse: the share of true digits that it may refuse.
-
-        Shapes and errors as in `probabilities`.
+        Shapes: (N, classes), rows adding up to 1. Raises: as `predict`.
         """
-        outputs = self.outputs(images, threads=threads)
+        return self._probabilities(self._outputs(images, threads))
+
+    def logits(self, images: npt.ArrayLike, *, threads: int | None = None) -> Array:
+        """The network's outputs as they are, before temperature and softmax.
+
+        Shapes: (N, classes). Raises: as `predict`.
+        """
+        return self._outputs(images, threads).T
+
+    def answers(self, images: npt.ArrayLike, *, refuse: float = REFUSE, threads: int | None = None) -> list[Answer]:
+        """What each image shows, and whether it is a digit at all.
+
+        refuse: the share of true digits that may be answered with "not a digit". Raises: as `predict`.
+        """
+        outputs = self._outputs(images, threads)
         evidence_threshold, probability_threshold = -math.inf, math.inf
-        if self.conformal:
-            evidence_threshold = self.conformal.evidence_threshold(refuse)
-            probability_threshold = max(WORTH_NAMING, self.conformal.probability_threshold(AMBIGUOUS))
+        if self.calibration:
+            evidence_threshold = self.calibration.evidence_threshold(refuse)
+            probability_threshold = max(WORTH_NAMING, self.calibration.probability_threshold(AMBIGUOUS))
         answers = []
         for p, evidence in zip(self._probabilities(outputs), self.loss.evidence(outputs), strict=True):
             order = [int(k) for k in np.argsort(-p, kind="stable")]
@@ -105,24 +115,70 @@ class Model:
             answers.append(Answer(order[0], float(p[order[0]]), p, float(evidence), evidence_threshold, plausible))
         return answers
 
-    def calibrated(self, images: Array, labels: Array, *, threads: int = 1) -> "Model":
-        """This model with what its answers for these images say of how sure it may be.
+    def evaluate(self, images: npt.ArrayLike, labels: npt.ArrayLike, *, threads: int | None = None) -> Evaluation:
+        """Accuracy, confusion matrix, calibration and more on labelled images.
 
-        The network must not have learned from them. Shapes and errors as in `probabilities`; labels (N,)
+        Shapes: labels (N,), integers 0 to classes - 1. Raises: as `predict`, and for such labels.
         """
-        outputs = self.outputs(images, threads=threads)
-        probabilities = self.loss.probabilities(outputs).T
-        return replace(self, conformal=Calibration.fit(labels, probabilities, self.loss.evidence(outputs)))
+        probabilities = self.predict_proba(images, threads=threads)
+        return Evaluation.of(as_labels(labels, len(probabilities), probabilities.shape[1]), probabilities)
 
-    def predict(self, images: Array, *, threads: int = 1) -> Array:
-        """The most probable class of each image, (N,); shapes and errors as in `probabilities`."""
-        labels: Array = self.probabilities(images, threads=threads).argmax(axis=1)
-        return labels
+    def calibrated(self, images: npt.ArrayLike, labels: npt.ArrayLike, *, threads: int | None = None) -> "Model":
+        """This model with temperature and thresholds fitted to images that the network was not trained on.
+
+        Shapes: labels (N,), integers 0 to classes - 1. Raises: as `evaluate`.
+        """
+        outputs = self._outputs(images, threads)
+        probabilities = self.loss.probabilities(outputs).T
+        checked = as_labels(labels, len(probabilities), classes=probabilities.shape[1])
+        return replace(self, calibration=Calibration.fit(checked, probabilities, self.loss.evidence(outputs)))
+
+    def to(self, device: str) -> "Model":
+        """This model with its network on "cpu" or "cuda", which is where it then predicts.
+
+        Raises: TrainingError for another device, or if there is no GPU that CuPy can use.
+        """
+        return replace(self, network=self.network.map_arrays(to_device(device)))
+
+    @cached_property
+    def classes(self) -> int:
+        """The number of classes."""
+        if self.info.classes is not None:
+            return self.info.classes
+        blank = np.zeros((1, *self.image_shape), np.uint8)
+        return len(self._outputs(blank, threads=1))
 
     @property
     def parameters(self) -> int:
-        """How many numbers were learned."""
+        """The number of learned parameters."""
         return sum(p.size for p in self.network.params.values())
+
+    def summary(self) -> str:
+        """The model in one line, then each array of parameters with its shape."""
+        shapes = {name: p.shape for name, p in self.network.params.items()}
+        width = max(map(len, shapes), default=0)
+        return "\n".join([repr(self), *(f"{name:<{width}}  {shape}" for name, shape in shapes.items())])
+
+    def __repr__(self) -> str:
+        height, width = self.image_shape
+        parts = [f"{height}x{width} -> {self.classes} classes", f"{self.parameters:,} parameters"]
+        if self.info.recipe is not None:
+            parts.insert(0, self.info.recipe)
+        for part in ("test", "validation"):
+            if (accuracy := getattr(self.info, f"{part}_accuracy")) is not None:
+                parts.append(f"{100 * accuracy:.2f} % {part}")
+                break
+        return f"Model({', '.join(parts)})"
+
+    def _outputs(self, images: npt.ArrayLike, threads: int | None) -> Array:
+        """As the network gives them, (classes, N)."""
+        checked = as_images(images, shape=self.image_shape)
+        return network_outputs(self.network, checked, threads=threads or default_threads())
+
+    def _probabilities(self, outputs: Array) -> Array:
+        temperature = self.calibration.temperature if self.calibration else 1.0
+        probabilities: Array = self.loss.probabilities(outputs / np.float32(temperature)).T
+        return probabilities
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Writes a safetensors file; the same model gives the same bytes. `half`: in float16, half as large."""
@@ -132,39 +188,54 @@ class Model:
             "loss": type(self.loss).__name__,
             "image_shape": list(self.image_shape),
             "preprocessing": "pixels / 255",
-            "about": self.about,
+            "about": self.info.as_json(),
         }
-        arrays = {**self.network.params, **self.network.statistics}
-        if self.conformal:
-            about["temperature"] = self.conformal.temperature
-            arrays[_EVIDENCE], arrays[_PROBABILITY] = self.conformal.evidence, self.conformal.probability
+        network = self.network.map_arrays(to_device("cpu"))
+        arrays = {**network.params, **network.statistics}
+        if self.calibration:
+            about["temperature"] = self.calibration.temperature
+            arrays[_EVIDENCE], arrays[_PROBABILITY] = self.calibration.evidence, self.calibration.probability
         if half:
             arrays = {name: array.astype(np.float16) for name, array in arrays.items()}
         write_tensors(Path(path), "model", arrays, about)
 
     @classmethod
     def ensemble(cls, models: Sequence["Model"]) -> "Model":
-        """Models that were trained apart as one, whose probabilities are the mean of theirs.
+        """Models that were trained separately as one, whose probabilities and evidence are the mean of theirs.
 
-        What all of them say of themselves, it says too.
-        Raises: ModelError where they differ in what they read, or were trained on another loss than cross-entropy.
+        It has the entries of `info` that all of them share, but no accuracy: that must be measured.
+        Raises: ModelError if there are none, if they differ in images, classes or loss, or if the loss is not a
+            cross-entropy.
         """
+        if not models:
+            raise ModelError("An ensemble expects at least 1 model; got none.")
         first = models[0]
         for model in models:
-            if (model.image_shape, model.about.get("classes")) != (first.image_shape, first.about.get("classes")):
-                raise ModelError("An ensemble expects models that read images of one size, of the same classes.")
-            if not isinstance(model.loss, SoftmaxCrossEntropy):
-                raise ModelError(f"An ensemble expects models of softmax; got one of {type(model.loss).__name__}.")
-        shared = {k: v for k, v in first.about.items() if all(model.about.get(k) == v for model in models)}
-        about = {**shared, "recipe": "ensemble", "members": [model.about for model in models]}
+            if (model.image_shape, model.classes) != (first.image_shape, first.classes):
+                raise ModelError("An ensemble expects models of one image size and the same classes.")
+            if not isinstance(model.loss, SoftmaxCrossEntropy | BackgroundCrossEntropy):
+                raise ModelError(
+                    f"An ensemble expects models trained on a cross-entropy; got one of {type(model.loss).__name__}."
+                )
+            if type(model.loss) is not type(first.loss):
+                raise ModelError(
+                    f"An ensemble expects models trained on one loss; got {type(first.loss).__name__} and "
+                    f"{type(model.loss).__name__}. Combine those that have a background class separately."
+                )
+        infos = [model.info for model in models]
+        own = {"recipe", "members", "taught", "validation_accuracy", "test_accuracy"}
+        names = [entry.name for entry in fields(TrainingInfo) if entry.name not in own]
+        values = {name: {getattr(info, name) for info in infos} for name in names}
+        shared = {name: found.pop() for name, found in values.items() if len(found) == 1}
+        info = TrainingInfo(recipe="ensemble", members=tuple(infos), **shared)
         network = Network(Ensemble(*(model.network for model in models)))
-        return cls(network, first.loss, first.image_shape, about)
+        return cls(network, first.loss, first.image_shape, info)
 
     @classmethod
-    def load(cls, source: str | Path = "reader") -> "Model":
-        """Reads what `save` wrote: a file, or the name of a model in the package (`SHIPPED`).
+    def load(cls, source: str | Path = DEFAULT_MODEL) -> "Model":
+        """Reads what `save` wrote: a file, or the name of a bundled model (`SHIPPED`).
 
-        Raises: ModelError where there is no such model, or the file is not a whole model of this format.
+        Raises: ModelError if there is no such model, or the file is not a whole model of this format.
         """
         path = SHIPPED.get(str(source), Path(source))
         arrays, about = read_tensors(path, "model")
@@ -176,12 +247,16 @@ class Model:
         try:
             network = Network.from_config(about["network"])
             statistics = {name: arrays.pop(name) for name in network.statistics if name in arrays}
-            conformal = None
+            calibration = None
             if "temperature" in about:
                 scores = (arrays.pop(name).astype(np.float32) for name in (_EVIDENCE, _PROBABILITY))
-                conformal = Calibration(float(about["temperature"]), *scores)
+                calibration = Calibration(float(about["temperature"]), *scores)
             network.params, network.statistics = arrays, statistics
             height, width = about["image_shape"]
-            return cls(network, LOSSES[about["loss"]](), (int(height), int(width)), about["about"], conformal)
-        except (KeyError, TypeError, ValueError, AttributeError, MemoryError) as error:
+            shape = int(height), int(width)
+            info = TrainingInfo.from_json(about["about"])
+            return cls(network, LOSSES[about["loss"]](), shape, info, calibration)
+        except (KeyError, TypeError, ValueError, AttributeError, MemoryError, RecursionError) as error:
             raise ModelError(f"{path}: the description of the network is damaged ({error}).") from error
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from error

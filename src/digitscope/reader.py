@@ -179,11 +179,10 @@ def _default_model() -> Model:
 
 
 def _read(picture: NDArray[np.uint8], model: Model, threads: int) -> Reading:
-    classes = model.about.get("classes", CLASSES)
-    if model.image_shape != (SIDE, SIDE) or classes != CLASSES:
+    if model.image_shape != (SIDE, SIDE) or model.classes != CLASSES:
         height, width = model.image_shape
         raise ModelError(
-            f"Reading numbers expects a model of {CLASSES} digits, {SIDE}x{SIDE}; got {classes} classes, "
+            f"Reading numbers expects a model of {CLASSES} digits, {SIDE}x{SIDE}; got {model.classes} classes, "
             f"{height}x{width}. Use one that was trained on MNIST."
         )
     best = 0.0, Reading((), 1.0)
@@ -285,7 +284,7 @@ def _classify(images: NDArray[np.uint8], model: Model, threads: int) -> tuple[Ar
     """log P(a digit), log P(none), (N,), and log P(class | a digit), (N, classes), of each image."""
     if not len(images):
         return np.zeros(0), np.zeros(0), np.zeros((0, CLASSES))
-    outputs = model.outputs(images, threads=threads).astype(np.float64)
+    outputs = model.logits(images, threads=threads).T.astype(np.float64)
     classes = np.log(np.maximum(model.loss.probabilities(outputs).T, 1e-30))
     if isinstance(model.loss, BackgroundCrossEntropy):
         odds = model.loss.evidence(outputs)

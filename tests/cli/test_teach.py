@@ -52,9 +52,9 @@ def test_a_new_model_reads_what_it_was_taught(
     assert [example["after"]["digit"] for example in result["examples"]] == [0, 1]
     assert (result["judged"], result["unseen"]) == (100, True)
     taught, images = Model.load("new.safetensors"), np.stack([prepare(path).image for path in pictures[:2]])
-    probabilities = taught.probabilities(images).max(axis=1)
+    probabilities = taught.predict_proba(images).max(axis=1)
     np.testing.assert_allclose([e["after"]["probability"] for e in result["examples"]], probabilities, rtol=1e-5)
-    assert taught.about["validation_accuracy"] == result["accuracy_after"]
+    assert taught.info.validation_accuracy == result["accuracy_after"]
     assert model.read_bytes() == before
     # The same once more, as a person sees it, gives the same bytes.
     answer = digitscope(*command, "--out", "again.safetensors")

@@ -97,8 +97,8 @@ def test_settings_take_the_place_of_the_recipes(digitscope: Digitscope, few_file
     result = digitscope(
         "train", "--data", few_file, "--epochs", 1, "--batch-size", 50, "--learning-rate", 0.01, "--json"
     ).json
-    about = Model.load(result["model"]).about
-    assert (about["epochs"], about["batch_size"], about["learning_rate"]) == (1, 50, 0.01)
+    info = Model.load(result["model"]).info
+    assert (info.epochs, info.batch_size, info.learning_rate) == (1, 50, 0.01)
     with Path("runs/convnet/history.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 22
 

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class TestEvaluate:
     ) -> None:
         result = digitscope("evaluate", model, "--data", few_file, "--json").json
         loaded = Model.load(model)
-        assert result["accuracy"] == loaded.about["test_accuracy"]
+        assert result["accuracy"] == loaded.info.test_accuracy
         assert result["images"] == 300
         assert result["part"] == "test"
         confusion = np.array(result["confusion"])
@@ -113,7 +114,7 @@ class TestPredict:
             paths.append(tmp_path / f"{i}.png")
             Image.fromarray(few.x_train[i]).save(paths[-1])
         loaded = Model.load(model)  # each picture is read by itself
-        expected = np.concatenate([loaded.probabilities(prepare(path).image[None]) for path in paths])
+        expected = np.concatenate([loaded.predict_proba(prepare(path).image[None]) for path in paths])
         answers = digitscope("predict", model, *paths, "--json").json
         assert [answer["digit"] for answer in answers] == expected.argmax(axis=1).tolist()
         np.testing.assert_allclose([answer["probabilities"] for answer in answers], expected, rtol=1e-5)
@@ -203,19 +204,19 @@ class TestCommittee:
         answer = digitscope("ensemble", model, "convnet", "--out", out)
         assert answer.status == 0
         assert answer.out.startswith(f"{out}: 2 members, ")
-        opinions = [softmax(Model.load(name).outputs(few.x_train[:9])) for name in (model, "convnet")]
+        opinions = [softmax(Model.load(name).logits(few.x_train[:9]).T) for name in (model, "convnet")]
         whole = Model.load(out)
-        np.testing.assert_allclose(softmax(whole.outputs(few.x_train[:9])), np.mean(opinions, axis=0), rtol=1e-4)
-        assert whole.conformal is None  # its members have no validation images in common
-        assert whole.about["recipe"] == "ensemble"
-        assert [member["seed"] for member in whole.about["members"]] == [
-            Model.load(name).about["seed"] for name in (model, "convnet")
+        np.testing.assert_allclose(softmax(whole.logits(few.x_train[:9]).T), np.mean(opinions, axis=0), rtol=1e-4)
+        assert whole.calibration is None  # its members have no validation images in common
+        assert whole.info.recipe == "ensemble"
+        assert [member.seed for member in whole.info.members] == [
+            Model.load(name).info.seed for name in (model, "convnet")
         ]
 
     def test_how_sure_it_may_be(self, digitscope: Digitscope, tmp_path: Path) -> None:
         out = tmp_path / "twins.safetensors"
         assert digitscope("ensemble", "convnet", "convnet", "--out", out).status == 0
-        twins, one = Model.load(out).conformal, Model.load("convnet").conformal
+        twins, one = Model.load(out).calibration, Model.load("convnet").calibration
         assert twins is not None
         assert one is not None
         assert twins.temperature == pytest.approx(one.temperature, rel=0.01)
@@ -278,8 +279,8 @@ class TestSubmit:
         assert lines[0] == "ImageId,Label"
         assert [line.split(",")[0] for line in lines[1:]] == [str(i) for i in range(1, 41)]
         assert [int(line.split(",")[1]) for line in lines[1:]] == Model.load(model).predict(few.x_train[:40]).tolist()
-        about = Model.load(model).about
-        assert f"Expect about {about['validation_accuracy']:.2%}" in answer.out
+        info = Model.load(model).info
+        assert f"Expect about {info.validation_accuracy:.2%}" in answer.out
         assert "100 validation images" in answer.out
         assert "a score is honest only if the model learned from train.csv alone" in answer.out
         before = Path("mine.csv").read_bytes()
@@ -292,8 +293,7 @@ class TestSubmit:
         self, digitscope: Digitscope, model: Path, few: DataSet, in_folder: Files, tmp_path: Path
     ) -> None:
         loaded = Model.load(model)
-        loaded.about["data"] = "mnist"
-        loaded.save("public.safetensors")
+        replace(loaded, info=replace(loaded.info, data="mnist")).save("public.safetensors")
         test = write_csv(tmp_path / "test.csv", few.x_train[:4])
         answer = digitscope("submit", "public.safetensors", test)
         assert "Warning: this model learned from the public MNIST" in answer.out

@@ -37,7 +37,7 @@ def ensemble(context: click.Context, models: tuple[Path, ...], out: Path) -> Non
         raise ModelError(f"{out} exists already. Choose another --out, or delete it.")
     whole = Model.ensemble([Model.load(path) for path in models])
     data = load_data("mnist")
-    validation = held_out(whole.about, data)
+    validation = held_out(whole.info, data)
     if validation is not None:
         whole = whole.calibrated(data.x_train[validation], data.y_train[validation])
     whole.save(out)

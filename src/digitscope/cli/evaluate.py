@@ -65,7 +65,7 @@ def evaluate(
     data = load_data(source)
     part, images, labels = data.evaluation_split
     threads = threads or default_threads()
-    probabilities = loaded.probabilities(images, threads=threads)
+    probabilities = loaded.predict_proba(images, threads=threads)
     classes = probabilities.shape[1]
     if labels.max() >= classes:
         raise DataError(f"{model} knows {classes} classes; {source} has labels up to {labels.max()}. Train one on it.")

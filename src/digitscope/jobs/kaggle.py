@@ -25,7 +25,7 @@ def write_submission(path: Path, labels: Array) -> int:
 
 def expectation(model: Model) -> str:
     """What accuracy the model's own validation lets one expect."""
-    share, n = model.about.get("validation_accuracy"), model.about.get("validation_images")
+    share, n = model.info.validation_accuracy, model.info.validation_images
     if not share or not n:
         return "What accuracy to expect is not known: the model file has no validation figures."
     low, high = wilson_interval(share, n)
@@ -34,7 +34,7 @@ def expectation(model: Model) -> str:
 
 def leakage(model: Model) -> str:
     """What training on public data means for the score."""
-    if model.about.get("data") == "mnist":
+    if model.info.data == "mnist":
         return (
             "Warning: this model learned from the public MNIST, whose 70,000 images hold Kaggle's test images. Its "
             "score there is leakage, not accuracy. For an honest one: digitscope train --data train.csv."

@@ -206,7 +206,7 @@ def measure(model: Model, data: DataSet, *, threads: int = 1, seed: int = 0, tra
     The images at different strengths differ in nothing else: they turn the same way, bear the same noise.
     """
     part, images, labels = data.evaluation_split
-    probabilities = model.probabilities(images, threads=threads)
+    probabilities = model.predict_proba(images, threads=threads)
     kinds = list(CORRUPTIONS)
     corrupted: dict[str, list[Share]] = {name: [] for name in kinds}
     # The first eight images, one for each corruption.
@@ -220,11 +220,11 @@ def measure(model: Model, data: DataSet, *, threads: int = 1, seed: int = 0, tra
     validation, source = _validation(model, data)
     temperature = tempered = None
     if validation is not None:
-        held_out = model.probabilities(data.x_train[validation], threads=threads)
+        held_out = model.predict_proba(data.x_train[validation], threads=threads)
         temperature = fit_temperature(data.y_train[validation], held_out)
         tempered = Evaluation.of(labels, temper(probabilities, temperature))
     return Robustness(
-        name=str(model.about.get("recipe", "the model")),
+        name=model.info.recipe or "the model",
         source=f"{part} of {data.name}",
         clean=Evaluation.of(labels, probabilities),
         seed=seed,
@@ -239,11 +239,11 @@ def measure(model: Model, data: DataSet, *, threads: int = 1, seed: int = 0, tra
 
 def _validation(model: Model, data: DataSet) -> tuple[Array | None, str]:
     """Which training images the model did not learn from, and how many in words; or None, and why."""
-    if model.about.get("data_digest") != data.digest:
+    if model.info.data_digest != data.digest:
         return None, f"the model did not learn from {data.name}, so no images were held out there"
     if data.x_test is None:
         return None, "no test images are set apart, so it would be judged on the images that it is fitted on"
-    validation = held_out(model.about, data)
+    validation = held_out(model.info, data)
     if validation is None:
         return None, "the model file does not say which images were held out"
     return validation, f"{len(validation):,} validation images"

@@ -8,9 +8,8 @@ what it knew: on the line between both, networks read the new almost as well and
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from digitscope.nn import Adam, Network, OneCycle
 from digitscope.recipes import RECIPES, Recipe
 from digitscope.recipes.held_out import held_out
 from digitscope.training import Plan, Run, Step, TailAverage, measure_statistics, train
+from digitscope.training_info import FineTuning, TrainingInfo
 
 LIMIT = 0.001
 """The share of validation images that may be lost: 0.1 points."""
@@ -131,7 +131,7 @@ def teach(
     """
     labels = np.asarray(labels)
     before = _check(model, images, labels, data)
-    known = held_out(model.about, data)
+    known = held_out(model.info, data)
     judged = _last_twelfth(len(data.x_train)) if known is None else known
     judged_images, judged_labels = data.x_train[judged], data.y_train[judged]
     rng = np.random.default_rng(seed)
@@ -167,26 +167,25 @@ def teach(
         if right_before - now <= ENOUGH * len(judged):
             break
 
+    fine_tuning = FineTuning(
+        examples=len(images),
+        labels={str(label): count for label, count in sorted(Counter(labels.tolist()).items())},
+        seed=seed,
+        evaluated_images=len(judged),
+        accuracy_before=right_before / len(judged),
+        accuracy_after=best_right / len(judged),
+    )
+    info = replace(model.info.without_accuracy(), taught=(*model.info.taught, fine_tuning))
     taught = _with(model, best)
-    taught.about.update(_without_figures(model.about))
     if known is not None:
-        taught.about["validation_accuracy"] = best_right / len(judged)
+        info = replace(info, validation_accuracy=best_right / len(judged))
         taught = taught.calibrated(judged_images, judged_labels, threads=threads)
-    lesson = {
-        "examples": len(images),
-        "labels": {str(label): count for label, count in sorted(Counter(labels.tolist()).items())},
-        "seed": seed,
-        "judged_images": len(judged),
-        "accuracy_before": right_before / len(judged),
-        "accuracy_after": best_right / len(judged),
-    }
-    earlier = model.about.get("taught")
-    taught.about["taught"] = [*(earlier if isinstance(earlier, list) else []), lesson]
+    taught = replace(taught, info=info)
     return Lesson(
         model=taught,
         labels=labels,
         before=before,
-        after=taught.probabilities(images),
+        after=taught.predict_proba(images),
         rehearsed=len(rehearsed),
         judged=len(judged),
         unseen=known is not None,
@@ -210,17 +209,14 @@ def _with(model: Model, network: Network) -> Model:
     return Model(network, model.loss, model.image_shape)
 
 
-def _recipe(about: dict[str, Any]) -> Recipe | None:
-    """What the network was trained by, or the first member of an ensemble; None where that is not known."""
-    members = about.get("members")
-    if isinstance(members, list) and members and isinstance(members[0], dict):
-        return _recipe(members[0])
-    return RECIPES.get(str(about.get("recipe")))
+def _recipe(info: TrainingInfo) -> Recipe | None:
+    """What the network, or the first member of an ensemble, was trained by; None if that is not known."""
+    return _recipe(info.members[0]) if info.members else RECIPES.get(info.recipe or "")
 
 
 def _plan(model: Model, passes: int) -> Plan:
     """Images are varied, and answers judged, as in the training that the network comes from."""
-    recipe = _recipe(model.about)
+    recipe = _recipe(model.info)
     loss, augment = model.loss, None
     if recipe is not None:
         augment = recipe.plan.augment
@@ -240,7 +236,7 @@ def _plan(model: Model, passes: int) -> Plan:
 
 def _rehearsal(model: Model, images: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     """The first of the images, REHEARSED at most, and among these, in the recipe's share, what it learns besides."""
-    recipe = _recipe(model.about)
+    recipe = _recipe(model.info)
     if recipe is None or recipe.extra_examples is None:
         return images[:REHEARSED], labels[:REHEARSED]
     few = -(-min(REHEARSED, len(images)) // (2 * COPIES))
@@ -254,14 +250,6 @@ def _last_twelfth(images: int) -> Array:
     return np.arange(images - max(1, round(images / 12)), images)
 
 
-def _without_figures(about: dict[str, Any]) -> dict[str, Any]:
-    """What a model says of itself, without how well it read before it was taught."""
-    kept = {name: value for name, value in about.items() if name not in ("validation_accuracy", "test_accuracy")}
-    if isinstance(members := kept.get("members"), list):
-        kept["members"] = [_without_figures(member) for member in members if isinstance(member, dict)]
-    return kept
-
-
 def _check(model: Model, images: Array, labels: Array, data: DataSet) -> Array:
     """The model's probabilities for the examples, as a by-product of seeing whether all fits together."""
     if len(images) == 0 or labels.shape != (len(images),) or labels.dtype.kind not in "iu":
@@ -271,12 +259,12 @@ def _check(model: Model, images: Array, labels: Array, data: DataSet) -> Array:
     if data.x_train.shape[1:] != model.image_shape:
         height, width = model.image_shape
         raise ModelError(f"The model reads images of {height}x{width} pixels; {data.name} has others.")
-    if model.about.get("data_digest") not in (None, data.digest):
+    if model.info.data_digest not in (None, data.digest):
         raise DataError(
-            f"The model learned from {model.about.get('data')}, not from this {data.name}. "
+            f"The model learned from {model.info.data}, not from this {data.name}. "
             "Give with --data what it learned from, which it must rehearse so as not to forget it."
         )
-    before = model.probabilities(images)
+    before = model.predict_proba(images)
     classes = before.shape[1]
     for part, found in (("The examples", labels), (data.name, data.y_train)):
         if found.min() < 0 or found.max() >= classes:

@@ -5,7 +5,7 @@ import io
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from digitscope.metrics import Evaluation
 from digitscope.model import Model
 from digitscope.recipes import RECIPES, Recipe, Training
 from digitscope.training import Epoch, Step, load_checkpoint, save_checkpoint, train
+from digitscope.training_info import TrainingInfo
 
 MODEL, HISTORY, REPORT, CHECKPOINT = "model.safetensors", "history.csv", "report.html", "checkpoint.safetensors"
 
@@ -136,16 +137,17 @@ class Job:
         validation_accuracy = run.history["validation_accuracy"][-1]
         assert validation_accuracy is not None
         network = run.outcome(self.training.images)
-        model = Model(network, run.plan.loss, self.data.x_train.shape[1:], self._about(validation_accuracy))
+        model = Model(network, run.plan.loss, self.data.x_train.shape[1:], self._info(validation_accuracy))
         model = model.calibrated(*self.training.validation, threads=threads)
         if self.data.x_test is None or self.data.y_test is None:
             images, labels = self.training.validation
         else:
             images, labels = self.data.x_test, self.data.y_test
-        probabilities = model.probabilities(images, threads=threads)
+        probabilities = model.predict_proba(images, threads=threads)
         evaluation = Evaluation.of(labels, probabilities)
         test = evaluation if self.data.x_test is not None else None
-        model.about["test_accuracy"] = test.accuracy if test else None
+        if test is not None:
+            model = replace(model, info=replace(model.info, test_accuracy=test.accuracy))
         summary = Summary(
             recipe=self.recipe.name,
             seed=self.settings.seed,
@@ -164,22 +166,22 @@ class Job:
             checkpoint.unlink()
         return summary
 
-    def _about(self, validation_accuracy: float) -> dict[str, Any]:
+    def _info(self, validation_accuracy: float) -> TrainingInfo:
         # Nothing that differs between two runs of the same settings: the same run gives the same bytes.
         plan = self.recipe.plan
-        return {
-            "recipe": self.recipe.name,
-            "seed": self.settings.seed,
-            "epochs": plan.epochs,
-            "learning_rate": plan.schedule.learning_rate,
-            "batch_size": plan.batch_size,
-            "data": self.data.name,
-            "data_digest": self.data.digest,
-            "classes": self.data.classes,
-            "train_images": len(self.training.images),
-            "validation_images": len(self.training.validation[0]),
-            "validation_accuracy": validation_accuracy,
-        }
+        return TrainingInfo(
+            recipe=self.recipe.name,
+            seed=self.settings.seed,
+            epochs=plan.epochs,
+            learning_rate=plan.schedule.learning_rate,
+            batch_size=plan.batch_size,
+            data=self.data.name,
+            data_digest=self.data.digest,
+            classes=self.data.classes,
+            train_images=len(self.training.images),
+            validation_images=len(self.training.validation[0]),
+            validation_accuracy=validation_accuracy,
+        )
 
     def _write_report(
         self, summary: Summary, model: Model, evaluation: Evaluation, images: Any, labels: Any, probabilities: Any

@@ -1,29 +1,27 @@
-"""Which images a trained model has not learned from."""
+"""Which training images a model was not trained on."""
 
-from collections.abc import Mapping
 from functools import reduce
-from typing import Any
 
 import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.recipes import RECIPES
+from digitscope.training_info import TrainingInfo
 
 
-def held_out(about: Mapping[str, Any], data: DataSet) -> Array | None:
-    """Which of the data's training images validated the model, drawn again from the seed in its file. None where the
-    file does not say, or where it learned from other data.
+def held_out(info: TrainingInfo, data: DataSet) -> Array | None:
+    """The indices of the training images that validated the model, drawn again from its seed; None if the model's info
+    does not determine them, or if it was trained on other data.
 
-    For an ensemble they are those that validated all of its members. about: what the model says of itself
+    For an ensemble they are the images that validated all of its members.
     """
-    members = about.get("members")
-    if isinstance(members, list) and members:
-        parts = [held_out(member, data) if isinstance(member, dict) else None for member in members]
+    if info.members:
+        parts = [held_out(member, data) for member in info.members]
         shared = reduce(np.intersect1d, [np.empty(0, np.int64) if part is None else part for part in parts])
         return shared if len(shared) else None
-    recipe, seed = RECIPES.get(str(about.get("recipe"))), about.get("seed")
-    if recipe is None or not isinstance(seed, int) or seed < 0 or about.get("data_digest") != data.digest:
+    recipe = RECIPES.get(info.recipe or "")
+    if recipe is None or info.seed is None or info.data_digest != data.digest:
         return None
-    _, validation = recipe.divide(len(data.x_train), seed)
-    return validation if len(validation) == about.get("validation_images") else None
+    _, validation = recipe.divide(len(data.x_train), info.seed)
+    return validation if len(validation) == info.validation_images else None

@@ -1,0 +1,161 @@
+"""Where a model comes from: its training and its measured accuracy, as the model file keeps them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+from digitscope.errors import ModelError
+
+_TEXTS = ("recipe", "data", "data_digest")
+_COUNTS = ("seed", "epochs", "batch_size", "classes", "train_images", "validation_images")
+_ACCURACIES = ("validation_accuracy", "test_accuracy")
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """One fine-tuning of a model on examples, as `digitscope teach` does it."""
+
+    examples: int
+    labels: Mapping[str, int]
+    """How many examples of each class: {"7": 3}."""
+    seed: int
+    evaluated_images: int
+    """Images on which the accuracy before and after was measured; "judged_images" in the file."""
+    accuracy_before: float
+    accuracy_after: float
+
+    def __post_init__(self) -> None:
+        for name in ("examples", "seed", "evaluated_images"):
+            _check_count(name, getattr(self, name))
+        for name in ("accuracy_before", "accuracy_after"):
+            _check_accuracy(name, getattr(self, name))
+        if not isinstance(self.labels, Mapping):
+            raise ModelError(f"Fine-tuning expects labels as counts by class; got {self.labels!r}.")
+        for label, count in self.labels.items():
+            _check_text("label", label)
+            _check_count(f"count of the label {label}", count)
+
+    def as_json(self) -> dict[str, Any]:
+        """What the model file holds under "taught"."""
+        return {
+            "examples": self.examples,
+            "labels": dict(self.labels),
+            "seed": self.seed,
+            "judged_images": self.evaluated_images,
+            "accuracy_before": self.accuracy_before,
+            "accuracy_after": self.accuracy_after,
+        }
+
+    @classmethod
+    def from_json(cls, content: Any) -> Self:
+        """What `as_json` gave.
+
+        Raises: ModelError for anything else.
+        """
+        keys = "examples", "labels", "seed", "judged_images", "accuracy_before", "accuracy_after"
+        values = _checked(content, keys)
+        if missing := [key for key in keys if key not in values]:
+            raise ModelError(f"The record of a fine-tuning lacks {', '.join(missing)}.")
+        return cls(evaluated_images=values.pop("judged_images"), **values)
+
+
+@dataclass(frozen=True)
+class TrainingInfo:
+    """How a model was trained and how accurate it was; None is what is not known.
+
+    Raises: ModelError for a value of another type or out of its range.
+    """
+
+    recipe: str | None = None
+    """The recipe's name; "ensemble" for models that were combined after their training."""
+    seed: int | None = None
+    epochs: int | None = None
+    """Passes over the training images; of each member, if the network is an ensemble."""
+    learning_rate: float | None = None
+    """The highest of the schedule."""
+    batch_size: int | None = None
+    """Images in a step; None for all of them."""
+    data: str | None = None
+    """The name of the data set."""
+    data_digest: str | None = None
+    """The digest of its training images and labels (`DataSet.digest`)."""
+    classes: int | None = None
+    train_images: int | None = None
+    validation_images: int | None = None
+    validation_accuracy: float | None = None
+    test_accuracy: float | None = None
+    members: tuple["TrainingInfo", ...] = ()
+    """Of an ensemble that was combined after the training: each member's."""
+    taught: tuple[FineTuning, ...] = ()
+    """Each fine-tuning since, the first one first."""
+
+    def __post_init__(self) -> None:
+        for names, check in ((_TEXTS, _check_text), (_COUNTS, _check_count), (_ACCURACIES, _check_accuracy)):
+            for name in names:
+                if (value := getattr(self, name)) is not None:
+                    check(name, value)
+        if self.learning_rate is not None:
+            _check_number("learning_rate", self.learning_rate)
+
+    def without_accuracy(self) -> Self:
+        """The same without validation and test accuracy, the members' included: of weights that have changed since."""
+        members = tuple(member.without_accuracy() for member in self.members)
+        return replace(self, validation_accuracy=None, test_accuracy=None, members=members)
+
+    def as_json(self) -> dict[str, Any]:
+        """What the model file holds: the known values in the order of the fields.
+
+        A run of its own (neither an ensemble of models nor fine-tuned) has all values, null where there is none.
+        """
+        is_run = self.epochs is not None and not (self.members or self.taught)
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        lists = {name: [part.as_json() for part in content.pop(name)] for name in ("members", "taught")}
+        values = {name: value for name, value in content.items() if is_run or value is not None}
+        return values | {name: parts for name, parts in lists.items() if parts}
+
+    @classmethod
+    def from_json(cls, content: Any) -> Self:
+        """What `as_json` gave.
+
+        Raises: ModelError for anything else.
+        """
+        values = _checked(content, [field.name for field in fields(cls)])
+        members = tuple(cls.from_json(member) for member in _list(values.pop("members", []), "members"))
+        taught = tuple(FineTuning.from_json(part) for part in _list(values.pop("taught", []), "taught"))
+        return cls(**values, members=members, taught=taught)
+
+
+def _checked(content: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """A copy of the object, which has no other keys than these."""
+    if not isinstance(content, dict):
+        raise ModelError(f"The record of the training is expected as a JSON object; got {content!s:.60}.")
+    if unknown := [key for key in content if key not in keys]:
+        raise ModelError(f"The record of the training has the keys {', '.join(keys)}; got {unknown[0]!r}.")
+    return dict(content)
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ModelError(f"{name} is expected as a list; got {value!r}.")
+    return value
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise ModelError(f"{name} is expected as text; got {value!r}.")
+
+
+def _check_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ModelError(f"{name} is expected as a whole number from 0; got {value!r}.")
+
+
+def _check_number(name: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ModelError(f"{name} is expected as a number; got {value!r}.")
+
+
+def _check_accuracy(name: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise ModelError(f"{name} is expected as a number from 0 to 1; got {value!r}.")
