@@ -1,0 +1,131 @@
+"""For each loss, the products that the loss, its derivative and its probabilities are made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, singledispatch
+
+import numpy as np
+import numpy.typing as npt
+
+from digitscope.arrays import Array
+from digitscope.explain.layer_rules import MINUS, constant, term
+from digitscope.explain.term import Explanation, Factor, Index
+from digitscope.explain.trace import rule_for
+from digitscope.nn import BackgroundCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy, one_hot, softmax
+
+
+@dataclass(eq=False)
+class LossCall:
+    """One use of a loss: the network's outputs (classes, N) and the labels (N,)."""
+
+    loss: Loss
+    outputs: Array
+    labels: npt.NDArray[np.int64] | None = None
+    """None for a network's outputs alone."""
+
+    @cached_property
+    def inner(self) -> dict[str, Array]:
+        """What the loss computes on the way: "probability", and with labels "target"."""
+        return dict(rule_for(loss_arrays, self.loss)(self.loss, self))
+
+    @property
+    def examples(self) -> int:
+        return int(self.outputs.shape[1])
+
+    def entry(self, name: str, index: Index, symbol: str) -> Factor:
+        """The number at that place of "output" or of what the loss computes on the way."""
+        array = self.outputs if name == "output" else self.inner[name]
+        return Factor(symbol, float(array[index]), name, index)
+
+
+@singledispatch
+def label_count(loss: object, classes: int) -> int:
+    """How many different labels the loss takes, for a network of so many outputs."""
+    return classes
+
+
+@label_count.register
+def _(loss: BackgroundCrossEntropy, classes: int) -> int:
+    return classes + 1
+
+
+@singledispatch
+def loss_arrays(loss: object, call: LossCall) -> Mapping[str, Array]:
+    """What a loss computes on the way, by name."""
+    return {}
+
+
+@loss_arrays.register(SoftmaxCrossEntropy)
+@loss_arrays.register(BackgroundCrossEntropy)
+def _(loss: SoftmaxCrossEntropy | BackgroundCrossEntropy, call: LossCall) -> Mapping[str, Array]:
+    p = softmax(_logits(call))
+    if call.labels is None:
+        return {"probability": p}
+    smooth, labels = loss.label_smoothing, one_hot(call.labels, len(p), p.dtype)
+    return {"probability": p, "target": (1 - smooth) * labels + smooth / len(p)}
+
+
+@loss_arrays.register
+def _(loss: MeanSquaredError, call: LossCall) -> Mapping[str, Array]:
+    return {} if call.labels is None else {"target": one_hot(call.labels, len(call.outputs), call.outputs.dtype)}
+
+
+@singledispatch
+def loss_terms(loss: object, call: LossCall, of: str, index: Index) -> Explanation | None:
+    """How "loss", "doutput" or one of `loss_arrays` comes about; None where no more is known. Register your own as
+    with `layer_terms`.
+    """
+    return None
+
+
+@loss_terms.register(SoftmaxCrossEntropy)
+@loss_terms.register(BackgroundCrossEntropy)
+def _(loss: SoftmaxCrossEntropy | BackgroundCrossEntropy, call: LossCall, of: str, index: Index) -> Explanation | None:
+    smooth, N = loss.label_smoothing, call.examples
+    if of == "probability":
+        k, n = index
+        terms = [term(call.entry("output", (j, n), "z")) for j in range(len(call.outputs))]
+        terms += [term(constant("0", 0))] * (len(call.inner["probability"]) - len(terms))  # the background's logit
+        return Explanation(terms, "p", "softmax", chosen=k)
+    assert call.labels is not None
+    if of == "target":
+        k, n = index
+        label = constant("[k = label n]", k == call.labels[n])
+        terms = [term(constant("1 - s", 1 - smooth), label)]
+        if smooth:
+            terms.append(term(constant("s", smooth), constant("1/classes", 1 / len(call.inner["target"]))))
+        return Explanation(terms, "q")
+    if of == "doutput":
+        p, q = call.entry("probability", index, "p"), call.entry("target", index, "q")
+        return Explanation([term(p), term(MINUS, q)], "dz", scale=1 / N)
+    z = _logits(call)
+    log_p = z - z.max(axis=0)
+    log_p -= np.log(np.exp(log_p).sum(axis=0))
+    terms = []
+    for k, n in np.argwhere(call.inner["target"] != 0).tolist():
+        p = replace(call.entry("probability", (k, n), "log p"), value=float(log_p[k, n]))
+        terms.append(term(call.entry("target", (k, n), "q"), p))
+    return Explanation(terms, "loss", scale=-1 / N)
+
+
+@loss_terms.register
+def _(loss: MeanSquaredError, call: LossCall, of: str, index: Index) -> Explanation | None:
+    assert call.labels is not None
+    if of == "target":
+        return Explanation([term(constant("[k = label n]", index[0] == call.labels[index[1]]))], "loss")
+    if of == "doutput":
+        a, q = call.entry("output", index, "a"), call.entry("target", index, "[k = label n]")
+        return Explanation([term(a), term(MINUS, q)], "da", scale=1 / call.examples)
+    terms = []
+    for place in np.ndindex(call.outputs.shape):
+        a = call.entry("output", place, "a - [k = label n]")
+        a = replace(a, value=a.value - float(call.inner["target"][place]))
+        terms.append(term(a, a))
+    return Explanation(terms, "loss", scale=1 / (2 * call.examples))
+
+
+def _logits(call: LossCall) -> Array:
+    """The outputs; for a background, with its logit 0 below them."""
+    background = label_count(call.loss, len(call.outputs)) - len(call.outputs)
+    z: Array = np.concatenate([call.outputs, np.zeros_like(call.outputs[:background])])
+    return z

@@ -1,0 +1,317 @@
+"""What a network computes for some images, number by number."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from digitscope.arrays import Array, as_images, as_labels
+from digitscope.errors import ShapeError
+from digitscope.explain.definition import derivations, formula, source
+from digitscope.explain.layer_rules import chain_rule, layer_terms, part_terms
+from digitscope.explain.loss_rules import LossCall, label_count, loss_terms
+from digitscope.explain.term import Explanation, Factor, Index, Term, Terms
+from digitscope.explain.trace import Call, Trace, network_input, rule_for
+from digitscope.model import Model
+from digitscope.nn import Layer, Loss, Params, SoftmaxCrossEntropy, to_batch
+
+WIDTH = 1e-5
+"""h of the central differences."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """The derivatives of a loss."""
+
+    loss: float
+    """The mean over the images."""
+    parameters: Params
+    """With respect to each parameter, by its name: "0.weight"."""
+    activations: dict[str, Array]
+    """With respect to each array of `activations`, by the same name."""
+
+    @property
+    def input(self) -> Array:
+        """With respect to the pixels as the network takes them, (H W, N)."""
+        return self.activations["input"]
+
+    @property
+    def output(self) -> Array:
+        """With respect to the network's outputs, the logits, (classes, N)."""
+        return self.activations["output"]
+
+
+def activations(
+    model: Model | Layer, images: npt.ArrayLike, *, training: bool = False, seed: int = 0
+) -> dict[str, Array]:
+    """Each layer's output, by name, in the order in which they are computed.
+
+    The names are "input" for the pixels as the network takes them; "0", "1", ... for the layers' outputs, the paths
+    of `network.params` ("5.0" is the first layer inside layer 5); and "output" for the network's. Besides:
+    "5.branch" is the input of the layers inside a Residual, "0.2.input" that of member 2 of an Ensemble. The layers of
+    a ShiftAverage are used once for each shift: "0@2" is the output for its third shift, "0@2.5" that of layer 5.
+
+    The batch is the last axis: dense layers have (features, N), convolutions (channels, height, width, N). So the
+    feature map of channel c for image n is activations["3"][c, :, :, n].
+
+    As in use, or with `training` as in training: statistics of the batch, and dropout drawn with `seed`.
+
+    Shapes: images (N, H, W) or rows (N, H W), whole numbers 0 to 255 or floats 0 to 1.
+    Raises: ShapeError and DataError for images that do not fit.
+    """
+    network, _, pixels = _prepare(model, images, None)
+    return Trace(network, network_input(network, pixels), training=training, seed=seed).arrays
+
+
+def gradients(
+    model: Model | Layer,
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    *,
+    loss: Loss | None = None,
+    training: bool = False,
+    seed: int = 0,
+) -> Gradients:
+    """The derivatives of the mean loss with respect to every parameter, every activation and the input.
+
+    `loss` is the model's, for a network SoftmaxCrossEntropy, unless given. See `activations` for the rest.
+
+    Raises: ShapeError and DataError for images and labels that do not fit.
+    Derivation: docs/notes/05-backpropagation.md#many-paths-contributions-add
+    """
+    network, loss, pixels = _prepare(model, images, loss)
+    trace = Trace(network, network_input(network, pixels), training=training, seed=seed)
+    call = _loss_call(trace, loss, labels)
+    value, parameters = _run_back(trace, call)
+    return Gradients(value, parameters, {name: trace.derivatives[name] for name in trace.arrays})
+
+
+def terms(
+    model: Model | Layer,
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike | None = None,
+    *,
+    of: str,
+    index: tuple[int, ...] = (),
+    loss: Loss | None = None,
+    training: bool = False,
+    seed: int = 0,
+    numeric: bool = False,
+) -> Terms:
+    """Why a number of a forward or backward pass is what it is: the products that sum to it.
+
+    `of` names an array, and `index` the place in it, the image last:
+
+        "3", "output", ...           an activation, by its name in `activations`
+        "loss"                       the mean over the images; index ()
+        "probability", "target"      p and q of the loss, (classes, N); before any calibration
+        "d0.weight", "d3", "dinput"  a derivative: d and the name of a parameter or an activation
+        "2.mean", "2.variance", "2.normalized", "0.mean_probability", "0.1.evidence"
+                                     what BatchNorm, Standardize and Ensemble compute on the way
+
+    With `numeric` a derivative comes with the central difference of the loss, (L(w + h) - L(w - h)) / 2h, in float64
+    with h = 1e-5. At a kink, of a ReLU or of a maximum with a tie, there is no derivative and the two differ; the flat
+    paper of an image gives many ties.
+
+    See `activations` and `gradients` for the rest; labels are needed for the loss and whatever follows it.
+
+    Raises: ShapeError and DataError for images and labels that do not fit, and for an unknown `of` or `index`.
+    """
+    network, loss, pixels = _prepare(model, images, loss)
+    trace = Trace(network, network_input(network, pixels), training=training, seed=seed)
+    loss_call = LossCall(loss, trace.output)
+    quantities = _forward_quantities(trace, loss_call, pixels)
+    if of not in quantities:
+        backward_names = ["loss", "target", *(f"d{name}" for name in (*network.params, *trace.arrays))]
+        if of not in backward_names:
+            _refuse(of, network, [*quantities, *backward_names])
+        if labels is None:
+            raise ShapeError(f"{of} follows from the labels; give them, one for each image.")
+        loss_call = _loss_call(trace, loss, labels)
+        quantities = _backward_quantities(trace, loss_call)
+    quantity = quantities[of]
+    place = _checked_index(of, index, quantity.array)
+    explanation = quantity.explain(place)
+    answer = _complete(of, place, quantity, explanation)
+    if not numeric:
+        return answer
+    if not of.startswith("d"):
+        raise ShapeError(f"Central differences are for derivatives, such as d{of}; got {of}.")
+    below, at, above = (
+        _nudged_loss(network, pixels, loss_call, of[1:], place, h, training, seed) for h in (-WIDTH, 0, WIDTH)
+    )
+    return replace(
+        answer,
+        numeric=(above - below) / (2 * WIDTH),
+        numeric_sides=((at - below) / WIDTH, (above - at) / WIDTH),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Quantity:
+    """An array of numbers that can be explained."""
+
+    array: Array
+    definition: object
+    """The class or function whose docstring has the formula."""
+    code: object
+    """The method or function that computed it."""
+    explain: Callable[[Index], Explanation | None]
+
+
+def _prepare(
+    model: Model | Layer, images: npt.ArrayLike, loss: Loss | None
+) -> tuple[Layer, Loss, npt.NDArray[np.uint8]]:
+    if isinstance(model, Model):
+        return model.network, loss or model.loss, as_images(images, model.image_shape)
+    return model, loss or SoftmaxCrossEntropy(), as_images(images)
+
+
+def _loss_call(trace: Trace, loss: Loss, labels: npt.ArrayLike) -> LossCall:
+    classes, count = trace.output.shape
+    return LossCall(loss, trace.output, as_labels(labels, count, label_count(loss, classes)))
+
+
+def _run_back(trace: Trace, call: LossCall) -> tuple[float, Params]:
+    value, backward = call.loss.forward(call.outputs, np.asarray(call.labels, like=call.outputs))
+    return value, trace.run_back(backward(1.0))
+
+
+def _forward_quantities(trace: Trace, loss_call: LossCall, pixels: npt.NDArray[np.uint8]) -> dict[str, _Quantity]:
+    """What there is without labels."""
+
+    def pixel(index: Index) -> Explanation:
+        d, n = index
+        place = (n, *divmod(d, pixels.shape[2]))
+        number = Factor("images", float(pixels[place]), "images", place)
+        return Explanation([Term((number,))], "x", scale=1 / 255)
+
+    found = {"input": _Quantity(trace.arrays["input"], to_batch, to_batch, pixel)}
+    for call in trace.calls.values():
+        if call.input not in found and call.parent is not None:
+            found[call.input] = _of_part(call.parent, call, "x")
+    for call in trace.calls.values():
+        found[call.output] = _of_layer(call, "y", call.y)
+        found.update({name: _of_layer(call, name, array) for name, array in call.inner.items()})
+    if "probability" in loss_call.inner:
+        found["probability"] = _of_loss(loss_call, "probability", loss_call.inner["probability"])
+    return found
+
+
+def _backward_quantities(trace: Trace, loss_call: LossCall) -> dict[str, _Quantity]:
+    """What there is with labels, the derivatives above all."""
+    value, parameters = _run_back(trace, loss_call)
+    found = {"loss": _of_loss(loss_call, "loss", np.array(value))}
+    if "target" in loss_call.inner:
+        found["target"] = _of_loss(loss_call, "target", loss_call.inner["target"])
+    for name, array in trace.derivatives.items():
+        consumer, producer = trace.consumers.get(name), trace.calls.get(name)
+        if consumer is not None:
+            found[f"d{name}"] = _of_layer(consumer, "dx", array)
+        elif producer is not None and producer.parent is not None:
+            found[f"d{name}"] = _of_part(producer.parent, producer, "dy")
+    found["doutput"] = _of_loss(loss_call, "doutput", trace.derivatives["output"])
+    return {**found, **_of_parameters(trace, parameters)}
+
+
+def _of_layer(call: Call, of: str, array: Array) -> _Quantity:
+    def explain(index: Index) -> Explanation | None:
+        found: Explanation | None = rule_for(layer_terms, call.layer)(call.layer, call, of, index)
+        return chain_rule(call, of, index) if found is None and of == "dx" else found
+
+    return _Quantity(array, type(call.layer), type(call.layer).forward, explain)
+
+
+def _of_part(parent: Call, part: Call, of: str) -> _Quantity:
+    def explain(index: Index) -> Explanation:
+        found: Explanation = rule_for(part_terms, parent.layer)(parent.layer, parent, part, of, index)
+        return found
+
+    kind = type(parent.layer)
+    return _Quantity(part.x if of == "x" else part.dy, kind, kind.forward, explain)
+
+
+def _of_loss(call: LossCall, of: str, array: Array) -> _Quantity:
+    def explain(index: Index) -> Explanation | None:
+        found: Explanation | None = rule_for(loss_terms, call.loss)(call.loss, call, of, index)
+        return found
+
+    return _Quantity(array, type(call.loss), type(call.loss).forward, explain)
+
+
+def _of_parameters(trace: Trace, derivatives: Params) -> dict[str, _Quantity]:
+    """The parameters' derivatives: each the sum over all uses of its layer, the innermost that has the parameter."""
+    owners: dict[str, list[tuple[Call, str]]] = {}
+    for call in trace.calls.values():
+        of_parts = {part.parameter(own) for part in call.parts for own in part.grads}
+        for own in call.grads:
+            if (name := call.parameter(own)) not in of_parts:
+                owners.setdefault(name, []).append((call, f"d{own}"))
+    return {f"d{name}": _of_uses(owners[name], array) for name, array in derivatives.items()}
+
+
+def _of_uses(uses: list[tuple[Call, str]], array: Array) -> _Quantity:
+    def explain(index: Index) -> Explanation:
+        found = []
+        for call, of in uses:
+            explanation: Explanation | None = rule_for(layer_terms, call.layer)(call.layer, call, of, index)
+            found.append(chain_rule(call, of, index) if explanation is None else explanation)
+        return replace(found[0], terms=[term for explanation in found for term in explanation.terms])
+
+    kind = type(uses[0][0].layer)
+    return _Quantity(array, kind, kind.forward, explain)
+
+
+def _refuse(of: str, network: Layer, known: list[str]) -> None:
+    if of in network.params:
+        raise ShapeError(f"{of} is a parameter: learned, not computed. Its derivative, d{of}, has terms.")
+    if of in network.statistics:
+        raise ShapeError(f"{of} was measured after training; with training=True it is computed from the batch.")
+    raise ShapeError(f"terms expects of to be one of {', '.join(known)}; got {of!r}.")
+
+
+def _checked_index(of: str, index: tuple[int, ...], array: Array) -> Index:
+    place = tuple(int(i) for i in index)
+    if len(place) != array.ndim or not all(0 <= i < length for i, length in zip(place, array.shape, strict=True)):
+        raise ShapeError(f"{of} has the shape {array.shape}, the images last; got the index {tuple(index)}.")
+    return place
+
+
+def _nudged_loss(
+    network: Layer,
+    pixels: npt.NDArray[np.uint8],
+    call: LossCall,
+    name: str,
+    index: Index,
+    h: float,
+    training: bool,
+    seed: int,
+) -> float:
+    """The loss in float64, with h added to one number of a parameter or an activation."""
+    twin = network.astype(np.float64)
+    nudge = None
+    if name in twin.params:
+        twin.params[name][index] += h
+    else:
+        nudge = (name, index, h)
+    trace = Trace(twin, network_input(twin, pixels, np.float64), training=training, seed=seed, nudge=nudge)
+    return call.loss.forward(trace.output, np.asarray(call.labels, like=trace.output))[0]
+
+
+def _complete(of: str, index: Index, quantity: _Quantity, explanation: Explanation | None) -> Terms:
+    if explanation is None:
+        explanation = Explanation([], "y", combine="unknown")
+    documented = explanation.definition or quantity.definition
+    return Terms(
+        of=of,
+        index=index,
+        value=float(quantity.array[index]),
+        terms=tuple(explanation.terms),
+        combine=explanation.combine,
+        scale=explanation.scale,
+        chosen=explanation.chosen,
+        formula=formula(documented, explanation.symbol),
+        derivations=derivations(documented),
+        source=source(quantity.code),
+    )
