@@ -24,6 +24,7 @@ from digitscope.nn import (
     Dropout,
     Ensemble,
     Flatten,
+    Frozen,
     GlobalAveragePool2D,
     Layer,
     LeakyReLU,
@@ -149,6 +150,7 @@ NETWORKS: dict[str, Layer] = {
     "shifts": Network(Tanh(), ShiftAverage(member(), SIDE, SIDE, SHIFTS), dense(CLASSES, CLASSES)),
     "shifts alone": ShiftAverage(dense(PIXELS, CLASSES), SIDE, SIDE, SHIFTS),
     "shifted ensemble": ShiftAverage(Ensemble(member(), dense(PIXELS, CLASSES)), SIDE, SIDE, SHIFTS),
+    "frozen layers": Network(dense(PIXELS, 4), Frozen(batch_norm(4), Dropout(0.5), dense(4, 5)), dense(5, CLASSES)),
     "own layers": Network(dense(PIXELS, 4), Gain(4), Cube(), Swish(), Halved(dense(4, CLASSES))),
     "nothing inside": Network(dense(PIXELS, CLASSES), Network(), Residual()),
 }
@@ -358,11 +360,11 @@ def test_activations_are_those_of_the_model(few: DataSet) -> None:
     images = few.x_test[:3]
     found = explain.activations(model, images)
     assert list(found) == ["input", *map(str, range(len(model.network.layers))), "output"]
-    np.testing.assert_allclose(found["output"], model.outputs(images), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found["output"], model.logits(images).T, rtol=1e-5, atol=1e-5)
     assert found["2"].shape == (16, 24, 24, 3)
     assert found["output"].dtype == np.float32
     answer = explain.terms(model, images, of="probability", index=(7, 2))
-    assert answer.value == pytest.approx(softmax(model.outputs(images))[7, 2], rel=1e-4)
+    assert answer.value == pytest.approx(softmax(model.logits(images).T)[7, 2], rel=1e-4)
 
 
 def test_gradients_are_those_of_the_network(few: DataSet) -> None:

@@ -36,7 +36,7 @@ import sys
 import numpy as np
 from digitscope import Model
 images = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
-print(Model.load(sys.argv[1]).probabilities(images).tobytes().hex())
+print(Model.load(sys.argv[1]).predict_proba(images).tobytes().hex())
 """
 
 
@@ -56,10 +56,10 @@ def test_a_layer_of_ones_own_is_saved_and_loaded(tmp_path: Path, nested: bool) -
     path = tmp_path / "own.safetensors"
     model.save(path)
     images = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
-    expected = model.probabilities(images)
+    expected = model.predict_proba(images)
     again = Model.load(path)
     assert again.network.config() == network.config()
-    np.testing.assert_array_equal(again.probabilities(images), expected)
+    np.testing.assert_array_equal(again.predict_proba(images), expected)
     there = run(DEFINITION + USE, path)
     assert (there.stdout.strip(), there.stderr) == (expected.tobytes().hex(), "")
     assert run(USE, path).stderr.splitlines()[-1] == (

@@ -17,6 +17,7 @@ from digitscope.nn import (
     Dropout,
     Ensemble,
     Flatten,
+    Frozen,
     GlobalAveragePool2D,
     Layer,
     LeakyReLU,
@@ -309,7 +310,8 @@ def _(layer: Layer, call: Call, of: str, index: Index) -> Explanation | None:
     return Explanation([term(call.entry(number, tuple(map(int, place))))], of)
 
 
-@layer_terms.register
+@layer_terms.register(Network)
+@layer_terms.register(Frozen)
 def _(layer: Network, call: Call, of: str, index: Index) -> Explanation | None:
     if of == "y" and call.parts:
         return Explanation([term(_output(call.parts[-1], index, "y"))], "y")

@@ -10,6 +10,7 @@ from digitscope.nn.conv import Conv2D
 from digitscope.nn.dense import Dense
 from digitscope.nn.dropout import Dropout
 from digitscope.nn.ensemble import Ensemble, ShiftAverage
+from digitscope.nn.frozen import Frozen
 from digitscope.nn.gradient_check import GradientCheck, check_gradients
 from digitscope.nn.initializers import Initializer, glorot, he, lecun, normal, uniform, zeros
 from digitscope.nn.layer import Backward, Layer, Params
@@ -54,6 +55,7 @@ __all__ = [
     "Dropout",
     "Ensemble",
     "Flatten",
+    "Frozen",
     "GlobalAveragePool2D",
     "GradientCheck",
     "GradientDescent",

@@ -34,7 +34,7 @@ class Network(Layer):
 
     @params.setter
     def params(self, values: Mapping[str, Array]) -> None:
-        _assign(self.params, values, "parameter")
+        assign_arrays(self.params, values, "parameter")
 
     @property
     def statistics(self) -> Params:
@@ -43,7 +43,7 @@ class Network(Layer):
 
     @statistics.setter
     def statistics(self, values: Mapping[str, Array]) -> None:
-        _assign(self.statistics, values, "statistic")
+        assign_arrays(self.statistics, values, "statistic")
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
@@ -104,7 +104,11 @@ class Network(Layer):
         return cls(*map(build, config["layers"]))
 
 
-def _assign(own: Params, values: Mapping[str, Array], what: str) -> None:
+def assign_arrays(own: Params, values: Mapping[str, Array], what: str) -> None:
+    """Copies the values into a layer's own arrays of the same names.
+
+    Raises: ShapeError if names or shapes differ; nothing is changed then.
+    """
     if differing := own.keys() ^ values.keys():
         raise ShapeError(f"The network has the {what}s {', '.join(own)}; not in both: {', '.join(differing)}.")
     for name, value in own.items():

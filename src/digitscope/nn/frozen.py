@@ -1,0 +1,55 @@
+"""Layers that do not learn."""
+
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import numpy as np
+
+from digitscope.arrays import Array
+from digitscope.nn.layer import Backward, Params
+from digitscope.nn.network import Network, assign_arrays
+
+
+class Frozen(Network):
+    """Layers that stay as they are while others learn: fine-tuning.
+
+    y = f(x), f the layers one after the other as they are in use: also in training, batch normalization keeps its
+    statistics and dropout drops nothing
+    dx = f's own dx for dy
+
+    Their parameters are not learned, so they are among the `statistics`, which the model file keeps.
+
+    Shapes: those of the layers. Source: Yosinski et al. 2014, "How transferable are features in deep neural networks?"
+    Derivation: docs/notes/05-backpropagation.md#many-paths-contributions-add
+    """
+
+    @property
+    def params(self) -> Params:
+        """None."""
+        return {}
+
+    @params.setter
+    def params(self, values: Mapping[str, Array]) -> None:
+        assign_arrays(self.params, values, "parameter")
+
+    @property
+    def statistics(self) -> Params:
+        """The parameters and statistics of all layers by name."""
+        return {
+            f"{i}.{name}": value
+            for i, layer in enumerate(self.layers)
+            for name, value in {**layer.params, **layer.statistics}.items()
+        }
+
+    @statistics.setter
+    def statistics(self, values: Mapping[str, Array]) -> None:
+        assign_arrays(self.statistics, values, "statistic")
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
+    ) -> tuple[Array, Backward]:
+        y, layers_backward = super().forward(x)
+        return y, lambda dy: (layers_backward(dy)[0] if need_dx else None, {})
+
+    def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
+        return [self.forward(x, need_dx=False)[0] for x in batches], self

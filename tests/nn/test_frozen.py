@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import numpy as np
+
+from digitscope.model import Model
+from digitscope.nn import (
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Frozen,
+    MaxPool2D,
+    Network,
+    ReLU,
+    Reshape,
+    SoftmaxCrossEntropy,
+    check_gradients,
+    to_batch,
+)
+
+RNG = np.random.default_rng(0)
+
+
+def parts() -> Network:
+    norm = BatchNorm(3)
+    norm.statistics = {"mean": np.array([0.1, 0.2, 0.3], np.float32), "variance": np.array([0.5, 1.0, 2.0], np.float32)}
+    return Network(Reshape(1, 6, 6), Conv2D(1, 3, 3, rng=RNG), norm, ReLU(), MaxPool2D(2), Flatten(), Dropout(0.5))
+
+
+def test_it_acts_in_training_as_the_layer_does_in_use() -> None:
+    layer, x = parts(), RNG.normal(size=(36, 5)).astype(np.float32)
+    y, backward = Frozen(layer).forward(x, training=True, rng=np.random.default_rng(1))
+    y_in_use, backward_in_use = layer.forward(x)
+    np.testing.assert_array_equal(y, y_in_use)
+    dy = RNG.normal(size=y.shape).astype(np.float32)
+    dx, grads = backward(dy)
+    np.testing.assert_array_equal(dx, backward_in_use(dy)[0])
+    assert grads == {}
+
+
+def test_it_learns_nothing_and_measures_nothing() -> None:
+    layer = parts()
+    frozen = Frozen(layer)
+    assert frozen.params == {}
+    assert frozen.statistics.keys() == {f"0.{name}" for name in {**layer.params, **layer.statistics}}
+    outputs, measured = frozen.measure_statistics([RNG.normal(size=(36, 5)).astype(np.float32)])
+    assert measured is frozen
+    assert outputs[0].shape == (12, 5)
+
+
+def test_what_comes_before_it_learns() -> None:
+    network = Network(Dense(8, 36, rng=RNG), Frozen(parts()), Dense(12, 3, rng=RNG))
+    assert list(network.params) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert check_gradients(network, RNG.normal(size=(8, 4)), np.array([0, 1, 2, 0])).passed
+
+
+def test_without_dx_the_layers_before_the_first_that_learns_are_not_derived() -> None:
+    network = Network(Frozen(parts()), Dense(12, 3, rng=RNG))
+    y, backward = network.forward(RNG.normal(size=(36, 5)).astype(np.float32), training=True, need_dx=False)
+    dx, grads = backward(np.ones_like(y))
+    assert dx is None
+    assert list(grads) == ["1.weight", "1.bias"]
+
+
+def test_a_copy_maps_the_arrays_of_the_layer() -> None:
+    twin = Frozen(parts()).astype(np.float64)
+    assert {value.dtype for value in twin.statistics.values()} == {np.dtype(np.float64)}
+
+
+def test_a_model_file_keeps_its_arrays(tmp_path: Path) -> None:
+    network = Network(Frozen(parts()), Dense(12, 3, rng=RNG))
+    Model(network, SoftmaxCrossEntropy(), (6, 6)).save(tmp_path / "m.safetensors")
+    images = RNG.integers(0, 256, (4, 6, 6), dtype=np.uint8)
+    loaded = Model.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(loaded.logits(images), network.forward(to_batch(images))[0].T)
+    assert loaded.network.config() == network.config()
