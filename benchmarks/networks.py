@@ -27,7 +27,7 @@ from digitscope.nn import (
     SoftmaxCrossEntropy,
 )
 from digitscope.recipes import RECIPES, Recipe
-from digitscope.recipes.recipe import Shape
+from digitscope.recipes.recipe import Shape, hold_out_nothing
 from digitscope.training import Plan, Run
 
 SHARDS = (16, 32, 64)
@@ -63,11 +63,6 @@ class TorchOneCycle(Schedule):
         return 4e-6 + (1 - 4e-6) * (1 + math.cos(math.pi * (progress - 0.3) / 0.7)) / 2
 
 
-def everything(images: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """All images to train on, none to validate on."""
-    return np.arange(images), np.arange(0)
-
-
 def dense(hidden: int, batch: int) -> Recipe:
     """One hidden layer of ReLUs."""
     return Recipe(
@@ -78,7 +73,7 @@ def dense(hidden: int, batch: int) -> Recipe:
             Dense(math.prod(shape), hidden, rng=rng), ReLU(), Dense(hidden, classes, rng=rng)
         ),
         plan=_plan(Momentum(), Constant(0.05), batch),
-        split=everything,
+        split=hold_out_nothing,
     )
 
 
@@ -126,7 +121,7 @@ CONVNETS = (
         published="",
         build=conv16,
         plan=_plan(Momentum(nesterov=True), Constant(0.05), 128, 32),
-        split=everything,
+        split=hold_out_nothing,
     ),
     Recipe(
         name="conv24x5 pool conv32x3 pool 256 10",
@@ -134,7 +129,7 @@ CONVNETS = (
         published="99.04 % ± 0.07 (n = 30, images in a fixed order; tuomaso/train_mnist_fast)",
         build=conv24,
         plan=_plan(Adam(beta1=0.7, beta2=0.9), TorchOneCycle(0.01), 256, 32),
-        split=everything,
+        split=hold_out_nothing,
     ),
 )
 NETWORKS: dict[str, Recipe] = {**RECIPES, **{recipe.name: recipe for recipe in (*DENSE, *CONVNETS)}}

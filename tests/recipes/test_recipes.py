@@ -7,8 +7,10 @@ import pytest
 from digitscope.datasets import DataSet
 from digitscope.errors import TrainingError
 from digitscope.recipes import RECIPES
-from digitscope.recipes.recipe import Split, draw, hold_out_end
+from digitscope.recipes.recipe import Split, draw, hold_out_end, hold_out_nothing
 from digitscope.recipes.records import load_records
+
+MANY = np.arange(60_000) * 7 % 10  # labels
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -21,24 +23,38 @@ def test_a_seed_decides_everything(few: DataSet, name: str) -> None:
 
 
 def test_the_end_is_held_out_as_one_block() -> None:
-    train, validation = hold_out_end(1 / 6)(60_000, np.random.default_rng(0))
+    train, validation = hold_out_end(1 / 6)(MANY, np.random.default_rng(0))
     assert train.tolist() == list(range(50_000))
     assert validation.tolist() == list(range(50_000, 60_000))
 
 
+def test_images_grouped_by_class_validate_on_each_class() -> None:
+    labels = np.repeat([3, 1, 2], [40, 4, 36])
+    train, validation = hold_out_end(1 / 10)(labels, np.random.default_rng(0))
+    assert validation.tolist() == [9, 19, 29, 39, 49, 59, 69, 79]
+    assert sorted([*train, *validation]) == list(range(80))
+    mixed = np.random.default_rng(0).permutation(labels)
+    assert hold_out_end(1 / 10)(mixed, np.random.default_rng(0))[1].tolist() == list(range(72, 80))
+
+
+def test_nothing_may_be_held_out() -> None:
+    train, validation = hold_out_nothing(MANY[:7], np.random.default_rng(0))
+    assert (train.tolist(), validation.tolist()) == (list(range(7)), [])
+
+
 def test_a_draw_is_of_kaggles_size_and_has_no_image_twice() -> None:
-    train, validation = draw(42_000, validation=1_000)(60_000, np.random.default_rng(0))
+    train, validation = draw(42_000, validation=1_000)(MANY, np.random.default_rng(0))
     assert (len(train), len(validation)) == (41_000, 1_000)
     assert Counter([*train.tolist(), *validation.tolist()]).most_common(1)[0][1] == 1
-    train, validation = draw(42_000, validation=1_000)(420, np.random.default_rng(0))
+    train, validation = draw(42_000, validation=1_000)(MANY[:420], np.random.default_rng(0))
     assert (len(train), len(validation)) == (410, 10)
 
 
 @pytest.mark.parametrize("split", [hold_out_end(1 / 12), draw(42_000, validation=1_000)])
 def test_one_image_is_too_few(split: Split) -> None:
     with pytest.raises(TrainingError, match="at least 2 images, one of them to validate on; got 1"):
-        split(1, np.random.default_rng(0))
-    assert [len(part) for part in split(2, np.random.default_rng(0))] == [1, 1]
+        split(MANY[:1], np.random.default_rng(0))
+    assert [len(part) for part in split(MANY[:2], np.random.default_rng(0))] == [1, 1]
 
 
 def test_the_seed_is_the_historical_network() -> None:

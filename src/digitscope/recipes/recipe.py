@@ -11,8 +11,8 @@ from digitscope.errors import TrainingError
 from digitscope.nn import Network
 from digitscope.training import Plan, Run
 
-Split = Callable[[int, np.random.Generator], tuple[Array, Array]]
-"""(number of images, rng) -> (which to train on, which to validate on)"""
+Split = Callable[[Array, np.random.Generator], tuple[Array, Array]]
+"""(labels (N,), rng) -> (indices to train on, indices to validate on)"""
 
 Shape = tuple[int, int]
 """Height and width of an image, in pixels."""
@@ -37,7 +37,7 @@ class Recipe:
     def start(self, data: DataSet, seed: int) -> "Training":
         """Draws everything that is random from one seed: which images, the weights, and the order."""
         _, network_rng, run_rng, extra_rng = np.random.default_rng(seed).spawn(4)
-        train, validation = self.divide(len(data.x_train), seed)
+        train, validation = self.divide(data.y_train, seed)
         _, height, width = data.x_train.shape
         network = self.build(network_rng, (height, width), data.classes)
         images, labels = data.x_train[train], data.y_train[train]
@@ -51,9 +51,9 @@ class Recipe:
             validation=(data.x_train[validation], data.y_train[validation]),
         )
 
-    def divide(self, images: int, seed: int) -> tuple[Array, Array]:
-        """Which of so many images to train on and which to validate on: `start` draws the same ones."""
-        return self.split(images, np.random.default_rng(seed).spawn(3)[0])
+    def divide(self, labels: Array, seed: int) -> tuple[Array, Array]:
+        """The indices of the images to train on and of those to validate on, as `start` divides them."""
+        return self.split(labels, np.random.default_rng(seed).spawn(3)[0])
 
     def changed(
         self, *, epochs: int | None = None, learning_rate: float | None = None, batch_size: int | None = None
@@ -80,28 +80,42 @@ class Training:
 
 
 def hold_out_end(share: float) -> Split:
-    """The last images validate, as one block: neighbours in MNIST share a writer, whom a random choice would
-    put on both sides, and validation would look better than it is.
-    """
+    """The last images validate, as one block: neighbours in MNIST share a writer, and a random choice would put writers
+    on both sides, so that validation would look better than it is.
 
-    def split(images: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    Images that are grouped by class, as a folder of pictures is, would leave out whole classes. Of these, evenly spaced
+    ones validate.
+    """
+    if not 0 < share < 1:
+        raise TrainingError(f"The share of images that validate is expected between 0 and 1; got {share}.")
+
+    def split(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+        images = len(labels)
         held_out = max(1, round(images * share))
         _check(images, held_out)
         everything = np.arange(images)
-        return everything[: images - held_out], everything[images - held_out :]
+        validation = everything[images - held_out :]
+        if np.count_nonzero(np.diff(labels)) < len(np.unique(labels)):
+            validation = (np.arange(1, held_out + 1) * images) // held_out - 1
+        return np.delete(everything, validation), validation
 
     return split
 
 
+def hold_out_nothing(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """All images train, none validate."""
+    return np.arange(len(labels)), np.arange(0)
+
+
 def draw(size: int, validation: int) -> Split:
-    """A random draw of `size` images, shuffled, of which the first `validation` validate; in proportion where
-    there are fewer.
+    """A random draw of `size` images, shuffled, of which the first `validation` validate; in proportion if there are
+    fewer.
     """
 
-    def split(images: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        drawn = rng.permutation(images)[:size]
+    def split(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+        drawn = rng.permutation(len(labels))[:size]
         held_out = max(1, round(len(drawn) * validation / size))
-        _check(images, held_out)
+        _check(len(labels), held_out)
         return drawn[held_out:], drawn[:held_out]
 
     return split
