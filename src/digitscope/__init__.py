@@ -1,40 +1,50 @@
 """A neural network for handwritten digits, written from scratch in NumPy, that anyone can see through.
 
-    from digitscope import Model, load_mnist
-    (x_train, y_train), (x_test, y_test) = load_mnist()
+    from digitscope import fit, load_mnist
+    from digitscope.nn import Dense, Network, ReLU
 
-The names below are loaded when first used, so that importing this package, and with it every start of the command
-line, costs nothing; the first of them loads NumPy.
+    (x, y), (x_test, y_test) = load_mnist()
+    model = fit(Network(Dense(784, 64), ReLU(), Dense(64, 10)), x, y, epochs=3)
+    model.evaluate(x_test, y_test).accuracy
+
+docs/python.md has the common tasks. The names below are loaded when first used, so that importing this package, and
+with it every start of the command line, costs nothing; the first of them loads NumPy.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from digitscope import datasets, metrics, nn, recipes, report, training, vision
+    from digitscope import datasets, explain, metrics, nn, recipes, report, training, vision
     from digitscope.datasets import DataSet, load_data, load_mnist
     from digitscope.errors import DigitscopeError
+    from digitscope.jobs.fit import fit
+    from digitscope.jobs.teach import teach
     from digitscope.model import Model
-    from digitscope.nn import Network, check_gradients, one_hot
+    from digitscope.nn import Network, check_gradients
+    from digitscope.reader import read
     from digitscope.recipes import RECIPES
-    from digitscope.training import Run, train
+    from digitscope.training import Plan, Run, train
     from digitscope.vision import prepare
 
-_HOMES = {
+_MODULES = {
     "DataSet": "datasets",
     "DigitscopeError": "errors",
     "Model": "model",
     "Network": "nn",
+    "Plan": "training",
     "RECIPES": "recipes",
     "Run": "training",
     "check_gradients": "nn",
+    "fit": "jobs.fit",
     "load_data": "datasets",
     "load_mnist": "datasets",
-    "one_hot": "nn",
     "prepare": "vision",
+    "read": "reader",
+    "teach": "jobs.teach",
     "train": "training",
 }
-_PACKAGES = ("datasets", "metrics", "nn", "recipes", "report", "training", "vision")
+_PACKAGES = ("datasets", "explain", "metrics", "nn", "recipes", "report", "training", "vision")
 
 __all__ = [
     "RECIPES",
@@ -42,17 +52,21 @@ __all__ = [
     "DigitscopeError",
     "Model",
     "Network",
+    "Plan",
     "Run",
     "check_gradients",
     "datasets",
+    "explain",
+    "fit",
     "load_data",
     "load_mnist",
     "metrics",
     "nn",
-    "one_hot",
     "prepare",
+    "read",
     "recipes",
     "report",
+    "teach",
     "train",
     "training",
     "vision",
@@ -60,8 +74,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"digitscope.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return getattr(import_module(f"digitscope.{_MODULES[name]}"), name)
     if name in _PACKAGES:
         return import_module(f"digitscope.{name}")
     raise AttributeError(f"module 'digitscope' has no attribute {name!r}")

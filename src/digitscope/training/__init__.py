@@ -5,12 +5,14 @@ from digitscope.training.checkpoint import Checkpoint, load_checkpoint, save_che
 from digitscope.training.inference import evaluate, network_outputs
 from digitscope.training.loop import train
 from digitscope.training.parallel.device import to_device
+from digitscope.training.parallel.shards import Augmentation
 from digitscope.training.parallel.threads import default_threads
 from digitscope.training.results import Epoch, Step
 from digitscope.training.run import HISTORY_COLUMNS, Plan, Run, measure_statistics
 
 __all__ = [
     "HISTORY_COLUMNS",
+    "Augmentation",
     "Averaging",
     "Checkpoint",
     "Epoch",

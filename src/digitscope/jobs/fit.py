@@ -1,0 +1,185 @@
+"""`fit`: labelled images and a network, a model or a recipe's name become a trained, validated and calibrated model."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from digitscope.arrays import as_images, as_labels
+from digitscope.datasets import DataSet, load_data
+from digitscope.errors import TrainingError
+from digitscope.model import Model
+from digitscope.nn import Adam, Frozen, Layer, Loss, Network, OneCycle, Optimizer, ShiftAverage, SoftmaxCrossEntropy
+from digitscope.recipes import RECIPES, Recipe
+from digitscope.recipes.recipe import hold_out_end, hold_out_nothing
+from digitscope.training import Augmentation, Epoch, Plan, Step, default_threads, train
+from digitscope.training_info import TrainingInfo
+
+Data = ArrayLike | str | os.PathLike[str] | DataSet
+Callback = Callable[[Step | Epoch], object]
+
+PLAN = Plan(
+    loss=SoftmaxCrossEntropy(),
+    optimizer=Adam(),
+    schedule=OneCycle(0.01),
+    epochs=5,
+    batch_size=128,
+    shard_size=64,
+)
+"""How a network learns unless something else is given."""
+FINE_TUNING_RATE = 0.001
+"""The highest learning rate for a model that learns further."""
+VALIDATION = 1 / 12
+"""The share of the images that is held out."""
+
+
+def fit(
+    start: Network | Model | str,
+    x: Data,
+    y: ArrayLike | None = None,
+    *,
+    plan: Plan | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
+    loss: Loss | None = None,
+    optimizer: Optimizer | None = None,
+    augment: Augmentation | None = None,
+    freeze: Sequence[int] = (),
+    validation: tuple[ArrayLike, ArrayLike] | float | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    device: str = "cpu",
+    callback: Callback | None = None,
+    verbose: int = 0,
+) -> Model:
+    """Trains, validates and calibrates. Returns the model; `start` itself stays as it is.
+
+    start: a network, which learns from the weights that it has; a model, which learns further (fine-tuning); or a
+        recipe's name, which brings its own network, plan and choice of validation images.
+    x, y: images and labels. Or x alone: a DataSet, or what `load_data` takes, such as "mnist", a CSV file, or a folder
+        of pictures with one subfolder a class. The test images of a data set are not used.
+    plan: all that decides how the network learns, instead of the settings by name: epochs, learning_rate (the highest
+        of the schedule), batch_size, loss, optimizer, augment. Unless given, a network learns for 5 epochs by Adam, at
+        a one-cycle rate of 0.01, in batches of 128; a model likewise, at a rate of 0.001, with its own loss and the
+        augmentation of its recipe.
+    freeze: the indices of layers that do not learn.
+    validation: (images, labels), or the share of the images that is held out; 0 for no validation and no calibration.
+        The default is the recipe's own choice, else a twelfth. The last images are held out, because neighbours often
+        share a writer; or evenly spaced ones, if the last ones do not have the same classes as the rest.
+    seed: decides all that is random. Equal arguments give equal bits on any number of threads.
+    threads: all processors unless given.
+    device: "cpu", or "cuda" with the extra digitscope[cuda].
+    callback: receives each Step and Epoch; training stops early if it returns True.
+    verbose: 1 prints a line for each epoch.
+
+    Shapes: images uint8 0..255 or floats 0..1, (N, H, W) or rows (N, H W); labels integers (N,)
+    Raises: ShapeError and DataError for images and labels, TrainingError for settings, DivergenceError.
+    """
+    data = _data_set(x, y, start.image_shape if isinstance(start, Model) else None)
+    recipe = _recipe(start, data, freeze)
+    settings = {"epochs": epochs, "batch_size": batch_size, "loss": loss, "optimizer": optimizer, "augment": augment}
+    recipe = replace(recipe, plan=_plan(recipe.plan, plan, learning_rate, settings))
+    if validation is not None:
+        share = 0 if isinstance(validation, tuple) else validation
+        recipe = replace(recipe, split=hold_out_end(share) if share else hold_out_nothing)
+    training = recipe.start(data, seed)
+    run, images = training.run, training.images
+    _, height, width = images.shape
+    held_out = training.validation if len(training.validation[1]) else None
+    if isinstance(validation, tuple):
+        validation_images = as_images(validation[0], (height, width))
+        held_out = validation_images, as_labels(validation[1], len(validation_images), data.classes)
+    threads = threads or default_threads()
+    for result in train(run, images, training.labels, validation=held_out, threads=threads, device=device):
+        if verbose and isinstance(result, Epoch):
+            print(_line(result, run.epochs), flush=True)
+        if callback is not None and callback(result) is True:
+            break
+    info = TrainingInfo(
+        recipe=start if isinstance(start, str) else None,
+        seed=seed,
+        epochs=recipe.plan.epochs,
+        learning_rate=recipe.plan.schedule.learning_rate,
+        batch_size=recipe.plan.batch_size,
+        data=data.name,
+        data_digest=data.digest,
+        classes=data.classes,
+        train_images=len(images),
+        validation_images=0 if held_out is None else len(held_out[1]),
+        validation_accuracy=None if held_out is None else run.history["validation_accuracy"][-1],
+    )
+    model = Model(_thawed(run.outcome(images)), recipe.plan.loss, (height, width), info)
+    return model if held_out is None else model.calibrated(*held_out, threads=threads)
+
+
+def _data_set(x: Data, y: ArrayLike | None, shape: tuple[int, int] | None) -> DataSet:
+    if isinstance(x, DataSet | str | os.PathLike):
+        if y is not None:
+            raise TrainingError("fit expects labels with arrays only; a data set has its own. Leave y out.")
+        return x if isinstance(x, DataSet) else load_data(os.fspath(x))
+    if y is None:
+        raise TrainingError("fit expects labels with arrays: fit(start, x, y).")
+    images = as_images(x, shape)
+    return DataSet("arrays", images, as_labels(y, len(images)))
+
+
+def _recipe(start: Network | Model | str, data: DataSet, freeze: Sequence[int]) -> Recipe:
+    """The recipe of that name, or one whose network is a copy of the given one."""
+    if isinstance(start, str):
+        if start not in RECIPES:
+            raise TrainingError(f"A recipe is expected out of {', '.join(RECIPES)}; got {start!r}.")
+        if len(freeze):
+            raise TrainingError("freeze expects a network that has learned; a recipe's starts at random. Leave it out.")
+        return RECIPES[start]
+    plan = PLAN
+    if isinstance(start, Model):
+        known = RECIPES.get(start.info.recipe or "")
+        augment = known.plan.augment if known else None
+        plan = replace(PLAN, loss=start.loss, schedule=OneCycle(FINE_TUNING_RATE), augment=augment)
+    network = start.network if isinstance(start, Model) else start
+    copy = _frozen(network.map_arrays(np.copy), freeze)
+    return Recipe("network", "", "", lambda rng, shape, classes: copy, plan, hold_out_end(VALIDATION))
+
+
+def _plan(own: Plan, given: Plan | None, learning_rate: float | None, settings: Mapping[str, object]) -> Plan:
+    chosen = {name: value for name, value in settings.items() if value is not None}
+    if given is not None and (chosen or learning_rate is not None):
+        names = [*chosen, *(["learning_rate"] if learning_rate is not None else [])]
+        raise TrainingError(f"A plan holds all settings; got {', '.join(names)} beside it. Put them into the plan.")
+    plan = replace(given or own, **chosen)  # type: ignore[arg-type]
+    if learning_rate is not None:
+        plan = replace(plan, schedule=plan.schedule.with_learning_rate(learning_rate))
+    return plan
+
+
+def _frozen(network: Network, freeze: Sequence[int]) -> Network:
+    count = len(network.layers)
+    for index in freeze:
+        if not -count <= index < count:
+            raise TrainingError(f"freeze expects indices of {count} layers, 0 to {count - 1}; got {index}.")
+    frozen = {index % count for index in freeze}
+    network = Network(*(Frozen(layer) if i in frozen else layer for i, layer in enumerate(network.layers)))
+    if not network.params:
+        raise TrainingError("Nothing is left to learn: each layer with parameters is frozen. Freeze fewer.")
+    return network
+
+
+def _thawed(network: Network) -> Network:
+    """The network with each frozen layer as it is by itself, also below the average over shifts."""
+
+    def thaw(layer: Layer) -> Layer:
+        if isinstance(layer, ShiftAverage) and isinstance(layer.network, Network):
+            return ShiftAverage(_thawed(layer.network), layer.height, layer.width, layer.shifts)
+        return layer.layers[0] if isinstance(layer, Frozen) else layer
+
+    return Network(*map(thaw, network.layers))
+
+
+def _line(result: Epoch, epochs: int) -> str:
+    line = f"epoch {result.epoch:>{len(str(epochs))}}/{epochs}  {result.seconds:.1f} s"
+    if result.validation_loss is None or result.validation_accuracy is None:
+        return line
+    return f"{line}  validation loss {result.validation_loss:.4f}, accuracy {result.validation_accuracy:.2%}"
