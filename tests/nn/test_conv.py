@@ -1,11 +1,11 @@
-"""The convolutional layer against loops, SciPy, PyTorch's numbers and central differences."""
+"""The convolution, its definition and its fast form, against loops, SciPy, PyTorch's numbers and finite differences."""
 
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.signal import correlate2d
 
@@ -24,8 +24,11 @@ from digitscope.nn import (
     Tanh,
     check_gradients,
 )
-from digitscope.nn import conv as conv_module
+from digitscope.nn.conv import convolve
+from digitscope.nn.kernels import convolution
+from digitscope.nn.kernels.convolution import fast_convolve
 from digitscope.nn.kernels.toom_cook import toom_cook
+from digitscope.nn.layer import Backward, Params
 
 GEOMETRIES = [  # kernel_size, stride, padding, height, width
     (1, 1, 0, 3, 4),
@@ -90,20 +93,71 @@ def test_forward_and_all_derivatives_are_those_of_the_loops(
     y, dx, dW, db = loops(layer, x, draw)
     own, backward = layer.forward(x)
     own_dx, grads = backward(dys[0])
-    np.testing.assert_allclose(own, y, rtol=1e-11, atol=1e-11)
-    np.testing.assert_allclose(own_dx, dx, rtol=1e-11, atol=1e-11)
-    np.testing.assert_allclose(grads["weight"], dW, rtol=1e-11, atol=1e-11)
-    np.testing.assert_allclose(grads["bias"], db, rtol=1e-11, atol=1e-11)
+    defined, defined_backward = convolve(x, layer.params["weight"], layer.params["bias"], stride, padding)
+    for found in (own, own_dx, grads["weight"], grads["bias"]), (defined, *defined_backward(dys[0])):
+        for one, other in zip(found, (y, dx, dW, db), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11)
+
+
+@settings(deadline=None)
+@given(
+    channels=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    window=st.tuples(st.integers(1, 5), st.integers(1, 3), st.integers(0, 3)),
+    extra=st.tuples(st.integers(0, 14), st.integers(0, 14)),
+    batch=st.integers(1, 40),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    need_dx=st.booleans(),
+    bias=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+@example((3, 5), (5, 1, 2), (12, 12), 32, np.float32, True, True, 0)
+@example((1, 1), (1, 1, 0), (0, 0), 1, np.float32, True, True, 0)
+@example((16, 24), (3, 2, 1), (20, 19), 64, np.float32, False, False, 0)
+def test_the_fast_form_is_the_definition(
+    channels: tuple[int, int],
+    window: tuple[int, int, int],
+    extra: tuple[int, int],
+    batch: int,
+    dtype: type[np.floating],
+    need_dx: bool,
+    bias: bool,
+    seed: int,
+) -> None:
+    (inputs, outputs), (k, stride, padding) = channels, window
+    rng = np.random.default_rng(seed)
+    smallest = max(1, k - 2 * padding)
+
+    def draw(*shape: int) -> Array:
+        return rng.normal(size=shape).astype(dtype)
+
+    x, W = draw(inputs, smallest + extra[0], smallest + extra[1], batch), draw(outputs, inputs, k, k)
+    b = draw(outputs, 1, 1, 1) if bias else None
+    y, backward = fast_convolve(x, W, b, stride, padding, need_dx=need_dx)
+    expected, expected_backward = convolve(
+        x, W, np.zeros((outputs, 1, 1, 1), dtype) if b is None else b, stride, padding
+    )
+    dy = draw(*expected.shape)
+    dx, dW, db = backward(dy)
+    expected_dx, expected_dW, expected_db = expected_backward(dy)
+    assert (dx is None, db is None) == (not need_dx, not bias)
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    pairs = [(y, expected), (dx, expected_dx), (dW, expected_dW), (db, expected_db)]
+    for found, right in pairs:
+        if found is not None:
+            assert found.shape == right.shape
+            assert found.dtype == dtype
+            terms = max(inputs * k * k, outputs * k * k, dy[0].size)
+            assert np.abs(found - right).max() <= tolerance * terms**0.5
 
 
 @pytest.mark.parametrize("tile", range(2, 6))
 @pytest.mark.parametrize(
     ("kernel", "padding", "height", "width"), [(2, 0, 3, 7), (3, 1, 4, 5), (3, 0, 5, 8), (4, 3, 2, 3)]
 )
-def test_toom_cooks_way_gives_the_same(
+def test_the_toom_cook_algorithm_gives_the_same(
     monkeypatch: pytest.MonkeyPatch, kernel: int, padding: int, height: int, width: int, tile: int
 ) -> None:
-    monkeypatch.setattr(conv_module, "filtering", lambda width, *_: toom_cook(width, kernel, padding, tile))
+    monkeypatch.setattr(convolution, "choose_transforms", lambda width, *_: toom_cook(width, kernel, padding, tile))
     rng = np.random.default_rng(tile)
     layer = make(3, 2, kernel, 1, padding)
     x = rng.normal(size=(3, height, width, 2))
@@ -173,6 +227,32 @@ def test_its_derivative_agrees_with_differences(geometry: tuple[int, ...], bias:
     assert result.passed, str(result)
     assert {c.name for c in result.comparisons} >= {"0.weight", "input"}
     assert ("0.bias" in network.params) == bias
+
+
+class Defined(Conv2D):
+    """A convolutional layer as the definition computes it."""
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
+    ) -> tuple[Array, Backward]:
+        y, backward = convolve(x, self.params["weight"], self.params["bias"], self.stride, self.padding)
+
+        def named(dy: Array) -> tuple[Array, Params]:
+            dx, dW, db = backward(dy)
+            return dx, {"weight": dW, "bias": db}
+
+        return y, named
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+def test_the_definitions_derivatives_agree_with_differences(geometry: tuple[int, ...]) -> None:
+    kernel, stride, padding, height, width = geometry
+    rng = np.random.default_rng(2)
+    conv = Defined(2, 3, kernel, stride=stride, padding=padding, rng=rng)
+    features = conv.output_shape((2, height, width))
+    network = Network(conv, Tanh(), Flatten(), Dense(int(np.prod(features)), 4, rng=rng))
+    result = check_gradients(network, rng.normal(size=(2, height, width, 3)), np.array([0, 3, 2]))
+    assert result.passed, str(result)
 
 
 def test_a_bias_that_the_next_layer_takes_away_has_the_derivative_nothing() -> None:
@@ -279,8 +359,8 @@ def test_its_first_weights_keep_the_variance() -> None:
 def test_rows_of_factors_are_no_power_of_two_apart() -> None:
     """They would meet in the same places of the cache; nothing but the time would tell."""
     T = np.ones((1, 8, 4, 24), np.float32)
-    rows = conv_module.sample_rows(T, np.ones((3, 5, 24, 64), np.float32), 1, 1)
-    products = conv_module.multiply_rows(np.ones((8, 6, 9), np.float32), conv_module.row_windows(rows, 3, 1))
+    rows = convolution.transform_rows(T, np.ones((3, 5, 24, 64), np.float32), 1, 1)
+    products = convolution.multiply_rows(np.ones((8, 6, 9), np.float32), convolution.row_windows(rows, 3, 1))
     line = 8 * 4 * 64
-    assert rows.strides[1] == (line + conv_module.GAP) * 4
-    assert products.strides[0] == (5 * line + conv_module.GAP) * 4
+    assert rows.strides[1] == (line + convolution.ROW_GAP) * 4
+    assert products.strides[0] == (5 * line + convolution.ROW_GAP) * 4

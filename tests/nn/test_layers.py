@@ -33,7 +33,7 @@ from digitscope.nn import (
     Tanh,
     to_batch,
 )
-from digitscope.nn.kernels.product import INNER, product
+from digitscope.nn.kernels.product import MAX_SUM_LENGTH, product
 from digitscope.nn.layer import Backward, Params, built_in_layers
 
 RNG = np.random.default_rng(0)
@@ -80,7 +80,7 @@ def test_activations_at_points_worked_by_hand(layer: Layer, x: list[float], y: l
 @settings(deadline=None)
 @given(
     rows=st.integers(1, 20),
-    inner=st.integers(1, 3 * INNER),
+    inner=st.integers(1, 3 * MAX_SUM_LENGTH),
     columns=st.integers(1, 400),
     transposed=st.booleans(),
 )

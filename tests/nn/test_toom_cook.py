@@ -1,4 +1,4 @@
-"""A pattern sliding along a row, by the definition and by Toom's and Cook's way, against NumPy's correlate."""
+"""A pattern sliding along a row, directly and by the Toom-Cook algorithm, against NumPy's correlate."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitscope.arrays import Array
-from digitscope.nn.kernels.toom_cook import POINTS, Filtering, filtering, toom_cook, windows
+from digitscope.nn.kernels.toom_cook import POINTS, Transforms, choose_transforms, direct_transforms, toom_cook
 
 
-def slide(one: Filtering, w: Array, x: Array) -> Array:
+def slide(one: Transforms, w: Array, x: Array) -> Array:
     """y = A sum_d (G_d w) * (T_d x)"""
-    products = (one.weights @ w)[..., None] * (one.samples @ x)
-    y: Array = np.einsum("gqj,gq->j", one.places, products.sum(axis=0))
+    products = (one.kernel_transform @ w)[..., None] * (one.input_transform @ x)
+    y: Array = np.einsum("gqj,gq->j", one.output_transform, products.sum(axis=0))
     return y
 
 
@@ -34,7 +34,10 @@ def test_whatever_is_chosen_slides(
     width = max(width, size - 2 * padding)
     w, x = (np.random.default_rng(seed).normal(size=n) for n in (size, width))
     expected = correlation(w, x, stride, padding)
-    for one in (windows(width, size, stride, padding), filtering(width, size, stride, padding, *channels)):
+    for one in (
+        direct_transforms(width, size, stride, padding),
+        choose_transforms(width, size, stride, padding, *channels),
+    ):
         np.testing.assert_allclose(slide(one, w, x), expected, rtol=1e-11, atol=1e-11)
 
 
@@ -46,7 +49,7 @@ def test_toom_cook_slides_with_every_tile(size: int, width: int, padding: int) -
     w, x = (np.random.default_rng(size).normal(size=n) for n in (size, width))
     for tile in range(1, len(POINTS) + 3 - size):
         one = toom_cook(width, size, padding, tile)
-        assert one.samples.shape[1] == tile + size - 1
+        assert one.input_transform.shape[1] == tile + size - 1
         np.testing.assert_allclose(slide(one, w, x), correlation(w, x, 1, padding), rtol=1e-11, atol=1e-11)
 
 
@@ -56,14 +59,14 @@ def test_float32_keeps_six_digits(size: int, tile: int) -> None:
     w, x = rng.normal(size=(200, size)), np.maximum(rng.normal(size=(200, 24)), 0)
     exact = np.array([correlation(one, other, 1, 1) for one, other in zip(w, x, strict=True)])
     T, G, A = (matrix.astype(np.float32) for matrix in toom_cook(24, size, 1, tile))
-    single = Filtering(T, G, A)
+    single = Transforms(T, G, A)
     own = np.array([slide(single, *pair) for pair in zip(w.astype(np.float32), x.astype(np.float32), strict=True)])
     assert np.sqrt(np.mean((own - exact) ** 2) / np.mean(exact**2)) < 1e-6
 
 
 def test_fewer_products_than_the_definition_where_that_pays() -> None:
     def products(*geometry: int) -> int:
-        return filtering(*geometry).samples.size // geometry[0]
+        return choose_transforms(*geometry).input_transform.size // geometry[0]
 
     assert products(24, 3, 1, 1, 32, 32) == 8 * 4  # tiles of six places; the definition takes 3 * 24
     assert products(12, 5, 1, 0, 16, 32) == 8 * 2  # in place of 5 * 8

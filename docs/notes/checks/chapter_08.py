@@ -9,9 +9,9 @@ import sympy as sp
 from digitscope.arrays import Array
 from digitscope.model import SHIPPED, Model
 from digitscope.nn import AveragePool2D, Conv2D, Dense, GlobalAveragePool2D, MaxPool2D, Network
-from digitscope.nn.conv import row_windows, sample_rows
-from digitscope.nn.kernels.toom_cook import Filtering, toom_cook
-from digitscope.nn.kernels.toom_cook import windows as copied
+from digitscope.nn.kernels.convolution import row_windows, transform_rows
+from digitscope.nn.kernels.toom_cook import Transforms, toom_cook
+from digitscope.nn.kernels.toom_cook import direct_transforms as copied
 from docs.notes.checks import agree, check, differences, matrices
 from docs.notes.checks.formula import Value, holds
 
@@ -302,7 +302,7 @@ def the_products_derivatives_are_digitscopes() -> None:
         seen = windows(x, k, s, p)
         agree(dx, into_pixels((weight.T @ flat).reshape(seen.shape), x.shape, s, p))
         # R, its windows X_i, and what they make.
-        rows = sample_rows(copied(x.shape[2], k, s, p).samples, x, p, p)
+        rows = transform_rows(copied(x.shape[2], k, s, p).input_transform, x, p, p)
         channels, height, width, batch = x.shape
         for h, c, v, j in np.ndindex(height + 2 * p, channels, k, dy.shape[2]):
             inside = 0 <= h - p < height and 0 <= s * j + v - p < width
@@ -494,7 +494,7 @@ def a_layer_as_printed() -> None:
         dense = Dense(*flat["W"].shape[::-1]).astype(np.float64)
         dense.params = {"weight": flat["W"], "bias": flat["b"]}
         holds("8.16", flat | {"dX": dense.forward(columns)[1](flat["dY"])[0]})
-        rows = sample_rows(copied(w, k, s, p).samples, x, p, p)
+        rows = transform_rows(copied(w, k, s, p).input_transform, x, p, p)
         named = rows.reshape(h + 2 * p, k, x.shape[0], dy.shape[2], n)
         holds("8.17", {"R": named, "x": x, "p": float(p), "s": float(s)})
         turned = layer.params["weight"].transpose(0, 2, 3, 1).reshape(o, -1)
@@ -509,7 +509,7 @@ def a_layer_as_printed() -> None:
 TILE = 2
 
 
-def one_tile(rng: np.random.Generator, tile: int = TILE) -> tuple[Filtering, Array, Array, Array]:
+def one_tile(rng: np.random.Generator, tile: int = TILE) -> tuple[Transforms, Array, Array, Array]:
     """T, G and A for all places of a row at once; a row, a pattern, and a derivative with respect to the places."""
     length = tile + SIZE - 1
     return toom_cook(length, SIZE, 0, tile), rng.normal(size=length), rng.normal(size=SIZE), rng.normal(size=tile)

@@ -1,17 +1,16 @@
-"""The products of arrays that layers, losses and optimizers share."""
+"""Products and sums of arrays that layers, losses and optimizers share."""
 
 import numpy as np
 
 from digitscope.arrays import Array
 
-INNER = 448
-"""Terms that BLAS is given to sum at a time. OpenBLAS on AVX-512 cuts longer sums at places that depend on
-how many threads it has, and so rounds them differently; up to this length it does not."""
-
-THIN = 16
-"""Rows of `a` up to which the product is done in small pieces."""
-SMALL = 800_000
-"""Multiplications up to which OpenBLAS takes a product without rearranging its factors in memory first."""
+MAX_SUM_LENGTH = 448
+"""Terms of a sum that BLAS is given at a time. OpenBLAS on AVX-512 splits longer sums at places that depend on its
+number of threads, and so rounds them differently; up to this length it does not."""
+THIN_ROWS = 16
+"""Rows of `a` up to which the product is computed in small pieces."""
+SMALL_PRODUCT = 800_000
+"""Multiplications up to which OpenBLAS computes a product without copying (packing) its factors first."""
 
 
 def product(a: Array, b: Array) -> Array:
@@ -20,16 +19,16 @@ def product(a: Array, b: Array) -> Array:
     y[i,j] = sum_k a[i,k] b[k,j]
     da = dy b^T, db = a^T dy
 
-    Long sums are cut into equal pieces of at most INNER terms. Where a has few rows, as a layer of few units has,
-    rearranging b would take longer than multiplying by it: b is then taken in pieces of rows as they lie in memory.
+    Long sums are split into equal pieces of at most MAX_SUM_LENGTH terms. If a has few rows, as in a layer of few
+    units, packing b would take longer than multiplying by it, so b is used in pieces as they lie in memory.
 
     Shapes: a (I, K), b (K, J) -> y (I, J)
     Derivation: docs/notes/12-speed.md#use-it-again
     """
-    if a.shape[0] <= THIN and a.shape[0] * b.size > SMALL:
-        return _thin_product(a, b, max(1, SMALL * min(b.strides) // (a.shape[0] * max(b.strides))))
+    if a.shape[0] <= THIN_ROWS and a.shape[0] * b.size > SMALL_PRODUCT:
+        return _thin_product(a, b, max(1, SMALL_PRODUCT * min(b.strides) // (a.shape[0] * max(b.strides))))
     inner = a.shape[1]
-    pieces = -(-inner // INNER)
+    pieces = -(-inner // MAX_SUM_LENGTH)
     piece = -(-inner // pieces) if pieces else 0
     y: Array = a[:, :piece] @ b[:piece]
     for k in range(piece, inner, piece or 1):
@@ -38,32 +37,32 @@ def product(a: Array, b: Array) -> Array:
 
 
 def _thin_product(a: Array, b: Array, rows: int) -> Array:
-    """The product with `rows` columns of b at a time where those are together in memory, else rows of b.
+    """The product with `rows` columns of b at a time if columns are contiguous in memory, otherwise rows of b.
 
-    The pieces are one stack, and so one call: threads that come back from NumPy often wait for each other.
+    The pieces are one stack and so one call, since each return from NumPy has to reacquire the GIL.
     """
     inner, columns = b.shape
     if b.strides[0] < b.strides[1]:
         y: Array = np.empty_like(b, shape=(a.shape[0], columns), order="C")
-        whole = columns // rows * rows
-        stack = b[:, :whole].reshape(inner, -1, rows).transpose(1, 0, 2)
-        np.matmul(a, stack, out=y[:, :whole].reshape(a.shape[0], -1, rows).transpose(1, 0, 2))
-        np.matmul(a, b[:, whole:], out=y[:, whole:])
+        stacked = columns // rows * rows
+        stack = b[:, :stacked].reshape(inner, -1, rows).transpose(1, 0, 2)
+        np.matmul(a, stack, out=y[:, :stacked].reshape(a.shape[0], -1, rows).transpose(1, 0, 2))
+        np.matmul(a, b[:, stacked:], out=y[:, stacked:])
         return y
-    whole = inner // rows * rows
-    stack = a[:, :whole].reshape(a.shape[0], -1, rows).transpose(1, 0, 2)
-    y = np.matmul(stack, b[:whole].reshape(-1, rows, columns)).sum(axis=0)
-    y += a[:, whole:] @ b[whole:]
+    stacked = inner // rows * rows
+    stack = a[:, :stacked].reshape(a.shape[0], -1, rows).transpose(1, 0, 2)
+    y = np.matmul(stack, b[:stacked].reshape(-1, rows, columns)).sum(axis=0)
+    y += a[:, stacked:] @ b[stacked:]
     return y
 
 
 def row_sums(rows: Array) -> Array:
-    """s[c] = sum_m rows[c,m]; as a product, which is faster than a sum. (C, M) -> (C,)"""
+    """s[c] = sum_m rows[c,m], as a matrix product, which is faster than a sum. (C, M) -> (C,)"""
     sums: Array = rows @ np.ones_like(rows, shape=rows.shape[1])
     return sums
 
 
 def sum_of_squares(x: Array) -> float:
-    """sum of x², by NumPy itself: BLAS would round it differently with another number of threads."""
+    """The sum of x², without BLAS, which would round it differently with another number of threads."""
     flat = x.reshape(-1)
     return float(np.einsum("i,i->", flat, flat))
