@@ -50,7 +50,7 @@ from digitscope.nn.ensemble import moved
 from digitscope.recipes import Training
 from digitscope.training import Plan
 from digitscope.training.parallel.blas import blas_threads
-from digitscope.training.parallel.threads import Team
+from digitscope.training.parallel.threads import ThreadMap
 from digitscope.training.run import MEASURED
 
 CHUNK = 1000
@@ -234,12 +234,12 @@ class TwinTraining:
         self.run.order, order = self.run.draw_order(images)
         torch.set_num_threads(self.setting["threads"])
         self.twin.module.train()
-        with blas_threads(1), Team(self.threads) as team:
+        with blas_threads(1), ThreadMap(self.threads) as threads:
             began = time.perf_counter()
             for start in range(0, images, plan.batch_size or images):
                 chosen = order[start : start + (plan.batch_size or images)]
                 places = torch.from_numpy(chosen)
-                x = self.x[places] if self.x is not None else self._augmented(chosen, team)
+                x = self.x[places] if self.x is not None else self._augmented(chosen, threads)
                 self.twin.step(x, self.y[places], plan.schedule(step, steps))
                 if plan.averaging is not None:
                     rate = plan.averaging.rate(step, steps)
@@ -250,20 +250,18 @@ class TwinTraining:
             self.seconds += time.perf_counter() - began
         self.run.epoch += 1
 
-    def _augmented(self, chosen: Array, team: Team) -> Any:
+    def _augmented(self, chosen: Array, threads: ThreadMap) -> Any:
         """Our augmentation of these images, its shards spread over the threads as in our training."""
         began = time.perf_counter()
         plan = self.run.plan
         assert plan.augment is not None
         augment, size = plan.augment, plan.shard_size or len(chosen)
-        parts: list[Array] = [chosen] * -(-len(chosen) // size)
 
-        def work(i: int) -> None:
+        def augmented(i: int) -> Array:
             images = self.training.images[chosen[i * size : (i + 1) * size]]
-            parts[i] = np.ascontiguousarray(augment(images, self.run.shard_rngs[i]).T)
+            return np.ascontiguousarray(augment(images, self.run.shard_rngs[i]).T)
 
-        team.run(work, len(parts))
-        x = torch.from_numpy(np.concatenate(parts))
+        x = torch.from_numpy(np.concatenate(threads(augmented, range(-(-len(chosen) // size)))))
         self.augment_seconds += time.perf_counter() - began
         return x
 

@@ -34,6 +34,7 @@ from digitscope.training import (
     Plan,
     Run,
     TailAverage,
+    Thresholds,
     evaluate,
     load_checkpoint,
     save_checkpoint,
@@ -84,11 +85,14 @@ def weights(run: Run, few: DataSet) -> dict[str, bytes]:
 
 
 @PLANS
-def test_threads_do_not_change_a_bit(few: DataSet, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    # BLAS's threads are used wherever they round alike, whether they save time here or not.
-    monkeypatch.setattr("digitscope.training.loop.WORTHWHILE", math.inf)
+def test_threads_do_not_change_a_bit(few: DataSet, plan: Plan) -> None:
+    # BLAS uses its threads wherever they round alike, whether they save time on this machine or not.
+    always = Thresholds(blas_time_ratio=math.inf)
     runs = [start(plan) for _ in range(3)]
-    results = [list(train(run, *data(few), validation=data(few), threads=n)) for n, run in enumerate(runs, start=1)]
+    results = [
+        list(train(run, *data(few), validation=data(few), threads=n, thresholds=always))
+        for n, run in enumerate(runs, start=1)
+    ]
     assert weights(runs[0], few) == weights(runs[1], few) == weights(runs[2], few)
     assert weights(runs[0], few) != weights(start(plan), few)
     accuracies = [[r.validation_accuracy for r in result if isinstance(r, Epoch)] for result in results]

@@ -1,7 +1,6 @@
 """The training loop: what it computes, and that threads and interruptions do not change it."""
 
 import math
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,20 +23,18 @@ from digitscope.nn import (
     SoftmaxCrossEntropy,
     to_batch,
 )
-from digitscope.nn.layer import Params
-from digitscope.nn.optimizers import State
 from digitscope.training import (
     Epoch,
     Plan,
     Run,
     Step,
+    Thresholds,
     evaluate,
     load_checkpoint,
     network_outputs,
     save_checkpoint,
     train,
 )
-from digitscope.training.loop import TRIALS
 
 PLAN = Plan(
     loss=SoftmaxCrossEntropy(label_smoothing=0.1),
@@ -67,50 +64,15 @@ def weights(run: Run) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("plan", [PLAN, SHARDED, FULL], ids=["one shard", "shards", "full batch"])
-def test_threads_do_not_change_a_bit(few: DataSet, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    # BLAS's threads are used wherever they round alike, whether they save time here or not.
-    monkeypatch.setattr("digitscope.training.loop.WORTHWHILE", math.inf)
+def test_threads_do_not_change_a_bit(few: DataSet, plan: Plan) -> None:
+    # BLAS uses its threads wherever they round alike, whether they save time on this machine or not.
+    always = Thresholds(blas_time_ratio=math.inf)
     runs = [start(plan, 1150) for _ in range(3)]
     for run, threads in zip(runs, (1, 2, 3), strict=True):
-        for _ in train(run, *data(few), threads=threads):
+        for _ in train(run, *data(few), threads=threads, thresholds=always):
             pass
     assert weights(runs[0]) == weights(runs[1]) == weights(runs[2])
     assert weights(runs[0]) != weights(start(plan, 1150))
-
-
-class Stubborn(GradientDescent):
-    """Takes steps whatever the rate."""
-
-    def _move(self, p: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
-        super()._move(p, g, slots, 0.01, step)
-
-
-def test_a_trial_of_threads_leaves_the_weights(few: DataSet) -> None:
-    runs = [start(replace(PLAN, optimizer=Stubborn()), 1150) for _ in range(2)]
-    for run, threads in zip(runs, (1, 2), strict=True):
-        next(train(run, *data(few), threads=threads))
-    assert weights(runs[0]) == weights(runs[1])
-
-
-def test_a_trial_of_threads_is_short_where_steps_are_long(few: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    # As if BLAS rounded alike whatever it is allowed, so that there is a trial on every machine.
-    monkeypatch.setattr("digitscope.training.loop.blas_threads", lambda limit: nullcontext())
-
-    def updates(allowed: float) -> int:
-        monkeypatch.setattr("digitscope.training.loop.TRIAL_SECONDS", allowed)
-        made: list[int] = []
-
-        class Counting(GradientDescent):
-            def update(self, params: Params, grads: Params, state: State, learning_rate: float, step: int) -> None:
-                made.append(step)
-                super().update(params, grads, state, learning_rate, step)
-
-        plan = replace(PLAN, optimizer=Counting(), batch_size=None, epochs=1)
-        for _ in train(start(plan, 1150), *data(few), threads=2):
-            pass
-        return len(made)
-
-    assert updates(math.inf) == updates(0) + 4 * (TRIALS - 1)
 
 
 def test_a_step_is_the_gradient_of_the_whole_batch(few: DataSet) -> None:

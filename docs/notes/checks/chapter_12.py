@@ -9,7 +9,7 @@ import sympy as sp
 from digitscope.arrays import Array
 from digitscope.nn import Conv2D, Dense, Network, ReLU, Reshape
 from digitscope.recipes import RECIPES
-from digitscope.training.loop import _add_pairwise
+from digitscope.training.parallel.shards import add_pairwise
 from docs.notes.checks import agree, check
 from docs.notes.checks.formula import Value, holds
 
@@ -207,7 +207,7 @@ def in_a_row(x: Array) -> float:
 
 def in_a_tree(x: Array) -> float:
     parts = [np.array([value]) for value in x]
-    _add_pairwise(parts)
+    add_pairwise(parts)
     return float(parts[0][0])
 
 

@@ -3,10 +3,11 @@
 from digitscope.training.averaging import Averaging, ExponentialAverage, TailAverage
 from digitscope.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from digitscope.training.inference import evaluate, network_outputs
-from digitscope.training.loop import train
+from digitscope.training.loop import train, train_step
 from digitscope.training.parallel.device import to_device
 from digitscope.training.parallel.shards import Augmentation
 from digitscope.training.parallel.threads import default_threads
+from digitscope.training.parallel.thresholds import Thresholds
 from digitscope.training.results import Epoch, Step
 from digitscope.training.run import HISTORY_COLUMNS, Plan, Run, measure_statistics
 
@@ -21,6 +22,7 @@ __all__ = [
     "Run",
     "Step",
     "TailAverage",
+    "Thresholds",
     "default_threads",
     "evaluate",
     "load_checkpoint",
@@ -29,4 +31,5 @@ __all__ = [
     "save_checkpoint",
     "to_device",
     "train",
+    "train_step",
 ]

@@ -6,29 +6,29 @@ from digitscope.arrays import Array
 from digitscope.nn import Layer, Loss, to_batch
 from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.memory import keep_freed_memory
-from digitscope.training.parallel.threads import Team
+from digitscope.training.parallel.threads import ThreadMap
 
 CHUNK = 100
-"""Images that one thread works on at a time: enough for fast products, few enough for the cache."""
+"""Images in one forward pass: enough for fast products, few enough for the cache."""
 
 
 def network_outputs(network: Layer, images: Array, *, threads: int = 1) -> Array:
     """The network's outputs for images in rows, computed in chunks that are spread over threads.
 
-    The chunks do not depend on the threads, so neither do the numbers.
+    The chunks do not depend on the number of threads, so neither do the outputs.
 
     Shapes: images uint8 (N, H, W) or (N, D) -> (classes, N)
     """
-    chunks = max(1, -(-len(images) // CHUNK))
-    results: list[Array] = [images] * chunks
+    chunks = range(0, max(1, len(images)), CHUNK)
 
-    def work(i: int) -> None:
-        results[i] = network.forward(to_batch(images[i * CHUNK : (i + 1) * CHUNK]))[0]
+    def outputs(start: int) -> Array:
+        y: Array = network.forward(to_batch(images[start : start + CHUNK]))[0]
+        return y
 
     keep_freed_memory()
-    with blas_threads(1), Team(min(threads, chunks)) as team:
-        team.run(work, chunks)
-    return results[0] if chunks == 1 else np.concatenate(results, axis=1)
+    with blas_threads(1), ThreadMap(min(threads, len(chunks))) as thread_map:
+        results = thread_map(outputs, chunks)
+    return results[0] if len(results) == 1 else np.concatenate(results, axis=1)
 
 
 def evaluate(network: Layer, loss: Loss, images: Array, labels: Array, *, threads: int = 1) -> tuple[float, float]:

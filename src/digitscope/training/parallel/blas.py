@@ -1,18 +1,62 @@
-"""How many threads the matrix products of NumPy's BLAS may use."""
+"""The number of threads that NumPy's BLAS may use for a matrix product."""
 
+import statistics
+import time
 from contextlib import AbstractContextManager
 from functools import cache
 
+import numpy as np
 import threadpoolctl
+
+from digitscope.nn import Optimizer, Params
+from digitscope.training.parallel.shards import Shard, Task, shard_gradient
+from digitscope.training.parallel.thresholds import Thresholds
 
 
 def blas_threads(limit: int) -> AbstractContextManager[object]:
-    """Within this context BLAS uses at most `limit` threads; in the whole process, for BLAS knows no other way."""
+    """Within this context BLAS uses at most `limit` threads, in the whole process: BLAS has no narrower setting."""
     context: AbstractContextManager[object] = _controller().limit(limits=limit, user_api="blas")
     return context
 
 
 @cache
 def _controller() -> threadpoolctl.ThreadpoolController:
-    # Looking for the libraries takes milliseconds, longer than a small network's epoch; they do not change.
+    # Finding the libraries takes milliseconds, longer than a small network's epoch; they do not change.
     return threadpoolctl.ThreadpoolController()
+
+
+def choose_blas_threads(task: Task, optimizer: Optimizer, batch: int, threads: int, thresholds: Thresholds) -> int:
+    """Number of BLAS threads for steps whose batch is one shard: `threads` if that changes no bit and is faster, or 1.
+
+    Some BLAS libraries round alike with any number of threads (OpenBLAS on AVX-512 for short sums, see
+    nn/kernels/product.py), others do not (OpenBLAS on AVX2). BLAS threads wait for each other by spinning, which can
+    take longer than the work if another process needs the core, and they leave half the gradient in the cache of the
+    other core, where the update has to fetch it. So whole steps are tried with one thread and with all; the weights
+    are then set back.
+    """
+    images = len(task.images)
+    params, state = task.network.params, optimizer.start(task.network.params)
+    before = {name: p.copy() for name, p in params.items()}
+
+    def gradient(limit: int, size: int) -> Params:
+        with blas_threads(limit):
+            return shard_gradient(task, Shard(slice(size), 1.0, np.random.default_rng(0))).grads
+
+    def seconds(limit: int) -> float:
+        """Time of the second of two steps: the first one moves the weights into the caches of the cores it runs on."""
+        for _ in range(2):
+            began = time.perf_counter()
+            optimizer.update(params, gradient(limit, batch), state, learning_rate=0.0, step=0)
+        return time.perf_counter() - began
+
+    for size in {batch, images % batch or batch}:  # the last batch of an epoch may be smaller
+        one, several = gradient(1, size), gradient(threads, size)
+        if any(not np.array_equal(one[name], several[name]) for name in one):
+            return 1
+    pairs = [(seconds(1), seconds(threads))]
+    began = time.perf_counter()
+    while len(pairs) < thresholds.blas_trials and time.perf_counter() - began < thresholds.blas_trial_seconds:
+        pairs.append((seconds(1), seconds(threads)))
+    task.network.params = before
+    with_one, with_several = (statistics.median(times) for times in zip(*pairs, strict=True))
+    return threads if with_several < thresholds.blas_time_ratio * with_one else 1
