@@ -1,6 +1,8 @@
-"""A training on disk: enough to go on as if it had never stopped."""
+"""A training on disk, from which it goes on as if it had never stopped."""
 
+import operator
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,16 +12,18 @@ import numpy as np
 from digitscope.arrays import Array
 from digitscope.errors import ModelError
 from digitscope.files.tensors import read_tensors, write_tensors
+from digitscope.training.identity import describe, difference
 from digitscope.training.parallel.device import to_device
 from digitscope.training.run import HISTORY_COLUMNS, Run
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save_checkpoint(path: Path, run: Run, settings: Mapping[str, Any]) -> None:
     """Writes weights, optimizer state, position, random state and history, and the caller's own `settings`.
 
-    The old checkpoint stays whole until the new one is: a process killed at any moment leaves one or the other.
+    The old checkpoint stays until the new one is complete: a process killed at any moment leaves one or the other.
+    The plan is written as `identity.describe` describes it.
     """
     arrays: dict[str, Array] = {f"param/{name}": p for name, p in run.network.params.items()}
     for slot, state in run.optimizer_state.items():
@@ -30,7 +34,7 @@ def save_checkpoint(path: Path, run: Run, settings: Mapping[str, Any]) -> None:
     about = {
         "format": FORMAT,
         "settings": dict(settings),
-        "plan": repr(run.plan),
+        "plan": describe(run.plan),
         "member": run.member,
         "epoch": run.epoch,
         "batch": run.batch,
@@ -44,7 +48,7 @@ def save_checkpoint(path: Path, run: Run, settings: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was read, to be put into a run that was started with the same settings."""
+    """A checkpoint that was read. `restore` puts it into a run that was started with the same settings."""
 
     path: Path
     settings: dict[str, Any]
@@ -54,13 +58,13 @@ class Checkpoint:
     def restore(self, run: Run) -> None:
         """Brings a fresh run to where the saved one stood.
 
-        Raises: ModelError where the checkpoint is of another plan or network; the run is unchanged then.
+        Raises: ModelError if the checkpoint is of another plan or network, or damaged; the run is unchanged then.
         """
         about, arrays = self._about, self._arrays
-        if about["plan"] != repr(run.plan):
+        if differs := difference(describe(run.plan), about.get("plan")):
             raise ModelError(
-                f"{self.path}: expected a checkpoint of {run.plan}; got one of {about['plan']}. "
-                "Resume with the version of Digitscope that began it, or begin anew."
+                f"{self.path}: the checkpoint is of another plan; {differs}. "
+                "Resume with the settings and the version of Digitscope that began it, or begin anew."
             )
         targets = {f"param/{name}": p for name, p in run.network.params.items()}
         for slot, state in run.optimizer_state.items():
@@ -75,14 +79,22 @@ class Checkpoint:
                     f"{self.path}: {name} expects {target.dtype} {target.shape}; "
                     f"got {arrays[name].dtype} {arrays[name].shape}."
                 )
-        if len(about["shard_rngs"]) != len(run.shard_rngs):
-            raise ModelError(f"{self.path}: expected {len(run.shard_rngs)} shards; got {len(about['shard_rngs'])}.")
+        try:
+            if len(about["shard_rngs"]) != len(run.shard_rngs):
+                raise ModelError(f"{self.path}: expected {len(run.shard_rngs)} shards; got {len(about['shard_rngs'])}.")
+            order, *shard_rngs = deepcopy([run.order, *run.shard_rngs])
+            for rng, state in zip([order, *shard_rngs], [about["order"], *about["shard_rngs"]], strict=True):
+                rng.bit_generator.state = state
+            member, epoch, batch = (operator.index(about[name]) for name in ("member", "epoch", "batch"))
+            seconds = float(about["seconds"])
+            if not (0 <= member < len(run.learners) and 0 <= epoch <= run.epochs and batch >= 0):
+                raise ValueError(f"member {member}, epoch {epoch}, batch {batch}")
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ModelError(f"{self.path}: the checkpoint is damaged ({error}). Begin anew.") from error
         for name, target in targets.items():
             target[...] = arrays[name]
-        run.member, run.epoch, run.batch, run.seconds = (about[k] for k in ("member", "epoch", "batch", "seconds"))
-        run.order.bit_generator.state = about["order"]
-        for rng, state in zip(run.shard_rngs, about["shard_rngs"], strict=True):
-            rng.bit_generator.state = state
+        run.member, run.epoch, run.batch, run.seconds = member, epoch, batch, seconds
+        run.order, run.shard_rngs = order, shard_rngs
         run.history = {
             column: [None if np.isnan(v) else v for v in arrays[f"history/{column}"].tolist()]
             for column in HISTORY_COLUMNS
@@ -90,8 +102,11 @@ class Checkpoint:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Raises: ModelError where there is no whole checkpoint of this format."""
+    """Raises: ModelError if there is no whole checkpoint of this format."""
     arrays, about = read_tensors(path, "checkpoint")
     if about.get("format") != FORMAT:
         raise ModelError(f"{path}: expected a checkpoint of format {FORMAT}; got {about.get('format')}.")
-    return Checkpoint(path, about["settings"], arrays, about)
+    settings = about.get("settings")
+    if not isinstance(settings, dict):
+        raise ModelError(f"{path}: the checkpoint is damaged (it has no settings). Begin anew.")
+    return Checkpoint(path, settings, arrays, about)
