@@ -1,4 +1,4 @@
-"""How sure a model may be: the promise of conformal prediction, counted."""
+"""Temperatures that were planted, and the promise of conformal prediction, counted."""
 
 import math
 
@@ -7,8 +7,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitscope.calibration import Calibration
+from digitscope.calibration import Calibration, fit_temperature, temper
 from digitscope.errors import DigitscopeError
+from digitscope.metrics import negative_log_likelihood
+
+
+def test_a_temperature_of_two_takes_the_square_root() -> None:
+    p = np.array([[0.8, 0.2], [0.0, 1.0]])
+    np.testing.assert_allclose(temper(p, 2.0)[0], [2 / 3, 1 / 3])
+    np.testing.assert_allclose(temper(p, 0.5)[0], [16 / 17, 1 / 17])
+    np.testing.assert_allclose(temper(p, 1.0), p, atol=1e-30)
+    assert np.isfinite(temper(p, 0.01)).all()
+
+
+@pytest.mark.parametrize("planted", [0.4, 1.0, 2.5])
+def test_a_planted_temperature_is_found(planted: float) -> None:
+    rng = np.random.default_rng(0)
+    true = rng.dirichlet(np.full(5, 0.4), 20_000)
+    labels = (rng.random(20_000)[:, None] > true.cumsum(axis=1)).sum(axis=1).clip(0, 4)
+    said = temper(true, 1 / planted).astype(np.float32)  # what would be right if it were less sure by `planted`
+    found = fit_temperature(labels, said)
+    assert found == pytest.approx(planted, rel=0.03)
+    best = negative_log_likelihood(labels, temper(said, found))
+    for other in (0.98, 1.02):
+        assert best < negative_log_likelihood(labels, temper(said, other * found))
+
+
+def test_the_temperature_ends_somewhere() -> None:
+    p = np.array([[0.9, 0.1], [0.2, 0.8]])
+    assert fit_temperature(np.array([0, 1]), p) == pytest.approx(1 / 20)  # always right: never sure enough
+    assert fit_temperature(np.array([1, 0]), p) == pytest.approx(20)  # always wrong
 
 
 def conformal(scores: list[float]) -> Calibration:
@@ -47,3 +75,42 @@ def test_what_is_fitted() -> None:
     assert (np.diff(fitted.probability) >= 0).all()
     assert fitted.probability.dtype == np.float32
     assert 0 < fitted.probability[0] <= fitted.probability[-1] <= 1
+
+
+def test_labels_of_any_type_and_wrong_ones() -> None:
+    rng = np.random.default_rng(0)
+    labels, p = rng.integers(0, 30, 500), rng.dirichlet(np.ones(30), 500)
+    expected = fit_temperature(labels, p)
+    assert fit_temperature(labels.astype(np.uint8), p) == fit_temperature(labels.tolist(), p.tolist()) == expected
+    for wrong, message in ((labels[:9], "for each of 500"), (labels + 1, "got 30"), (labels - 1, "got -1")):
+        with pytest.raises(DigitscopeError, match=message):
+            fit_temperature(wrong, p)
+        with pytest.raises(DigitscopeError, match=message):
+            Calibration.fit(wrong, p, np.zeros(500))
+    with pytest.raises(DigitscopeError, match=r"evidence of each of 500 images; got \(499,\)"):
+        Calibration.fit(labels, p, np.zeros(499))
+    with pytest.raises(DigitscopeError, match="adds up to 2"):
+        fit_temperature(labels, 2 * p)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
+def test_a_temperature_is_above_zero(temperature: float) -> None:
+    with pytest.raises(DigitscopeError, match="above 0; got"):
+        temper([[0.5, 0.5]], temperature)
+    with pytest.raises(DigitscopeError, match="above 0; got"):
+        Calibration(temperature, np.zeros(1), np.zeros(1))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "probability", "message"),
+    [
+        ([2.0, 1.0], [0.5, 0.6], "ascending order; evidence"),
+        ([1.0, 2.0], [0.6, 0.5], "ascending order; probability"),
+        ([1.0, math.nan], [0.5, 0.6], "finite"),
+        ([1.0, 2.0], [0.5], r"probability is \(1,\)"),
+        ([[1.0]], [[0.5]], r"evidence is \(1, 1\)"),
+    ],
+)
+def test_scores_that_no_calibration_has(evidence: list[float], probability: list[float], message: str) -> None:
+    with pytest.raises(DigitscopeError, match=message):
+        Calibration(1.0, np.array(evidence), np.array(probability))

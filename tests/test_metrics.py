@@ -1,21 +1,25 @@
 """Against numbers worked by hand."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import pytest
 
+from digitscope.errors import DigitscopeError
 from digitscope.metrics import (
     Evaluation,
     accuracy,
+    as_probabilities,
     brier_score,
     confusion_matrix,
-    fit_temperature,
     most_confused,
     negative_log_likelihood,
     precision_recall,
     reliability_diagram,
-    temper,
     wilson_interval,
 )
 
@@ -62,33 +66,6 @@ def test_brier_score() -> None:
     assert p[0, 0] == 1  # its argument stays
 
 
-def test_a_temperature_of_two_takes_the_square_root() -> None:
-    p = np.array([[0.8, 0.2], [0.0, 1.0]])
-    np.testing.assert_allclose(temper(p, 2.0)[0], [2 / 3, 1 / 3])
-    np.testing.assert_allclose(temper(p, 0.5)[0], [16 / 17, 1 / 17])
-    np.testing.assert_allclose(temper(p, 1.0), p, atol=1e-30)
-    assert np.isfinite(temper(p, 0.01)).all()
-
-
-@pytest.mark.parametrize("planted", [0.4, 1.0, 2.5])
-def test_a_planted_temperature_is_found(planted: float) -> None:
-    rng = np.random.default_rng(0)
-    true = rng.dirichlet(np.full(5, 0.4), 20_000)
-    labels = (rng.random(20_000)[:, None] > true.cumsum(axis=1)).sum(axis=1).clip(0, 4)
-    said = temper(true, 1 / planted).astype(np.float32)  # what would be right if it were less sure by `planted`
-    found = fit_temperature(labels, said)
-    assert found == pytest.approx(planted, rel=0.03)
-    best = negative_log_likelihood(labels, temper(said, found))
-    for other in (0.98, 1.02):
-        assert best < negative_log_likelihood(labels, temper(said, other * found))
-
-
-def test_the_temperature_ends_somewhere() -> None:
-    p = np.array([[0.9, 0.1], [0.2, 0.8]])
-    assert fit_temperature(np.array([0, 1]), p) == pytest.approx(1 / 20)  # always right: never sure enough
-    assert fit_temperature(np.array([1, 0]), p) == pytest.approx(20)  # always wrong
-
-
 def test_calibration_bins_and_error() -> None:
     p = np.array([[1.0, 0.0], [0.9, 0.1], [0.95, 0.05], [0.55, 0.45]])
     labels = np.array([0, 1, 0, 1])
@@ -108,3 +85,102 @@ def test_an_evaluation_is_all_of_them() -> None:
     np.testing.assert_array_equal(result.confusion, CONFUSION)
     assert result.brier_score == brier_score(LABELS, p)
     assert result.negative_log_likelihood == pytest.approx(-(math.log(0.925) + math.log(0.025)) / 2)
+
+
+TYPES: list[Callable[[npt.NDArray[np.int64]], Any]] = [
+    lambda y: y.astype(np.uint8),
+    lambda y: y.astype(np.int8),
+    lambda y: y.astype(">i4"),
+    lambda y: y.astype(np.float64),
+    lambda y: y.tolist(),
+    lambda y: pd.Series(y, index=y[::-1]),
+    lambda y: y[:, None],
+]
+
+
+@pytest.mark.parametrize("convert", TYPES)
+def test_labels_of_any_type_give_what_int64_gives(convert: Callable[[npt.NDArray[np.int64]], Any]) -> None:
+    rng = np.random.default_rng(0)
+    labels, predictions = rng.integers(0, 30, 900), rng.integers(0, 30, 900)  # 29 * 30 + 29 is more than a uint8 holds
+    predictions[:450] = labels[:450]
+    expected = np.zeros((30, 30), int)
+    for true, predicted in zip(labels, predictions, strict=True):
+        expected[true, predicted] += 1
+    confusion = confusion_matrix(convert(labels), convert(predictions), 30)
+    np.testing.assert_array_equal(confusion, expected)
+    assert accuracy(convert(labels), convert(predictions)) == np.trace(expected) / 900
+    p = 0.7 * np.eye(30)[predictions] + 0.01
+    same, result = Evaluation.of(convert(labels), p.tolist()), Evaluation.of(labels, p)
+    np.testing.assert_array_equal(same.confusion, expected)
+    assert result.accuracy == same.accuracy == pytest.approx(np.average(same.recall, weights=expected.sum(axis=1)))
+    assert brier_score(convert(labels), p) == result.brier_score
+    assert negative_log_likelihood(convert(labels), p) == result.negative_log_likelihood
+    np.testing.assert_array_equal(reliability_diagram(convert(labels), p).accuracy, result.reliability.accuracy)
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions", "message"),
+    [
+        ([0, 1, 2], [0, 1], "one prediction for each label, at least one; got 3 labels, 2 predictions"),
+        ([0, 1, 2], 1, "got 3 labels, 0 predictions"),
+        ([], [], "at least one; got 0 labels"),
+        ([0, 1], [0, -1], "got -1"),
+        ([0, 3], [0, 1], "from 0 to 2; got 3"),
+        ([0, 1], [0, 0.5], "whole numbers from 0; got 0.5"),
+        ([0, 1], [[1, 0, 0], [0, 1, 0]], "one-hot"),
+        (["a", "b"], [0, 1], "expected as numbers"),
+        ([0, 1], [[0, 1], [1]], "expected as one array|inhomogeneous"),
+    ],
+)
+def test_labels_and_predictions_that_do_not_fit_are_refused(labels: Any, predictions: Any, message: str) -> None:
+    with pytest.raises(DigitscopeError, match=message):
+        confusion_matrix(labels, predictions, 3)
+    if "got 3" not in message:
+        with pytest.raises(DigitscopeError, match=message):
+            accuracy(labels, predictions)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "message"),
+    [
+        ([0.5, 0.5], r"rows, \(N, classes\), at least one; got \(2,\)"),
+        (np.empty((0, 3)), r"at least one; got \(0, 3\)"),
+        ([[0.5, 0.5], [1.0]], "one array"),
+        ([["a", "b"]], "expected as numbers"),
+        ([[0.5, math.nan], [0.5, 0.5]], "from 0; got nan"),
+        ([[math.inf, 0.0], [0.5, 0.5]], "from 0; got inf"),
+        ([[1.5, -0.5], [0.5, 0.5]], "from 0; got -0.5. Are these logits"),
+        ([[0.5, 0.5], [2.0, 1.0]], r"row 1 of \(2, 2\) adds up to 3"),
+        (np.full((2, 4), 0.5), "adds up to 2.*transpose"),
+    ],
+)
+def test_what_are_not_probabilities_is_refused(probabilities: Any, message: str) -> None:
+    for function in (Evaluation.of, negative_log_likelihood, brier_score, reliability_diagram):
+        with pytest.raises(DigitscopeError, match=message):
+            function([0, 1], probabilities)
+    with pytest.raises(DigitscopeError, match=message):
+        as_probabilities(probabilities)
+
+
+def test_probabilities_rounded_to_half_precision_are_accepted() -> None:
+    p = np.random.default_rng(0).dirichlet(np.ones(10), 1000)
+    labels = np.arange(1000) % 10
+    assert brier_score(labels, p.astype(np.float16)) == pytest.approx(brier_score(labels, p), rel=1e-3)
+    for labels_of_others in (labels[:999], labels + 1):
+        with pytest.raises(DigitscopeError, match=r"one integer for each of 1000 images|from 0 to 9; got 10"):
+            brier_score(labels_of_others, p)
+
+
+@pytest.mark.parametrize("confusion", [np.ones(3, int), np.ones((2, 3), int), np.eye(3) / 2, -np.eye(3, dtype=int)])
+def test_what_is_not_a_confusion_matrix_is_refused(confusion: Any) -> None:
+    for function in (precision_recall, most_confused):
+        with pytest.raises(DigitscopeError, match="confusion matrix is expected"):
+            function(confusion)
+
+
+def test_other_limits() -> None:
+    for share, n in ((1.1, 5), (-0.1, 5), (math.nan, 5), (0.5, 0)):
+        with pytest.raises(DigitscopeError, match="a share from 0 to 1 of at least 1 trial"):
+            wilson_interval(share, n)
+    with pytest.raises(DigitscopeError, match="at least 1 bin; got 0"):
+        reliability_diagram([0], [[1.0, 0.0]], bins=0)

@@ -143,6 +143,7 @@ def change(path: Path, how: Any) -> None:
         (lambda about, _: about.pop("network"), "is damaged"),
         (lambda about, _: about.update(loss="eval"), "is damaged"),
         (lambda about, _: about.update(image_shape=[28]), "is damaged"),
+        (lambda about, _: about.update(temperature=0), "m: the description of the network is damaged .'conformal"),
         (lambda _, header: header["0.bias"].update(dtype="I32"), "0.bias expects float32 or float16; got int32"),
         (lambda _, header: header["0.bias"].update(shape=[4, 4]), r"0.bias expects shape \(16, 1\); got \(4, 4\)"),
         (lambda _, header: header["0.bias"].update(data_offsets=[0, 10**12]), "it is damaged or something else"),

@@ -1,55 +1,128 @@
-"""How sure a model may be, learned from images that it was not trained on."""
+"""How far a model's probabilities can be trusted, learned from images that it was not trained on."""
 
 import math
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from digitscope.arrays import Array
-from digitscope.errors import DigitscopeError
-from digitscope.metrics import fit_temperature, temper
+from digitscope.errors import DataError, DigitscopeError, ShapeError
+from digitscope.metrics import as_labels_and_probabilities, as_probabilities
+
+_TINY = np.finfo(np.float32).tiny
+"""Stands for a probability of 0 where its logarithm is taken: 1.2e-38."""
+
+
+def temper(probabilities: npt.ArrayLike, temperature: float) -> Array:
+    """Softmax of log p / T: less confident for T > 1, more for T < 1; the order of the classes stays.
+
+    Of p = softmax(z) this is softmax(z / T).
+
+    Shapes: (N, classes) -> float64 (N, classes)
+    Raises: ShapeError or DataError for what are not probabilities; DataError unless T is a number above 0.
+    """
+    if not (temperature > 0 and math.isfinite(temperature)):
+        raise DataError(f"A temperature is expected above 0; got {temperature}.")
+    return _tempered(_log(as_probabilities(probabilities)), temperature)
+
+
+def fit_temperature(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
+    """The T from 0.05 to 20 for which tempered probabilities have the smallest negative log-likelihood.
+
+    With b = 1/T and z = log p, the likelihood's derivative is that of a softmax at the logits b z:
+    L(b) = -(1/N) Σ_n (b z[n, label n] - log Σ_k e^(b z[n,k]))
+    dL/db = (1/N) Σ_n (Σ_k softmax(b z)[n,k] z[n,k] - z[n, label n])
+    L is convex in b, so dL/db only grows: halving the interval of log b finds its zero, or the end that is nearest.
+
+    Fit it on images that the network was not trained on: on training images it looks surer than it is. Give the
+    probabilities of the logits themselves; of those already divided by a temperature the best further one is 1.
+    Raises: ShapeError or DataError for labels and probabilities that do not fit.
+    Source: Guo et al. 2017, "On calibration of modern neural networks", section 4.2.
+    """
+    true, p = as_labels_and_probabilities(labels, probabilities)
+    z = _log(p)
+    wanted = z[np.arange(len(true)), true].mean()
+    low, high = -math.log(20), math.log(20)
+    for _ in range(50):
+        middle = (low + high) / 2
+        expected = (_tempered(z, math.exp(-middle)) * z).sum(axis=1).mean()
+        low, high = (low, middle) if expected > wanted else (middle, high)
+    return math.exp(-(low + high) / 2)
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """A model's scores on validation images, against which those of new images are held.
+    """A temperature, and a model's scores on validation images, with which those of new images are compared.
 
     Let s_1 .. s_n be the scores of the validation images, in order, and k = floor(a (n + 1)). If a new image is drawn
     as they were, all ranks of its score among them are equally likely, so it is below s_k with a probability of at
-    most k / (n + 1) <= a. No more is assumed, neither of the network nor of its scores.
+    most k / (n + 1) <= a. Nothing else is assumed, neither of the network nor of its scores.
 
+    Raises: DataError unless the temperature is a number above 0 and the scores are finite and ascending; ShapeError for
+        scores of another shape.
     Source: Vovk, Gammerman and Shafer 2005; prediction sets by probability: Sadinle, Lei and Wasserman 2019.
     """
 
     temperature: float
     """T, by which the logits are divided."""
     evidence: Array
-    """The evidence that each image is of any class, ascending, (n,)."""
+    """The evidence that each validation image is of any class, ascending, (n,)."""
     probability: Array
-    """The probability of each image's true class, at that temperature, ascending, (n,)."""
+    """The probability of each validation image's true class, at that temperature, ascending, (n,)."""
+
+    def __post_init__(self) -> None:
+        if not (self.temperature > 0 and math.isfinite(self.temperature)):
+            raise DataError(f"A temperature is expected above 0; got {self.temperature}.")
+        for name, scores in (("evidence", self.evidence), ("probability", self.probability)):
+            if scores.ndim != 1 or scores.shape != self.evidence.shape:
+                raise ShapeError(f"Scores are expected as (n,), one of each kind an image; {name} is {scores.shape}.")
+            if not (np.isfinite(scores).all() and (scores[1:] >= scores[:-1]).all()):
+                raise DataError(f"Scores are expected finite and in ascending order; {name} is not.")
 
     @classmethod
-    def fit(cls, labels: Array, probabilities: Array, evidence: Array) -> Self:
-        """From the answers for images that the network has not learned from.
+    def fit(cls, labels: npt.ArrayLike, probabilities: npt.ArrayLike, evidence: npt.ArrayLike) -> Self:
+        """From the answers for images that the network was not trained on.
+
+        probabilities: of the logits themselves, at temperature 1.
 
         Shapes: labels (N,), probabilities (N, classes), evidence (N,)
+        Raises: ShapeError or DataError if they do not fit.
         """
-        temperature = fit_temperature(labels, probabilities)
-        of_label = temper(probabilities, temperature)[np.arange(len(labels)), labels]
-        return cls(temperature, np.sort(evidence).astype(np.float32), np.sort(of_label).astype(np.float32))
+        true, p = as_labels_and_probabilities(labels, probabilities)
+        scores = np.asarray(evidence)
+        if scores.shape != true.shape:
+            raise ShapeError(f"Expected the evidence of each of {len(true)} images; got {scores.shape}.")
+        temperature = fit_temperature(true, p)
+        of_label = temper(p, temperature)[np.arange(len(true)), true]
+        return cls(temperature, np.sort(scores).astype(np.float32), np.sort(of_label).astype(np.float32))
 
     def evidence_threshold(self, share: float) -> float:
         """The evidence below which at most this share of true digits lies."""
-        return _least(self.evidence, share)
+        return _score_at_rank(self.evidence, share)
 
     def probability_threshold(self, share: float) -> float:
         """The probability below which that of the true class lies for at most this share of digits."""
-        return _least(self.probability, share)
+        return _score_at_rank(self.probability, share)
 
 
-def _least(scores: Array, share: float) -> float:
-    """s_k, k = floor(share (n + 1)), the first being s_1; without a bound where k is 0."""
+def _log(probabilities: Array) -> Array:
+    z: Array = np.log(np.maximum(probabilities, _TINY), dtype=np.float64)
+    return z
+
+
+def _tempered(z: Array, temperature: float) -> Array:
+    """softmax(z / T) of each row."""
+    e: Array = z / temperature
+    e -= e.max(axis=1, keepdims=True)
+    np.exp(e, out=e)
+    e /= e.sum(axis=1, keepdims=True)
+    return e
+
+
+def _score_at_rank(scores: Array, share: float) -> float:
+    """s_k, k = floor(share (n + 1)), the first being s_1; without a bound if k is 0."""
     if not 0 <= share < 1:
         raise DigitscopeError(f"The share of digits that may be refused is expected from 0 to below 1; got {share}.")
     k = math.floor(share * (len(scores) + 1) + 1e-9)  # 0.29 * 100 is 28.999999999999996

@@ -1,22 +1,32 @@
 """How good a classifier's answers are. Plain functions of arrays, NumPy only.
 
-Probabilities come as rows, (N, classes); labels and predictions as integers, (N,).
+Labels and predictions are whole numbers from 0, (N,), of any type, in arrays, lists or series; probabilities are rows,
+(N, classes), that add up to 1.
 """
 
 import math
+from collections.abc import Sized
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from digitscope.arrays import Array
+from digitscope.arrays import Array, as_labels
+from digitscope.errors import DataError, ShapeError
 
 _TINY = np.finfo(np.float32).tiny
 """Stands for a probability of 0 where its logarithm is taken: 1.2e-38."""
+_SUM_TOLERANCE = 1e-3
+"""By how much the sum of an image's probabilities may differ from 1: float16 rounds more coarsely than float32."""
 
 
-def accuracy(labels: Array, predictions: Array) -> float:
-    """The share of predictions that are right, 0 to 1."""
-    return float(np.mean(labels == predictions))
+def accuracy(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
+    """The fraction of predictions that are right, 0 to 1.
+
+    Raises: ShapeError or DataError unless both are whole numbers from 0, one for each image, of at least one image.
+    """
+    true, predicted = _checked_labels(labels, predictions, None)
+    return float(np.mean(true == predicted))
 
 
 def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -25,91 +35,78 @@ def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float
     (share + z²/2n ± z sqrt(share (1 - share) / n + z²/4n²)) / (1 + z²/n)
 
     Unlike the usual ± it stays inside 0..1 and is not empty at share = 1.
+    Raises: DataError unless 0 <= share <= 1 and n >= 1.
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
     """
+    if not (0 <= share <= 1 and n >= 1):
+        raise DataError(f"An interval expects a share from 0 to 1 of at least 1 trial; got {share} of {n}.")
     centre = share + z * z / (2 * n)
     spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
-def confusion_matrix(labels: Array, predictions: Array, classes: int) -> Array:
-    """Counts, (classes, classes): row the true class, column the predicted one."""
-    return np.bincount(labels * classes + predictions, minlength=classes * classes).reshape(classes, classes)
+def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes: int) -> Array:
+    """Counts, (classes, classes): row the true class, column the predicted one.
 
-
-def precision_recall(confusion: Array) -> tuple[Array, Array]:
-    """For each class: of the images called so, the share that are (precision); of those that are, the share
-    called so (recall). nan where a class was never predicted, or never occurs.
+    Raises: as `accuracy`; DataError for a class that is not below `classes`.
     """
-    right = np.diag(confusion).astype(np.float64)
-    predicted, true = confusion.sum(axis=0), confusion.sum(axis=1)
+    true, predicted = _checked_labels(labels, predictions, classes)
+    return np.bincount(true * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+def precision_recall(confusion: npt.ArrayLike) -> tuple[Array, Array]:
+    """For each class: the fraction of the images predicted as it that are of it (precision), and the fraction of its
+    images that are predicted as it (recall). nan if a class was never predicted, or never occurs.
+
+    Raises: ShapeError or DataError unless `confusion` is a square of counts.
+    """
+    counts = _checked_confusion(confusion)
+    right = np.diag(counts).astype(np.float64)
+    predicted, true = counts.sum(axis=0), counts.sum(axis=1)
     nothing = np.full(right.shape, np.nan)
     precision = np.divide(right, predicted, out=nothing.copy(), where=predicted > 0)
     recall = np.divide(right, true, out=nothing, where=true > 0)
     return precision, recall
 
 
-def most_confused(confusion: Array, count: int = 3) -> list[tuple[int, int, int]]:
-    """The most frequent mistakes as (true class, predicted class, how often), the most frequent first."""
-    mistakes = confusion.copy()
+def most_confused(confusion: npt.ArrayLike, count: int = 3) -> list[tuple[int, int, int]]:
+    """The most frequent mistakes as (true class, predicted class, how often), the most frequent first.
+
+    Raises: as `precision_recall`.
+    """
+    mistakes = _checked_confusion(confusion).copy()
     np.fill_diagonal(mistakes, 0)
     order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
-    pairs = (divmod(int(flat), confusion.shape[0]) for flat in order)
+    pairs = (divmod(int(flat), len(mistakes)) for flat in order)
     return [(true, predicted, int(mistakes[true, predicted])) for true, predicted in pairs if mistakes[true, predicted]]
 
 
-def negative_log_likelihood(labels: Array, probabilities: Array) -> float:
-    """-(1/N) Σ log p[n, label n], in nats. A probability of 0 counts as the smallest float32, 1.2e-38."""
-    chosen = probabilities[np.arange(len(labels)), labels]
+def negative_log_likelihood(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
+    """-(1/N) Σ log p[n, label n], in nats. A probability of 0 counts as the smallest float32, 1.2e-38.
+
+    Raises: ShapeError or DataError unless there is one label from 0 to classes - 1 for each row of probabilities.
+    """
+    true, p = as_labels_and_probabilities(labels, probabilities)
+    chosen = p[np.arange(len(true)), true]
     return float(-np.log(np.maximum(chosen, _TINY)).mean())
 
 
-def brier_score(labels: Array, probabilities: Array) -> float:
-    """(1/N) Σ_n Σ_k (p[n,k] - [k = label n])², from 0 (sure and right) to 2 (sure and wrong).
+def brier_score(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
+    """(1/N) Σ_n Σ_k (p[n,k] - [k = label n])², from 0 (certain and right) to 2 (certain and wrong).
 
+    Raises: as `negative_log_likelihood`.
     Source: Brier 1950, "Verification of forecasts expressed in terms of probability".
     """
-    difference = probabilities.astype(np.float64)
-    difference[np.arange(len(labels)), labels] -= 1
+    true, p = as_labels_and_probabilities(labels, probabilities)
+    difference = p.astype(np.float64)
+    difference[np.arange(len(true)), true] -= 1
     return float((difference**2).sum(axis=1).mean())
-
-
-def temper(probabilities: Array, temperature: float) -> Array:
-    """Softmax of log p / T: less sure for T > 1, surer for T < 1; which class is the most probable stays.
-
-    Shapes: (N, classes) -> float64 (N, classes)
-    """
-    z = np.log(np.maximum(probabilities, _TINY), dtype=np.float64) / temperature
-    e: Array = np.exp(z - z.max(axis=1, keepdims=True))
-    e /= e.sum(axis=1, keepdims=True)
-    return e
-
-
-def fit_temperature(labels: Array, probabilities: Array) -> float:
-    """The T from 0.05 to 20 for which tempered probabilities have the smallest negative log-likelihood.
-
-    With b = 1/T and z = log p, the likelihood's derivative is that of a softmax at the logits b z:
-    L(b) = -(1/N) Σ_n (b z[n, label n] - log Σ_k e^(b z[n,k]))
-    dL/db = (1/N) Σ_n (Σ_k softmax(b z)[n,k] z[n,k] - z[n, label n])
-    L is convex in b, so dL/db only grows: halving the interval of log b finds its zero, or the end that is nearest.
-
-    Fit it on images that the network has not learned from; those it has learned make it look surer than it is.
-    Source: Guo et al. 2017, "On calibration of modern neural networks", section 4.2.
-    """
-    z = np.log(np.maximum(probabilities, _TINY), dtype=np.float64)
-    wanted = z[np.arange(len(labels)), labels].mean()
-    low, high = -math.log(20), math.log(20)
-    for _ in range(50):
-        middle = (low + high) / 2
-        expected = (temper(probabilities, math.exp(-middle)) * z).sum(axis=1).mean()
-        low, high = (low, middle) if expected > wanted else (middle, high)
-    return math.exp(-(low + high) / 2)
 
 
 @dataclass(frozen=True)
 class ReliabilityDiagram:
-    """Whether probabilities mean what they say: in bins of confidence, how sure and how often right."""
+    """Confidence and accuracy in bins of confidence: they agree if probabilities mean what they say."""
 
     edges: Array
     """The bins' limits, (bins + 1,)."""
@@ -118,38 +115,42 @@ class ReliabilityDiagram:
     confidence: Array
     """The mean of the highest probability in each bin; nan in an empty bin."""
     accuracy: Array
-    """The share that was right in each bin; nan in an empty bin."""
+    """The fraction that was right in each bin; nan in an empty bin."""
     expected_calibration_error: float
-    """The expected calibration error: the mean over images of |accuracy - confidence| of their bin."""
+    """The mean over images of |accuracy - confidence| of their bin, 0 to 1."""
 
 
-def reliability_diagram(labels: Array, probabilities: Array, bins: int = 15) -> ReliabilityDiagram:
+def reliability_diagram(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int = 15) -> ReliabilityDiagram:
     """Confidence against accuracy, in bins of equal width.
 
+    Raises: as `negative_log_likelihood`; DataError for no bins.
     Source: Guo et al. 2017, "On calibration of modern neural networks", equation 3.
     """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = (probabilities.argmax(axis=1) == labels).astype(np.float64)
+    true, p = as_labels_and_probabilities(labels, probabilities)
+    if bins < 1:
+        raise DataError(f"A reliability diagram expects at least 1 bin; got {bins}.")
+    confidence = p.max(axis=1).astype(np.float64)
+    right = (p.argmax(axis=1) == true).astype(np.float64)
     edges = np.linspace(0.0, 1.0, bins + 1)
     # Bins are open below and closed above, so that a probability of exactly 1 falls into the last one.
     which = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
     counts = np.bincount(which, minlength=bins)
     sums = np.bincount(which, weights=confidence, minlength=bins)
     rights = np.bincount(which, weights=right, minlength=bins)
-    some = counts > 0
+    filled = counts > 0
     nothing = np.full(bins, np.nan)
     return ReliabilityDiagram(
         edges=edges,
         counts=counts,
-        confidence=np.divide(sums, counts, out=nothing.copy(), where=some),
-        accuracy=np.divide(rights, counts, out=nothing, where=some),
-        expected_calibration_error=float(np.abs(rights - sums).sum() / len(labels)),
+        confidence=np.divide(sums, counts, out=nothing.copy(), where=filled),
+        accuracy=np.divide(rights, counts, out=nothing, where=filled),
+        expected_calibration_error=float(np.abs(rights - sums).sum() / len(true)),
     )
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that is asked of a classifier's answers for labelled images."""
+    """How good a classifier's probabilities for labelled images are."""
 
     images: int
     accuracy: float
@@ -165,20 +166,87 @@ class Evaluation:
     recall: Array
 
     @classmethod
-    def of(cls, labels: Array, probabilities: Array) -> "Evaluation":
-        """Of integer labels (N,) and probabilities (N, classes)."""
-        predictions = probabilities.argmax(axis=1)
-        confusion = confusion_matrix(labels, predictions, probabilities.shape[1])
+    def of(cls, labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> "Evaluation":
+        """Of integer labels (N,) and probabilities (N, classes). Raises: as `negative_log_likelihood`."""
+        true, p = as_labels_and_probabilities(labels, probabilities)
+        predictions = p.argmax(axis=1)
+        confusion = confusion_matrix(true, predictions, p.shape[1])
         precision, recall = precision_recall(confusion)
-        share = accuracy(labels, predictions)
+        share = accuracy(true, predictions)
         return cls(
-            images=len(labels),
+            images=len(true),
             accuracy=share,
-            interval=wilson_interval(share, len(labels)),
-            negative_log_likelihood=negative_log_likelihood(labels, probabilities),
-            brier_score=brier_score(labels, probabilities),
-            reliability=reliability_diagram(labels, probabilities),
+            interval=wilson_interval(share, len(true)),
+            negative_log_likelihood=negative_log_likelihood(true, p),
+            brier_score=brier_score(true, p),
+            reliability=reliability_diagram(true, p),
             confusion=confusion,
             precision=precision,
             recall=recall,
         )
+
+
+def as_probabilities(probabilities: npt.ArrayLike) -> Array:
+    """Probabilities as an array of floats, (N, classes).
+
+    Raises: ShapeError for another rank and for no rows; DataError unless all are finite and from 0, and every row adds
+        up to 1.
+    """
+    try:
+        p = np.asarray(probabilities)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(f"Probabilities are expected as one array, (N, classes): {error}") from error
+    if p.ndim != 2 or not p.size:
+        raise ShapeError(f"Probabilities are expected as rows, (N, classes), at least one; got {p.shape}.")
+    if p.dtype.kind not in "buif":
+        raise DataError(f"Probabilities are expected as numbers; got elements of type {p.dtype}.")
+    if p.dtype.kind != "f":
+        p = p.astype(np.float64)
+    lowest = p.min()
+    if not (lowest >= 0 and np.isfinite(p.max())):
+        wrong = p[~(np.isfinite(p) & (p >= 0))][0]
+        raise DataError(f"Probabilities are expected as finite numbers from 0; got {wrong}. Are these logits?")
+    sums = p.sum(axis=1, dtype=np.float64)
+    if (worst := np.abs(sums - 1)).max() > _SUM_TOLERANCE:
+        row = int(worst.argmax())
+        raise DataError(
+            f"The probabilities of an image are expected to add up to 1; row {row} of {p.shape} adds up to "
+            f"{sums[row]:.4g}. Divide each row by its sum, or transpose columns."
+        )
+    return p
+
+
+def as_labels_and_probabilities(
+    labels: npt.ArrayLike, probabilities: npt.ArrayLike
+) -> tuple[npt.NDArray[np.int64], Array]:
+    """Labels as int64 (N,), probabilities as floats (N, classes).
+
+    Raises: as `as_probabilities`; ShapeError or DataError unless there is one label from 0 to classes - 1 for each row.
+    """
+    p = as_probabilities(probabilities)
+    return as_labels(labels, *p.shape), p
+
+
+def _checked_labels(
+    labels: npt.ArrayLike, predictions: npt.ArrayLike, classes: int | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    count, others = _count(labels), _count(predictions)
+    if count != others or not count:
+        raise ShapeError(
+            f"Expected one prediction for each label, at least one; got {count} labels, {others} predictions."
+        )
+    return as_labels(labels, count, classes), as_labels(predictions, count, classes)
+
+
+def _count(values: npt.ArrayLike) -> int:
+    """The length; 0 for a single number."""
+    return len(values) if isinstance(values, Sized) and getattr(values, "ndim", None) != 0 else 0
+
+
+def _checked_confusion(confusion: npt.ArrayLike) -> Array:
+    counts = np.asarray(confusion)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
+        raise ShapeError(f"A confusion matrix is expected as (classes, classes); got {counts.shape}.")
+    if counts.dtype.kind not in "iu" or (counts < 0).any():
+        raise DataError("A confusion matrix is expected as counts, whole numbers from 0.")
+    return counts.astype(np.int64)

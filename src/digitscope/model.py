@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from digitscope.arrays import Array, as_images, as_labels
+from digitscope.arrays import Array, as_images
 from digitscope.calibration import Calibration
-from digitscope.errors import ModelError
+from digitscope.errors import DigitscopeError, ModelError
 from digitscope.files.tensors import read_tensors, write_tensors
 from digitscope.metrics import Evaluation
 from digitscope.nn import LOSSES, BackgroundCrossEntropy, Ensemble, Loss, Network, SoftmaxCrossEntropy
@@ -120,8 +120,7 @@ class Model:
 
         Shapes: labels (N,), integers 0 to classes - 1. Raises: as `predict`, and for such labels.
         """
-        probabilities = self.predict_proba(images, threads=threads)
-        return Evaluation.of(as_labels(labels, len(probabilities), probabilities.shape[1]), probabilities)
+        return Evaluation.of(labels, self.predict_proba(images, threads=threads))
 
     def calibrated(self, images: npt.ArrayLike, labels: npt.ArrayLike, *, threads: int | None = None) -> "Model":
         """This model with temperature and thresholds fitted to images that the network was not trained on.
@@ -130,8 +129,7 @@ class Model:
         """
         outputs = self._outputs(images, threads)
         probabilities = self.loss.probabilities(outputs).T
-        checked = as_labels(labels, len(probabilities), classes=probabilities.shape[1])
-        return replace(self, calibration=Calibration.fit(checked, probabilities, self.loss.evidence(outputs)))
+        return replace(self, calibration=Calibration.fit(labels, probabilities, self.loss.evidence(outputs)))
 
     def to(self, device: str) -> "Model":
         """This model with its network on "cpu" or "cuda", which is where it then predicts.
@@ -258,5 +256,5 @@ class Model:
             return cls(network, LOSSES[about["loss"]](), shape, info, calibration)
         except (KeyError, TypeError, ValueError, AttributeError, MemoryError, RecursionError) as error:
             raise ModelError(f"{path}: the description of the network is damaged ({error}).") from error
-        except ModelError as error:
+        except DigitscopeError as error:
             raise ModelError(f"{path}: {error}") from error

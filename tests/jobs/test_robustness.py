@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from digitscope.augmentation.corruptions import CORRUPTIONS, STRENGTHS
+from digitscope.calibration import fit_temperature, temper
 from digitscope.datasets import DataSet
 from digitscope.datasets.mnist_facts import DISPUTED
 from digitscope.jobs.robustness import MnistTest, Robustness, measure, write_page
-from digitscope.metrics import Evaluation, accuracy, fit_temperature, temper
+from digitscope.metrics import Evaluation, accuracy
 from digitscope.model import Model
 from digitscope.nn import Dense, Network, SoftmaxCrossEntropy
 from digitscope.recipes import RECIPES

@@ -337,7 +337,8 @@ class TestCalibrationFigure:
 
     def test_tempered_answers_stand_beside_them(self) -> None:
         _, labels, probabilities = make_answers(500)
-        before, after = reliability_diagram(labels, probabilities), reliability_diagram(labels, probabilities**0.5 / 3)
+        before = reliability_diagram(labels, probabilities)
+        after = reliability_diagram(labels, 0.5 * probabilities + 0.05)
         figure = calibration_figure(before, after)
         axes, below = figure.axes
         _, first, second = axes.lines

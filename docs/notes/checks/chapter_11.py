@@ -7,8 +7,8 @@ import numpy as np
 import sympy as sp
 
 from digitscope.arrays import Array
-from digitscope.calibration import Calibration
-from digitscope.metrics import brier_score, fit_temperature, reliability_diagram, temper, wilson_interval
+from digitscope.calibration import Calibration, fit_temperature, temper
+from digitscope.metrics import brier_score, reliability_diagram, wilson_interval
 from digitscope.nn import BackgroundCrossEntropy, SoftmaxCrossEntropy, log_sum_exp, softmax
 from docs.notes.checks import agree, check, differences, matrices
 from docs.notes.checks.formula import holds

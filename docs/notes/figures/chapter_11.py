@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
-from digitscope.calibration import Calibration
+from digitscope.calibration import Calibration, fit_temperature, temper
 from digitscope.datasets import load_mnist
 from digitscope.datasets.mnist_facts import DISPUTED
-from digitscope.metrics import fit_temperature, negative_log_likelihood, reliability_diagram, temper, wilson_interval
+from digitscope.metrics import negative_log_likelihood, reliability_diagram, wilson_interval
 from digitscope.nn import (
     BackgroundCrossEntropy,
     Dense,

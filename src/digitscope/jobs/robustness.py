@@ -11,9 +11,10 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.augmentation.corruptions import CORRUPTIONS, STRENGTHS
+from digitscope.calibration import fit_temperature, temper
 from digitscope.datasets import DataSet
 from digitscope.datasets.mnist_facts import DISPUTED, HALVES, is_mnist_test
-from digitscope.metrics import Evaluation, accuracy, fit_temperature, temper, wilson_interval
+from digitscope.metrics import Evaluation, accuracy, wilson_interval
 from digitscope.model import Model
 from digitscope.recipes.held_out import held_out
 
