@@ -11,6 +11,8 @@ from digitscope.datasets import DataSet
 from digitscope.errors import DigitscopeError, ModelError, ShapeError
 from digitscope.model import SHIPPED, Model
 from digitscope.nn import (
+    Adam,
+    BackgroundCrossEntropy,
     BatchNorm,
     Conv2D,
     Dense,
@@ -19,6 +21,7 @@ from digitscope.nn import (
     MaxPool2D,
     MeanSquaredError,
     Network,
+    OneCycle,
     ReLU,
     Reshape,
     Residual,
@@ -27,6 +30,8 @@ from digitscope.nn import (
     SoftmaxCrossEntropy,
     to_batch,
 )
+from digitscope.recipes.held_out import held_out
+from digitscope.training import Plan, Run, train
 from digitscope.training_info import FineTuning, TrainingInfo
 
 
@@ -243,6 +248,61 @@ def test_what_a_model_says_of_itself() -> None:
     lines = model.summary().splitlines()
     assert lines[0] == repr(model)
     assert lines[1].split(maxsplit=1) == ["0.weight", "(16, 784)"]
+
+
+def background(few: DataSet, seed: int) -> Model:
+    """A small network that knows digits from their negatives, which it was trained on as background."""
+    rng = np.random.default_rng(seed)
+    network = Network(Dense(784, 16, rng=rng), ReLU(), Dense(16, 10, rng=rng))
+    images = np.concatenate([few.x_train[:1100], 255 - few.x_train[:1100]])
+    labels = np.concatenate([few.y_train[:1100], np.full(1100, 10)])
+    plan = Plan(BackgroundCrossEntropy(), Adam(), OneCycle(0.01), epochs=4, batch_size=50)
+    run = Run.start(network, plan, len(images), rng)
+    for _ in train(run, images, labels):
+        pass
+    info = TrainingInfo("mlp", seed, data_digest=few.digest, classes=10, validation_images=100, test_accuracy=0.5)
+    return Model(run.outcome(images), BackgroundCrossEntropy(), (28, 28), info)
+
+
+def test_an_ensemble_of_models_with_a_background_class(few: DataSet, tmp_path: Path) -> None:
+    assert few.x_test is not None
+    assert few.y_test is not None
+    members = [background(few, 1), background(few, 2)]
+    ensemble = Model.ensemble(members)
+    digits, others = few.x_test, 255 - few.x_test
+    for images in (digits, others):
+        mean = np.mean([member.predict_proba(images) for member in members], axis=0)
+        np.testing.assert_allclose(ensemble.predict_proba(images), mean, rtol=1e-3, atol=1e-6)
+        evidence = np.mean([[answer.evidence for answer in member.answers(images)] for member in members], axis=0)
+        np.testing.assert_allclose(
+            [answer.evidence for answer in ensemble.answers(images)], evidence, rtol=1e-3, atol=1e-4
+        )
+    chosen = held_out(ensemble.info, few)
+    assert chosen is not None
+    np.testing.assert_array_equal(chosen, np.arange(1100, 1200))
+    ensemble.calibrated(few.x_train[chosen], few.y_train[chosen]).save(tmp_path / "m")
+    loaded = Model.load(tmp_path / "m")
+    assert isinstance(loaded.loss, BackgroundCrossEntropy)
+    assert (loaded.info, loaded.info.test_accuracy) == (ensemble.info, None)
+    assert (loaded.predict(digits) == few.y_test).mean() > 0.8
+    assert np.mean([answer.is_digit for answer in loaded.answers(digits, refuse=0.05)]) > 0.85
+    assert np.mean([answer.is_digit for answer in loaded.answers(others, refuse=0.05)]) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ([Model(make().network, BackgroundCrossEntropy(), (28, 28))], "SoftmaxCrossEntropy and BackgroundCrossEntropy"),
+        ([make(MeanSquaredError())], "trained on a cross-entropy; got one of MeanSquaredError"),
+        ([Model(Network(Dense(784, 9)), SoftmaxCrossEntropy(), (28, 28))], "one image size and the same classes"),
+        ([Model(Network(Dense(4, 10)), SoftmaxCrossEntropy(), (2, 2))], "one image size and the same classes"),
+    ],
+)
+def test_models_that_are_no_ensemble(others: list[Model], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        Model.ensemble([make(), *others])
+    with pytest.raises(ModelError, match="at least 1 model; got none"):
+        Model.ensemble([])
 
 
 class TestInfo:

@@ -196,7 +196,7 @@ class TestPredict:
         assert in_folder() == ["bad.png"]
 
 
-class TestCommittee:
+class TestEnsemble:
     def test_its_probabilities_are_the_mean_of_its_members(
         self, digitscope: Digitscope, model: Path, few: DataSet, tmp_path: Path
     ) -> None:
@@ -213,10 +213,11 @@ class TestCommittee:
             Model.load(name).info.seed for name in (model, "convnet")
         ]
 
-    def test_how_sure_it_may_be(self, digitscope: Digitscope, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("member", ["convnet", "reader"])  # the second has a background class
+    def test_how_sure_it_may_be(self, digitscope: Digitscope, tmp_path: Path, member: str) -> None:
         out = tmp_path / "twins.safetensors"
-        assert digitscope("ensemble", "convnet", "convnet", "--out", out).status == 0
-        twins, one = Model.load(out).calibration, Model.load("convnet").calibration
+        assert digitscope("ensemble", member, member, "--out", out).status == 0
+        twins, one = Model.load(out).calibration, Model.load(member).calibration
         assert twins is not None
         assert one is not None
         assert twins.temperature == pytest.approx(one.temperature, rel=0.01)
