@@ -69,13 +69,14 @@ def test_unknown_sources() -> None:
     for source in ("mnits", "/no/such/file.csv", "", "x" * 5000, "zero\0byte", "~no-such-user/a.csv"):
         message = refusal(source) if source else "is no known source" + refusal("nowhere/")
         assert "is no known source and no file or folder. A source is mnist, a CSV file" in message
-        assert "a folder of IDX files, or an .npz file" in message
+        assert "a folder of IDX files, a folder of pictures with one subfolder a class, or an .npz file" in message
     assert "'/dev/null' is not a regular file. A source is" in refusal("/dev/null")
 
 
 def test_a_path_may_start_with_a_tilde(idx_folder: Path, digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(idx_folder.parent))
     assert_holds(load_data("~/digits"), digits, "digits")
+    assert_holds(load_data(idx_folder), digits, "digits")  # a Path, too
 
 
 def test_table(digits: Digits, csv_text: CsvText, pixel_names: list[str], tmp_path: Path) -> None:
@@ -124,6 +125,7 @@ class TestFolder:
         message = refusal(tmp_path / "empty")
         assert "holds no IDX files of the usual names" in message
         assert "and t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte for a test part, raw or .gz" in message
+        assert message.endswith(", or subfolders, one a class, with pictures.")
 
     def test_swapped_files(self, idx_folder: Path) -> None:
         images, labels = idx_folder / "train-images-idx3-ubyte", idx_folder / "train-labels-idx1-ubyte"
@@ -134,7 +136,9 @@ class TestFolder:
 
     def test_counts_differ(self, idx_folder: Path, idx_bytes: IdxBytes) -> None:
         (idx_folder / "train-labels-idx1-ubyte").write_bytes(idx_bytes(np.zeros(4)))
-        assert "digits has 5 training images but 4 labels; give one for each." in refusal(idx_folder)
+        assert "digits, training part: Labels are expected as one integer for each of 5 images; got (4,)" in refusal(
+            idx_folder
+        )
 
     def test_a_single_file(self, idx_folder: Path) -> None:
         for path in idx_folder.iterdir():
@@ -175,38 +179,63 @@ class TestNpz:
         (tmp_path / "a.npz").write_bytes(npz_bytes(**arrays))
         assert_holds(load_data(str(tmp_path / "a.npz")), digits, "a.npz")
 
+    @pytest.mark.parametrize("dtype", ["f2", "f4", ">f8"])
+    def test_images_that_were_divided_by_255(
+        self, dtype: str, arrays: dict[str, Array], digits: Digits, tmp_path: Path, npz_bytes: NpzBytes
+    ) -> None:
+        for key in ("x_train", "x_test"):
+            arrays[key] = (arrays[key] / 255).astype(dtype)
+        (tmp_path / "a.npz").write_bytes(npz_bytes(**arrays))
+        assert_holds(load_data(str(tmp_path / "a.npz")), digits, "a.npz")
+
     @pytest.mark.parametrize(
-        ("pixel", "dtype"), [(256, "i2"), (-1, "i1"), (0.5, "f4"), (np.nan, "f8"), (np.inf, "f4"), (2**63, "u8")]
+        ("pixel", "dtype", "words"),
+        [
+            (256, "i2", "got 0 to 256. Divide by the highest possible value."),
+            (-1, "i1", "got -1 to 127: standardized images?"),
+            (0.5, "f4", "got floats up to 127. Give images / 255."),
+            (np.nan, "f8", "got nan. Replace such pixels."),
+            (np.inf, "f4", "got infinity. Replace such pixels."),
+            (2**63, "u8", "got 0 to 9.223e+18."),
+        ],
     )
     def test_pixels(
-        self, pixel: float, dtype: str, arrays: dict[str, Array], tmp_path: Path, npz_bytes: NpzBytes
+        self, pixel: float, dtype: str, words: str, arrays: dict[str, Array], tmp_path: Path, npz_bytes: NpzBytes
     ) -> None:
         arrays["x_train"] = (arrays["x_train"] // 2).astype(dtype)
         arrays["x_train"][3, 4, 5] = pixel
         (tmp_path / "a.npz").write_bytes(npz_bytes(**arrays))
-        value = np.dtype(dtype).type(pixel)
-        message = f"x_train holds the pixel {value} in image 3; whole numbers from 0 (paper) to 255 (ink) are expected"
-        assert message in refusal(tmp_path / "a.npz")
+        message = refusal(tmp_path / "a.npz")
+        assert message.startswith("a.npz, training part: Images are expected as whole numbers from 0 (paper) to 255")
+        assert words in message
 
     @pytest.mark.parametrize(
         ("key", "array", "words"),
         [
-            ("x_train", np.zeros((5, 783)), "x_train has the shape (5, 783); (N, H, W), (N, H, W, 1) or (N, 784)"),
-            ("x_train", np.zeros((5, 28, 28, 3)), "x_train has the shape (5, 28, 28, 3); (N, H, W)"),
-            ("x_train", np.zeros((4, 28, 28)), "a.npz has 4 training images but 5 labels"),
-            ("x_test", np.zeros((3, 28, 28)), "a.npz has 3 test images but 2 labels"),
+            ("x_train", np.zeros((5, 28, 28, 3)), "a.npz, training part: Images are expected as (N, H, W) or rows"),
+            (
+                "x_train",
+                np.zeros((4, 28, 28)),
+                "training part: Labels are expected as one integer for each of 4 images",
+            ),
+            ("x_test", np.zeros((3, 28, 28)), "test part: Labels are expected as one integer for each of 3 images"),
             ("x_test", np.zeros((2, 20, 28)), "training images of 28x28 and test images of 20x28 pixels"),
             ("x_train", np.zeros((0, 28, 28)), "x_train.npy announces float64 elements of shape (0, 28, 28)"),
             ("x_train", np.zeros((5, 28, 28), dtype=bool), "x_train.npy holds bool elements; integers or floats"),
             ("x_train", np.zeros((5, 28, 28), dtype=complex), "x_train.npy holds complex128 elements"),
             ("y_train", np.array(list("abcde")), "y_train.npy holds <U1 elements; integers or floats are expected"),
             ("y_train", np.array([1, 2, 3, 4, None]), "y_train.npy holds object elements"),
-            ("y_train", np.zeros((5, 1), dtype=int), "y_train holds int64 elements of shape (5, 1); integers (N,)"),
-            ("y_train", np.zeros(5), "y_train holds float64 elements of shape (5,); integers (N,) are expected"),
-            ("y_train", np.array(3), "y_train holds int64 elements of shape (); integers (N,) are expected"),
-            ("y_train", np.array([0, 1, -1, 2, 3]), "a.npz has the training label -1; labels from 0 to 65535"),
-            ("y_test", np.array([0, 65536]), "y_test holds the label 65536; 65535 is the highest possible"),
-            ("y_test", np.array([0, 2**63], dtype="u8"), "y_test holds the label 9223372036854775808; 65535"),
+            ("y_train", np.eye(5), "training part: Labels are expected as integers, (5,); got one-hot rows, (5, 5)."),
+            ("y_train", np.full(5, 0.5), "training part: Labels are expected as whole numbers from 0; got 0.5."),
+            ("y_train", np.array(3), "Labels are expected as one integer for each of 5 images; got ()."),
+            (
+                "y_train",
+                np.array([0, 1, -1, 2, 3]),
+                "a.npz, training part: Labels are expected from 0 to 65535; got -1.",
+            ),
+            ("y_test", np.array([0, 65536]), "a.npz, test part: Labels are expected from 0 to 65535; got 65536."),
+            ("y_test", np.array([0, 2**63], dtype="u8"), "from 0 to 65535; got 9223372036854775808."),
+            ("y_train", np.array([0, 1, 2, 3, 60000]), "from 0 without large gaps; got 5 different ones up to 60000."),
         ],
     )
     def test_bad_arrays(
@@ -304,6 +333,7 @@ class TestDataSet:
         assert DataSet("a", images, labels).classes == 8
         assert DataSet("a", images, labels, images, labels + 3).classes == 11
         assert DataSet("a", images, np.zeros(5, dtype=np.int64)).classes == 2
+        assert DataSet("a", images, np.arange(5), class_names=tuple("abcdef")).classes == 6
 
     def test_digest(self, digits: Digits) -> None:
         images, labels = digits
@@ -317,18 +347,31 @@ class TestDataSet:
     @pytest.mark.parametrize(
         ("images", "labels", "words"),
         [
-            (np.zeros((2, 3, 3)), np.zeros(2, dtype=int), "got (2, 3, 3) of float64 and (2,) of int64"),
-            (np.zeros((2, 9), dtype="u1"), np.zeros(2, dtype=int), "got (2, 9) of uint8 and (2,) of int64"),
-            (np.zeros((2, 3, 3), dtype="u1"), np.zeros(2, dtype="u1"), "got (2, 3, 3) of uint8 and (2,) of uint8"),
-            (np.zeros((0, 3, 3), dtype="u1"), np.zeros(0, dtype=int), "has no training images: their shape is"),
-            (np.zeros((2, 0, 3), dtype="u1"), np.zeros(2, dtype=int), "has no training images: their shape is"),
-            (np.zeros((2, 3, 3), dtype="u1"), np.array([0, 70000]), "has the training label 70000; labels from 0"),
+            (np.zeros((2, 3, 3, 3)), [0, 1], "a, training part: Images are expected as (N, H, W)"),
+            (np.zeros((2, 3, 3), dtype="u1"), [0, 1, 2], "one integer for each of 2 images; got (3,)"),
+            (np.zeros((0, 3, 3), dtype="u1"), [], "has no training images: their shape is (0, 3, 3)"),
+            (np.zeros((2, 0, 3), dtype="u1"), [0, 1], "has no training images: their shape is (2, 0, 3)"),
+            (np.zeros((2, 3, 3), dtype="u1"), [0, 70000], "from 0 to 65535; got 70000"),
         ],
     )
-    def test_bad_parts(self, images: Array, labels: Array, words: str) -> None:
+    def test_bad_parts(self, images: Array, labels: Any, words: str) -> None:
         with pytest.raises(DataError) as error:
             DataSet("a", images, labels)
         assert words in str(error.value)
+
+    def test_what_can_be_used_is_brought_to_one_form(self, digits: Digits) -> None:
+        images, labels = digits
+        floats = np.asfortranarray(images.reshape(5, 784) / 255)
+        column: Any = labels.astype(float)[:, None].tolist()
+        assert_holds(DataSet("a", floats, column), digits, "a", test=False)  # type: ignore[arg-type]
+        assert_holds(DataSet("a", images, labels.astype(">u2"), images[3:], labels[3:]), digits, "a")
+
+    def test_one_stray_label_is_refused(self, mnist: DataSet) -> None:
+        """It asked for a confusion matrix of 27 GB after the training."""
+        labels = mnist.y_train[:2000].copy()
+        labels[7] = 60000
+        with pytest.raises(DataError, match=r"11 different ones up to 60000\. Correct the stray label"):
+            DataSet("a", mnist.x_train[:2000], labels)
 
     def test_half_a_test_part(self, digits: Digits) -> None:
         images, labels = digits

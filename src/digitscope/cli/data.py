@@ -16,13 +16,18 @@ import click
 def data(source: str, picture: Path | None) -> None:
     """Show what is in a data set: images of each class, ranges, and samples.
 
+    SOURCE is mnist, a Kaggle-style CSV, a folder of pictures with one subfolder a class, a folder of IDX files, or an
+    .npz in the Keras layout.
+
     \b
     Examples:
       digitscope data mnist
       digitscope data train.csv --picture samples.png
+      digitscope data my_digits/
     """
     import numpy as np
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from digitscope.cli.braille import side_by_side
@@ -36,7 +41,7 @@ def data(source: str, picture: Path | None) -> None:
     parts = {"train": (loaded.x_train, loaded.y_train)}
     if loaded.x_test is not None and loaded.y_test is not None:
         parts["test"] = (loaded.x_test, loaded.y_test)
-    console.print(f"[bold]{loaded.name}[/]: {loaded.classes} classes")
+    console.print(f"[bold]{escape(loaded.name)}[/]: {loaded.classes} classes")
     for name, (images, _) in parts.items():
         size = " x ".join(map(str, images.shape[1:]))
         console.print(
@@ -49,7 +54,8 @@ def data(source: str, picture: Path | None) -> None:
         table.add_column(name, justify="right")
     counts = [np.bincount(labels, minlength=loaded.classes) for _, labels in parts.values()]
     for k in range(loaded.classes):
-        table.add_row(str(k), *(f"{count[k]:,}" for count in counts))
+        name = f"{k} {escape(loaded.class_names[k])}" if loaded.class_names else str(k)
+        table.add_row(name, *(f"{count[k]:,}" for count in counts))
     console.print(table)
     first = [np.flatnonzero(loaded.y_train == k)[:1] for k in range(min(loaded.classes, 10))]
     samples = loaded.x_train[np.concatenate(first)]
@@ -57,4 +63,4 @@ def data(source: str, picture: Path | None) -> None:
         console.print()
         console.print(side_by_side(samples[row : row + 5], encoding=console.encoding), soft_wrap=True)
     if picture is not None:
-        console.print(f"\nSamples of each class: {picture}", soft_wrap=True)
+        console.print(f"\nSamples of each class: {picture}", soft_wrap=True, markup=False)

@@ -22,7 +22,8 @@ data_option = click.option(
     default="mnist",
     show_default=True,
     metavar="SOURCE",
-    help="mnist, a Kaggle-style CSV, a folder of IDX files, or an .npz in the Keras layout.",
+    help="mnist, a Kaggle-style CSV, a folder of pictures with one subfolder a class, a folder of IDX files, or an "
+    ".npz in the Keras layout.",
 )
 threads_option = click.option(
     "--threads", type=click.IntRange(1), metavar="N", help="Threads to use. [default: all processors]"

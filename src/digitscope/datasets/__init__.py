@@ -1,8 +1,13 @@
-"""Labelled images: the bundled MNIST, IDX files, NumPy archives and tables. Imports pandas when it is needed."""
+"""Labelled images: the bundled MNIST, IDX files, NumPy archives, tables, folders of pictures.
+
+Tables import pandas when they are read, folders Pillow.
+"""
 
 from digitscope.datasets.csv_table import Table, read_table
+from digitscope.datasets.data_set import DataSet
+from digitscope.datasets.folder import load_picture_folder
 from digitscope.datasets.idx import read_idx, read_images, read_labels
-from digitscope.datasets.load import DataSet, load_data
+from digitscope.datasets.load import load_data
 from digitscope.datasets.mnist import load_mnist
 
 __all__ = [
@@ -10,6 +15,7 @@ __all__ = [
     "Table",
     "load_data",
     "load_mnist",
+    "load_picture_folder",
     "read_idx",
     "read_images",
     "read_labels",

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from digitscope.arrays import MAX_CLASSES
 from digitscope.errors import DataError
 from digitscope.files.opening import Stream, check_file, is_text, open_plain_or_gzip, seems_to_be
 
 SIDE = 28  # pixels
-MAX_LABEL = 65535  # a greater one is an identifier or a slip, and would ask for a giant network
+MAX_LABEL = MAX_CLASSES - 1
 
 _LABEL_NAMES = ("label", "class", "target", "digit", "y")
 _COUNTER_NAMES = ("", "id", "imageid", "index", "unnamed: 0")

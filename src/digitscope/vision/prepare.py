@@ -40,12 +40,16 @@ def prepare(picture: PictureSource) -> Preparation:
 
     Raises: PictureError if the picture cannot be read, NoInkError if nothing is written on it.
     """
-    whole = to_picture(picture)
+    return prepare_decoded(to_picture(picture), source_name(picture))
+
+
+def prepare_decoded(whole: NDArray[np.uint8], name: str) -> Preparation:
+    """`prepare` of a picture (H, W, 3) that is decoded already; errors call it by this name."""
     colours = shrink(whole, WORKING)
     value, found = _look(colours)
     if found is None:
         raise NoInkError(
-            f"{source_name(picture)} shows no ink: nothing stands out from its paper. "
+            f"{name} shows no ink: nothing stands out from its paper. "
             "Write larger or darker, or give the part with the digit."
         )
     steps = [PreparationStep("picture", f"As it came, upright, {whole.shape[1]} by {whole.shape[0]} pixels.", colours)]
