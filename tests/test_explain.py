@@ -42,6 +42,7 @@ from digitscope.nn import (
     Standardize,
     Tanh,
     softmax,
+    to_batch,
 )
 from digitscope.nn.losses import LossBackward
 
@@ -358,13 +359,14 @@ def test_activations_are_those_of_the_model(few: DataSet) -> None:
     model = Model.load("convnet")
     assert few.x_test is not None
     images = few.x_test[:3]
+    logits = model.network.forward(to_batch(images))[0]
     found = explain.activations(model, images)
     assert list(found) == ["input", *map(str, range(len(model.network.layers))), "output"]
-    np.testing.assert_allclose(found["output"], model.logits(images).T, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(found["output"], logits)
     assert found["2"].shape == (16, 24, 24, 3)
     assert found["output"].dtype == np.float32
     answer = explain.terms(model, images, of="probability", index=(7, 2))
-    assert answer.value == pytest.approx(softmax(model.logits(images).T)[7, 2], rel=1e-4)
+    assert answer.value == pytest.approx(softmax(logits)[7, 2], rel=1e-6)
 
 
 def test_gradients_are_those_of_the_network(few: DataSet) -> None:
@@ -389,6 +391,14 @@ def test_a_pass_leaves_the_network_as_it_was() -> None:
     assert "forward" not in vars(network)
     for name, array in {**network.params, **network.statistics}.items():
         np.testing.assert_array_equal(array, before[name])
+
+
+def test_layers_without_a_classifier() -> None:
+    network = Network(Reshape(1, SIDE, SIDE), Tanh())
+    assert explain.activations(network, IMAGES)["1"].dtype == np.float32
+    assert explain.terms(network, IMAGES, of="1", index=(0, 2, 3, 0)).combine == "tanh"
+    with pytest.raises(DigitscopeError, match=r"outputs \(classes, N\); the network's are \(1, 6, 6, 3\)"):
+        explain.gradients(network, IMAGES, LABELS)
 
 
 def test_dropout_is_drawn_from_the_seed() -> None:
@@ -425,8 +435,9 @@ def test_a_loss_without_a_rule() -> None:
     answer = explain.terms(network, IMAGES, LABELS, of="doutput", index=(0, 0), loss=Hinge(), numeric=True)
     assert (answer.combine, answer.terms) == ("unknown", ())
     assert answer.numeric == pytest.approx(answer.value, abs=1e-9)
-    with pytest.raises(DigitscopeError, match=r"to be one of .*; got 'probability'"):
-        explain.terms(network, IMAGES, LABELS, of="probability", index=(0, 0), loss=Hinge())
+    for of in ("probability", "target"):
+        with pytest.raises(DigitscopeError, match=f"to be one of .*; got '{of}'"):
+            explain.terms(network, IMAGES, LABELS, of=of, index=(0, 0), loss=Hinge())
 
 
 def test_a_kink_has_two_slopes() -> None:

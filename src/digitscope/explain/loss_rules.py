@@ -14,7 +14,7 @@ from digitscope.explain.trace import rule_for
 from digitscope.nn import BackgroundCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy, one_hot, softmax
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class LossCall:
     """One use of a loss: the network's outputs (classes, N) and the labels (N,)."""
 
@@ -26,7 +26,7 @@ class LossCall:
     @cached_property
     def inner(self) -> dict[str, Array]:
         """What the loss computes on the way: "probability", and with labels "target"."""
-        return dict(rule_for(loss_arrays, self.loss)(self.loss, self))
+        return dict(rule_for(loss_arrays, self.loss)(self.loss, self)) if self.outputs.ndim == 2 else {}
 
     @property
     def examples(self) -> int:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -92,7 +92,7 @@ class Terms:
     index: Index
     value: float
     """As the pass computed it, in the network's own precision."""
-    terms: tuple[Term, ...]
+    terms: tuple[Term, ...] = field(repr=False)
     """Products that are zero by construction, such as a convolution's with its padding, are left out."""
     combine: str
     """A key of `COMBINE`, or "unknown"."""
@@ -100,11 +100,11 @@ class Terms:
     """The number before the sum, such as 1/N of a mean."""
     chosen: int | None
     """Of "max", the term that is largest; of "softmax", the term whose share the number is."""
-    formula: str
+    formula: str = field(repr=False)
     """The lines of the docstring that define the number; empty if the docstring has none."""
-    derivations: tuple[str, ...]
+    derivations: tuple[str, ...] = field(repr=False)
     """Where the notes derive it: docs/notes/FILE.md#SECTION."""
-    source: Source | None
+    source: Source | None = field(repr=False)
     """The code that computed it; None if it was not written in a file."""
     numeric: float | None = None
     """Of a derivative, if asked for: the central difference of the loss, in float64."""

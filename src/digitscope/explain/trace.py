@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from functools import cached_property, singledispatch
+from functools import cached_property, reduce, singledispatch
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from digitscope.nn import (
     BatchNorm,
     Ensemble,
     Layer,
+    Loss,
     Network,
     Params,
     Residual,
@@ -31,18 +32,18 @@ from digitscope.nn.losses import log_sum_exp
 Watch = Callable[[Layer, str], Layer]
 
 
-def rule_for(rules: Any, layer: object, method: str = "forward") -> Callable[..., Any]:
+def rule_for(rules: Any, layer: Layer | Loss) -> Callable[..., Any]:
     """The rule of a singledispatch function for a layer (or a loss).
 
     The rule of a base class holds only as long as a subclass leaves its `forward` alone: else it is the general one.
     """
-    owner = next(cls for cls in type(layer).__mro__ if cls in rules.registry)
-    same = owner is object or getattr(type(layer), method) is getattr(owner, method)
+    owner: Any = next(cls for cls in type(layer).__mro__ if cls in rules.registry)
+    same = owner is object or type(layer).forward is owner.forward
     rule: Callable[..., Any] = rules.registry[owner if same else object]
     return rule
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Call:
     """One use of a layer in a pass: what went into it, what came out, and the same on the way back."""
 
@@ -120,7 +121,9 @@ def watch_inside(layer: object, watch: Watch) -> Layer:
     return copy(layer)
 
 
-@watch_inside.register
+@watch_inside.register(Network)
+@watch_inside.register(Residual)
+@watch_inside.register(Ensemble)
 def _(layer: Network, watch: Watch) -> Layer:
     twin = copy(layer)
     twin.layers = tuple(watch(inner, f".{i}") for i, inner in enumerate(layer.layers))
@@ -132,10 +135,6 @@ def _(layer: ShiftAverage, watch: Watch) -> Layer:
     twin = copy(layer)
     twin.network = watch(layer.network, "@")
     return twin
-
-
-for _same in (Residual, Ensemble):  # with rules of their own, since their forward is not Network's
-    watch_inside.register(_same, watch_inside.registry[Network])
 
 
 @singledispatch
@@ -166,8 +165,8 @@ def inner_arrays(layer: object, call: Call) -> Mapping[str, Array]:
 def _(layer: Layer, call: Call) -> Mapping[str, Array]:
     p = {f"{part.name}.probability": softmax(part.y) for part in call.parts}
     e = {f"{part.name}.evidence": log_sum_exp(part.y) for part in call.parts}
-    means = {"mean_probability": np.mean(list(p.values()), axis=0), "mean_evidence": np.mean(list(e.values()), axis=0)}
-    return {**p, **e, **{call.inside(name): mean for name, mean in means.items()}}
+    mean_p, mean_e = (reduce(np.add, of.values()) / len(call.parts) for of in (p, e))
+    return {**p, **e, call.inside("mean_probability"): mean_p, call.inside("mean_evidence"): mean_e}
 
 
 @inner_arrays.register
@@ -275,5 +274,5 @@ def network_input(network: Layer, images: npt.NDArray[np.uint8], dtype: npt.DTyp
     x = to_batch(images)
     own = list(network.params.values())
     if not own:
-        return x.astype(dtype)
-    return np.asarray(x, dtype or np.result_type(*own), like=own[0])
+        return x.astype(dtype or x.dtype)
+    return np.asarray(x, dtype or np.result_type(*(array.dtype for array in own)), like=own[0])

@@ -1,7 +1,7 @@
 """What a network computes for some images, number by number."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +26,9 @@ class Gradients:
 
     loss: float
     """The mean over the images."""
-    parameters: Params
+    parameters: Params = field(repr=False)
     """With respect to each parameter, by its name: "0.weight"."""
-    activations: dict[str, Array]
+    activations: dict[str, Array] = field(repr=False)
     """With respect to each array of `activations`, by the same name."""
 
     @property
@@ -130,6 +130,8 @@ def terms(
             raise ShapeError(f"{of} follows from the labels; give them, one for each image.")
         loss_call = _loss_call(trace, loss, labels)
         quantities = _backward_quantities(trace, loss_call)
+        if of not in quantities:
+            _refuse(of, network, list(quantities))
     quantity = quantities[of]
     place = _checked_index(of, index, quantity.array)
     explanation = quantity.explain(place)
@@ -157,7 +159,7 @@ class _Quantity:
     """The class or function whose docstring has the formula."""
     code: object
     """The method or function that computed it."""
-    explain: Callable[[Index], Explanation | None]
+    explain: Callable[[Index], Explanation]
 
 
 def _prepare(
@@ -169,6 +171,8 @@ def _prepare(
 
 
 def _loss_call(trace: Trace, loss: Loss, labels: npt.ArrayLike) -> LossCall:
+    if trace.output.ndim != 2:
+        raise ShapeError(f"A loss expects outputs (classes, N); the network's are {trace.output.shape}. Add layers.")
     classes, count = trace.output.shape
     return LossCall(loss, trace.output, as_labels(labels, count, label_count(loss, classes)))
 
@@ -216,11 +220,17 @@ def _backward_quantities(trace: Trace, loss_call: LossCall) -> dict[str, _Quanti
 
 
 def _of_layer(call: Call, of: str, array: Array) -> _Quantity:
-    def explain(index: Index) -> Explanation | None:
-        found: Explanation | None = rule_for(layer_terms, call.layer)(call.layer, call, of, index)
-        return chain_rule(call, of, index) if found is None and of == "dx" else found
+    kind = type(call.layer)
+    return _Quantity(array, kind, kind.forward, lambda index: _by_layer(call, of, index))
 
-    return _Quantity(array, type(call.layer), type(call.layer).forward, explain)
+
+def _by_layer(call: Call, of: str, index: Index) -> Explanation:
+    """By the rule for the layer; without one, a derivative by the chain rule, and all else remains unknown."""
+    found: Explanation | None = rule_for(layer_terms, call.layer)(call.layer, call, of, index)
+    if found is not None:
+        return found
+    derivative = of == "dx" or of[1:] in call.layer.params
+    return chain_rule(call, of, index) if derivative else Explanation([], of, combine="unknown")
 
 
 def _of_part(parent: Call, part: Call, of: str) -> _Quantity:
@@ -233,9 +243,9 @@ def _of_part(parent: Call, part: Call, of: str) -> _Quantity:
 
 
 def _of_loss(call: LossCall, of: str, array: Array) -> _Quantity:
-    def explain(index: Index) -> Explanation | None:
+    def explain(index: Index) -> Explanation:
         found: Explanation | None = rule_for(loss_terms, call.loss)(call.loss, call, of, index)
-        return found
+        return found or Explanation([], of, combine="unknown")
 
     return _Quantity(array, type(call.loss), type(call.loss).forward, explain)
 
@@ -253,10 +263,7 @@ def _of_parameters(trace: Trace, derivatives: Params) -> dict[str, _Quantity]:
 
 def _of_uses(uses: list[tuple[Call, str]], array: Array) -> _Quantity:
     def explain(index: Index) -> Explanation:
-        found = []
-        for call, of in uses:
-            explanation: Explanation | None = rule_for(layer_terms, call.layer)(call.layer, call, of, index)
-            found.append(chain_rule(call, of, index) if explanation is None else explanation)
+        found = [_by_layer(call, of, index) for call, of in uses]
         return replace(found[0], terms=[term for explanation in found for term in explanation.terms])
 
     kind = type(uses[0][0].layer)
@@ -299,9 +306,7 @@ def _nudged_loss(
     return call.loss.forward(trace.output, np.asarray(call.labels, like=trace.output))[0]
 
 
-def _complete(of: str, index: Index, quantity: _Quantity, explanation: Explanation | None) -> Terms:
-    if explanation is None:
-        explanation = Explanation([], "y", combine="unknown")
+def _complete(of: str, index: Index, quantity: _Quantity, explanation: Explanation) -> Terms:
     documented = explanation.definition or quantity.definition
     return Terms(
         of=of,
