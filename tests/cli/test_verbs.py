@@ -318,14 +318,17 @@ class TestCheckGradients:
         for name in RECIPES:
             assert f"{name}: " in answer.out
         assert answer.out.count("\npassed: relative error at most ") == len(RECIPES)
+        assert max(map(len, answer.out.splitlines())) <= 80
 
     def test_a_wrong_derivative_fails(self, digitscope: Digitscope, monkeypatch: pytest.MonkeyPatch) -> None:
         from digitscope.nn import ReLU
 
-        def straight(self: ReLU, x: Any, **_: Any) -> Any:
-            return np.maximum(x, 0), lambda dy: (dy, {})
+        def forward(self: ReLU, x: Any, **_: Any) -> Any:
+            passes = x > 0
+            passes.flat[x.argmin()] = True  # one unit's derivative on one image is wrong
+            return np.maximum(x, 0), lambda dy: (dy * passes, {})
 
-        monkeypatch.setattr(ReLU, "forward", straight)
+        monkeypatch.setattr(ReLU, "forward", forward)
         answer = digitscope("check-gradients", "--recipe", "seed")
         assert answer.status == 1
         assert "FAILED at " in answer.out

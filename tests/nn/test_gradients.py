@@ -1,18 +1,22 @@
 """Every derivative against central differences, and whether the check itself would notice a mistake."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from digitscope.arrays import Array
-from digitscope.errors import ShapeError
+from digitscope.errors import DataError, ShapeError
 from digitscope.nn import (
     BackgroundCrossEntropy,
     BatchNorm,
     Dense,
     Dropout,
+    Ensemble,
     Flatten,
+    GradientCheck,
     Layer,
     LeakyReLU,
     Loss,
@@ -20,12 +24,15 @@ from digitscope.nn import (
     Network,
     ReLU,
     Reshape,
+    Residual,
+    ShiftAverage,
     Sigmoid,
     SoftmaxCrossEntropy,
     Tanh,
     check_gradients,
     normal,
 )
+from digitscope.nn.gradient_check import Comparison
 from digitscope.nn.layer import Backward, Params
 
 RNG = np.random.default_rng(0)
@@ -60,13 +67,25 @@ def test_every_layer_and_loss_agrees_with_differences(layer: Layer, loss: Loss) 
     assert {c.name: c.checked for c in result.comparisons}["0.weight"] == 48
 
 
-def test_columns_stay_below_each_other_where_names_are_long() -> None:
+def test_the_table_is_aligned_where_names_are_long() -> None:
     nested: Layer = dense(6, 4)
     for _ in range(6):
         nested = Network(nested)
-    *lines, _ = str(check_gradients(nested, X, LABELS)).splitlines()
+    head, *lines, _ = str(check_gradients(nested, X, LABELS)).splitlines()
     assert lines[0].startswith("0.0.0.0.0.0.weight ")
-    assert len({line.index(" checked ") for line in lines}) == 1
+    ends = [head.index(heading) + len(heading) for heading in ("checked", "error", "by hand", "by differences")]
+    for line in lines:
+        found = re.match(r"\S+ +(\S+) +(\S+) +(\S+) +(\S+)", line)
+        assert found is not None
+        assert [found.end(column) for column in (1, 2, 3, 4)] == ends
+
+
+def test_the_table_of_a_deep_ensemble_fits_80_columns() -> None:
+    whole = Comparison("direction", 5_935_058, (), -5.5e-3, -5.5e-3, 1.4e-8)
+    weight = Comparison("0.4.20.0.weight", 5, (241, 148, 2, 1), -5.5e-3, -5.5e-3, 1.4e-8)
+    *lines, verdict = str(GradientCheck((weight, whole))).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert verdict == "passed: relative error at most 1.4e-08"
 
 
 def test_arrays_may_lie_in_memory_in_any_order() -> None:
@@ -237,8 +256,130 @@ def test_rounding_over_a_small_width_is_not_taken_for_a_derivative() -> None:
     assert result.passed, str(result)
 
 
-def test_labels_outside_the_classes_are_refused() -> None:
-    with pytest.raises(ShapeError, match="from 0 to 3; got 0 to 4"):
-        check_gradients(Network(dense(6, 4)), X, np.array([0, 1, 2, 3, 4]))
-    with pytest.raises(ShapeError, match="from 0 to 3; got -1 to 2"):
-        check_gradients(Network(dense(6, 4)), X, np.array([0, 1, 2, -1, 2]))
+class Whole(Layer):
+    """A network that check_gradients does not look into, so that it computes all of it each time."""
+
+    def __init__(self, network: Layer) -> None:
+        super().__init__()
+        self.network, self.params, self.statistics = network, network.params, network.statistics
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        return self.network.forward(x, training=training, rng=rng)
+
+    def map_arrays(self, function: Callable[[Array], Array]) -> "Whole":
+        return Whole(self.network.map_arrays(function))
+
+
+def with_dropout(seed: int) -> Network:
+    rng = np.random.default_rng(seed)
+    return Network(
+        Dense(6, 6, rng=rng),
+        Dropout(0.3),
+        Residual(Dense(6, 6, rng=rng), BatchNorm(6), Tanh(), Dropout(0.3)),
+        Network(Dropout(0.2), ReLU()),
+        Dense(6, 4, rng=rng),
+    )
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        with_dropout(0),
+        Network(with_dropout(0), Dropout(0.1)),
+        Ensemble(with_dropout(0), with_dropout(1), with_dropout(2)),
+        Network(Ensemble(with_dropout(0), Ensemble(with_dropout(1), with_dropout(2)))),
+        Ensemble(ShiftAverage(with_dropout(0), 2, 3, [(0, 1), (1, 0)]), with_dropout(1)),
+    ],
+    ids=["row", "nested", "members", "members of members", "shifts"],
+)
+def test_what_is_remembered_is_what_would_be_computed(network: Network) -> None:
+    x, labels = RNG.normal(size=(6, 9)), RNG.integers(0, 4, 9)
+    result = check_gradients(network, x, labels, seed=3)
+    assert result.passed, str(result)
+    assert result == check_gradients(Whole(network), x, labels, seed=3)
+
+
+class Counted(Scale):
+    calls = 0
+
+    def forward(self, x: Array, **kwargs: Any) -> tuple[Array, Backward]:
+        Counted.calls += 1
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("others", [0, 2])
+def test_layers_before_a_changed_parameter_and_other_members_are_not_computed(others: int) -> None:
+    Counted.calls = 0
+    counted = Network(dense(6, 8), Counted(), dense(8, 40), Tanh(), dense(40, 4))
+    members = [Network(dense(6, 4), Tanh(), dense(4, 4)) for _ in range(others)]
+    result = check_gradients(Ensemble(*members, counted, *members), X, LABELS)
+    assert result.passed, str(result)
+    before_and_itself = dense(6, 8).params["weight"].size + 8 + 8 + X.size
+    assert Counted.calls == 1 + 2 * before_and_itself + 2  # once at first, twice an entry, twice the direction
+
+
+class InPlace(Network):
+    """The sum of its layers side by side, added to the first one's output in place."""
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Backward]:
+        (y, backward), *others = [layer.forward(x, training=training, rng=rng) for layer in self.layers]
+        for other, _ in others:
+            y += other
+
+        def backward_of_all(dy: Array) -> tuple[Array, Params]:
+            parts = [backward(dy), *(back(dy) for _, back in others)]
+            grads = {f"{i}.{name}": value for i, (_, own) in enumerate(parts) for name, value in own.items()}
+            return sum((dx for dx, _ in parts), np.zeros_like(x)), grads
+
+        return y, backward_of_all
+
+
+def test_a_network_may_compute_in_place() -> None:
+    network = Network(InPlace(dense(6, 8), dense(6, 8), Network(dense(6, 8), Tanh())), dense(8, 4))
+    result = check_gradients(network, X, LABELS)
+    assert result.passed, str(result)
+
+
+def test_the_background_is_a_label_of_its_loss() -> None:
+    network, labels = Network(dense(6, 4)), np.array([0, 4, 2, 4, 3])
+    assert check_gradients(network, X, labels, BackgroundCrossEntropy()).passed
+    with pytest.raises(DataError, match="from 0 to 4; got 5"):
+        check_gradients(network, X, labels + 1, BackgroundCrossEntropy())
+    with pytest.raises(DataError, match="from 0 to 3; got 4"):
+        check_gradients(network, X, labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        ([0, 1, 2, 3, 4], DataError, "from 0 to 3; got 4"),
+        ([0, 1, 2, -1, 2], DataError, "from 0 to 3; got -1"),
+        ([0, 1, 2, 1.5, 2], DataError, "whole numbers from 0; got 1.5"),
+        (np.eye(5, 4, dtype=int)[[0, 1, 2, 3, 0]], ShapeError, "one-hot"),
+        ([0, 1, 2, 3], ShapeError, r"each of 5 images; got \(4,\)"),
+        (["a", "b", "c", "d", "a"], DataError, "expected as numbers"),
+    ],
+)
+def test_wrong_labels_are_refused(labels: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        check_gradients(Network(dense(6, 4)), X, labels)
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (X.T, ShapeError, r"Dense expects \(6, N\); got \(5, 6\)"),
+        (X[:, 0], ShapeError, r"the batch last: \(features, N\); got \(6,\)"),
+        (X[:, :0], ShapeError, r"got \(6, 0\)"),
+        ([[1, 2], [3]], ShapeError, "x is expected as one array of numbers; got a list"),
+        ("x", ShapeError, "x is expected as one array of numbers; got a str"),
+        (np.where(X > 1, np.nan, X), DataError, "finite numbers; got NaN"),
+    ],
+)
+def test_a_wrong_input_is_refused(x: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        check_gradients(Network(dense(6, 4)), x, LABELS)

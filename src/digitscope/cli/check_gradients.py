@@ -6,14 +6,16 @@ import click
 
 IMAGES = 2
 EVERY_ENTRY_UP_TO = 10_000
-"""Parameters of a network of which every entry is compared."""
+"""Up to this number of parameters, every entry is compared."""
 DRAWN = 400
-"""Entries of a larger one, about: as many of each array."""
+"""Approximate number of entries compared in a larger network: the same number of each array."""
 
 
-@click.command(name="check-gradients", short_help="Check every derivative against differences.")
-@click.option("--recipe", "name", metavar="NAME", help="Only this recipe's network. [default: all]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Weights and images.")
+@click.command(name="check-gradients", short_help="Compare every derivative with differences.")
+@click.option("--recipe", "name", metavar="NAME", help="Check this recipe's network only. [default: all]")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of weights and images."
+)
 @click.pass_context
 def check_gradients(context: click.Context, name: str | None, seed: int) -> None:
     """Compare the hand-written derivatives of a network with central differences in float64.
@@ -41,14 +43,13 @@ def check_gradients(context: click.Context, name: str | None, seed: int) -> None
         entries = -(-DRAWN // len(network.params)) if large else None
         result = check(
             network,
-            # Paper is 0 everywhere: its windows tie for the maximum, which has no derivative there. Noise decides.
+            # Windows of blank paper tie for the maximum, which has no derivative there. A little noise breaks the ties.
             to_batch(data.x_train[chosen]) + rng.uniform(0, 0.1, (data.x_train[0].size, IMAGES)),
             data.y_train[chosen],
             recipe.plan.loss,
             entries=entries,
             seed=seed,
         )
-        click.echo(f"{recipe.name}: {recipe.title}; {f'{entries} entries of each array' if large else 'every entry'}")
-        click.echo(str(result) + "\n")
+        click.echo(f"{recipe.name}: {f'{entries} entries of each array' if large else 'every entry'}\n{result}\n")
         passed = passed and result.passed
     sys.exit(0 if passed else 1)

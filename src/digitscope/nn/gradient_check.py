@@ -1,22 +1,26 @@
-"""Is a derivative right? Compare it with how the loss really changes."""
+"""Gradient check: compares hand-written derivatives with how the loss really changes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from digitscope.arrays import Array
-from digitscope.errors import ShapeError
-from digitscope.nn.layer import Layer
+from digitscope.arrays import Array, as_labels
+from digitscope.errors import DataError, ShapeError
+from digitscope.nn.layer import Backward, Layer
 from digitscope.nn.losses import Loss, SoftmaxCrossEntropy
+from digitscope.nn.network import Network
 
 TOLERANCE = 1e-6
 # Central differences err by h² times the third derivative, and by rounding over h. A ReLU whose kink lies between
-# w - h and w + h spoils them; a smaller h steps over fewer kinks, so it is tried where the first one disagrees.
-# At last a large one: where the derivative is exactly 0, rounding over h is all there is to see.
+# w - h and w + h spoils them; a smaller h steps over fewer kinks, so it is tried where the first one disagrees. The
+# large one comes last: where the derivative is exactly 0, smaller ones show nothing but rounding.
 _WIDTHS = (1e-5, 1e-6, 3e-7, 1e-7, 1e-3)
-# Of the whole gradient's root mean square: what is smaller is judged as if it were of this size. The bias of a
-# convolution right before batch normalization has the derivative 0, by hand 1e-17 and by differences 1e-11.
+# Relative to the root mean square of the whole gradient: smaller derivatives are compared as if they had this size. The
+# bias of a convolution right before batch normalization has the derivative 0: 1e-17 by hand, 1e-11 by differences.
 _NOTHING = 1e-3
 
 
@@ -27,7 +31,7 @@ class Comparison:
     name: str
     """The parameter, or "input", or "direction" for all of them together along one random direction."""
     checked: int
-    """How many of its entries were compared."""
+    """The number of its entries that were compared."""
     entry: tuple[int, ...]
     """Where the two differ most."""
     by_hand: float
@@ -39,7 +43,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What check_gradients found. str() of it is a table.
+    """The result of check_gradients; str() gives a table.
 
     Derivation: docs/notes/05-backpropagation.md#is-it-right
     """
@@ -56,20 +60,20 @@ class GradientCheck:
         return self.worst.relative_error < self.tolerance
 
     def __str__(self) -> str:
-        width = max([12, *(len(c.name) for c in self.comparisons)])
-        lines = [
-            f"{c.name:<{width}} {c.checked:>8,} checked   worst {c.relative_error:.1e} at {list(c.entry)}: "
-            f"by hand {c.by_hand:+.9e}, by differences {c.by_differences:+.9e}"
-            for c in self.comparisons
-        ]
+        width = max(9, *(len(c.name) for c in self.comparisons))
+        lines = [f"{'array':<{width}}   checked    error       by hand  by differences  entry"]
+        for c in self.comparisons:
+            entry = ",".join(map(str, c.entry))
+            line = f"{c.name:<{width}} {c.checked:>9,}  {c.relative_error:.1e}"
+            lines.append(f"{line} {c.by_hand:+13.6e}  {c.by_differences:+14.6e}  {entry}".rstrip())
         verdict = "passed" if self.passed else f"FAILED at {self.worst.name}{list(self.worst.entry)}"
         return "\n".join([*lines, f"{verdict}: relative error at most {self.worst.relative_error:.1e}"])
 
 
 def check_gradients(
     network: Layer,
-    x: Array,
-    labels: Array,
+    x: npt.ArrayLike,
+    labels: npt.ArrayLike,
     loss: Loss | None = None,
     *,
     entries: int | None = None,
@@ -80,40 +84,48 @@ def check_gradients(
 
     dL/dw ~ (L(w + h) - L(w - h)) / 2h,   h = 1e-5
 
-    The network is copied to float64 and run as in training; what is random in it is drawn anew from `seed` for
-    each evaluation, so that dropout drops the same numbers each time. At last all parameters and the input are
-    moved together along one random direction, which sees an error anywhere.
+    The network is copied to float64 and run as in training. Each evaluation draws its random numbers anew from `seed`,
+    so that dropout drops the same numbers each time. Finally all parameters and the input are moved together along one
+    random direction, which reveals an error anywhere.
 
-    Where a maximum has ties there is no derivative to compare. The flat parts of an image give max pooling ties: a
-    little noise in x, a hundredth, parts them.
+    Changing a parameter affects its own layer and the layers after it. Outputs of the other layers are kept from the
+    first pass, not computed again.
 
-    `entries` is how many entries of each array are compared, drawn at random; without it, all are.
+    Where a maximum has ties there is no derivative to compare. The flat parts of an image give max pooling ties; a
+    little noise in x, of a hundredth, breaks them.
 
-    Shapes: x as the network's input (features, N), labels (N,); a small batch does.
-    Raises: ShapeError where x, labels and the network do not fit.
+    `entries` is the number of entries of each array that are compared, drawn at random; by default all are.
+
+    Shapes: x as the network's input, the batch last, (features, N) or (C, H, W, N); labels (N,) from 0 to K - 1 for K
+        outputs, and also K with BackgroundCrossEntropy. A small batch suffices.
+    Raises: ShapeError if x, labels and the network do not fit together; DataError if x has a NaN or infinity, and for
+        labels that are not whole numbers in that range.
     Source: the random direction is that of HIPS autograd's check_grads.
     Derivation: docs/notes/05-backpropagation.md#is-it-right
     """
-    twin = network.astype(np.float64)
-    x = np.array(x, dtype=np.float64)
+    x = _as_input(x)
     loss = SoftmaxCrossEntropy() if loss is None else loss
-    labels = np.asarray(labels)
+    memories: list[_Memory] = []
+    twin = _remembering(network.astype(np.float64), memories)
+    rng = np.random.default_rng(seed)
+    start = rng.bit_generator.state
 
-    def outputs_and_backward() -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
-        return twin.forward(x, training=True, rng=np.random.default_rng(seed))
+    def run() -> tuple[Array, Backward]:
+        rng.bit_generator.state = start
+        return twin.forward(x, training=True, rng=rng)
 
-    def value() -> float:
-        return loss.forward(outputs_and_backward()[0], labels)[0]
-
-    outputs, backward = outputs_and_backward()
-    if labels.size and not 0 <= labels.min() <= labels.max() < outputs.shape[0]:
-        raise ShapeError(f"Labels must be from 0 to {outputs.shape[0] - 1}; got {labels.min()} to {labels.max()}.")
-    dx, grads = backward(loss.forward(outputs, labels)[1](1.0))
+    outputs, backward = run()
+    targets = as_labels(labels, x.shape[-1], loss.classes(len(outputs)))
+    dx, grads = backward(loss.forward(outputs, targets)[1](1.0))
     if missing := twin.params.keys() ^ grads.keys():
         raise ShapeError(f"Each parameter needs one derivative of its name; not in both: {', '.join(missing)}.")
+
+    def value() -> float:
+        return loss.forward(run()[0], targets)[0]
+
     arrays = {**twin.params, "input": x}
     by_hand = {**grads, "input": dx}
-    rng = np.random.default_rng(seed)
+    drawing = np.random.default_rng(seed)
     size = sum(array.size for array in arrays.values())
     typical = float(np.sqrt(sum(float(np.vdot(g, g)) for g in by_hand.values()) / size))
 
@@ -121,9 +133,11 @@ def check_gradients(
     for name, array in arrays.items():
         if by_hand[name].shape != array.shape:
             raise ShapeError(f"The derivative of {name} must have its shape {array.shape}; got {by_hand[name].shape}.")
+        for memory in memories:
+            memory.expect_changes((array,))
         chosen = np.arange(array.size)
         if entries is not None and entries < array.size:
-            chosen = rng.choice(array.size, entries, replace=False)
+            chosen = drawing.choice(array.size, entries, replace=False)
         hand = by_hand[name].reshape(-1)[chosen]
         numeric = np.array([_central_difference(value, array, i, _WIDTHS[0]) for i in chosen.tolist()])
         floor = max(float(np.sqrt(np.mean(numeric**2))), _NOTHING * typical, 1e-9)
@@ -138,8 +152,70 @@ def check_gradients(
         comparisons.append(
             Comparison(name, len(chosen), entry, float(hand[worst]), float(numeric[worst]), float(error[worst]))
         )
-    comparisons.append(_compare_direction(value, arrays, by_hand, typical, rng, tolerance))
+    for memory in memories:
+        memory.expect_changes(arrays.values())
+    comparisons.append(_compare_direction(value, arrays, by_hand, typical, drawing, tolerance))
     return GradientCheck(tuple(comparisons), tolerance)
+
+
+def _as_input(x: npt.ArrayLike) -> Array:
+    """A copy of x in float64."""
+    try:
+        array = np.array(x, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(f"x is expected as one array of numbers; got a {type(x).__name__}: {error}") from error
+    if array.ndim < 2 or not array.size:
+        raise ShapeError(f"x is expected as the network's input, the batch last: (features, N); got {array.shape}.")
+    if not np.isfinite(array).all():
+        raise DataError("x is expected as finite numbers; got NaN or infinity. Replace them.")
+    return array
+
+
+class _Memory:
+    """Takes the place of a layer's forward: returns the outputs of the first pass where computing would repeat them.
+
+    A layer's output is a function of its input, its parameters and the state of the random generator. If all three
+    are as in the first pass, so are the output and the state that the generator is left in.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer, self.compute = layer, layer.forward
+        self.calls: list[tuple[Array, object, Array, Backward, Any]] = []
+        """Of the first pass: input, other arguments; output, backward, state of the generator afterwards."""
+        self.recording, self.changing = True, False
+        layer.forward = self.forward  # type: ignore[method-assign]
+
+    def expect_changes(self, arrays: Iterable[Array]) -> None:
+        """Ends the first pass. From now on only these arrays change."""
+        parameters = self.layer.params.values()
+        self.recording = False
+        self.changing = any(np.may_share_memory(array, parameter) for array in arrays for parameter in parameters)
+
+    def forward(self, x: Array, *, rng: np.random.Generator | None = None, **options: Any) -> tuple[Array, Backward]:
+        arguments = (options, _state(rng))
+        for known_x, known_arguments, y, backward, state in [] if self.changing else self.calls:
+            if arguments == known_arguments and np.array_equal(x, known_x):
+                if rng is not None:
+                    rng.bit_generator.state = state
+                return y.copy(), backward  # a copy, because the caller may go on computing in place
+        known_x = x.copy() if self.recording else x
+        y, backward = self.compute(x, rng=rng, **options)
+        if self.recording:
+            self.calls.append((known_x, arguments, y.copy(), backward, _state(rng)))
+        return y, backward
+
+
+def _state(rng: np.random.Generator | None) -> Any:
+    return None if rng is None else rng.bit_generator.state
+
+
+def _remembering(layer: Layer, memories: list[_Memory]) -> Layer:
+    """A copy of the layer; if it is a network, the layers in it have memories, which are added to the list."""
+    layer = copy(layer)
+    if isinstance(layer, Network):
+        layer.layers = tuple(_remembering(inner, memories) for inner in layer.layers)
+        memories.extend(map(_Memory, layer.layers))
+    return layer
 
 
 def _relative_error(a: Array, b: Array, floor: float) -> Array:
@@ -185,5 +261,4 @@ def _compare_direction(
             best, error = numeric, here
         if error < tolerance:
             break
-    move(0.0)
     return Comparison("direction", sum(array.size for array in arrays.values()), (), hand, best, float(error))

@@ -30,6 +30,10 @@ class Loss(ABC):
     def evidence(self, outputs: Array) -> Array:
         """How much speaks for any of the classes, (N,): the more, the likelier it is that the image is of one."""
 
+    def classes(self, outputs: int) -> int:
+        """The number of different labels that a network of so many outputs can learn."""
+        return outputs
+
     def count_right(self, outputs: Array, labels: Array) -> int:
         """How many of a batch have the label of their largest output."""
         return int(np.count_nonzero(outputs.argmax(axis=0) == labels))
@@ -117,6 +121,10 @@ class BackgroundCrossEntropy(Loss):
     def evidence(self, outputs: Array) -> Array:
         """log sum e^z: the log odds that the image is of a class and not background, in nats."""
         return log_sum_exp(outputs)
+
+    def classes(self, outputs: int) -> int:
+        """One more than there are outputs: the background is label K."""
+        return outputs + 1
 
     def count_right(self, outputs: Array, labels: Array) -> int:
         """Of the background, too: its logit is 0."""
