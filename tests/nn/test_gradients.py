@@ -264,7 +264,7 @@ class Whole(Layer):
         self.network, self.params, self.statistics = network, network.params, network.statistics
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         return self.network.forward(x, training=training, rng=rng)
 
@@ -324,7 +324,7 @@ class InPlace(Network):
     """The sum of its layers side by side, added to the first one's output in place."""
 
     def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         (y, backward), *others = [layer.forward(x, training=training, rng=rng) for layer in self.layers]
         for other, _ in others:

@@ -139,7 +139,7 @@ def test_descriptions_differ_where_objects_do() -> None:
     assert len(set(described)) == len(described)
 
 
-@pytest.mark.parametrize("value", OBJECTS, ids=str)
+@pytest.mark.parametrize("value", OBJECTS, ids=range(len(OBJECTS)))
 def test_a_description_is_json_and_always_the_same(value: object) -> None:
     description = describe(value)
     assert difference(json.loads(json.dumps(description, allow_nan=False)), describe(value)) is None
