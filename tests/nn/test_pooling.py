@@ -1,11 +1,11 @@
-"""Pooling against loops, PyTorch's numbers and central differences."""
+"""Pooling, max pooling's definition and its fast form, against loops, PyTorch's numbers and finite differences."""
 
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digitscope.arrays import Array
@@ -21,18 +21,10 @@ from digitscope.nn import (
     Network,
     check_gradients,
 )
+from digitscope.nn.kernels.pooling import fast_max_pool
+from digitscope.nn.layer import Backward
+from digitscope.nn.pooling import max_pool
 
-POOLS: list[Any] = [
-    MaxPool2D(2),
-    MaxPool2D(3),
-    MaxPool2D(3, 2),
-    MaxPool2D(2, 1),
-    MaxPool2D(1, 2),
-    AveragePool2D(2),
-    AveragePool2D(3, 2),
-    AveragePool2D(1),
-    GlobalAveragePool2D(),
-]
 SQUARES = np.array([[1, 3, 3, 0, 2], [3, 3, 1, 2, 2], [0, 1, 3, 2, 2], [4, 4, 0, 1, 0], [4, 0, 4, 1, 5]], np.float64)
 
 
@@ -62,6 +54,7 @@ def mean_loops(x: Array, dy: Array, size: int, stride: int) -> tuple[Array, Arra
 
 
 @pytest.mark.parametrize(("kind", "loops"), [(MaxPool2D, max_loops), (AveragePool2D, mean_loops)], ids=["max", "mean"])
+@settings(deadline=None)
 @given(
     size=st.integers(1, 4),
     stride=st.integers(1, 5),
@@ -94,6 +87,63 @@ def test_pooling_is_that_of_the_loops(
     np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(dx, expected_dx, rtol=1e-12, atol=1e-12)
     assert grads == {}
+
+
+@settings(deadline=None)
+@given(
+    size=st.integers(1, 4),
+    stride=st.integers(1, 5),
+    extra=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    channels=st.integers(1, 5),
+    batch=st.integers(1, 9),
+    values=st.sampled_from([1, 2, 5, 1000]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    keep_masks=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_fast_max_pooling_is_the_definition_to_the_bit(
+    size: int,
+    stride: int,
+    extra: tuple[int, int],
+    channels: int,
+    batch: int,
+    values: int,
+    dtype: type[np.floating],
+    keep_masks: bool,
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, values, (channels, size + extra[0], size + extra[1], batch)).astype(dtype)
+    expected, expected_backward = max_pool(x, size, stride)
+    y, backward = fast_max_pool(x, size, stride, keep_masks=keep_masks)
+    np.testing.assert_array_equal(y, expected, strict=True)
+    dy = rng.integers(-9, 9, y.shape).astype(dtype)  # whole numbers, so that the order of a sum does not matter
+    np.testing.assert_array_equal(backward(dy), expected_backward(dy), strict=True)
+
+
+class Defined(MaxPool2D):
+    """Max pooling as the definition computes it."""
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
+    ) -> tuple[Array, Backward]:
+        y, backward = max_pool(x, self.size, self.stride)
+        return y, lambda dy: (backward(dy), {})
+
+
+POOLS: list[Any] = [
+    MaxPool2D(2),
+    MaxPool2D(3),
+    MaxPool2D(3, 2),
+    MaxPool2D(2, 1),
+    MaxPool2D(1, 2),
+    Defined(2),
+    Defined(3, 2),
+    AveragePool2D(2),
+    AveragePool2D(3, 2),
+    AveragePool2D(1),
+    GlobalAveragePool2D(),
+]
 
 
 def test_of_equal_numbers_the_first_column_by_column_gets_everything() -> None:
