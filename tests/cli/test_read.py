@@ -32,7 +32,8 @@ def text(few: DataSet, of: list[int]) -> str:
 def test_it_prints_each_number(digitscope: Digitscope, numbers: Path, few: DataSet) -> None:
     answer = digitscope("read", "two.png", "three.png", "blank.png")
     assert answer.status == 0
-    first, second, third = answer.out.splitlines()
+    model, first, second, third = answer.out.splitlines()
+    assert model == "model: reader (bundled; others: best, convnet)"
     assert first.startswith(f"two.png: {text(few, [3, 9])} (")
     assert second.startswith(f"three.png: {text(few, [1, 13, 2])} (")
     assert "%" in first
@@ -51,7 +52,7 @@ def test_json_has_boxes(digitscope: Digitscope, numbers: Path, few: DataSet) -> 
         assert 0 <= top < bottom <= 112
         assert 0 < digit["confidence"] <= 1
     assert 0 < three["confidence"] <= 1
-    assert blank == {"file": "blank.png", "text": "", "confidence": 1.0, "lines": []}
+    assert blank == {"file": "blank.png", "model": "reader", "text": "", "confidence": 1.0, "lines": []}
 
 
 def test_show_draws_them(digitscope: Digitscope, numbers: Path) -> None:
@@ -80,7 +81,7 @@ def test_nothing_is_drawn_unasked(digitscope: Digitscope, numbers: Path, monkeyp
 def test_a_bad_file_among_good_ones(digitscope: Digitscope, numbers: Path, few: DataSet) -> None:
     answer = digitscope("read", "bad.png", "missing.png", "two.png", "--show", "read.png")
     assert answer.status == 2
-    assert answer.out.startswith(f"two.png: {text(few, [3, 9])} (")
+    assert answer.out.splitlines()[1].startswith(f"two.png: {text(few, [3, 9])} (")
     first, second = answer.err.splitlines()
     assert first.startswith("Error: bad.png is not a picture")
     assert second.startswith("Error: missing.png")
@@ -88,7 +89,9 @@ def test_a_bad_file_among_good_ones(digitscope: Digitscope, numbers: Path, few: 
 
 
 def test_models(digitscope: Digitscope, numbers: Path, few: DataSet) -> None:
-    assert digitscope("read", "convnet", "two.png").out.startswith(f"two.png: {text(few, [3, 9])} (")
+    model, two = digitscope("read", "convnet", "two.png").out.splitlines()
+    assert model == "model: convnet (bundled; others: best, reader)"
+    assert two.startswith(f"two.png: {text(few, [3, 9])} (")
     answer = digitscope("read", "convnet")
     assert answer.status == 2
     assert "only a model" in answer.err

@@ -61,14 +61,15 @@ def test_a_new_model_reads_what_it_was_taught(
     assert answer.status == 0
     assert Path("again.safetensors").read_bytes() == Path("new.safetensors").read_bytes()
     lines = answer.out.splitlines()
-    assert lines[0].startswith(f"{pictures[0]}=0: read as ")
-    assert lines[0].endswith(f" before, 0 ({probabilities[0]:.1%}) now")
+    assert lines[0] == f"model: {model}"
+    assert lines[1].startswith(f"{pictures[0]}=0: read as ")
+    assert lines[1].endswith(f" before, 0 ({probabilities[0]:.1%}) now")
     figures = f"{result['accuracy_before']:.2%} before, {result['accuracy_after']:.2%} now"
-    assert lines[2] == f"accuracy on 100 images of {few_file}: {figures}"
-    assert lines[-1] == "model: again.safetensors (delete it to undo)"
+    assert lines[3] == f"accuracy on 100 images of {few_file}: {figures}"
+    assert lines[-1] == "new model: again.safetensors (delete it to undo)"
     # It can be taught again, and its name says that.
     assert (
-        "model: again-taught.safetensors"
+        "new model: again-taught.safetensors"
         in digitscope("teach", "again.safetensors", "--data", few_file, f"{pictures[2]}=2").out
     )
     assert [path for path in in_folder() if path.endswith("tensors")] == [
@@ -92,7 +93,7 @@ def test_what_is_not_learned_is_not_written(
     assert answer.status == 2
     assert answer.err.startswith("Error: The model would read ")
     assert answer.err.endswith("Nothing was written.\n")
-    assert answer.out.startswith(f"{pictures[0]}=0: read as ")
+    assert answer.out.splitlines()[1].startswith(f"{pictures[0]}=0: read as ")
     assert in_folder() == before
     assert list(model.parent.glob("*taught*")) == []
 

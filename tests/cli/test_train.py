@@ -87,7 +87,7 @@ def test_a_persons_view_is_plain_lines_without_a_terminal(
     assert "\x1b" not in answer.out
     lines = answer.out.splitlines()
     assert lines[0].startswith("convnet: ")
-    assert lines[1].startswith("few.npz: 1,100 images to learn from, 100 to validate on; ")
+    assert lines[1].startswith("few.npz: 1,100 training images, 100 validation images; ")
     assert [line.split()[:2] for line in lines[2:5]] == [["epoch", "1/3"], ["epoch", "2/3"], ["epoch", "3/3"]]
     for name in ("test accuracy", "95% interval", "most often confused", "training", "parameters", "report.html"):
         assert name in answer.out

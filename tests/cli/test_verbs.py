@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from digitscope.datasets import DataSet
-from digitscope.model import SHIPPED, Model
+from digitscope.model import DEFAULT_MODEL, SHIPPED, Model
 from digitscope.nn import softmax
 from digitscope.recipes import RECIPES
 from digitscope.vision import prepare
@@ -56,8 +56,9 @@ class TestEvaluate:
         answer = digitscope("evaluate", model, "--data", few_file)
         assert answer.status == 0
         lines = answer.out.splitlines()
-        assert lines[0].startswith("accuracy ")
-        assert lines[5].split() == ["read", "as", "->", *"0123456789", "recall", "%"]
+        assert lines[0] == f"model: {model}"
+        assert lines[1].startswith("accuracy ")
+        assert lines[6].split() == ["read", "as", "->", *"0123456789", "recall", "%"]
         assert lines[-1].startswith("precision % ")
         assert max(map(len, lines)) <= 80
 
@@ -68,9 +69,9 @@ class TestEvaluate:
         np.savez(data, x_train=few.x_train[:200], y_train=np.arange(200) % 20)
         model = digitscope("train", "--data", data, "--epochs", 1, "--json").json["model"]
         lines = digitscope("evaluate", model, "--data", data).out.splitlines()
-        assert lines[5].split()[:2] == ["class", "images"]
-        assert len(lines) == 6 + 20
-        assert [line.split()[1] for line in lines[6:]] == ["10"] * 20
+        assert lines[6].split()[:2] == ["class", "images"]
+        assert len(lines) == 7 + 20
+        assert [line.split()[1] for line in lines[7:]] == ["10"] * 20
 
     def test_all_images_of_data_that_set_none_apart(
         self, digitscope: Digitscope, model: Path, few: DataSet, tmp_path: Path
@@ -120,7 +121,9 @@ class TestPredict:
         np.testing.assert_allclose([answer["probabilities"] for answer in answers], expected, rtol=1e-5)
         assert [answer["probability"] for answer in answers] == [max(answer["probabilities"]) for answer in answers]
         lines = digitscope("predict", model, *paths).out.splitlines()
-        assert lines[0].startswith(f"{paths[0]}: {answers[0]['digit']} ({answers[0]['probability']:.1%})")
+        assert lines[0] == f"model: {model}"
+        assert {answer["model"] for answer in answers} == {str(model)}
+        assert lines[1].startswith(f"{paths[0]}: {answers[0]['digit']} ({answers[0]['probability']:.1%})")
 
     def test_a_bad_file_among_good_ones(
         self, digitscope: Digitscope, model: Path, few: DataSet, tmp_path: Path
@@ -143,11 +146,12 @@ class TestPredict:
         Image.fromarray(255 - few.x_train[0]).save("five.png")
         answer = digitscope("predict", "blank.png", "five.png")
         assert answer.status == 0
-        blank, five = answer.out.splitlines()
-        assert blank == "blank.png: no digit (nothing stands out from the paper)"
+        model, blank, five = answer.out.splitlines()
+        assert model == "model: reader (bundled; others: best, convnet)"
+        assert blank == "blank.png: not a digit (nothing stands out from the paper)"
         assert five.startswith("five.png: 5 (")
         assert digitscope("predict", "blank.png", "--json").json == [
-            {"file": "blank.png", "digit": None, "reason": "nothing stands out from the paper"}
+            {"file": "blank.png", "model": "reader", "digit": None, "reason": "nothing stands out from the paper"}
         ]
 
     def test_what_is_no_digit_is_refused_and_the_share_is_the_users(
@@ -160,11 +164,11 @@ class TestPredict:
         Image.fromarray(few.x_train[0]).save("five.png")
         answer = digitscope("predict", "grid.png", "five.png")
         assert answer.status == 0
-        assert answer.out.startswith("grid.png: no digit (its evidence is ")
-        assert "; 99% of digits have " in answer.out.splitlines()[0]
+        assert answer.out.splitlines()[1].startswith("grid.png: not a digit (score ")
+        assert "; 99 % of real digits score " in answer.out.splitlines()[1]
         refused, read = digitscope("predict", "grid.png", "five.png", "--json").json
         assert refused["digit"] is None
-        assert refused["reason"].startswith("its evidence is ")
+        assert refused["reason"].startswith("score ")
         assert (read["digit"], read["reason"], read["plausible"]) == (5, None, [5])
         assert refused["evidence"] < read["evidence"]
         assert digitscope("predict", "grid.png", "--refuse", 0, "--json").json[0]["digit"] is not None
@@ -247,6 +251,7 @@ class TestShippedModels:
         out = tmp_path / "s.csv"
         assert digitscope("submit", test, "--out", out).status == 0
         assert [int(line.split(",")[1]) for line in out.read_text().split()[1:]] == few.y_train[:30].tolist()
+        assert repr(Model.load()) == repr(Model.load(DEFAULT_MODEL))
 
     def test_they_are_small(self) -> None:
         assert sum(path.stat().st_size for path in SHIPPED.values()) < 3_000_000
@@ -380,6 +385,14 @@ class TestRecipes:
             assert name in answer.out
         assert "1.02" in answer.out  # mlp: 4 x 784 x 320 + 6 x 320 x 10 operations
         assert "MFLOP: million" in answer.out
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "predict", "read", "teach", "submit"])
+def test_help_names_the_default_model_and_the_other_bundled_ones(digitscope: Digitscope, verb: str) -> None:
+    text = " ".join(digitscope(verb, "--help").out.split())
+    assert f"If no MODEL is given, the bundled `{DEFAULT_MODEL}` is used" in text
+    others = " and ".join(f"`{name}`" for name in SHIPPED if name != DEFAULT_MODEL)
+    assert f"the others are {others}" in text
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Make one model of several: the mean of their probabilities.")
+@click.command(short_help="Combine several models: the mean of their probabilities.")
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL MODEL...")
 @click.option(
     "--out",
@@ -13,12 +13,14 @@ import click
     default=Path("ensemble.safetensors"),
     show_default=True,
     metavar="FILE",
-    help="Where to write.",
+    help="The file to write.",
 )
 @click.pass_context
 def ensemble(context: click.Context, models: tuple[Path, ...], out: Path) -> None:
-    """Make one model of several that were trained apart. Its probabilities are the mean of theirs; it is used as any
-    other. How sure it may be is measured on the images of MNIST that validated all of them, where there are such.
+    """Combine several trained models into one. Its probabilities are the mean of theirs, and it is used like any other.
+    Its confidence is calibrated on the MNIST validation images shared by all members, if any.
+
+    MODEL is a .safetensors file or the name of a bundled model: `reader`, `best` or `convnet`.
 
     \b
     Example:

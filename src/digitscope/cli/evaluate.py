@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digitscope.cli.options import data_option, json_option, model_argument, threads_option
+from digitscope.cli.options import data_option, json_option, model_argument, model_text, threads_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,9 +25,16 @@ MATRIX_UP_TO = 12
 @click.command(short_help="Measure a model on labelled images.")
 @model_argument
 @data_option
-@click.option("--robust", is_flag=True, help="Also on worse pictures, calibrated, and by parts of MNIST's test images.")
 @click.option(
-    "--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write what --robust finds as a page, too."
+    "--robust",
+    is_flag=True,
+    help="Also evaluate on corrupted images, with temperature scaling, and on subsets of MNIST's test set.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="Also write the results of --robust as a page.",
 )
 @threads_option
 @json_option
@@ -41,7 +48,10 @@ def evaluate(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Measure a model on the test images of a data set, or on all its images where none are set apart.
+    """Measure a model on the test images of a data set, or on all its images if it has no test part.
+
+    MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used; the
+    others are `best` and `convnet`.
 
     \b
     Examples:
@@ -53,25 +63,23 @@ def evaluate(
 
     from digitscope.datasets import load_data
     from digitscope.errors import DataError
-    from digitscope.metrics import Evaluation
     from digitscope.model import Model
-    from digitscope.training import default_threads
 
     if report is not None and not robust:
-        raise click.UsageError("--report writes what --robust finds; give both.", context)
+        raise click.UsageError("--report writes the results of --robust; give both.", context)
     if report is not None and report.exists():
         raise DataError(f"{report} exists already. Choose another --report, or delete it.")
     loaded = Model.load(model)
     data = load_data(source)
     part, images, labels = data.evaluation_split
-    threads = threads or default_threads()
-    probabilities = loaded.predict_proba(images, threads=threads)
-    classes = probabilities.shape[1]
-    if labels.max() >= classes:
-        raise DataError(f"{model} knows {classes} classes; {source} has labels up to {labels.max()}. Train one on it.")
-    result = Evaluation.of(labels, probabilities)
+    if labels.max() >= loaded.classes:
+        raise DataError(
+            f"{model} knows {loaded.classes} classes; {source} has labels up to {labels.max()}. Train one on it."
+        )
+    result = loaded.evaluate(images, labels, threads=threads)
     console = Console(quiet=as_json, highlight=False, soft_wrap=True)
     low, high = result.interval
+    console.print(model_text(model), markup=False)
     console.print(f"accuracy [bold]{result.accuracy:.2%}[/] on {result.images:,} images ({part} of {data.name}),")
     console.print(f"95% interval {low:.2%} to {high:.2%}")
     console.print(
@@ -79,7 +87,7 @@ def evaluate(
     )
     console.print(f"calibration error {result.reliability.expected_calibration_error:.2%}")
     console.print()
-    console.print(_matrix(result) if classes <= MATRIX_UP_TO else _by_class(result))
+    console.print(_matrix(result) if loaded.classes <= MATRIX_UP_TO else _by_class(result))
     found = _robustness(console, loaded, data, threads) if robust else None
     if as_json:
         content = {
@@ -106,7 +114,7 @@ def evaluate(
         console.print(f"\nreport: {report}", markup=False)
 
 
-def _robustness(console: "Console", model: "Model", data: "DataSet", threads: int) -> "Robustness":
+def _robustness(console: "Console", model: "Model", data: "DataSet", threads: int | None) -> "Robustness":
     """Measures and shows it, with a bar on a terminal while that lasts."""
     from rich.progress import Progress
 

@@ -5,9 +5,6 @@ from pathlib import Path
 
 import click
 
-DEFAULT_MODEL = Path("reader")
-"""The shipped model that is used where none is named."""
-
 
 def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
     """Refuses nan and infinity, which are in no range and in every range."""
@@ -29,18 +26,36 @@ threads_option = click.option(
     "--threads", type=click.IntRange(1), metavar="N", help="Threads to use. [default: all processors]"
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+
+
+def default_model() -> Path:
+    """The name of the bundled model that is used if none is named. Loads NumPy, so only when a verb runs."""
+    from digitscope.model import DEFAULT_MODEL
+
+    return Path(DEFAULT_MODEL)
+
+
 model_argument = click.argument(
-    "model", type=click.Path(path_type=Path), metavar="[MODEL]", required=False, default=DEFAULT_MODEL
+    "model", type=click.Path(path_type=Path), metavar="[MODEL]", required=False, default=default_model
 )
 
 
 def model_and_files(arguments: tuple[Path, ...]) -> tuple[Path, tuple[Path, ...]]:
-    """The model, where the first of the arguments is one (a .safetensors file or a shipped model's name), else the
-    default; and the other arguments.
+    """The model and the other arguments. The first argument is the model if it is a .safetensors file or the name of a
+    bundled model.
     """
     from digitscope.model import SHIPPED
 
     first = arguments[0]
     if first.suffix == ".safetensors" or str(first) in SHIPPED:
         return first, arguments[1:]
-    return DEFAULT_MODEL, arguments
+    return default_model(), arguments
+
+
+def model_text(model: Path) -> str:
+    """Which model a verb uses, and the others that are bundled."""
+    from digitscope.model import SHIPPED
+
+    if str(model) not in SHIPPED:
+        return f"model: {model}"
+    return f"model: {model} (bundled; others: {', '.join(name for name in SHIPPED if name != str(model))})"

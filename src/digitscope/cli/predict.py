@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digitscope.cli.options import finite, json_option
+from digitscope.cli.options import finite, json_option, model_text
 from digitscope.cli.pictures import Read, model_and_pictures, read_each
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 NOTHING = "nothing stands out from the paper"
+"""Why a blank page is not a digit."""
 
 
 @click.command(short_help="Read the digit in each picture.")
@@ -25,7 +26,7 @@ NOTHING = "nothing stands out from the paper"
     "--show",
     type=click.Path(path_type=Path),
     metavar="STEPS.png",
-    help="Also write a picture of how each file was prepared, step by step.",
+    help="Also draw how each file was prepared, step by step.",
 )
 @click.option(
     "--refuse",
@@ -34,19 +35,20 @@ NOTHING = "nothing stands out from the paper"
     show_default=True,
     callback=finite,
     metavar="SHARE",
-    help='The share of true digits that may be answered with "no digit"; 0 refuses nothing but blank pictures.',
+    help='The share of true digits that may be answered with "not a digit"; 0 refuses nothing but blank pictures.',
 )
 @json_option
 @click.pass_context
 def predict(
     context: click.Context, arguments: tuple[Path, ...], show: Path | None, refuse: float, as_json: bool
 ) -> None:
-    """Read pictures of one digit each: the digit and its probability, or "no digit" and why.
+    """Read pictures of one digit each: the digit and its probability, or "not a digit" and why.
 
-    A scan, a photo or a drawing in any size; dark ink on light paper or light on dark. The digit is found on its paper
-    and brought into the form that MNIST has; --show shows how. Where another digit is plausible, too, it is named.
+    A picture is a scan, a photo or a drawing of any size, with dark ink on light paper or light on dark. It is
+    converted to MNIST's format; --show draws each step. If another digit is plausible, too, it is named.
 
-    Without a MODEL (a .safetensors file) by the model that comes with Digitscope.
+    MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used,
+    which also recognizes what is not a digit; the others are `best` and `convnet`.
 
     A picture that cannot be read is named, the others are still read, and the exit status is 2.
 
@@ -63,16 +65,26 @@ def predict(
 
     model, files = model_and_pictures(arguments, show, context)
     loaded = Model.load(model)
+    if not as_json:
+        click.echo(model_text(model))
 
     def read(path: Path) -> Read:
         try:
             preparation = prepare(path)
         except NoInkError:
-            return {"file": str(path), "digit": None, "reason": NOTHING}, f"{path}: no digit ({NOTHING})", None
+            return (
+                {"file": str(path), "model": str(model), "digit": None, "reason": NOTHING},
+                f"{path}: not a digit ({NOTHING})",
+                None,
+            )
         (answer,) = loaded.answers(preparation.image[None], refuse=refuse)
         reason = None if answer.is_digit else _why_not(answer, refuse)
-        text = _in_words(answer) if reason is None else f"no digit ({reason})"
-        return _as_json(path, answer, reason), f"{path}: {text}", partial(_steps, f"{path.name}: {text}", preparation)
+        text = _in_words(answer) if reason is None else f"not a digit ({reason})"
+        return (
+            _as_json(path, model, answer, reason),
+            f"{path}: {text}",
+            partial(_steps, f"{path.name}: {text}", preparation),
+        )
 
     read_each(files, read, as_json=as_json, show=show, draw=_draw)
 
@@ -87,9 +99,10 @@ def _draw(shown: list[Any]) -> "Figure":
     return steps_figure(shown)
 
 
-def _as_json(path: Path, answer: "Answer", reason: str | None) -> dict[str, Any]:
+def _as_json(path: Path, model: Path, answer: "Answer", reason: str | None) -> dict[str, Any]:
     return {
         "file": str(path),
+        "model": str(model),
         "digit": None if reason else answer.digit,
         "reason": reason,
         "probability": answer.probability,
@@ -100,8 +113,8 @@ def _as_json(path: Path, answer: "Answer", reason: str | None) -> dict[str, Any]
 
 
 def _why_not(answer: "Answer", refuse: float) -> str:
-    usual = f"{100 * (1 - refuse):.4g}% of digits have {answer.evidence_threshold:.1f}"
-    return f"its evidence is {answer.evidence:.1f}; {usual}"
+    usual = f"{100 * (1 - refuse):.4g} % of real digits score {answer.evidence_threshold:.1f} or more"
+    return f"score {answer.evidence:.1f}; {usual}"
 
 
 def _in_words(answer: "Answer") -> str:

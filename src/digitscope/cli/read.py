@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digitscope.cli.options import json_option
+from digitscope.cli.options import json_option, model_text
 from digitscope.cli.pictures import Read, model_and_pictures, read_each
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def read(context: click.Context, arguments: tuple[Path, ...], show: Path | None,
     Each line of digits is printed with the probability that it is right as a whole, and with that of each digit that
     is less sure than 90 %. A picture without digits says so; that is no error.
 
-    Without a MODEL (a .safetensors file) by the model that comes with Digitscope.
+    MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used; the
+    others are `best` and `convnet`.
 
     A picture that cannot be read is named, the others are still read, and the exit status is 2.
 
@@ -53,12 +54,14 @@ def read(context: click.Context, arguments: tuple[Path, ...], show: Path | None,
 
     model, files = model_and_pictures(arguments, show, context)
     loaded = Model.load(model)
+    if not as_json:
+        click.echo(model_text(model))
 
     def read_file(path: Path) -> Read:
         picture = to_picture(path)
         reading = read_numbers(picture, loaded)
         marked = partial(_marked, path, picture, reading)
-        return {"file": str(path), **_as_json(reading)}, _in_words(path, reading), marked
+        return {"file": str(path), "model": str(model), **_as_json(reading)}, _in_words(path, reading), marked
 
     read_each(files, read_file, as_json=as_json, show=show, draw=_draw)
 

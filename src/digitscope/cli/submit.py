@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from digitscope.cli.options import model_and_files, threads_option
+from digitscope.cli.options import model_and_files, model_text, threads_option
 
 
 @click.command(short_help="Write a submission for Kaggle's Digit Recognizer.")
@@ -15,14 +15,15 @@ from digitscope.cli.options import model_and_files, threads_option
     default=Path("submission.csv"),
     show_default=True,
     metavar="FILE",
-    help="Where to write.",
+    help="The file to write.",
 )
 @threads_option
 @click.pass_context
 def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threads: int | None) -> None:
     """Read the images of Kaggle's test.csv and write ImageId,Label, ids from 1.
 
-    Without a MODEL (a .safetensors file) by the model that comes with Digitscope, which has learned MNIST.
+    MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used; the
+    others are `best` and `convnet`. All three were trained on MNIST, which holds Kaggle's test images.
 
     \b
     Example:
@@ -32,7 +33,6 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
     from digitscope.datasets import read_table
     from digitscope.jobs.kaggle import expectation, leakage, write_submission
     from digitscope.model import Model
-    from digitscope.training import default_threads
 
     model, files = model_and_files(arguments)
     if len(files) != 1:
@@ -40,7 +40,8 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
     (test_csv,) = files
     loaded = Model.load(model)
     table = read_table(test_csv)
-    count = write_submission(out, loaded.predict(table.images, threads=threads or default_threads()))
+    count = write_submission(out, loaded.predict(table.images, threads=threads))
+    click.echo(model_text(model))
     click.echo(f"{out}: {count:,} answers")
     click.echo(expectation(loaded))
     click.echo(leakage(loaded))

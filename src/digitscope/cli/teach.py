@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digitscope.cli.options import data_option, json_option, model_and_files, threads_option
+from digitscope.cli.options import data_option, json_option, model_and_files, model_text, threads_option
 
 if TYPE_CHECKING:
     from digitscope.arrays import Array
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from digitscope.model import Model
 
 
-@click.command(short_help="Teach a model to read your own hand.")
+@click.command(short_help="Teach a model to read your own handwriting.")
 @click.argument(
     "arguments", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="[MODEL] PICTURE=DIGIT..."
 )
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where to write. [default: beside MODEL, with -taught at the end of its name]",
+    help="The file to write. [default: beside MODEL, with -taught at the end of its name]",
 )
 @data_option
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Where all randomness comes from."
+    "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of all random numbers."
 )
 @threads_option
 @json_option
@@ -43,15 +43,16 @@ def teach(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Correct a model with a few examples: pictures of one digit each, with what they show. Three of a kind are enough.
+    """Correct a model with a few examples: pictures of one digit each, with their labels. Three of a kind are enough.
 
-    The network learns on from them in a few seconds, while it rehearses images that it knew, and becomes a new model;
-    to undo it, delete the file. The old model stays as it is, and the new one can be taught again.
+    The network is trained on them for a few seconds, together with images that it already knows, and is written as a
+    new model. The old model stays as it is: delete the new file to undo the teaching, or teach it again.
 
-    Nothing is written, and the exit status is 2, where a picture cannot be read, where an example is still not read
-    right at the end, or where more than 0.1 points of accuracy are lost on the images that validated the model.
+    Nothing is written, and the exit status is 2, if a picture cannot be read, if an example is still read wrongly at
+    the end, or if the accuracy on the model's validation images drops by more than 0.1 points.
 
-    Without a MODEL (a .safetensors file) the one that comes with Digitscope learns.
+    MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used; the
+    others are `best` and `convnet`.
 
     \b
     Examples:
@@ -72,6 +73,8 @@ def teach(
         )
     paths, labels = zip(*(_example(str(example), context) for example in examples), strict=True)
     loaded = Model.load(model)
+    if not as_json:
+        click.echo(model_text(model))
     out = _default_out(model) if out is None else out
     if out.suffix != ".safetensors":
         raise ModelError(f"{out}: --out expects a name that ends with .safetensors, such as mine.safetensors.")
@@ -85,7 +88,7 @@ def teach(
     if as_json:
         click.echo(json.dumps({"model": str(out), "taught_from": str(model), **_as_json(paths, lesson)}))
     else:
-        click.echo(f"model: {out} (delete it to undo)")
+        click.echo(f"new model: {out} (delete it to undo)")
 
 
 def _example(argument: str, context: click.Context) -> tuple[Path, int]:

@@ -16,7 +16,7 @@ LINES = 20
 
 
 class View:
-    """A bar with figures on a terminal, plain lines elsewhere, nothing where the output is for a program."""
+    """A progress bar on a terminal, plain lines elsewhere, nothing if the output is for a program."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.console = Console(quiet=quiet, highlight=False, soft_wrap=True)
@@ -41,11 +41,11 @@ class View:
         parameters = sum(p.size for p in run.network.params.values())
         self.console.print(f"[bold]{job.recipe.name}[/]: {job.recipe.title}")
         self.console.print(
-            f"{data.name}: {images:,} images to learn from, {held_out:,} to validate on; "
+            f"{data.name}: {images:,} training images, {held_out:,} validation images; "
             f"{parameters:,} parameters; {threads} thread{'s' * (threads > 1)}; seed {job.settings.seed}"
         )
         if run.epoch or run.batch:
-            self.console.print(f"going on after epoch {run.epoch}, step {run.batch} of the next")
+            self.console.print(f"continuing after epoch {run.epoch}, step {run.batch} of the next")
 
     @contextmanager
     def live(self) -> Iterator[None]:

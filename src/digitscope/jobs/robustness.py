@@ -201,7 +201,9 @@ def _calibration(result: Evaluation) -> dict[str, float]:
     }
 
 
-def measure(model: Model, data: DataSet, *, threads: int = 1, seed: int = 0, track: Track = iter) -> Robustness:
+def measure(
+    model: Model, data: DataSet, *, threads: int | None = None, seed: int = 0, track: Track = iter
+) -> Robustness:
     """Judges the model on the data's test images, or on all where none are set apart; the same seed, the same figures.
 
     The images at different strengths differ in nothing else: they turn the same way, bear the same noise.
