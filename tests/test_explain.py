@@ -108,6 +108,24 @@ class Cube(ReLU):
         return x**3, lambda dy: (3 * x * x * dy, {})
 
 
+def double(x: Array) -> Array:
+    """y[i,n] = 2 x[i,n]
+
+    Derivation: docs/notes/02-neurons.md
+    """
+    return 2 * x
+
+
+class Double(Layer):
+    """Another has the formula.
+
+    y is that of `double`.
+    """
+
+    def forward(self, x: Array, **_: Any) -> tuple[Array, Backward]:
+        return double(x), lambda dy: (2 * dy, {})
+
+
 class Halved(Network):
     """Layers inside that no rule knows of."""
 
@@ -152,7 +170,7 @@ NETWORKS: dict[str, Layer] = {
     "shifts alone": ShiftAverage(dense(PIXELS, CLASSES), SIDE, SIDE, SHIFTS),
     "shifted ensemble": ShiftAverage(Ensemble(member(), dense(PIXELS, CLASSES)), SIDE, SIDE, SHIFTS),
     "frozen layers": Network(dense(PIXELS, 4), Frozen(batch_norm(4), Dropout(0.5), dense(4, 5)), dense(5, CLASSES)),
-    "own layers": Network(dense(PIXELS, 4), Gain(4), Cube(), Swish(), Halved(dense(4, CLASSES))),
+    "own layers": Network(dense(PIXELS, 4), Gain(4), Cube(), Swish(), Double(), Halved(dense(4, CLASSES))),
     "nothing inside": Network(dense(PIXELS, CLASSES), Network(), Residual()),
 }
 NETWORKS = {name: network.astype(np.float64) for name, network in NETWORKS.items()}
@@ -412,6 +430,14 @@ def test_a_number_without_a_rule_is_told_as_unknown() -> None:
     assert (answer.terms, answer.combine, answer.total) == ((), "unknown", answer.value)
     assert answer.formula == "y = gain x + mean of all x, squared"
     assert answer.derivations == ()
+
+
+def test_a_docstring_may_refer_to_the_definition() -> None:
+    answer = explain.terms(NETWORKS["own layers"], IMAGES, of="4", index=(0, 0))
+    assert answer.formula == "y[i,n] = 2 x[i,n]"
+    assert answer.derivations == ("docs/notes/02-neurons.md",)
+    assert answer.source is not None
+    assert answer.source.text.startswith("def double(")
 
 
 class Hinge(Loss):

@@ -63,7 +63,7 @@ def test_a_layer_of_ones_own_is_saved_and_loaded(tmp_path: Path, nested: bool) -
     there = run(DEFINITION + USE, path)
     assert (there.stdout.strip(), there.stderr) == (expected.tobytes().hex(), "")
     assert run(USE, path).stderr.splitlines()[-1] == (
-        "digitscope.errors.ModelError: The layer 'Shrink' is not known. "
+        f"digitscope.errors.ModelError: {path}: The layer 'Shrink' is not known. "
         "Define its class, or import it, before loading the model."
     )
 

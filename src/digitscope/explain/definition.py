@@ -24,6 +24,20 @@ class Source(NamedTuple):
 
 
 @cache
+def home(definition: object, symbol: str) -> object:
+    """What defines the symbol: the class or function given; else one of its module that its docstring names beside the
+    symbol, as in "y and dx are those of `convolve`".
+    """
+    if _lines(definition, symbol, defining=True):
+        return definition
+    for name in re.findall(r"`(\w+)`", _lines(definition, symbol, defining=False)):
+        other = getattr(inspect.getmodule(definition), name, None)
+        if callable(other) and _lines(other, symbol, defining=True):
+            return other
+    return definition
+
+
+@cache
 def formula(definition: object, symbol: str) -> str:
     """The lines of the docstring that define the symbol, each with the lines that continue it; "" without any.
 
@@ -31,20 +45,21 @@ def formula(definition: object, symbol: str) -> str:
     "symbol[...] =" stands in it, or where it begins with "symbol:" or "symbol as". If there is no such line, one that
     names the symbol will do.
     """
-    paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(_own_doc(definition)))
+    return _lines(definition, symbol, defining=True) or _lines(definition, symbol, defining=False)
+
+
+def _lines(definition: object, symbol: str, *, defining: bool) -> str:
     escaped = re.escape(symbol) + r"(\[[^\]]*\])?"
-    defining = re.compile(rf"(?<![\w\[{{^]){escaped} = |^{escaped}(:| as) ")
-    naming = re.compile(rf"(?<!\w){escaped}(?!\w)")
-    for pattern in (defining, naming):
-        for paragraph in paragraphs:
-            chosen: list[str] = []
-            continues = False
-            for line in paragraph.splitlines():
-                continues = bool(pattern.search(line)) or (continues and not _DEFINITION.match(line))
-                if continues:
-                    chosen.append(line.strip())
-            if chosen:
-                return "\n".join(chosen)
+    pattern = rf"(?<![\w\[{{^]){escaped} = |^{escaped}(:| as) " if defining else rf"(?<!\w){escaped}(?!\w)"
+    for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(_own_doc(definition))):
+        chosen: list[str] = []
+        continues = False
+        for line in paragraph.splitlines():
+            continues = bool(re.search(pattern, line)) or (continues and not _DEFINITION.match(line))
+            if continues:
+                chosen.append(line.strip())
+        if chosen:
+            return "\n".join(chosen)
     return ""
 
 

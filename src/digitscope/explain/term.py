@@ -105,7 +105,8 @@ class Terms:
     derivations: tuple[str, ...] = field(repr=False)
     """Where the notes derive it: docs/notes/FILE.md#SECTION."""
     source: Source | None = field(repr=False)
-    """The code that computed it; None if it was not written in a file."""
+    """The code that defines it: the layer's `forward`, or the function that the layer's docstring refers to. None if it
+    was not written in a file."""
     numeric: float | None = None
     """Of a derivative, if asked for: the central difference of the loss, in float64."""
     numeric_sides: tuple[float, float] | None = None

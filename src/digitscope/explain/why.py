@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from inspect import isfunction
 
 import numpy as np
 import numpy.typing as npt
 
 from digitscope.arrays import Array, as_images, as_labels
 from digitscope.errors import ShapeError
-from digitscope.explain.definition import derivations, formula, source
+from digitscope.explain.definition import derivations, formula, home, source
 from digitscope.explain.layer_rules import chain_rule, layer_terms, part_terms
 from digitscope.explain.loss_rules import LossCall, label_count, loss_terms
 from digitscope.explain.term import Explanation, Factor, Index, Term, Terms
@@ -307,7 +308,7 @@ def _nudged_loss(
 
 
 def _complete(of: str, index: Index, quantity: _Quantity, explanation: Explanation) -> Terms:
-    documented = explanation.definition or quantity.definition
+    documented = home(explanation.definition or quantity.definition, explanation.symbol)
     return Terms(
         of=of,
         index=index,
@@ -318,5 +319,5 @@ def _complete(of: str, index: Index, quantity: _Quantity, explanation: Explanati
         chosen=explanation.chosen,
         formula=formula(documented, explanation.symbol),
         derivations=derivations(documented),
-        source=source(quantity.code),
+        source=source(documented if isfunction(documented) else quantity.code),
     )
