@@ -8,6 +8,7 @@ paragraph, with a paragraph in italics behind it, is a figure with its caption.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -66,11 +67,12 @@ class Equation:
         return "\\partial" in left or "\\mathrm{d}" in left
 
 
-def equations(text: str) -> list[Equation]:
+@cache
+def equations(text: str) -> tuple[Equation, ...]:
     """The displayed equations of a chapter, in order."""
-    return [
+    return tuple(
         _equation(token.content) for token in _parser().parse(text) if token.type == "fence" and token.info == "math"
-    ]
+    )
 
 
 def _equation(content: str) -> Equation:
@@ -89,7 +91,12 @@ _OPTIONS = _parser().options
 
 def read_section(path: Path) -> Section:
     """A chapter with what the table of contents and links need of it."""
-    section = Section(path.stem, path.read_text(encoding="utf-8"))
+    return _section(path.stem, path.read_text(encoding="utf-8"))
+
+
+@cache
+def _section(name: str, text: str) -> Section:
+    section = Section(name, text)
     section.tokens = _parser().parse(section.text)
     for token, inside in zip(section.tokens, section.tokens[1:], strict=False):
         if token.type != "heading_open":

@@ -19,6 +19,7 @@ from digitscope.nn import (
     Dropout,
     Ensemble,
     Flatten,
+    Frozen,
     GlobalAveragePool2D,
     Layer,
     LeakyReLU,
@@ -239,7 +240,9 @@ def test_every_layer_comes_back_from_its_configuration() -> None:
         GlobalAveragePool2D(),
         Dense(2, 4),
     )
-    other = Network(Reshape(2, 3, 7), MaxPool2D(2), MaxPool2D(1, 2), Flatten(), Dense(4, 5), Tanh(), Dense(5, 4))
+    other = Network(
+        Reshape(2, 3, 7), MaxPool2D(2), MaxPool2D(1, 2), Flatten(), Frozen(Dense(4, 5), Tanh()), Dense(5, 4)
+    )
     looking = ShiftAverage(Ensemble(convolutions, other), 6, 7, [(0, 0), (1, -2)])
     network = Network(Standardize(eps=0.1), Network(looking, Sigmoid()), Dropout(0.1), ReLU())
 

@@ -6,11 +6,11 @@ import numpy as np
 import sympy as sp
 
 from digitscope.arrays import Array
-from digitscope.datasets import load_mnist
 from digitscope.nn import Dense, Network, ReLU, glorot, he, lecun, to_batch, uniform
 from digitscope.nn.initializers import Initializer
 from docs.notes.checks import agree, check, matrices
 from docs.notes.checks.formula import Value, holds
+from docs.notes.mnist import load_mnist
 
 X = np.array([1.0, 2.0, 2.0])
 COINS = np.array(list(product((-0.5, 0.5), repeat=3)))

@@ -12,6 +12,7 @@ import itertools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -125,6 +126,7 @@ def _every(tokens: Sequence[_Token]) -> "list[_Token]":
     return found
 
 
+@cache
 def _statements(latex: str) -> list[list[_Token]]:
     """The tokens of each statement."""
     mathml = LatexToMathML(fancy_error=False).convert_with_local_state(latex, displaystyle=True)

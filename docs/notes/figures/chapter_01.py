@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from digitscope.datasets import load_mnist
 from digitscope.nn import to_batch
 from digitscope.report.style import BLUE, FAINT, INK, INK_MASK, MUTED, SMALL, VERMILION, WIDTH, add_canvas, new_figure
 from docs.notes.figures import drawing
+from docs.notes.mnist import load_mnist
 
 HOW: Any = {"interpolation": "none", "aspect": "auto", "cmap": "gray", "vmin": 0, "vmax": 1, "gid": INK_MASK}
 

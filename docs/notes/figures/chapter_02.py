@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from digitscope.arrays import Array
-from digitscope.datasets import load_mnist
 from digitscope.nn import to_batch
 from digitscope.report.style import (
     BLUE,
@@ -25,6 +24,7 @@ from digitscope.report.style import (
     new_figure,
 )
 from docs.notes.figures import drawing
+from docs.notes.mnist import load_mnist
 
 
 @cache

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from digitscope.arrays import Array
-from digitscope.datasets import load_mnist
 from digitscope.nn import SoftmaxCrossEntropy, to_batch
 from digitscope.recipes import RECIPES
 from digitscope.report.style import (
@@ -27,6 +26,7 @@ from digitscope.report.style import (
     new_figure,
 )
 from docs.notes.figures import drawing
+from docs.notes.mnist import load_mnist
 
 X = np.array([[1.0, 0], [2, 1], [0, 1]])
 W1 = np.array([[0.5, 0.5, -1], [-1, 0.5, 0.5], [0.5, -0.5, 0], [1, 0, 0.5]])

@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 from scipy.interpolate import RectBivariateSpline
 
 from digitscope.arrays import Array
-from digitscope.datasets import load_mnist
 from digitscope.nn import Constant, Cosine, Network, OneCycle, SoftmaxCrossEntropy, StepDecay, WarmUp, to_batch
 from digitscope.recipes import RECIPES
 from digitscope.report.style import BLUE, INK, MUTED, SMALL, VERMILION, WIDTH, add_panel, new_figure
 from docs.notes.figures import drawing
+from docs.notes.mnist import load_mnist
 
 GREEN = "#009e73"
 PURPLE = "#aa4499"

@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
-from digitscope.datasets import load_mnist
 from digitscope.nn import Dense, Layer, Network, ReLU, SoftmaxCrossEntropy, Tanh, glorot, he, lecun, normal, to_batch
 from digitscope.nn.initializers import Initializer
 from digitscope.report.style import (
@@ -23,6 +22,7 @@ from digitscope.report.style import (
     new_figure,
 )
 from docs.notes.figures import drawing
+from docs.notes.mnist import load_mnist
 
 GREEN = "#009e73"
 

@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
-from digitscope.datasets import load_mnist
 from digitscope.model import SHIPPED, Model
 from digitscope.nn import Conv2D, Layer, Network, to_batch
 from digitscope.report.style import (
@@ -24,6 +23,7 @@ from digitscope.report.style import (
     new_figure,
 )
 from docs.notes.figures import drawing
+from docs.notes.mnist import load_mnist
 
 PLAIN: Any = {"interpolation": "none", "aspect": "auto"}
 UPRIGHT = np.tile([-1.0, -1, 0, 1, 1], (5, 1)) / 10

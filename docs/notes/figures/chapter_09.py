@@ -5,7 +5,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
-from digitscope.datasets import load_mnist
 from digitscope.model import SHIPPED, Model
 from digitscope.nn import (
     BatchNorm,
@@ -22,6 +21,7 @@ from digitscope.nn import (
 )
 from digitscope.report.style import BLUE, FAINT, INK, MUTED, SMALL, VERMILION, WIDTH, add_canvas, add_panel, new_figure
 from docs.notes.figures import drawing
+from docs.notes.mnist import load_mnist
 
 GREEN = "#009e73"
 

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
 from digitscope.augmentation.warp import warp, warp_functions
-from digitscope.datasets import load_mnist
 from digitscope.nn import Dense, Momentum, Network, Params, ReLU, SoftmaxCrossEntropy, softmax, to_batch
 from digitscope.report.style import (
     BLUE,
@@ -28,6 +27,7 @@ from digitscope.report.style import (
 from digitscope.training import TailAverage
 from digitscope.training.averaging import add_to_average
 from docs.notes.figures import drawing
+from docs.notes.mnist import load_mnist
 
 HOW: Any = {"interpolation": "none", "aspect": "auto"}
 AS_INK: Any = {**HOW, "cmap": "gray", "vmin": 0, "vmax": 1, "gid": INK_MASK}

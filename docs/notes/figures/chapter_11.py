@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
 from digitscope.calibration import Calibration, fit_temperature, temper
-from digitscope.datasets import load_mnist
 from digitscope.datasets.mnist_facts import DISPUTED
 from digitscope.metrics import negative_log_likelihood, reliability_diagram, wilson_interval
 from digitscope.nn import (
@@ -38,6 +37,7 @@ from digitscope.report.style import (
 )
 from digitscope.synthetic.non_digits import NON_DIGITS, DigitSource
 from docs.notes.figures import drawing
+from docs.notes.mnist import load_mnist
 
 FIT, JUDGE = slice(50_000, 55_000), slice(55_000, 60_000)
 
