@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digitscope.arrays import Array
 from digitscope.nn import (
     Adam,
     AdamW,
@@ -53,6 +54,56 @@ def test_three_steps_are_those_of_pytorch(optimizer: Optimizer, expected: list[f
     for step, (gradient, rate) in enumerate(zip(GRADIENTS, RATES, strict=True)):
         optimizer.update(params, {"0.weight": np.array(gradient)}, state, rate, step)
     np.testing.assert_allclose(params["0.weight"], expected, rtol=1e-12)
+
+
+@given(
+    optimizer=st.one_of(
+        st.just(GradientDescent()),
+        st.builds(Momentum, momentum=st.floats(0, 0.99), nesterov=st.booleans()),
+        st.builds(Adam, beta1=st.floats(0, 0.99), beta2=st.floats(0, 0.999), eps=st.floats(1e-8, 1)),
+    ),
+    learning_rate=st.floats(1e-4, 1),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_step_in_place_is_the_definition(
+    optimizer: Optimizer, learning_rate: float, dtype: type[np.floating], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    w: Array = rng.normal(size=(3, 4)).astype(dtype)
+    params = {"w": w.copy()}
+    state = optimizer.start(params)
+    slots = [np.zeros_like(w) for _ in optimizer.slots]
+    for step in range(4):
+        g: Array = np.asarray(rng.normal(size=w.shape), dtype)
+        kept = [array.copy() for array in (w, g, *slots)]
+        new_w, *new_slots = optimizer.updated(w, g, slots, learning_rate, step)
+        for array, before in zip((w, g, *slots), kept, strict=True):
+            np.testing.assert_array_equal(array, before)
+        w, slots = new_w, new_slots
+        optimizer.update(params, {"w": g}, state, learning_rate, step)
+        tolerance = 1e-4 if dtype == np.float32 else 1e-11
+        np.testing.assert_allclose(params["w"], w, rtol=tolerance, atol=tolerance)
+        for slot, expected in zip(optimizer.slots, slots, strict=True):
+            np.testing.assert_allclose(state[slot]["w"], expected, rtol=tolerance, atol=tolerance)
+
+
+class SignDescent(Optimizer):
+    """An optimizer of one's own, by its definition alone."""
+
+    slots = ("last",)
+
+    def updated(self, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> tuple[Array, ...]:
+        return w - learning_rate * np.sign(g), g
+
+
+def test_an_optimizer_of_ones_own_needs_its_definition_only() -> None:
+    params = {"w": np.ones(2)}
+    optimizer = SignDescent()
+    state = optimizer.start(params)
+    optimizer.update(params, {"w": np.array([3.0, -4.0])}, state, 0.5, 0)
+    assert params["w"].tolist() == [0.5, 1.5]
+    assert state["last"]["w"].tolist() == [3.0, -4.0]
 
 
 def test_decay_spares_biases() -> None:

@@ -1,7 +1,7 @@
 """How a gradient becomes a step.
 
-Every optimizer works in place on dicts of arrays with the same keys, number by number, so that the arrays may
-be whole or cut into parts. The gradients are used up: their memory serves for intermediate results.
+Every optimizer works in place on dicts of arrays with the same keys, number by number, so the arrays may be whole or
+cut into parts. It overwrites the gradients, whose memory it uses for intermediate results.
 """
 
 import math
@@ -13,11 +13,12 @@ from typing import ClassVar
 import numpy as np
 
 from digitscope.arrays import Array
+from digitscope.nn.kernels.optimizers import adam_in_place, momentum_in_place
 from digitscope.nn.kernels.product import sum_of_squares
 from digitscope.nn.layer import Params
 
 State = dict[str, Params]
-"""What an optimizer remembers: for each of its slots, an array for each parameter."""
+"""What an optimizer keeps between steps: for each of its slots, an array for each parameter."""
 
 
 def gradient_norm(grads: Mapping[str, Array]) -> float:
@@ -26,7 +27,7 @@ def gradient_norm(grads: Mapping[str, Array]) -> float:
 
 
 def clip_scale(norm: float, limit: float | None) -> float:
-    """What to multiply gradients of this norm by so that it is at most `limit`.
+    """The factor that shortens gradients of this norm to at most `limit`.
 
     g <- g min(1, limit / |g|). Source: Pascanu, Mikolov and Bengio 2013, algorithm 1.
     """
@@ -35,29 +36,37 @@ def clip_scale(norm: float, limit: float | None) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer(ABC):
-    """weight_decay is decoupled from the gradient (Loshchilov and Hutter 2019): before each step
+    """How parameters follow from their gradients. A derived class defines `updated`.
+
+    weight_decay is decoupled from the gradient (Loshchilov and Hutter 2019): before each step
     w <- w - learning_rate weight_decay w, for weights only, never for biases.
-    clip_norm, where given, is the largest norm of the whole gradient; longer ones are shortened.
+    clip_norm is the greatest norm of the whole gradient, to which longer ones are shortened; None for no limit.
     """
 
     weight_decay: float = 0.0
     clip_norm: float | None = None
     slots: ClassVar[tuple[str, ...]] = ()
+    """Names of the arrays that it keeps for each parameter."""
 
     def start(self, params: Mapping[str, Array]) -> State:
         """The state before the first step: zeros."""
         return {slot: {name: np.zeros_like(p) for name, p in params.items()} for slot in self.slots}
 
     def update(self, params: Params, grads: Params, state: State, learning_rate: float, step: int) -> None:
-        """Takes one step, in place; `step` counts from 0. Uses the gradients up. Does not clip."""
-        for name, p in params.items():
+        """Takes one step, in place; `step` counts from 0. Overwrites the gradients. Does not clip."""
+        for name, w in params.items():
             if self.weight_decay and name.endswith("weight"):
-                p *= 1 - learning_rate * self.weight_decay
-            self._move(p, grads[name], [state[slot][name] for slot in self.slots], learning_rate, step)
+                w *= 1 - learning_rate * self.weight_decay
+            self._update_in_place(w, grads[name], [state[slot][name] for slot in self.slots], learning_rate, step)
 
     @abstractmethod
-    def _move(self, p: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
-        """One parameter's step."""
+    def updated(self, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> tuple[Array, ...]:
+        """One parameter after a step, then its slots: the definition. Changes none of its arguments."""
+
+    def _update_in_place(self, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
+        """Writes `updated` into w and the slots. May overwrite g."""
+        for array, new in zip([w, *slots], self.updated(w, g, slots, learning_rate, step), strict=True):
+            array[...] = new
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +76,17 @@ class GradientDescent(Optimizer):
     Source: Cauchy 1847. Derivation: docs/notes/06-descent.md#straight-down-for-a-small-step
     """
 
-    def _move(self, p: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
+    def updated(self, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> tuple[Array, ...]:
+        return (w - learning_rate * g,)
+
+    def _update_in_place(self, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
         g *= learning_rate
-        p -= g
+        w -= g
 
 
 @dataclass(frozen=True, kw_only=True)
 class Momentum(Optimizer):
-    """Gradient descent that keeps some of its speed.
+    """Gradient descent that keeps part of its velocity.
 
     v <- momentum v + g
     w <- w - learning_rate v                          heavy ball (Polyak 1964)
@@ -87,22 +99,18 @@ class Momentum(Optimizer):
     nesterov: bool = False
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
 
-    def _move(self, p: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
-        (v,) = slots
-        v *= self.momentum
-        v += g
-        if self.nesterov:
-            g *= learning_rate
-            p -= g
-            np.multiply(v, learning_rate * self.momentum, out=g)
-        else:
-            np.multiply(v, learning_rate, out=g)
-        p -= g
+    def updated(self, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> tuple[Array, ...]:
+        v = self.momentum * slots[0] + g
+        direction = g + self.momentum * v if self.nesterov else v
+        return w - learning_rate * direction, v
+
+    def _update_in_place(self, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
+        momentum_in_place(w, g, slots[0], learning_rate, self.momentum, nesterov=self.nesterov)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adam(Optimizer):
-    """Steps of a size that the gradient's mean and scatter choose, for each number apart.
+    """Steps whose size follows, for each number, from the mean and the mean square of its gradients.
 
     m <- beta1 m + (1 - beta1) g,   v <- beta2 v + (1 - beta2) g²
     w <- w - learning_rate m' / (sqrt(v') + eps),   m' = m / (1 - beta1^t), v' = v / (1 - beta2^t), t = step + 1
@@ -115,21 +123,16 @@ class Adam(Optimizer):
     eps: float = 1e-8
     slots: ClassVar[tuple[str, ...]] = ("mean", "square")
 
-    def _move(self, p: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
+    def updated(self, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> tuple[Array, ...]:
+        t = step + 1
+        m = self.beta1 * slots[0] + (1 - self.beta1) * g
+        v = self.beta2 * slots[1] + (1 - self.beta2) * g**2
+        m_corrected, v_corrected = m / (1 - self.beta1**t), v / (1 - self.beta2**t)
+        return w - learning_rate * m_corrected / (np.sqrt(v_corrected) + self.eps), m, v
+
+    def _update_in_place(self, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
         m, v = slots
-        root = g * g
-        root *= 1 - self.beta2
-        v *= self.beta2
-        v += root
-        g *= 1 - self.beta1
-        m *= self.beta1
-        m += g
-        np.sqrt(v, out=root)
-        root /= math.sqrt(1 - self.beta2 ** (step + 1))
-        root += self.eps
-        np.divide(m, root, out=g)
-        g *= learning_rate / (1 - self.beta1 ** (step + 1))
-        p -= g
+        adam_in_place(w, g, m, v, learning_rate, step + 1, self.beta1, self.beta2, self.eps)
 
 
 @dataclass(frozen=True, kw_only=True)
