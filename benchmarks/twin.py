@@ -46,7 +46,7 @@ from digitscope.nn import (
     Tanh,
     to_batch,
 )
-from digitscope.nn.ensemble import moved
+from digitscope.nn.ensemble import shift_images
 from digitscope.recipes import Training
 from digitscope.training import Plan
 from digitscope.training.parallel.blas import blas_threads
@@ -285,7 +285,7 @@ class TwinTraining:
             module.eval()
             opinions: Any = 0.0
             for shift in self.run.plan.shifts or ((0, 0),):
-                look = moved(images.transpose(1, 2, 0), *shift).transpose(2, 0, 1)
+                look = shift_images(images.transpose(1, 2, 0), *shift).transpose(2, 0, 1)
                 opinions += torch.cat([module(x).softmax(1) for x in rows(look).split(CHUNK)])
         return float((opinions.argmax(1).numpy() == labels).mean())
 

@@ -1,4 +1,4 @@
-"""Several opinions on one image: an ensemble, and one network that looks several times."""
+"""Ensembles, and test-time augmentation by shifts."""
 
 from itertools import product
 from typing import Any
@@ -26,7 +26,7 @@ from digitscope.nn import (
     log_sum_exp,
     softmax,
 )
-from digitscope.nn.ensemble import mean_opinion, moved
+from digitscope.nn.ensemble import ensemble_logits, shift_images
 from digitscope.nn.layer import Backward
 
 SHIFTS = [(0, 0), (1, 0), (-1, 0), (0, 2), (2, -1)]
@@ -68,7 +68,7 @@ def small(seed: int, side: int = 6) -> Network:
     size=st.floats(0, 30),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_the_outcome_is_the_mean_of_the_members_probabilities_and_evidence(
+def test_the_output_is_the_mean_of_the_members_probabilities_and_evidence(
     members: int, classes: int, batch: int, size: float, seed: int
 ) -> None:
     logits: Array = size * np.random.default_rng(seed).normal(size=(members, classes, batch))
@@ -94,16 +94,16 @@ def test_logits_of_any_size_stay_finite(size: float, dtype: type[np.floating]) -
     assert np.isfinite(y).all()
     if size < 1e3:  # beyond, the evidence of 1e4 nats and more leaves no digits for the probabilities
         np.testing.assert_allclose(softmax(y), [[0.5, 0.5], [0.5, 0.5], [0.0, 0.0]], rtol=1e-5, atol=1e-30)
-    for share in mean_opinion([one, -one])[1]:
-        assert np.isfinite(share(np.ones_like(y))).all()
+    for df in ensemble_logits([one, -one])[1](np.ones_like(y)):
+        assert np.isfinite(df).all()
     assert np.isfinite(backward(np.ones_like(y))[0]).all()
 
 
-def test_the_mean_opinion_and_its_derivative_are_those_of_pytorch() -> None:
+def test_the_ensembles_logits_and_their_derivatives_are_those_of_pytorch() -> None:
     # torch 2.13.0, float64: log(softmax(z, dim=1).mean(0)) + logsumexp(z, dim=1).mean(0), and its gradient.
     z = np.sin(np.arange(12.0) * 2).reshape(2, 3, 2)
-    y, shares = mean_opinion(list(z))
-    dz = [share(np.cos(np.arange(6.0) * 0.7).reshape(3, 2)) for share in shares]
+    y, logits_backward = ensemble_logits(list(z))
+    dz = logits_backward(np.cos(np.arange(6.0) * 0.7).reshape(3, 2))
     expected = [
         [-0.2428229792963128, 0.9499536621398721],
         [-0.48471003538299584, -0.4770375618545406],
@@ -146,7 +146,7 @@ def test_the_derivative_agrees_with_differences(network: Network, batch: int) ->
     assert len(result.comparisons) == len(network.params) + 2
 
 
-def test_looking_several_times_is_a_loop_of_rolled_images() -> None:
+def test_the_mean_over_shifts_is_a_loop_of_rolled_images() -> None:
     network = small(0, 8).astype(np.float64)
     images = np.zeros((8, 8, 5))
     images[2:6, 2:6] = np.random.default_rng(4).normal(size=(4, 4, 5))  # borders as wide as the longest shift
@@ -162,16 +162,16 @@ def test_looking_several_times_is_a_loop_of_rolled_images() -> None:
 
 
 @given(height=st.integers(1, 5), width=st.integers(1, 5), down=st.integers(-8, 8), right=st.integers(-8, 8))
-def test_moving_brings_in_paper_and_drops_what_leaves(height: int, width: int, down: int, right: int) -> None:
+def test_a_shift_brings_in_zeros_and_drops_what_leaves(height: int, width: int, down: int, right: int) -> None:
     images = np.arange(1.0, height * width + 1).reshape(height, width, 1)
-    result = moved(images, down, right)
+    result = shift_images(images, down, right)
     for i, j in product(range(height), range(width)):
         row, column = i - down, j - right
         inside = 0 <= row < height and 0 <= column < width
         assert result[i, j, 0] == (images[row, column, 0] if inside else 0)
 
 
-def test_while_training_it_looks_once() -> None:
+def test_in_training_images_are_not_shifted() -> None:
     network = small(0)
     x = np.random.default_rng(5).normal(size=(36, 4)).astype(np.float32)
     y, backward = ShiftAverage(network, 6, 6, SHIFTS).forward(x, training=True)
@@ -185,14 +185,14 @@ def test_parameters_and_statistics_are_the_members_own() -> None:
     ensemble = Ensemble(*members)
     assert ensemble.params["1.1.weight"] is members[1].params["1.weight"]
     assert ensemble.statistics["0.2.mean"] is members[0].statistics["2.mean"]
-    looking = ShiftAverage(members[0], 6, 6, SHIFTS)
-    assert looking.params["1.weight"] is members[0].params["1.weight"]
-    twin = Network(looking).astype(np.float64)
+    views = ShiftAverage(members[0], 6, 6, SHIFTS)
+    assert views.params["1.weight"] is members[0].params["1.weight"]
+    twin = Network(views).astype(np.float64)
     x = np.random.default_rng(6).normal(size=(36, 3))
-    before = looking.forward(x)[0]
+    before = views.forward(x)[0]
     twin.params = {name: np.zeros_like(p) for name, p in twin.params.items()}
     assert np.allclose(twin.forward(x)[0], 0)  # four classes of 1/4 each, and the evidence log 4
-    np.testing.assert_array_equal(looking.forward(x)[0], before)
+    np.testing.assert_array_equal(views.forward(x)[0], before)
 
 
 def test_members_are_what_is_trained_on_its_own() -> None:

@@ -109,7 +109,7 @@ def test_dropout_does_nothing_outside_training_and_needs_randomness_inside() -> 
     y, backward = Dropout(0.5).forward(x)
     np.testing.assert_array_equal(y, x)
     np.testing.assert_array_equal(backward(x)[0], x)
-    with pytest.raises(ShapeError, match="needs a source of randomness"):
+    with pytest.raises(ShapeError, match="needs a random generator in training"):
         Dropout(0.5).forward(x, training=True)
     with pytest.raises(ShapeError, match=r"from 0 to below 1; got 1\.0"):
         Dropout(1.0)

@@ -9,7 +9,7 @@ from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
 from digitscope.augmentation.warp import read_between, warp_functions
 from digitscope.nn import Dense, Ensemble, MeanSquaredError, Network, SoftmaxCrossEntropy, log_sum_exp, softmax
-from digitscope.nn.ensemble import mean_opinion
+from digitscope.nn.ensemble import ensemble_logits
 from digitscope.training import TailAverage
 from digitscope.training.averaging import add_to_average
 from docs.notes.checks import agree, check, differences, matrices
@@ -187,7 +187,7 @@ def a_ensemble_loses_no_more() -> None:
 
 @check("10.13", "10.14", by="digitscope")
 def a_ensemble_is_digitscopes() -> None:
-    y = mean_opinion([Z[:, m : m + 1] for m in range(M)])[0]
+    y = ensemble_logits([Z[:, m : m + 1] for m in range(M)])[0]
     agree(y[:, 0], ensemble(Z), 1e-12)
     agree(softmax(y)[:, 0], MEAN)
     agree(log_sum_exp(y)[0], log_sum_exp(Z).mean())
@@ -218,8 +218,7 @@ def members_by_differences() -> None:
 
 
 def digitscopes_members() -> Array:
-    parts = mean_opinion([Z[:, m : m + 1] for m in range(M)])[1]
-    return np.concatenate([back(DY) for back in parts], axis=1)
+    return np.concatenate(ensemble_logits([Z[:, m : m + 1] for m in range(M)])[1](DY), axis=1)
 
 
 @check("10.15", by="digitscope")
@@ -285,7 +284,7 @@ def averages_as_printed() -> None:
 
 @check("10.12", "10.13", "10.14", "10.15", "10.16", by="printed")
 def committees_as_printed() -> None:
-    y = mean_opinion([Z[:, m : m + 1] for m in range(M)])[0][:, 0]
+    y = ensemble_logits([Z[:, m : m + 1] for m in range(M)])[0][:, 0]
     holds("10.12", {"p": P, "M": float(M)})
     holds("10.13", {"y": y, "p": P, "φ": log_sum_exp(Z), "M": float(M)})
     holds("10.14", {"y": y, "p_": MEAN, "φ": log_sum_exp(Z), "M": float(M)})

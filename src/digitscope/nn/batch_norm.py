@@ -7,24 +7,24 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.nn.kernels.product import row_sums
+from digitscope.nn.kernels.product import row_dot_products, row_sums
 from digitscope.nn.layer import Backward, Layer, Params
 
 
 class BatchNorm(Layer):
-    """Gives each channel mean 0 and variance 1, then a learned deviation and mean.
+    """Gives each channel mean 0 and variance 1, then a learned standard deviation and mean.
 
-    With the mean m[c] and variance v[c] of channel c, r[c] = 1 / sqrt(v[c] + eps) and M the numbers of a channel:
+    With the mean m[c] and variance v[c] of channel c, r[c] = 1 / sqrt(v[c] + eps), and M numbers in a channel:
     h = (x - m) r                                             y = scale h + shift
     dshift = sum dy, dscale = sum dy h, both over all axes but the channel's
-    dx = scale r (dy - dshift / M - h dscale / M)             in training: m and v depend on x
-    dx = scale r dy                                           else: they do not
+    dx = scale r (dy - dshift / M - h dscale / M)             in training, where m and v depend on x
+    dx = scale r dy                                           otherwise
 
-    In training m and v are those of the batch at hand (of the shard, where a batch is cut into shards). Else they are
-    `statistics`: the population's, measured by `measure` once the weights are settled. There is no running average;
-    before they are measured they are m = 0, v = 1.
+    In training m and v are those of the current batch (of the shard, if a batch is cut into shards). Otherwise they are
+    the population's, in `statistics`, measured by `measure_statistics` after training. There is no running average;
+    before they are measured, m = 0 and v = 1.
 
-    Shapes: x (C, ..., N) -> y like x; scale, shift, m, v (C,). Raises: ShapeError where x has not C channels.
+    Shapes: x (C, ..., N) -> y like x; scale, shift, m, v (C,). Raises: ShapeError if x does not have C channels.
     Source: Ioffe and Szegedy 2015; measured statistics ("precise"): Wu and Johnson 2021, section 3.
     Derivation: docs/notes/09-normalization.md
     """
@@ -42,11 +42,11 @@ class BatchNorm(Layer):
     ) -> tuple[Array, Backward]:
         if x.ndim < 2 or x.shape[0] != self.channels:
             raise ShapeError(f"BatchNorm expects ({self.channels}, ..., N); got {x.shape}.")
-        rows = x.reshape(self.channels, -1)
+        rows = x.reshape(self.channels, -1)  # (C, M)
         scale, shift = self.params["scale"], self.params["shift"]
         mean = row_sums(rows) / rows.shape[1] if training else self.statistics["mean"]
         centred = rows - mean[:, None]
-        variance = row_dots(centred, centred) / rows.shape[1] if training else self.statistics["variance"]
+        variance = row_dot_products(centred, centred) / rows.shape[1] if training else self.statistics["variance"]
         r = 1 / np.sqrt(variance + self.eps)
         y = centred * (scale * r)[:, None]
         y += shift[:, None]
@@ -54,21 +54,21 @@ class BatchNorm(Layer):
         def backward(dy: Array) -> tuple[Array | None, Params]:
             dY = dy.reshape(rows.shape)
             dshift = row_sums(dY)
-            dscale = row_dots(dY, centred) * r
+            dscale = row_dot_products(dY, centred) * r
             grads = {"scale": dscale, "shift": dshift}
             if not need_dx:
                 return None, grads
             dx = dY * (scale * r)[:, None]
             if training:
-                slope = scale * r * r * dscale / rows.shape[1]
-                dx -= centred * slope[:, None]
+                # h dscale = (x - m) r dscale
+                dx -= centred * (scale * r * r * dscale / rows.shape[1])[:, None]
                 dx -= (scale * r * dshift / rows.shape[1])[:, None]
             return dx.reshape(x.shape), grads
 
         return y.reshape(x.shape), backward
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
-        """Takes the statistics of all numbers in the batches together."""
+        """Measures mean and variance over all batches together."""
         twin = self.map_arrays(np.copy)
         count = sum(x.size for x in batches) / self.channels
         mean, variance = np.zeros_like(self.params["shift"]), np.zeros_like(self.params["shift"])
@@ -76,15 +76,9 @@ class BatchNorm(Layer):
             mean += row_sums(x.reshape(self.channels, -1)) / count
         for x in batches:
             centred = x.reshape(self.channels, -1) - mean[:, None]
-            variance += row_dots(centred, centred) / count
+            variance += row_dot_products(centred, centred) / count
         twin.statistics = {"mean": mean, "variance": variance}
         return [twin.forward(x)[0] for x in batches], twin
 
     def config(self) -> dict[str, Any]:
         return {"channels": self.channels, "eps": self.eps}
-
-
-def row_dots(a: Array, b: Array) -> Array:
-    """s[c] = sum_m a[c,m] b[c,m]. (C, M), (C, M) -> (C,)"""
-    dots: Array = (a[:, None, :] @ b[:, :, None])[:, 0, 0]
-    return dots

@@ -1,4 +1,4 @@
-"""Several opinions on one image: the mean of their probabilities."""
+"""Ensembles and test-time augmentation: the mean of several probabilities."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -13,18 +13,19 @@ from digitscope.nn.network import Network
 
 
 class Ensemble(Network):
-    """Networks side by side. Each gives logits; the outcome has the mean of their probabilities and of their evidence.
+    """Networks side by side, whose probabilities are averaged, and whose evidence.
 
-    y[k,n] = log (1/M) sum_m p_m[k,n] + (1/M) sum_m e_m[n],  p_m = softmax(f_m(x)),  e_m = log sum_k exp f_m[k]
+    Each member m gives logits f_m(x). With p_m = softmax(f_m) and the evidence e_m = log sum_k exp f_m[k]:
+    y[k,n] = log (1/M) sum_m p_m[k,n] + (1/M) sum_m e_m[n]
     df_m[k,n] = r_m[k,n] - p_m[k,n] sum_j r_m[j,n] + p_m[k,n] (1/M) sum_j dy[j,n],
     r_m[k,n] = dy[k,n] p_m[k,n] / sum_i p_i[k,n]
-    dx = sum_m of f_m's own dx for df_m
+    dx = the sum over m of f_m's own dx for df_m
 
-    softmax(y) is the mean of the members' probabilities and log sum_k exp y[k] the mean of their evidence, so a
-    ensemble is used as any network is. r_m is the share that member m has in the answer.
+    softmax(y) is the mean of the members' probabilities, and log sum_k exp y[k] the mean of their evidence. So an
+    ensemble is used like any other network. r_m is dy times the fraction of the mean that member m contributes.
 
-    Shapes: x what the members take -> y (classes, N)
-    Raises: ShapeError for an ensemble of none, and where members differ in their classes.
+    Shapes: x as the members expect it -> y (classes, N)
+    Raises: ShapeError for an ensemble without members, and if members differ in their number of classes.
     Source: Hansen and Salamon 1990. Derivation: docs/notes/10-regularization.md#asking-several
     """
 
@@ -36,13 +37,13 @@ class Ensemble(Network):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        opinions = [member.forward(x, training=training, rng=rng, need_dx=need_dx) for member in self.layers]
-        y, shares = mean_opinion([logits for logits, _ in opinions])
+        members = [member.forward(x, training=training, rng=rng, need_dx=need_dx) for member in self.layers]
+        y, logits_backward = ensemble_logits([logits for logits, _ in members])
 
         def backward(dy: Array) -> tuple[Array | None, Params]:
             dx, grads = np.zeros_like(x) if need_dx else None, {}
-            for i, ((_, member_backward), share) in enumerate(zip(opinions, shares, strict=True)):
-                member_dx, own = member_backward(share(dy))
+            for i, ((_, member_backward), df) in enumerate(zip(members, logits_backward(dy), strict=True)):
+                member_dx, own = member_backward(df)
                 if dx is not None:
                     dx += member_dx
                 grads.update({f"{i}.{name}": value for name, value in own.items()})
@@ -63,15 +64,15 @@ class Ensemble(Network):
 
 
 class ShiftAverage(Layer):
-    """One network that looks at the image several times, each time moved a little; the outcome as in `Ensemble`.
+    """Test-time augmentation: averages a network's predictions over shifted copies of each image, as Ensemble does.
 
-    y as of S members f(x moved by s),  s the (rows, columns) in `shifts`, paper coming in
-    dx = sum_s of f's dx, moved back; df as in Ensemble
+    y as of S members f(x shifted by s), for the (rows, columns) s in `shifts`; zeros come in at the border
+    dx = the sum over s of f's dx, shifted back; df as in Ensemble
 
-    Only for use: while training it is f.
+    In training it is f itself.
 
-    Shapes: x (D, N), the columns being images of height x width -> y (classes, N)
-    Raises: ShapeError where x has not height x width numbers, and for no shifts.
+    Shapes: x (D, N), images of height x width as columns -> y (classes, N)
+    Raises: ShapeError if x does not have height x width numbers, or there are no shifts.
     Source: Krizhevsky, Sutskever and Hinton 2012, section 4.1.
     Derivation: docs/notes/10-regularization.md#asking-several
     """
@@ -92,18 +93,17 @@ class ShiftAverage(Layer):
         if x.shape[0] != self.height * self.width:
             raise ShapeError(f"ShiftAverage expects ({self.height * self.width}, N); got {x.shape}.")
         images = x.reshape(self.height, self.width, -1)
-        opinions = [
-            self.network.forward(moved(images, *shift).reshape(x.shape), need_dx=need_dx) for shift in self.shifts
-        ]
-        y, shares = mean_opinion([logits for logits, _ in opinions])
+        views = [shift_images(images, *shift).reshape(x.shape) for shift in self.shifts]
+        members = [self.network.forward(view, need_dx=need_dx) for view in views]
+        y, logits_backward = ensemble_logits([logits for logits, _ in members])
 
         def backward(dy: Array) -> tuple[Array | None, Params]:
             dx = np.zeros_like(images) if need_dx else None
             grads = {name: np.zeros_like(p) for name, p in self.params.items()}
-            for (down, right), (_, view_backward), share in zip(self.shifts, opinions, shares, strict=True):
-                view_dx, own = view_backward(share(dy))
+            for (down, right), (_, view_backward), df in zip(self.shifts, members, logits_backward(dy), strict=True):
+                view_dx, own = view_backward(df)
                 if dx is not None:
-                    dx += moved(view_dx.reshape(images.shape), -down, -right)
+                    dx += shift_images(view_dx.reshape(images.shape), -down, -right)
                 for name, value in own.items():
                     grads[name] += value
             return dx.reshape(x.shape) if dx is not None else None, grads
@@ -130,33 +130,31 @@ class ShiftAverage(Layer):
         return cls(**{**config, "network": build(config["network"])})
 
 
-def mean_opinion(logits: Sequence[Array]) -> tuple[Array, list[Callable[[Array], Array]]]:
-    """y = log of the mean of softmax(z_m) + mean evidence, and for each m the function dy -> dz_m; see `Ensemble`.
+def ensemble_logits(member_logits: Sequence[Array]) -> tuple[Array, Callable[[Array], list[Array]]]:
+    """Returns y and backward, dy -> the list of df_m; the formulas are in `Ensemble`.
 
     Shapes: M arrays (classes, N) -> (classes, N)
+    Raises: ShapeError if the arrays differ in shape.
     """
-    if len({z.shape for z in logits}) > 1:
-        raise ShapeError(f"A mean expects logits of one shape; got {', '.join(str(z.shape) for z in logits)}.")
-    opinions = [softmax(z) for z in logits]
-    # Far below the smallest probability that matters, and above what a logarithm cannot take.
-    total = sum(opinions[1:], opinions[0]) + np.finfo(logits[0].dtype).tiny
-    y: Array = np.log(total / len(logits)) + sum(log_sum_exp(z) for z in logits) / len(logits)
+    members = len(member_logits)
+    if len({f.shape for f in member_logits}) > 1:
+        raise ShapeError(f"A mean expects logits of one shape; got {', '.join(str(f.shape) for f in member_logits)}.")
+    probabilities = [softmax(f) for f in member_logits]
+    # tiny keeps log finite; it is far below any probability that matters.
+    total = sum(probabilities[1:], probabilities[0]) + np.finfo(member_logits[0].dtype).tiny
+    y: Array = np.log(total / members) + sum(log_sum_exp(f) for f in member_logits) / members
 
-    def share(p: Array) -> Callable[[Array], Array]:
-        def backward(dy: Array) -> Array:
-            r = dy * p / total
-            dz: Array = r - p * (r.sum(axis=0) - dy.sum(axis=0) / len(logits))
-            return dz
+    def backward(dy: Array) -> list[Array]:
+        r = [dy * p / total for p in probabilities]
+        return [r_m - p * (r_m.sum(axis=0) - dy.sum(axis=0) / members) for r_m, p in zip(r, probabilities, strict=True)]
 
-        return backward
-
-    return y, [share(p) for p in opinions]
+    return y, backward
 
 
-def moved(images: Array, down: int, right: int) -> Array:
-    """The images moved by so many pixels, zeros coming in. (H, W, N) -> (H, W, N)"""
+def shift_images(images: Array, down: int, right: int) -> Array:
+    """The images shifted by so many pixels; zeros come in at the border. (H, W, N) -> (H, W, N)"""
     height, width, _ = images.shape
-    # Further than out of the image is as far as out of it.
+    # A shift by more than the image's size leaves nothing, as one by its size does.
     down, right = max(-height, min(down, height)), max(-width, min(right, width))
     result: Array = np.zeros_like(images)
     result[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = images[

@@ -1,4 +1,4 @@
-"""Layer normalization."""
+"""Standardization of each example."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from digitscope.nn.layer import Backward, Layer
 
 
 class Standardize(Layer):
-    """Gives each example mean 0 and variance 1: of an image, all that its paper and its pen's strength tell.
+    """Standardizes each image: mean 0 and variance 1; removes its brightness and contrast.
 
     With the mean m[n] and variance v[n] of the D numbers of example n and r[n] = 1 / sqrt(v[n] + eps):
     y = (x - m) r
     dx = r (dy - sum dy / D - y sum(dy y) / D), the sums over the example's numbers
 
-    No other image has a part in it, so it is the same in training and in use. Nothing is learned: the layer that comes
-    next has weights of its own.
+    It does not depend on the other images of a batch, so it is the same in training and afterwards. Nothing is learned,
+    since the next layer has weights of its own.
 
-    Shapes: x (..., N) -> y like x. Raises: ShapeError where x has no axis but the batch's.
-    Source: Ba, Kiros and Hinton 2016, section 3, without gain and bias.
+    Shapes: x (..., N) -> y like x. Raises: ShapeError if x has no axis but the batch's.
+    Source: layer normalization without gain and bias, Ba, Kiros and Hinton 2016, section 3.
     Derivation: docs/notes/09-normalization.md#one-image-at-a-time
     """
 

@@ -62,6 +62,12 @@ def row_sums(rows: Array) -> Array:
     return sums
 
 
+def row_dot_products(a: Array, b: Array) -> Array:
+    """s[c] = sum_m a[c,m] b[c,m], as matrix products, which are faster than a sum. (C, M), (C, M) -> (C,)"""
+    products: Array = (a[:, None, :] @ b[:, :, None])[:, 0, 0]
+    return products
+
+
 def sum_of_squares(x: Array) -> float:
     """The sum of x², without BLAS, which would round it differently with another number of threads."""
     flat = x.reshape(-1)
