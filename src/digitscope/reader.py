@@ -1,13 +1,14 @@
 """Reading whole numbers: which pieces of a line belong together to digits, and which digits they are.
 
 A line is a graph (LeCun, Bottou, Bengio and Haffner 1998, sections V and VI): its nodes are the places between pieces,
-an arc from i to j is the run of pieces i .. j-1, which is a digit or is left out as none. A path from the first node to
-the last is a reading of the line. The score of a reading is the sum of the scores of its arcs, and
+an arc from i to j is the run of pieces i .. j-1, which is a digit or is left out as something else. A path from the
+first node to the last is a reading of the line. The score of a reading is the sum of the scores of its arcs, and
 
     P(reading | line) = exp(score) / Z,   Z = sum over all readings of exp(score)
 
-The score of an arc is a weighted sum of what the network says of it and what its shape says. The weights were fitted by
-maximum likelihood to lines of generated photos: the probability of the right text is the sum over all readings with it.
+The score of an arc is a weighted sum of features: the network's log probabilities, and measures of its shape. The
+weights were fitted by maximum likelihood to lines of generated photos; `python -m benchmarks.fit_reader` fits them
+again. The probability of the right text is the sum over all readings with this text.
 
 Sources: conditional random fields, Lafferty, McCallum and Pereira 2001; on segments, Sarawagi and Cohen 2004.
 """
@@ -34,38 +35,38 @@ Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels of the picture."""
 
 CLASSES = 10
-LEAST_PRESENT = 0.93
-"""The geometric mean, over a reading's digits, of the probability that there is one. In noise it is less."""
+MIN_PRESENCE = 0.93
+"""The geometric mean, over a reading's digits, of the probability that a digit is present. Noise has less."""
 SURE = 0.95
-"""A reading of two digits or more that is this probable is compared with that under one more assumption about ink and
-paper, others with all: one stroke may be an edge of the sheet."""
-LEAST_DIGITS = 0.25
-"""Of many parts the share that are digits by themselves; where it is less they are a texture."""
+"""A reading of two digits or more with this confidence is compared with the reading under one more assumption about ink
+and paper, others with all: a single stroke may be an edge of the sheet."""
+MIN_DIGIT_SHARE = 0.25
+"""The share of many components that are digits by themselves; if it is less, they are a texture."""
 
-# Names and weights of what the score of an arc is made of; lengths are in heights of a digit.
-_DIGIT = {
-    "any": -0.77,
+# The features of an arc and their weights; lengths are in heights of a digit.
+DIGIT_WEIGHTS = {
+    "bias": -0.77,
     "log P(a digit)": 0.47,
     "log P(this digit)": 1.3,
-    "both, times width": 2.14,
-    "both, times pieces": -0.08,
+    "both log P, times width": 2.14,
+    "both log P, times pieces": -0.08,
     "strokes cut": -0.51,
     "gap": -2.73,
     "height, |log|": -2.28,
     "width over height, beyond 0.9": -2.82,
-    "several parts": -0.44,
-    "whole parts": 1.35,
+    "several components": -0.44,
+    "whole components": 1.35,
 }
-_LEFT_OUT = {
-    "any": 0.16,
-    "piece of a part": -1.47,
+LEFT_OUT_WEIGHTS = {
+    "bias": 0.16,
+    "piece of a component": -1.47,
     "log P(no digit)": 0.13,
     "height": -0.34,
     "ink": -3.33,
     "at the border": 2.71,
 }
-_CLASS = list(_DIGIT).index("log P(this digit)")
-WEIGHTS: Array = np.array([*_DIGIT.values(), *_LEFT_OUT.values()])
+_CLASS = list(DIGIT_WEIGHTS).index("log P(this digit)")
+WEIGHTS: Array = np.array([*DIGIT_WEIGHTS.values(), *LEFT_OUT_WEIGHTS.values()])
 
 
 @dataclass(frozen=True, repr=False)
@@ -134,17 +135,17 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """The arcs of a line's graph, in the order of their first nodes."""
+    """The graph of a line. Its arcs are in the order of their first nodes."""
 
     nodes: int
     start: NDArray[np.intp]
     end: NDArray[np.intp]
     features: Array
-    """(arcs, features): those of digits first."""
+    """(arcs, features): those of DIGIT_WEIGHTS, then those of LEFT_OUT_WEIGHTS."""
     classes: Array
-    """(arcs, classes): the log probability of each digit; of what is left out, any."""
+    """(arcs, classes): the log probability of each digit; arbitrary for an arc that is left out."""
     box: list[tuple[int, int, int, int] | None]
-    """Where a digit is in the line; None for what is left out."""
+    """left, top, right, bottom of a digit in the line; None for an arc that is left out."""
     heaviest: NDArray[np.intp]
     """The arc's piece with the most ink."""
 
@@ -189,24 +190,23 @@ def _read(picture: NDArray[np.uint8], model: Model, threads: int) -> Reading:
 
     def no_digits(images: NDArray[np.uint8]) -> bool:
         log_digit, _, _ = _classify(images, model, threads)
-        return float(np.mean(log_digit > np.log(0.5))) < LEAST_DIGITS
+        return float(np.mean(log_digit > np.log(0.5))) < MIN_DIGIT_SHARE
 
     for lines in find_lines(picture, no_digits):
-        sure = best[1].digits > 1 and best[1].confidence > SURE
-        read = [_read_line(line, picture.shape[:2], model, threads) for line in lines]
-        reading = Reading(
-            tuple(line for line in read if line.digits), float(np.prod([line.confidence for line in read]))
-        )
-        best = max(best, (_worth(reading), reading), key=lambda pair: pair[0])
-        if sure:
+        is_last = best[1].digits > 1 and best[1].confidence > SURE
+        read_lines = [_read_line(line, picture.shape[:2], model, threads) for line in lines]
+        confidence = float(np.prod([line.confidence for line in read_lines]))
+        reading = Reading(tuple(line for line in read_lines if line.digits), confidence)
+        best = max(best, (_reading_score(reading), reading), key=lambda pair: pair[0])
+        if is_last:
             break
     reading = best[1]
     present = [digit.present for line in reading.lines for digit in line.digits]
-    return reading if np.prod(present) > LEAST_PRESENT ** len(present) else Reading((), 1.0)
+    return reading if np.prod(present) > MIN_PRESENCE ** len(present) else Reading((), 1.0)
 
 
-def _worth(reading: Reading) -> float:
-    """How much is read, as half the ways around the digits' boxes in pixels of the picture, and how surely."""
+def _reading_score(reading: Reading) -> float:
+    """How much is read with how much confidence; the size is that of the digits' boxes, in pixels of the picture."""
     pixels = 0.0
     for line in reading.lines:
         for digit in line.digits:
@@ -217,29 +217,29 @@ def _worth(reading: Reading) -> float:
 
 def _read_line(line: TextLine, size: tuple[int, ...], model: Model, threads: int) -> ReadLine:
     pieces = cut(line)
-    graph = build(line, pieces, candidates(line, pieces), model, threads)
+    graph = build_graph(line, pieces, candidates(line, pieces), model, threads)
     text, confidence = solve(graph)
     limits = [*size[::-1]] * 2
     digits = []
-    for arc, label, sure, present in text:
+    for arc, label, confidence_of_digit, present in text:
         inside = np.array([line.corner] * 2).ravel() + line.scale * np.array(graph.box[arc])
         left, top, right, bottom = np.clip(inside, 0, limits).tolist()
-        digits.append(ReadDigit(label, sure, present, (left, top, right, bottom)))
+        digits.append(ReadDigit(label, confidence_of_digit, present, (left, top, right, bottom)))
     return ReadLine(tuple(digits), confidence)
 
 
-def build(line: TextLine, pieces: list[Piece], found: list[Candidate], model: Model, threads: int = 1) -> Graph:
-    """The graph of a line: an arc for each candidate, and for each part and each piece to be left out."""
-    log_digit, log_none, classes = _classify(np.array([c.image for c in found]), model, threads)
-    none = {(c.first, c.last): float(p) for c, p in zip(found, log_none, strict=True)}
+def build_graph(line: TextLine, pieces: list[Piece], digits: list[Candidate], model: Model, threads: int = 1) -> Graph:
+    """The graph of a line: an arc for each candidate digit, and for each component and each piece to be left out."""
+    log_digit, log_none, classes = _classify(np.array([c.image for c in digits]), model, threads)
+    none = {(c.first, c.last): float(p) for c, p in zip(digits, log_none, strict=True)}
     arcs: list[tuple[int, int, list[float], Array, tuple[int, int, int, int] | None]] = []
-    for c, sure, log_class in zip(found, log_digit, classes, strict=True):
+    for c, log_present, log_class in zip(digits, log_digit, classes, strict=True):
         left, top, right, bottom = c.box
         width, height = (right - left) / HEIGHT, (bottom - top) / HEIGHT
-        both = float(sure + log_class.max())
+        both = float(log_present + log_class.max())
         features = [
             1,
-            float(sure),
+            float(log_present),
             0,  # differs from class to class
             both * width,
             both * (c.last - c.first + 1),
@@ -249,24 +249,24 @@ def build(line: TextLine, pieces: list[Piece], found: list[Candidate], model: Mo
             max(0, width / height - 0.9),
             float(c.gap > -1),
             float(c.whole),
-            *[0.0] * len(_LEFT_OUT),
+            *[0.0] * len(LEFT_OUT_WEIGHTS),
         ]
         arcs.append((c.first, c.last + 1, features, log_class, c.box))
-    nothing = np.zeros(CLASSES)
-    for first, last, whole in _may_be_left_out(pieces):
+    no_classes = np.zeros(CLASSES)
+    for first, last, whole in _runs_to_leave_out(pieces):
         run = pieces[first : last + 1]
         top, bottom = min(p.place[0].start for p in run), max(p.place[0].stop for p in run)
         ink = sum(float(p.coverage.sum()) for p in run) / (HEIGHT * line.stroke)
         features = [
-            *[0.0] * len(_DIGIT),
+            *[0.0] * len(DIGIT_WEIGHTS),
             1,
             float(not whole),
             none.get((first, last), 0.0),
             min((bottom - top) / HEIGHT, 1.5),
             min(ink, 4),
-            float(line.at_border[run[0].part]),
+            float(line.at_border[run[0].component]),
         ]
-        arcs.append((first, last + 1, features, nothing, None))
+        arcs.append((first, last + 1, features, no_classes, None))
     arcs.sort(key=lambda arc: arc[:2])
     ink_of = np.array([p.coverage.sum() for p in pieces])
     return Graph(
@@ -281,43 +281,44 @@ def build(line: TextLine, pieces: list[Piece], found: list[Candidate], model: Mo
 
 
 def _classify(images: NDArray[np.uint8], model: Model, threads: int) -> tuple[Array, Array, Array]:
-    """log P(a digit), log P(none), (N,), and log P(class | a digit), (N, classes), of each image."""
+    """log P(a digit), log P(not a digit), both (N,), and log P(class | a digit), (N, classes), of each image."""
     if not len(images):
         return np.zeros(0), np.zeros(0), np.zeros((0, CLASSES))
     outputs = model.logits(images, threads=threads).T.astype(np.float64)
     classes = np.log(np.maximum(model.loss.probabilities(outputs).T, 1e-30))
     if isinstance(model.loss, BackgroundCrossEntropy):
         odds = model.loss.evidence(outputs)
-    else:  # a model that knows digits only is unsure of what is none
+    else:  # a model that knows digits only is unsure of other things
         odds = classes.max(axis=1) - np.log(np.maximum(1 - np.exp(classes.max(axis=1)), 1e-30))
     return -np.logaddexp(0, -odds), -np.logaddexp(0, odds), classes
 
 
-def _may_be_left_out(pieces: list[Piece]) -> list[tuple[int, int, bool]]:
-    """First and last piece of what may be no part of a digit, and whether it is all of a part: each part that is not
-    entangled with others, and each piece.
+def _runs_to_leave_out(pieces: list[Piece]) -> list[tuple[int, int, bool]]:
+    """First and last piece of every run that may not be of a digit, and whether it is a whole component.
+
+    These are the components whose pieces are neighbours, and the single pieces.
     """
     runs = []
-    places: dict[int, list[int]] = {}
+    pieces_of: dict[int, list[int]] = {}
     for i, piece in enumerate(pieces):
-        places.setdefault(piece.part, []).append(i)
-    for at in places.values():
-        joined = at[-1] - at[0] + 1 == len(at)
-        if joined:
-            runs.append((at[0], at[-1], True))
-        if len(at) > 1:
-            runs += [(i, i, False) for i in at]
+        pieces_of.setdefault(piece.component, []).append(i)
+    for numbers in pieces_of.values():
+        if numbers[-1] - numbers[0] + 1 == len(numbers):
+            runs.append((numbers[0], numbers[-1], True))
+        if len(numbers) > 1:
+            runs += [(i, i, False) for i in numbers]
     return runs
 
 
 def solve(graph: Graph, weights: Array = WEIGHTS) -> tuple[list[tuple[int, int, float, float]], float]:
-    """The most probable reading: the arc, the label, its confidence and that in any digit; the probability of its text.
+    """The most probable reading and the probability of its text.
 
-    The best path is Viterbi's; sums over all paths come by the forward and the backward recursion,
+    The reading is a list of (arc, label, probability of this digit, probability of any digit). The best path is found
+    by the Viterbi algorithm, sums over all paths by the forward and backward recursion,
         A[j] = log sum over arcs i -> j of exp(A[i] + score),  A[0] = 0,  log Z = A[last]
-    and B the same from the end. An arc's probability is exp(A[i] + score + B[j] - log Z). Of the arcs that have a piece
-    in common a path takes one at most, so the confidence of a digit is the sum of the probabilities of its label over
-    all arcs with its heaviest piece; that there is any digit, the sum over all labels.
+    and B the same from the end. The probability of an arc is exp(A[i] + score + B[j] - log Z). A path contains at most
+    one of the arcs that have a piece in common, so the probability of a digit is the sum over all arcs with its
+    heaviest piece as this label; the probability of any digit is the sum over all labels.
     """
     scores, total = arc_scores(graph, weights)
     best = np.where(graph.left_out, total, scores.max(axis=1, initial=-np.inf))

@@ -63,7 +63,7 @@ def test_read(picture: Picture) -> None:
 @pytest.mark.parametrize(("height", "width", "noise"), [(90, 155, 80), (400, 400, 60)])
 def test_noise_is_not_cut_up(height: int, width: int, noise: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of specks in all their combinations would take many seconds."""
-    monkeypatch.setattr(reader, "cut", lambda line: pytest.fail(f"a line of {line.parts} specks is cut up"))
+    monkeypatch.setattr(reader, "cut", lambda line: pytest.fail(f"a line of {line.components} specks is cut up"))
     picture = np.random.default_rng(0).normal(128, noise, (height, width, 3)).clip(0, 255).astype(np.uint8)
     assert read(picture, MODEL).text == ""
 

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from digitscope.datasets import DataSet
 from digitscope.synthetic.photos import photograph_numbers
-from digitscope.vision import ink_hypotheses as writing
 from digitscope.vision.lines import HEIGHT, UNIT, TextLine, find_lines
+from digitscope.vision.ruling import erase_ruling
 
 Picture = NDArray[np.uint8]
 
@@ -33,7 +33,7 @@ def test_two_lines(light: bool) -> None:
         ring(picture, 70, x)
     ring(picture, 220, 100)
     upper, lower = first(255 - picture if light else picture)
-    assert (upper.parts, lower.parts) == (3, 1)
+    assert (upper.components, lower.components) == (3, 1)
     assert abs(upper.coverage.shape[0] - HEIGHT) < 12
     assert upper.corner == pytest.approx((27, 37), abs=5)
     assert upper.corner[0] + upper.scale * upper.coverage.shape[1] == pytest.approx(273, abs=6)
@@ -48,7 +48,7 @@ def test_a_shadow_is_no_ink_and_hides_none() -> None:
         ring(picture, 100, x)
     picture[:, 190:] = (0.55 * picture[:, 190:]).astype(np.uint8)
     # The lit half may be a sheet of its own, so it is in one of the looks.
-    assert 4 in [line.parts for lines in find_lines(picture) for line in lines]
+    assert 4 in [line.components for lines in find_lines(picture) for line in lines]
 
 
 def test_specks_are_left_out() -> None:
@@ -67,7 +67,7 @@ def test_a_frame_is_left_out() -> None:
     picture[100:200, 140:143] = picture[100:200, 460:463] = 20
     picture[100:103, 140:463] = picture[200:203, 140:463] = 20
     (line,) = first(picture)
-    assert line.parts == 3
+    assert line.components == 3
 
 
 def test_a_sheet_on_a_desk(mnist: DataSet) -> None:
@@ -76,7 +76,7 @@ def test_a_sheet_on_a_desk(mnist: DataSet) -> None:
     for x in (200, 300, 400):
         ring(picture, 200, x)
     (line,) = first(picture)
-    assert line.parts == 3
+    assert line.components == 3
 
 
 def test_small_writing_is_looked_at_again() -> None:
@@ -84,7 +84,7 @@ def test_small_writing_is_looked_at_again() -> None:
     for x in (1000, 1100, 1200):
         ring(picture, 800, x)
     (line,) = first(picture)
-    assert line.parts == 3
+    assert line.components == 3
     assert line.scale == pytest.approx(66 / HEIGHT, rel=0.1)  # not what is left of 66 pixels in 1200 of 3200
     assert line.corner == pytest.approx((967, 767), abs=6)
 
@@ -132,4 +132,4 @@ def test_ruling_too_faint_to_be_told_from_paper_takes_nothing_away() -> None:
     contrast = np.zeros((12, 9))
     contrast[3:8, 4] = 1
     faint = np.full((2, 12, 9), 1e-4)
-    np.testing.assert_array_equal(writing._without(contrast, faint, 1), contrast)
+    np.testing.assert_array_equal(erase_ruling(contrast, faint, 1), contrast)

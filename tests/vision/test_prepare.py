@@ -15,8 +15,10 @@ from digitscope.datasets import DataSet
 from digitscope.errors import NoInkError
 from digitscope.model import Model
 from digitscope.vision import prepare
-from digitscope.vision.ink import find_ink, find_ruling, ink_axis, relative_light, remove_ruling
+from digitscope.vision.ink import find_ink
 from digitscope.vision.normalize import centre, cut_out, enlarge, fit_box, set_width, stroke_width
+from digitscope.vision.paper import ink_axis, relative_light
+from digitscope.vision.ruling import find_ruling, subtract_ruling
 
 COUNT = 24
 """Digits of each kind of paper."""
@@ -210,7 +212,7 @@ class TestInk:
             contrast[row : row + 2] = 0.3
         contrast[20:80, 60:64] = 0.3  # no darker than the line
         lines = find_ruling(contrast)
-        without = remove_ruling(contrast, lines)
+        without = subtract_ruling(contrast, lines)
         assert not without[:, :55].any()
         np.testing.assert_allclose(without[20:80, 60:64], 0.3)
 

@@ -7,7 +7,7 @@ import pytest
 
 from digitscope.arrays import Array
 from digitscope.vision.lines import HEIGHT, TextLine
-from digitscope.vision.segment import _MOST_PIECES, _SIDEWAYS, _follow, _least, candidates, cut
+from digitscope.vision.segment import MAX_PIECES, SIDESTEP_COST, candidates, cut, follow_paths, path_costs
 
 
 def line_of(coverage: Array, stroke: float = 6.0) -> TextLine:
@@ -27,7 +27,7 @@ def rings(*middles: int, radius: int = 26, width: int = 6) -> Array:
 
 
 def cost_of(cost: Array, seam: tuple[int, ...]) -> float:
-    return float(sum(cost[y, x] for y, x in enumerate(seam))) + _SIDEWAYS * sum(
+    return float(sum(cost[y, x] for y, x in enumerate(seam))) + SIDESTEP_COST * sum(
         abs(a - b) for a, b in itertools.pairwise(seam)
     )
 
@@ -40,11 +40,11 @@ def test_against_every_path() -> None:
         for path in itertools.product(range(4), repeat=5)
         if all(abs(a - b) <= 1 for a, b in itertools.pairwise(path))
     ]
-    down, up = _least(cost), _least(cost[::-1])[::-1]
+    down, up = path_costs(cost), path_costs(cost[::-1])[::-1]
     for x in range(4):
         best = min(cost_of(cost, path) for path in paths if path[2] == x)
         assert down[2, x] + up[2, x] - cost[2, x] == pytest.approx(best)
-        (seam,) = _follow(down, up, 2, [x])
+        (seam,) = follow_paths(down, up, 2, [x])
         assert seam[2] == x
         assert cost_of(cost, tuple(int(s) for s in seam)) == pytest.approx(best)
 
@@ -52,7 +52,7 @@ def test_against_every_path() -> None:
 def test_pieces_add_up_to_the_line() -> None:
     line = line_of(rings(30, 86, 150))
     pieces = cut(line)
-    assert {piece.part for piece in pieces} == {0, 1}  # the first two touch
+    assert {piece.component for piece in pieces} == {0, 1}  # the first two touch
     again = np.zeros_like(line.coverage)
     for piece in pieces:
         again[piece.place] += piece.coverage
@@ -105,5 +105,5 @@ def test_all_of_a_part_is_a_candidate_into_however_many_pieces_it_was_cut() -> N
     ink = np.abs(np.mgrid[:HEIGHT, :80][0] - wave) < 8
     pieces = cut(line_of(ink.astype(float), stroke=4))
     found = candidates(line_of(ink.astype(float), stroke=4), pieces)
-    assert len(pieces) > _MOST_PIECES
-    assert [(c.first, c.last) for c in found if c.last - c.first >= _MOST_PIECES] == [(0, len(pieces) - 1)]
+    assert len(pieces) > MAX_PIECES
+    assert [(c.first, c.last) for c in found if c.last - c.first >= MAX_PIECES] == [(0, len(pieces) - 1)]

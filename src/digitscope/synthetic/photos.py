@@ -1,4 +1,4 @@
-"""Pictures of written digits as people take and draw them, made from MNIST's: for tests and for tuning what reads them.
+"""Renders synthetic photos and screen drawings of MNIST digits, for tests and tuning of the vision code.
 
 A pen goes along the strokes of MNIST's digits (`strokes.py`) on paper, a board or a screen; the sheet is lit and
 photographed. Colours are 0 to 1; a picture on the way is float32 (3, H, W). Lengths that depend on the size of the

@@ -1,6 +1,6 @@
-"""Finding the lines of writing in a picture: all its ink, in parts, and the parts in lines.
+"""The lines of writing in a picture: its ink as connected components, and the components grouped in lines.
 
-Pictures are floats 0 to 1, (H, W). A number may be read in two ways where both are likely.
+Pictures are floats 0 to 1, (H, W).
 """
 
 from collections.abc import Callable, Iterator
@@ -14,23 +14,29 @@ from digitscope.vision.decode import shrink
 from digitscope.vision.ink_hypotheses import ANALYSIS_SIDE, InkHypothesis, contrast_of, ink_hypotheses
 from digitscope.vision.normalize import WIDTHS, centre, fit_box, set_width, stroke_width
 
-WORKING = 1200  # pixels of the longer side in which strokes are followed
-CLOSER = 1.5  # times larger: what makes a second look worthwhile
-LEAST = 300  # pixels: smaller pictures are enlarged
-HEIGHT = 64  # pixels of a line's digits once they are cut out
-UNIT = HEIGHT / 20  # pixels of a line for one of MNIST's
-_MOST_PARTS = 300
-_MANY = 60  # parts: of more than these, some are looked at first
-_TRIED = 32
+WORKING = 1200
+"""Pixels of the longer side in which lines are searched for."""
+MIN_ZOOM = 1.5
+"""If the part with all lines can be enlarged by this factor, the search is repeated in it."""
+MIN_SIDE = 300
+"""Pixels of the longer side: smaller pictures are enlarged."""
+HEIGHT = 64
+"""Pixels of the digits of a line that is cut out."""
+UNIT = HEIGHT / 20
+"""Pixels of a line for one of MNIST's."""
+_MAX_COMPONENTS = 300
+_MANY_COMPONENTS = 60
+"""If there are more, a sample of them is classified first."""
+_SAMPLE_SIZE = 32
 
 
 @dataclass(frozen=True, eq=False)
 class Component:
-    """Ink that is joined."""
+    """A connected component of the ink."""
 
     place: tuple[slice, slice]
     mask: NDArray[np.bool_]
-    """Which pixels of the place are its own."""
+    """Which pixels of the place belong to it."""
     level: float
     """The contrast of its full strokes."""
 
@@ -62,6 +68,10 @@ class Component:
     def middle(self) -> float:
         return (self.top + self.bottom) / 2
 
+    @property
+    def area(self) -> float:
+        return float(self.mask.sum())
+
 
 @dataclass(frozen=True, eq=False)
 class TextLine:
@@ -69,15 +79,16 @@ class TextLine:
 
     coverage: Array
     """(h, w), 0 paper to 1 ink."""
-    part: NDArray[np.intp]
-    """(h, w): the number of the part that each pixel is nearest to, from 0."""
-    parts: int
+    component: NDArray[np.intp]
+    """(h, w): the number, from 0, of the component that is nearest to each pixel."""
+    components: int
+    """How many there are."""
     stroke: float
     """The width of the strokes in the line's pixels."""
     at_border: NDArray[np.bool_]
-    """(parts,): which parts the picture's border cuts."""
+    """(components,): which of them the picture's border cuts."""
     corner: tuple[float, float]
-    """Where the line's upper left corner is in the picture: x, y."""
+    """The line's upper left corner in the picture: x, y."""
     scale: float
     """Pixels of the picture in one of the line."""
 
@@ -87,62 +98,62 @@ def find_lines(
 ) -> Iterator[list[TextLine]]:
     """The lines of writing in a picture, from top to bottom, under every likely assumption about its ink.
 
-    Where there are many parts, `no_digits` is asked whether a sample of them, in MNIST's form, has too few digits to be
-    writing: noise, cloth or a page of text would take long to cut up, and in vain.
+    If there are many components, `no_digits` decides whether a sample of them, in MNIST's format, has too few digits to
+    be writing. Noise, cloth or a page of text would take long to segment, and in vain.
 
     Shapes: (H, W, 3), (N, 28, 28)
     """
-    colours, scale = _working(picture)
+    colours, scale = _working_picture(picture)
     seen: list[list[Component]] = []
     for value, hypothesis in ink_hypotheses(colours):
         contrast = contrast_of(value, hypothesis)
-        parts = _parts(contrast, hypothesis)
-        lines = _in_lines(parts)
-        if lines and len(parts) > _MANY and no_digits(_sample(contrast, lines)):
+        components = _components(contrast, hypothesis)
+        lines = _group_in_lines(components)
+        if lines and len(components) > _MANY_COMPONENTS and no_digits(_sample(contrast, lines)):
             continue
-        if scale > CLOSER and not seen and (part := _part_with(lines, scale, picture)) is not None:
-            for some in find_lines(picture[part], no_digits):
-                yield _moved(some, part[1].start, part[0].start)
+        if scale > MIN_ZOOM and not seen and (crop := _crop_around(lines, scale, picture)) is not None:
+            for closer_lines in find_lines(picture[crop], no_digits):
+                yield _shifted(closer_lines, crop[1].start, crop[0].start)
             return
-        if not any(_alike(parts, others, 0.02 * ANALYSIS_SIDE) for others in seen):
-            seen.append(parts)
+        if not any(_same_components(components, others, 0.02 * ANALYSIS_SIDE) for others in seen):
+            seen.append(components)
             yield [_cut_out(contrast, line, scale) for line in lines]
 
 
-def _working(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
-    """The picture in as many pixels as are worked on, and how many of its own are in one."""
-    colours = _at_least(shrink(picture, WORKING), LEAST)
+def _working_picture(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+    """The picture in working size, and how many of its pixels are in one of that size."""
+    colours = _enlarged(shrink(picture, WORKING), MIN_SIDE)
     return colours, max(picture.shape[:2]) / max(colours.shape[:2])
 
 
-def _part_with(lines: list[list[Component]], scale: float, picture: Array) -> tuple[slice, slice] | None:
-    """Where all lines are in the picture, with room around, where that shows them much larger."""
-    parts = [part for line in lines for part in line]
-    if not parts:
+def _crop_around(lines: list[list[Component]], scale: float, picture: Array) -> tuple[slice, slice] | None:
+    """The part of the picture with all lines and some margin; None if it would not show them much larger."""
+    components = [component for line in lines for component in line]
+    if not components:
         return None
-    room = max(part.height for part in parts)
-    top, bottom = min(p.top for p in parts) - room, max(p.bottom for p in parts) + room
-    left, right = min(p.left for p in parts) - room, max(p.right for p in parts) + room
+    margin = max(component.height for component in components)
+    top, bottom = min(p.top for p in components) - margin, max(p.bottom for p in components) + margin
+    left, right = min(p.left for p in components) - margin, max(p.right for p in components) + margin
     rows = slice(max(0, round(scale * top)), min(picture.shape[0], round(scale * bottom)))
     columns = slice(max(0, round(scale * left)), min(picture.shape[1], round(scale * right)))
     longest = max(rows.stop - rows.start, columns.stop - columns.start)
-    return (rows, columns) if longest * CLOSER < max(picture.shape[:2]) else None
+    return (rows, columns) if longest * MIN_ZOOM < max(picture.shape[:2]) else None
 
 
-def _moved(lines: list[TextLine], x: float, y: float) -> list[TextLine]:
+def _shifted(lines: list[TextLine], x: float, y: float) -> list[TextLine]:
     return [replace(line, corner=(line.corner[0] + x, line.corner[1] + y)) for line in lines]
 
 
-def _alike(parts: list[Component], others: list[Component], most: float) -> bool:
-    """Whether these are the same parts, but for so many pixels."""
-    if len(parts) != len(others):
+def _same_components(components: list[Component], others: list[Component], most: float) -> bool:
+    """Whether these have the same boxes, but for so many pixels."""
+    if len(components) != len(others):
         return False
-    corners = [np.array(sorted((p.left, p.top, p.right, p.bottom) for p in some)) for some in (parts, others)]
-    return not parts or float(np.abs(corners[0] - corners[1]).max()) <= most
+    corners = [np.array(sorted((p.left, p.top, p.right, p.bottom) for p in group)) for group in (components, others)]
+    return not components or float(np.abs(corners[0] - corners[1]).max()) <= most
 
 
-def _at_least(colours: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The picture, enlarged where its longer side has fewer pixels."""
+def _enlarged(colours: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The picture, enlarged if its longer side has fewer pixels."""
     from PIL import Image
 
     factor = -(-side // max(colours.shape[:2]))
@@ -152,13 +163,13 @@ def _at_least(colours: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(colours).resize((factor * width, factor * height), Image.Resampling.BICUBIC))
 
 
-def _parts(contrast: Array, hypothesis: InkHypothesis) -> list[Component]:
-    """The joined parts of the ink that may be of digits."""
+def _components(contrast: Array, hypothesis: InkHypothesis) -> list[Component]:
+    """The connected components of the ink that may belong to digits."""
     from scipy.ndimage import find_objects, label
 
     level = hypothesis.level
     found: list[Component] = []
-    least = max(3, 0.012 * max(contrast.shape))
+    min_size = max(3, 0.012 * max(contrast.shape))
     for _ in range(2):
         labels, count = label(contrast > 0.35 * level, np.ones((3, 3)))
         if not count:
@@ -169,16 +180,16 @@ def _parts(contrast: Array, hypothesis: InkHypothesis) -> list[Component]:
             for number, box in enumerate(find_objects(labels), 1)
             if strong[number]
         ]
-        boxes = sorted((b for b in boxes if b[0] >= least), key=lambda b: -b[0])[:_MOST_PARTS]
+        boxes = sorted((b for b in boxes if b[0] >= min_size), key=lambda b: -b[0])[:_MAX_COMPONENTS]
         found = []
         for _size, number, box in boxes:
             mask = labels[box] == number
             found.append(Component(box, mask, float(np.percentile(contrast[box][mask], 85))))
         if not found:
             return []
-        level = _weighted_median([part.level for part in found], [float(part.mask.sum()) for part in found])
-    found = [part for part in found if part.level > 0.6 * level]
-    return [part for part in found if not _is_edge(part, contrast.shape) and not _is_frame(part, found)]
+        level = _weighted_median([c.level for c in found], [c.area for c in found])
+    found = [component for component in found if component.level > 0.6 * level]
+    return [c for c in found if not _is_edge(c, contrast.shape) and not _is_frame(c, found)]
 
 
 def _weighted_median(values: list[float], weights: list[float]) -> float:
@@ -187,100 +198,105 @@ def _weighted_median(values: list[float], weights: list[float]) -> float:
     return float(np.array(values)[order][np.searchsorted(total, total[-1] / 2)])
 
 
-def _is_edge(part: Component, shape: tuple[int, ...]) -> bool:
-    """Whether it is a shadow or a desk that comes in from the border: much of it lies along the border."""
-    mask = part.mask
-    cut = [part.top == 0, part.bottom == shape[0], part.left == 0, part.right == shape[1]]
+def _median_height(components: list[Component]) -> float:
+    """The median of the components' heights, weighted by their areas."""
+    return _weighted_median([float(c.height) for c in components], [c.area for c in components])
+
+
+def _is_edge(component: Component, shape: tuple[int, ...]) -> bool:
+    """Whether it is a shadow or a desk: much of it lies along the border of the picture."""
+    mask = component.mask
+    cut = [component.top == 0, component.bottom == shape[0], component.left == 0, component.right == shape[1]]
     along_border = [int(side.sum()) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1])]
     length = sum(n for n, yes in zip(along_border, cut, strict=True) if yes)
-    return sum(cut) >= 3 or length > 0.6 * max(part.height, part.width)
+    return sum(cut) >= 3 or length > 0.6 * max(component.height, component.width)
 
 
-def _is_frame(part: Component, others: list[Component]) -> bool:
-    """Whether it goes around others: the border of a box, or the ruling of a form."""
-    if part.mask.mean() > 0.3:
+def _is_frame(component: Component, others: list[Component]) -> bool:
+    """Whether it surrounds others: the border of a box, or the ruling of a form."""
+    if component.mask.mean() > 0.3:
         return False
     inside = [
         other
         for other in others
-        if other is not part
-        and part.top < other.top
-        and other.bottom < part.bottom
-        and part.left < other.left
-        and other.right < part.right
-        and other.height > 0.25 * part.height
+        if other is not component
+        and component.top < other.top
+        and other.bottom < component.bottom
+        and component.left < other.left
+        and other.right < component.right
+        and other.height > 0.25 * component.height
     ]
-    return len(inside) > 0 and part.height > 20
+    return len(inside) > 0 and component.height > 20
 
 
-def _in_lines(parts: list[Component]) -> list[list[Component]]:
-    """The parts in lines from top to bottom, without specks and long strokes that are no digits."""
-    if not parts:
+def _group_in_lines(components: list[Component]) -> list[list[Component]]:
+    """The components in lines from top to bottom, without specks and long rules."""
+    if not components:
         return []
-    height = _weighted_median([float(part.height) for part in parts], [float(part.mask.sum()) for part in parts])
-    parts = [part for part in parts if not _is_rule(part, height)]
-    main = sorted((part for part in parts if part.height >= 0.4 * height), key=lambda part: part.left)
+    height = _median_height(components)
+    components = [component for component in components if not _is_rule(component, height)]
+    main = sorted((c for c in components if c.height >= 0.4 * height), key=lambda c: c.left)
     line_of = list(range(len(main)))
-    for i, part in enumerate(main):
-        after = next((j for j in range(i + 1, len(main)) if _beside(part, main[j])), None)
+    for i, component in enumerate(main):
+        after = next((j for j in range(i + 1, len(main)) if _in_one_line(component, main[j])), None)
         if after is not None:
             old, new = line_of[after], line_of[i]
             line_of = [new if number == old else number for number in line_of]
     lines = [[main[i] for i in range(len(main)) if line_of[i] == number] for number in sorted(set(line_of))]
-    for part in parts:
-        if part.height < 0.4 * height:
-            near = [line for line in lines if _belongs(part, line)]
+    for component in components:
+        if component.height < 0.4 * height:
+            near = [line for line in lines if _belongs(component, line)]
             if near:
-                min(near, key=lambda line: _away(part, line)).append(part)
-    lines.sort(key=lambda line: np.mean([part.middle for part in line]))
+                min(near, key=lambda line: _vertical_distance(component, line)).append(component)
+    lines.sort(key=lambda line: np.mean([component.middle for component in line]))
     return lines
 
 
-def _is_rule(part: Component, height: float) -> bool:
-    """Whether it is a line below, between or beside digits: long, and its strokes thin and level or upright."""
-    long, short = max(part.height, part.width), min(part.height, part.width)
-    thickness = part.mask.sum() / long
-    flat = part.width > part.height
+def _is_rule(component: Component, height: float) -> bool:
+    """Whether it is a rule below, between or beside digits: long, thin, and level or upright."""
+    long, short = max(component.height, component.width), min(component.height, component.width)
+    thickness = component.mask.sum() / long
+    flat = component.width > component.height
     return bool(long > (1.3 if flat else 2.2) * height and thickness < 0.12 * long and short < 0.35 * long)
 
 
-def _beside(part: Component, other: Component) -> bool:
-    """Whether two parts share enough height to be in one line."""
-    shared = min(part.bottom, other.bottom) - max(part.top, other.top)
-    return shared > 0.45 * min(part.height, other.height)
+def _in_one_line(component: Component, other: Component) -> bool:
+    """Whether two components share enough of their height to be in one line."""
+    shared = min(component.bottom, other.bottom) - max(component.top, other.top)
+    return shared > 0.45 * min(component.height, other.height)
 
 
-def _nearest(part: Component, line: list[Component]) -> Component:
-    return min(line, key=lambda other: max(other.left - part.right, part.left - other.right, 0))
+def _nearest(component: Component, line: list[Component]) -> Component:
+    return min(line, key=lambda other: max(other.left - component.right, component.left - other.right, 0))
 
 
-def _belongs(part: Component, line: list[Component]) -> bool:
-    near = _nearest(part, line)
-    gap = max(near.left - part.right, part.left - near.right)
-    return near.top - 0.3 * near.height < part.middle < near.bottom + 0.2 * near.height and gap < 1.0 * near.height
+def _belongs(component: Component, line: list[Component]) -> bool:
+    near = _nearest(component, line)
+    gap = max(near.left - component.right, component.left - near.right)
+    return near.top - 0.3 * near.height < component.middle < near.bottom + 0.2 * near.height and gap < 1.0 * near.height
 
 
-def _away(part: Component, line: list[Component]) -> float:
-    near = _nearest(part, line)
-    return abs(part.middle - near.middle)
+def _vertical_distance(component: Component, line: list[Component]) -> float:
+    near = _nearest(component, line)
+    return abs(component.middle - near.middle)
 
 
 def _sample(contrast: Array, lines: list[list[Component]]) -> NDArray[np.uint8]:
-    """Some of the parts that are as high as digits, in MNIST's form. (N, 28, 28)"""
-    parts = [part for line in lines for part in line]
-    height = _weighted_median([float(part.height) for part in parts], [float(part.mask.sum()) for part in parts])
-    tall = [part for part in parts if part.height >= 0.4 * height]
-    some = tall[:: max(1, len(tall) // _TRIED)]
-    return np.stack([centre(fit_box(part.mask * np.clip(contrast[part.place] / part.level, 0, 1))) for part in some])
+    """A sample of the components that are as high as digits, in MNIST's format. (N, 28, 28)"""
+    components = [component for line in lines for component in line]
+    height = _median_height(components)
+    tall = [component for component in components if component.height >= 0.4 * height]
+    sample = tall[:: max(1, len(tall) // _SAMPLE_SIZE)]
+    return np.stack([centre(fit_box(c.mask * np.clip(contrast[c.place] / c.level, 0, 1))) for c in sample])
 
 
-def _cut_out(contrast: Array, parts: list[Component], scale: float) -> TextLine:
-    """A line by itself: enlarged or reduced, its strokes brought to a width that MNIST has."""
+def _cut_out(contrast: Array, components: list[Component], scale: float) -> TextLine:
+    """A line by itself, scaled so that its digits are HEIGHT high, its strokes brought to a width that MNIST has."""
     from PIL import Image
     from scipy.ndimage import distance_transform_edt
 
-    top, bottom = min(p.top for p in parts), max(p.bottom for p in parts)
-    left, right = min(p.left for p in parts), max(p.right for p in parts)
+    top, bottom = min(p.top for p in components), max(p.bottom for p in components)
+    left, right = min(p.left for p in components), max(p.right for p in components)
     pad = 3
     inside = (
         slice(max(0, top - pad), min(contrast.shape[0], bottom + pad)),
@@ -288,16 +304,16 @@ def _cut_out(contrast: Array, parts: list[Component], scale: float) -> TextLine:
     )
     corner = inside[1].start, inside[0].start
     labels = np.zeros(contrast[inside].shape, np.intp)
-    levels = np.ones(len(parts) + 1)
-    for number, part in enumerate(parts, 1):
-        rows, columns = (slice(s.start - c, s.stop - c) for s, c in zip(part.place, corner[::-1], strict=True))
-        labels[rows, columns][part.mask] = number
-        levels[number] = part.level
+    levels = np.ones(len(components) + 1)
+    for number, component in enumerate(components, 1):
+        rows, columns = (slice(s.start - c, s.stop - c) for s, c in zip(component.place, corner[::-1], strict=True))
+        labels[rows, columns][component.mask] = number
+        levels[number] = component.level
     distance, nearest = distance_transform_edt(labels == 0, return_indices=True)
     owner = labels[tuple(nearest)]
     coverage = np.where(distance <= 2, np.clip(contrast[inside] / levels[owner], 0, 1), 0)
 
-    tall = [float(part.height) for part in parts]
+    tall = [float(component.height) for component in components]
     height = _weighted_median(tall, tall)
     factor = HEIGHT / height
     size = [max(4, round(factor * side)) for side in coverage.shape]
@@ -307,22 +323,22 @@ def _cut_out(contrast: Array, parts: list[Component], scale: float) -> TextLine:
         np.minimum((np.arange(n) + 0.5) * m / n, m - 1).astype(int) for n, m in zip(size, coverage.shape, strict=True)
     ]
     owner = owner[np.ix_(*places)] - 1
-    now = stroke_width(drawing, fine=UNIT) or WIDTHS[0]
-    wanted = float(np.clip(now, *WIDTHS))
+    width = stroke_width(drawing, fine=UNIT) or WIDTHS[0]
+    target = float(np.clip(width, *WIDTHS))
     edge = 0
-    if wanted != now:
+    if target != width:
         before = drawing.shape
-        drawing = set_width(drawing, now, wanted, fine=UNIT)
+        drawing = set_width(drawing, width, target, fine=UNIT)
         edge = (drawing.shape[0] - before[0]) // 2
         owner = np.pad(owner, edge, mode="edge")
     at_border = [
-        p.top == 0 or p.left == 0 or p.bottom == contrast.shape[0] or p.right == contrast.shape[1] for p in parts
+        p.top == 0 or p.left == 0 or p.bottom == contrast.shape[0] or p.right == contrast.shape[1] for p in components
     ]
     return TextLine(
         coverage=drawing,
-        part=owner,
-        parts=len(parts),
-        stroke=wanted * UNIT,
+        component=owner,
+        components=len(components),
+        stroke=target * UNIT,
         at_border=np.array(at_border),
         corner=(scale * (corner[0] - edge / factor), scale * (corner[1] - edge / factor)),
         scale=scale / factor,

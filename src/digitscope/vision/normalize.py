@@ -1,10 +1,10 @@
-"""MNIST's own preparation of a digit.
+"""MNIST's normalization of a digit.
 
-Its authors describe it (LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/): images of two levels were
-scaled to fit a box of 20x20 pixels in their proportions; the grey levels come from the anti-aliasing of that; and each
-was moved in a field of 28x28 until its centre of mass was at the centre.
+Its authors describe it (LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/): bilevel images were scaled to fit
+a box of 20x20 pixels in their proportions; the grey levels come from anti-aliasing; and each digit was moved in a field
+of 28x28 until its centre of mass was at the centre.
 
-On the way a digit is a large drawing, its longer side LARGE pixels, coverage 0 (paper) to 1 (ink).
+Before that, a digit is a large drawing, its longer side LARGE pixels, coverage 0 (paper) to 1 (ink).
 """
 
 import numpy as np
@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 
 from digitscope.arrays import Array
 
-SIDE = 28  # pixels of an image
-BOX = 20  # pixels of the digit in it
-FINE = 10  # pixels of a large drawing for one of MNIST's
+SIDE = 28
+"""Pixels of an image."""
+BOX = 20
+"""Pixels of the digit in it."""
+FINE = 10
+"""Pixels of a large drawing for one of MNIST's."""
 LARGE = BOX * FINE
-WIDTHS = (1.8, 3.6)  # pixels of an image: MNIST's strokes, from its 10th to its 90th percentile
+WIDTHS = (1.8, 3.6)
+"""Pixels of an image: the width of MNIST's strokes, from its 10th to its 90th percentile."""
 
 
 def cut_out(coverage: Array) -> Array:
-    """The part of the picture that the digit fills. (H, W) -> (h, w)"""
+    """The bounding box of the digit. (H, W) -> (h, w)"""
     rows, columns = (np.flatnonzero(coverage.max(axis=1 - axis) > 0.1) for axis in (0, 1))
     return coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
@@ -31,7 +35,7 @@ def enlarge(digit: Array) -> Array:
 
 
 def _resize(digit: Array, side: int) -> Array:
-    """The digit with a longer side of so many pixels, anti-aliased where it shrinks."""
+    """The digit with a longer side of so many pixels, with anti-aliasing if it shrinks."""
     from PIL import Image
 
     scale = side / max(digit.shape)
@@ -41,7 +45,7 @@ def _resize(digit: Array, side: int) -> Array:
 
 
 def stroke_width(drawing: Array, *, fine: float = FINE) -> float:
-    """The mean width of a drawing's strokes in pixels of MNIST, of which each is `fine` of the drawing's; 0 for none.
+    """The mean width of a drawing's strokes in pixels of MNIST, each of which is `fine` of the drawing's; 0 for none.
 
     Across a stroke of width w the distance to its edge, counted from the middle of a pixel to the middle of the first
     outside, has the mean w/4 + 1/2.
@@ -54,16 +58,16 @@ def stroke_width(drawing: Array, *, fine: float = FINE) -> float:
     return (4 * float(distance_transform_edt(ink)[ink].mean()) - 2) / fine
 
 
-def set_width(drawing: Array, now: float, wanted: float, *, fine: float = FINE) -> Array:
-    """The drawing with strokes of another width, both in pixels of MNIST, of which each is `fine` of the drawing's.
+def set_width(drawing: Array, width: float, target: float, *, fine: float = FINE) -> Array:
+    """The drawing with strokes of another width, both in pixels of MNIST, each of which is `fine` of the drawing's.
 
-    Discs of radius r put on all ink make strokes of width w and a digit of size S into w + 2r and S + 2r; scaled to
-    fit its box of size B the width is B (w + 2r) / (S + 2r) = wanted. With S = B: r = B (wanted - w) / 2 (B - wanted).
-    Where r is negative, discs are put on the paper.
+    A dilation by a disc of radius r makes strokes of width w and a digit of size S into w + 2r and S + 2r. Scaled to
+    its box of size B the width is B (w + 2r) / (S + 2r) = target. With S = B: r = B (target - w) / 2 (B - target). If r
+    is negative, the ink is eroded.
     """
     from scipy.ndimage import distance_transform_edt
 
-    radius = fine * BOX * (wanted - now) / (2 * (BOX - wanted))
+    radius = fine * BOX * (target - width) / (2 * (BOX - target))
     edge = int(np.ceil(abs(radius))) + 1
     padded = np.pad(drawing, edge)
     ink = padded > 0.5
@@ -81,8 +85,9 @@ def fit_box(digit: Array) -> NDArray[np.uint8]:
 
 
 def centre(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The digit in 28x28, moved by whole pixels until its centre of mass is in the pixel right and below of the middle,
-    where it is in all of MNIST's images. (h, w) -> (28, 28)
+    """The digit in 28x28, moved by whole pixels until its centre of mass is in the pixel right and below of the middle.
+
+    It is there in all of MNIST's images. (h, w) -> (28, 28)
     """
     mass = digit.astype(np.float64)
     start = []

@@ -1,8 +1,8 @@
 """Cutting a line of writing into pieces of which digits may consist.
 
 More cuts are made than there are digits (over-segmentation: LeCun, Bottou, Bengio and Haffner 1998, section V), so that
-the right ones are among them. Each digit is then a run of neighbouring pieces, and which runs they are is left to
-whoever knows digits. Lengths are in the line's pixels, `lines.HEIGHT` for the height of a digit.
+the right cuts are among them. Each digit is then a run of neighbouring pieces; the reader chooses the runs. Lengths are
+in the line's pixels, `lines.HEIGHT` for the height of a digit.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,14 @@ from digitscope.arrays import Array
 from digitscope.vision.lines import HEIGHT, TextLine
 from digitscope.vision.normalize import centre, fit_box
 
-_WIDEST = 1.6  # heights: what is wider is no digit
-_MOST_PIECES = 9  # of one digit, if it is not all of its parts
-_THICKEST = 3.6  # strokes: a cut through more ink is not tried
-_SIDEWAYS = 0.25  # of a pixel of ink: what it costs a cut to step aside
+MAX_PIECES = 9
+"""Of one digit, unless it consists of all pieces of its components."""
+SIDESTEP_COST = 0.25
+"""The cost to a path of moving a pixel to the left or right, in pixels of ink."""
+_MAX_WIDTH = 1.6
+"""Heights: a wider run of pieces is not a digit."""
+_MAX_CUT = 3.6
+"""Strokes: cuts through more ink are not tried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +30,12 @@ class Piece:
 
     place: tuple[slice, slice]
     coverage: Array
-    part: int
-    """The part of the line's ink that it was cut from."""
+    component: int
+    """The component of the line's ink that it was cut from."""
     before: float
-    """The strokes that the cut at its left crosses, 0 where the part begins."""
+    """The strokes that the cut on its left crosses; 0 at the beginning of the component."""
     after: float
-    """The same at its right."""
+    """The strokes that the cut on its right crosses; 0 at the end of the component."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,15 +45,15 @@ class Candidate:
     first: int
     last: int
     image: NDArray[np.uint8]
-    """(28, 28): in MNIST's form."""
+    """(28, 28): in MNIST's format."""
     box: tuple[int, int, int, int]
     """left, top, right, bottom in the line."""
     cuts: float
-    """The strokes that were cut to free it, at both of its sides."""
+    """The strokes that were cut on both of its sides."""
     gap: float
-    """The widest gap between its parts, in heights; negative where they overlap."""
+    """The widest gap between its components, in heights; negative if they overlap."""
     whole: bool
-    """Whether it is all of its parts."""
+    """Whether it consists of all pieces of its components."""
 
 
 def cut(line: TextLine) -> list[Piece]:
@@ -57,16 +61,16 @@ def cut(line: TextLine) -> list[Piece]:
     from scipy.ndimage import find_objects
 
     ink = line.coverage > 0.5
-    numbers = np.where(line.coverage > 0.1, line.part + 1, 0)
+    numbers = np.where(line.coverage > 0.1, line.component + 1, 0)
     pieces = []
-    for part, place in enumerate(find_objects(numbers, max_label=line.parts)):
+    for component, place in enumerate(find_objects(numbers, max_label=line.components)):
         if place is None:
             continue
-        own = numbers[place] == part + 1
-        coverage = np.where(own, line.coverage[place], 0)
-        seams, costs = _seams(ink[place] & own, line.stroke)
-        columns = np.arange(own.shape[1])
-        edges = [np.zeros(len(own), int), *seams, np.full(len(own), own.shape[1])]
+        mask = numbers[place] == component + 1
+        coverage = np.where(mask, line.coverage[place], 0)
+        seams, costs = _seams(ink[place] & mask, line.stroke)
+        columns = np.arange(mask.shape[1])
+        edges = [np.zeros(len(mask), int), *seams, np.full(len(mask), mask.shape[1])]
         costs = [0.0, *costs, 0.0]
         for i in range(len(edges) - 1):
             between = (columns >= edges[i][:, None]) & (columns < edges[i + 1][:, None])
@@ -75,32 +79,31 @@ def cut(line: TextLine) -> list[Piece]:
             if len(rows) and len(across):
                 tight = slice(rows[0], rows[-1] + 1), slice(across[0], across[-1] + 1)
                 moved = tuple(slice(s.start + p.start, s.stop + p.start) for s, p in zip(tight, place, strict=True))
-                pieces.append(Piece((moved[0], moved[1]), piece[tight], part, costs[i], costs[i + 1]))
-    # From left to right by the middle, but the pieces of one part as they were cut.
+                pieces.append(Piece((moved[0], moved[1]), piece[tight], component, costs[i], costs[i + 1]))
+    # From left to right by the middle, but the pieces of one component in the order of its cuts.
     middles = [(p.place[1].start + p.place[1].stop) / 2 for p in pieces]
     for i in range(1, len(pieces)):
-        if pieces[i].part == pieces[i - 1].part:
+        if pieces[i].component == pieces[i - 1].component:
             middles[i] = max(middles[i], middles[i - 1] + 1e-3)
     return [pieces[i] for i in np.argsort(middles, kind="stable")]
 
 
 def _seams(ink: NDArray[np.bool_], stroke: float) -> tuple[list[NDArray[np.intp]], list[float]]:
-    """Where a part may be cut: for each cut its column in each row, and how many strokes it crosses.
+    """Cuts through a component: for each its column in each row, and how many strokes it crosses.
 
-    A cut goes from the top to the bottom, each row at most a pixel further left or right, and is the one with the least
-    ink through a given place (y, x): S[y,x] = T[y,x] + B[y,x] - c[y,x], where T is the least cost from the top,
-    T[y,x] = c[y,x] + min(T[y-1,x], s + T[y-1,x-1], s + T[y-1,x+1]), B the same from the bottom, c is 1 in ink and 0 on
-    paper. Those through the minima of S along a few rows are taken.
+    A cut is a shortest path from top to bottom that moves at most a pixel to the left or right in each row. The cost of
+    the best path through (y, x) is S[y,x] = T[y,x] + B[y,x] - c[y,x]. T is the least cost from the top,
+    T[y,x] = c[y,x] + min(T[y-1,x], s + T[y-1,x-1], s + T[y-1,x+1]), and B from the bottom; c is 1 in ink and 0 on
+    paper, s is SIDESTEP_COST. The paths through the minima of S along a few rows are taken.
 
-    Source: shortest paths as cuts as in Wang and Jean 1993, "Segmentation of merged characters by neural networks and
-    shortest path".
+    Source: Wang and Jean 1993, "Segmentation of merged characters by neural networks and shortest path".
     """
     height, width = ink.shape
     if width < 0.3 * HEIGHT or height < 0.3 * HEIGHT:
         return [], []
     cost = ink.astype(np.float32)
-    down = _least(cost)
-    up = _least(cost[::-1])[::-1]
+    down = path_costs(cost)
+    up = path_costs(cost[::-1])[::-1]
     total = down + up - cost
     reach = max(2, round(0.06 * HEIGHT))
     found: list[tuple[float, NDArray[np.intp]]] = []
@@ -108,7 +111,7 @@ def _seams(ink: NDArray[np.bool_], stroke: float) -> tuple[list[NDArray[np.intp]
         row = min(height - 1, int(share * height))
         at = _minima(total[row], reach)
         if at:
-            seams = _follow(down, up, row, at)
+            seams = follow_paths(down, up, row, at)
             crossed = cost[np.arange(height), seams].sum(axis=1) / stroke
             found += zip(crossed.tolist(), seams, strict=True)
     found.sort(key=lambda pair: pair[0])
@@ -116,7 +119,7 @@ def _seams(ink: NDArray[np.bool_], stroke: float) -> tuple[list[NDArray[np.intp]
     area = ink.sum()
     kept: list[tuple[float, NDArray[np.intp], NDArray[np.bool_]]] = []
     for crosses, seam in found:
-        if crosses > _THICKEST or len(kept) >= 4 + 7 * width / HEIGHT:
+        if crosses > _MAX_CUT or len(kept) >= 4 + 7 * width / HEIGHT:
             break
         left = ink & (columns < seam[:, None])
         share = left.sum() / area
@@ -129,19 +132,19 @@ def _seams(ink: NDArray[np.bool_], stroke: float) -> tuple[list[NDArray[np.intp]
     return ordered, [crossed for crossed, _, _ in kept]
 
 
-def _least(cost: Array) -> Array:
-    """The least cost of a way from the top to each place, its own included."""
+def path_costs(cost: Array) -> Array:
+    """The least cost of a path from the top row to each pixel, T in `_seams`. (H, W) -> (H, W)"""
     total = np.empty_like(cost)
     total[0] = cost[0]
     padded = np.full(cost.shape[1] + 2, np.inf, np.float32)
     for y in range(1, len(cost)):
         padded[1:-1] = total[y - 1]
-        total[y] = cost[y] + np.minimum(padded[1:-1], np.minimum(padded[:-2], padded[2:]) + _SIDEWAYS)
+        total[y] = cost[y] + np.minimum(padded[1:-1], np.minimum(padded[:-2], padded[2:]) + SIDESTEP_COST)
     return total
 
 
 def _minima(profile: Array, reach: int) -> list[int]:
-    """Where the profile is smallest within the reach, but not at its ends; the middle of each such stretch."""
+    """The minima of the profile within the reach, without its ends; of a flat minimum the middle."""
     from scipy.ndimage import label, minimum_filter1d
 
     lowest = profile <= minimum_filter1d(profile, 2 * reach + 1, mode="nearest") + 1e-3
@@ -154,33 +157,33 @@ def _minima(profile: Array, reach: int) -> list[int]:
     return places
 
 
-def _follow(down: Array, up: Array, row: int, at: list[int]) -> NDArray[np.intp]:
-    """The column in each row of the least cut through each of several places of a row. (cuts, H)"""
+def follow_paths(down: Array, up: Array, row: int, at: list[int]) -> NDArray[np.intp]:
+    """The column, in each row, of the shortest path through each of several columns of one row. (paths, H)"""
     height = len(down)
     seams = np.empty((len(at), height), np.intp)
     seams[:, row] = at
     steps = np.array([[0], [-1], [1]])
-    price = np.array([[0], [_SIDEWAYS], [_SIDEWAYS]], np.float32)
+    step_costs = np.array([[0], [SIDESTEP_COST], [SIDESTEP_COST]], np.float32)
     for total, rows, back in ((down, range(row - 1, -1, -1), 1), (up, range(row + 1, height), -1)):
         padded = np.pad(total, ((0, 0), (1, 1)), constant_values=np.inf)
         for y in rows:
-            ways = seams[:, y + back] + steps
-            best = (padded[y, ways + 1] + price).argmin(axis=0)
-            seams[:, y] = ways[best, np.arange(len(best))]
+            reachable = seams[:, y + back] + steps
+            best = (padded[y, reachable + 1] + step_costs).argmin(axis=0)
+            seams[:, y] = reachable[best, np.arange(len(best))]
     return seams
 
 
 def candidates(line: TextLine, pieces: list[Piece]) -> list[Candidate]:
     """All runs of pieces that may be a digit, by their first piece and their length."""
-    counts = np.bincount([piece.part for piece in pieces], minlength=line.parts)
+    counts = np.bincount([piece.component for piece in pieces], minlength=line.components)
     result = []
     for first in range(len(pieces)):
         for last in range(first, len(pieces)):
             run = pieces[first : last + 1]
-            if last > first and _width(run) > _WIDEST * HEIGHT:
+            if last > first and _width(run) > _MAX_WIDTH * HEIGHT:
                 break
-            whole = bool(sum(counts[part] for part in {piece.part for piece in run}) == len(run))
-            candidate = _join(run, first, last, whole) if whole or len(run) <= _MOST_PIECES else None
+            whole = bool(sum(counts[k] for k in {piece.component for piece in run}) == len(run))
+            candidate = _join(run, first, last, whole) if whole or len(run) <= MAX_PIECES else None
             if candidate is not None:
                 result.append(candidate)
     return result
@@ -196,9 +199,6 @@ def _join(run: list[Piece], first: int, last: int, whole: bool) -> Candidate | N
     height, width = bottom - top, right - left
     if height < 0.3 * HEIGHT or height > 2.2 * HEIGHT:
         return None
-    ends: dict[int, int] = {}
-    for p in run:
-        ends[p.part] = max(ends.get(p.part, 0), p.place[1].stop)
     gap = -1.0
     reached = run[0].place[1].stop
     for p in run[1:]:
@@ -210,12 +210,12 @@ def _join(run: list[Piece], first: int, last: int, whole: bool) -> Candidate | N
     for p in run:
         rows, columns = (slice(s.start - o, s.stop - o) for s, o in zip(p.place, (top, left), strict=True))
         np.maximum(canvas[rows, columns], p.coverage, out=canvas[rows, columns])
-    parts = {p.part for p in run}
-    # Of each part, the first piece's left cut and the last one's right cut.
+    components = {p.component for p in run}
+    # Of each component, the left cut of the first piece and the right cut of the last.
     cuts = 0.0
-    for part in parts:
-        own = [p for p in run if p.part == part]
+    for component in components:
+        own = [p for p in run if p.component == component]
         cuts += own[0].before + own[-1].after
-    if len(parts) == 1:
+    if len(components) == 1:
         gap = -1.0
     return Candidate(first, last, centre(fit_box(canvas)), (left, top, right, bottom), cuts, gap, whole)
