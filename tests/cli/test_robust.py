@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from digitscope.augmentation.corruptions import CORRUPTIONS
+from digitscope.model import Model
 
 Digitscope = Callable[..., Any]  # see conftest.py
 Files = Callable[[], list[str]]
@@ -40,8 +41,10 @@ def test_the_same_as_json(digitscope: Digitscope, model: Path, few_file: Path, i
     robustness = content.pop("robustness")
     assert content == plain
     assert list(robustness["corruptions"]) == list(CORRUPTIONS)
-    assert robustness["calibration"]["brier_score"] == plain["brier_score"]
-    assert robustness["temperature"] > 0
+    assert robustness["calibration_tempered"]["brier_score"] == pytest.approx(plain["brier_score"], rel=1e-4)
+    stored = Model.load(model).calibration
+    assert stored is not None
+    assert robustness["temperature"] == pytest.approx(stored.temperature)
     assert in_folder() == []  # no page was asked for
 
 

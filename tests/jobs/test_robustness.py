@@ -1,10 +1,7 @@
 """What --robust finds, against the same worked out by other means."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,11 +10,12 @@ from digitscope.augmentation.corruptions import CORRUPTIONS, STRENGTHS
 from digitscope.calibration import fit_temperature, temper
 from digitscope.datasets import DataSet
 from digitscope.datasets.mnist_facts import DISPUTED
-from digitscope.jobs.robustness import MnistTest, Robustness, measure, write_page
+from digitscope.jobs.robustness import measure, mnist_result
 from digitscope.metrics import Evaluation, accuracy
 from digitscope.model import Model
 from digitscope.nn import Dense, Network, SoftmaxCrossEntropy
 from digitscope.recipes import RECIPES
+from digitscope.robustness_results import Robustness
 from digitscope.training_info import TrainingInfo
 
 
@@ -47,23 +45,24 @@ def found(model: Model, data: DataSet) -> Robustness:
 def test_each_corruption_at_each_strength(model: Model, data: DataSet, found: Robustness) -> None:
     assert data.x_test is not None
     assert data.y_test is not None
-    assert list(found.corrupted) == list(CORRUPTIONS)
-    for number, (name, shares) in enumerate(found.corrupted.items()):
-        assert len(shares) == 5
+    assert list(found.corruptions) == list(CORRUPTIONS)
+    for number, (name, corruption) in enumerate(found.corruptions.items()):
+        assert (corruption.unit, corruption.amounts) == (CORRUPTIONS[name].unit, CORRUPTIONS[name].amounts)
+        assert len(corruption.estimates) == 5
         np.testing.assert_array_equal(found.samples[number, 0], data.x_test[number])
-        for strength, share in zip(STRENGTHS, shares, strict=True):
+        for strength, estimate in zip(STRENGTHS, corruption.estimates, strict=True):
             worse = CORRUPTIONS[name](data.x_test, strength, np.random.default_rng([0, number]))
-            assert share.images == 80
-            assert share.accuracy == accuracy(data.y_test, model.predict(worse))
+            assert estimate.images == 80
+            assert estimate.accuracy == accuracy(data.y_test, model.predict(worse))
             np.testing.assert_array_equal(found.samples[number, strength], worse[number])
-    everything = [share.accuracy for shares in found.corrupted.values() for share in shares]
+    everything = [estimate.accuracy for result in found.corruptions.values() for estimate in result.estimates]
     assert found.mean_accuracy == pytest.approx(sum(everything) / 40)
     assert found.mean_accuracy < found.clean.accuracy - 0.1
 
 
 def test_the_seed_decides(model: Model, data: DataSet, found: Robustness) -> None:
     assert measure(model, data, threads=2).as_json() == found.as_json()
-    assert measure(model, data, seed=1).corrupted != found.corrupted
+    assert measure(model, data, seed=1).corruptions != found.corruptions
 
 
 def test_progress_passes_every_step(model: Model, data: DataSet) -> None:
@@ -87,18 +86,20 @@ class TestTemperature:
         expected = fit_temperature(labels, model.predict_proba(images))
         assert result.temperature == expected
         assert result.temperature_source == f"{len(images)} validation images"
-        assert result.tempered is not None
+        assert result.calibrated is not None
         assert data.x_test is not None
         assert data.y_test is not None
         tempered = Evaluation.of(data.y_test, temper(model.predict_proba(data.x_test), expected))
-        assert result.tempered.reliability.expected_calibration_error == tempered.reliability.expected_calibration_error
-        assert result.tempered.accuracy == result.clean.accuracy
-        assert result.tempered.negative_log_likelihood == tempered.negative_log_likelihood
+        assert (
+            result.calibrated.reliability.expected_calibration_error == tempered.reliability.expected_calibration_error
+        )
+        assert result.calibrated.accuracy == result.clean.accuracy
+        assert result.calibrated.negative_log_likelihood == tempered.negative_log_likelihood
 
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
-            ({"data_digest": "0"}, "did not learn from few"),
+            ({"data_digest": "0"}, "was not trained on few"),
             ({"recipe": "none"}, "does not say which"),
             ({"recipe": None}, "does not say which"),
             ({"seed": None}, "does not say which"),
@@ -109,10 +110,38 @@ class TestTemperature:
         self, model: Model, data: DataSet, changes: dict[str, Any], words: str
     ) -> None:
         result = measure(replace(model, info=replace(model.info, **changes)), data)
-        assert (result.temperature, result.tempered) == (None, None)
+        assert (result.temperature, result.calibrated) == (None, None)
         assert words in result.temperature_source
-        assert result.temperature_text().startswith("No temperature was fitted: ")
-        assert result.calibration_rows()[0] == ["calibration", "as it is"]
+        assert result.uncalibrated.brier_score == result.clean.brier_score
+
+    def test_of_a_calibrated_model_it_is_fitted_on_the_logits_themselves(self, mnist: DataSet) -> None:
+        model = Model.load("convnet")
+        assert model.calibration is not None
+        assert mnist.x_test is not None
+        assert mnist.y_test is not None
+        data = DataSet("mnist", mnist.x_train, mnist.y_train, mnist.x_test[4000:4300], mnist.y_test[4000:4300])
+        result = measure(model, data)
+        stored = model.calibration.temperature
+        assert result.temperature == pytest.approx(stored, rel=1e-3)  # the shipped weights are rounded to float16
+        assert abs(stored - 1) > 0.3
+        assert data.x_test is not None
+        z = model.logits(data.x_test).astype(np.float64)
+        for evaluation, temperature in ((result.uncalibrated, 1.0), (result.calibrated, stored)):
+            p = np.exp(z / temperature)
+            p /= p.sum(axis=1, keepdims=True)
+            assert evaluation is not None
+            expected = -np.log(p[np.arange(300), data.y_test]).mean()
+            assert evaluation.negative_log_likelihood == pytest.approx(expected, rel=1e-4)
+        assert result.calibrated is not None
+        assert result.calibrated.brier_score == pytest.approx(result.clean.brier_score, rel=0.01)
+        assert result.uncalibrated.negative_log_likelihood > 1.2 * result.calibrated.negative_log_likelihood
+
+    def test_a_stored_one_is_used_for_data_that_the_model_was_not_trained_on(self, data: DataSet) -> None:
+        model = Model.load("convnet")
+        result = measure(model, data)
+        assert model.calibration is not None
+        assert result.temperature == model.calibration.temperature
+        assert result.temperature_source == "validation images when the model was trained"
 
     def test_is_not_fitted_on_what_it_is_judged_on(self, model: Model, data: DataSet) -> None:
         images = DataSet("few", data.x_train[:80], data.y_train[:80])
@@ -129,59 +158,18 @@ class TestMnist:
         for dispute in DISPUTED[:4]:
             answers[dispute.index] = dispute.other
         answers[[0, 1, 2, 9999]] += 1
-        result = MnistTest.of(images, labels, answers)
-        assert {name: (share.images, share.accuracy) for name, share in result.shares.items()} == {
+        result = mnist_result(images, labels, answers)
+        assert {name: (part.images, part.accuracy) for name, part in result.parts.items()} == {
             "all": (10_000, 0.9992),
             "the first 5,000, students": (5_000, pytest.approx(0.9986)),
             "the last 5,000, census": (5_000, pytest.approx(0.9998)),
             "without the 15 disputed": (9_985, pytest.approx(1 - 4 / 9_985)),
         }
         assert (result.as_labelled, result.as_raters) == (11, 3)  # of the first four, people are divided on the last
-        np.testing.assert_array_equal(result.images[1], images[1621])
-        rows = result.disputed_rows()
-        assert rows[1] == ["947", "8", "9", "9"]
-        assert rows[4] == ["2130", "4", "divided", "9"]
-        assert rows[7] == ["2654", "6", "neither", "6"]
-        assert result.share_rows()[1] == ["all", "10,000", "99.92", "99.84 to 99.96"]
+        np.testing.assert_array_equal(result.disputed_images[1], images[1621])
+        assert [image.answer for image in result.disputed[:5]] == [9, 6, 4, 9, 2]
+        assert (result.disputed[0].index, result.disputed[0].label, result.disputed[0].raters) == (947, 8, 9)
 
     def test_other_images_have_no_such_parts(self, found: Robustness) -> None:
         assert found.mnist is None
         assert found.as_json()["mnist"] is None
-
-
-def test_tables_and_json_agree(found: Robustness) -> None:
-    content = json.loads(json.dumps(found.as_json()))
-    rows = found.corruption_rows()
-    assert rows[1][0] == "rotation, 10 to 50 degrees either way"
-    assert [row[1:] for row in rows[1:]] == [
-        [f"{100 * share:.1f}" for share in kind["accuracy"]] for kind in content["corruptions"].values()
-    ]
-    before, after = content["calibration"], content["calibration_tempered"]
-    assert found.calibration_rows()[1:] == [
-        ["error in 15 bins, %", f"{100 * before['error']:.2f}", f"{100 * after['error']:.2f}"],
-        [
-            "negative log-likelihood, nats",
-            f"{before['negative_log_likelihood']:.4f}",
-            f"{after['negative_log_likelihood']:.4f}",
-        ],
-        ["Brier score, 0 to 2", f"{before['brier_score']:.4f}", f"{after['brier_score']:.4f}"],
-    ]
-
-
-@pytest.mark.parametrize("everything", [True, False])
-def test_the_page(found: Robustness, mnist: DataSet, tmp_path: Path, everything: bool) -> None:
-    if everything:
-        _, images, labels = mnist.evaluation_split
-        found = replace(found, mnist=MnistTest.of(images, labels, labels))
-    else:
-        found = replace(found, temperature=None, tempered=None, temperature_source="it is not known")
-    write_page(tmp_path / "page.html", Path("my.safetensors"), found)
-    root = ElementTree.fromstring((tmp_path / "page.html").read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>"))
-    tables = [[["".join(cell.itertext()) for cell in row] for row in table.iter("tr")] for table in root.iter("table")]
-    assert [row[1:] for row in tables[0]] == [row[1:] for row in found.corruption_rows()]
-    assert tables[1] == [[text.replace(" %", "\u00a0%") for text in row] for row in found.calibration_rows()]
-    assert len(tables) == (3 if everything else 2)
-    assert len(list(root.iter("{http://www.w3.org/2000/svg}svg"))) == (3 if everything else 2)
-    words = "".join(root.itertext())
-    assert ("15 of the 15 are read as labelled" in words) == everything
-    assert ("No temperature was fitted: it is not known." in words) != everything

@@ -346,8 +346,8 @@ class TestCalibrationFigure:
             np.testing.assert_allclose(points(line)[:, 1], 100 * one.accuracy[one.counts > 0])
             assert line.get_color() == color
         assert first.get_marker() != second.get_marker()
-        assert f"{100 * before.expected_calibration_error:.2f} % as it is" in texts(axes)
-        assert f"{100 * after.expected_calibration_error:.2f} % tempered" in texts(axes)
+        assert f"{100 * before.expected_calibration_error:.2f} % uncalibrated" in texts(axes)
+        assert f"{100 * after.expected_calibration_error:.2f} % calibrated" in texts(axes)
         assert len(below.patches) == 30
         assert texts(below) == []
         to_svg(figure)

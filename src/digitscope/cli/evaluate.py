@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from digitscope.datasets import DataSet
-    from digitscope.jobs.robustness import Robustness
     from digitscope.metrics import Evaluation
     from digitscope.model import Model
+    from digitscope.report.page import Table as Rows
+    from digitscope.robustness_results import Robustness
 
 MATRIX_UP_TO = 12
 """Classes; a larger confusion matrix does not fit into a terminal."""
@@ -108,9 +109,9 @@ def evaluate(
             content["robustness"] = found.as_json()
         click.echo(json.dumps(content))
     if report is not None and found is not None:
-        from digitscope.jobs.robustness import write_page
+        from digitscope.report.robustness_page import write_robustness_page
 
-        write_page(report, model, found)
+        write_robustness_page(report, str(model), found)
         console.print(f"\nreport: {report}", markup=False)
 
 
@@ -119,24 +120,27 @@ def _robustness(console: "Console", model: "Model", data: "DataSet", threads: in
     from rich.progress import Progress
 
     from digitscope.jobs.robustness import measure
+    from digitscope.report import robustness_page as page
 
     with Progress(console=console, transient=True, disable=console.quiet or not console.is_terminal) as progress:
         found = measure(
-            model, data, threads=threads, track=lambda steps: progress.track(steps, description="worse pictures")
+            model, data, threads=threads, track=lambda steps: progress.track(steps, description="corrupted images")
         )
-    tables = [found.corruption_rows(), found.calibration_rows()]
-    remarks = [f"{found.mean_accuracy:.2%} on average", found.temperature_text()]
+    tables = [
+        (page.corruption_table(found), page.corruption_sentence(found)),
+        (page.calibration_table(found), page.temperature_sentence(found)),
+    ]
     if found.mnist is not None:
-        tables += [found.mnist.share_rows(), found.mnist.disputed_rows()]
-        remarks += [found.mnist.halves_text(), found.mnist.disputed_text()]
-    for rows, remark in zip(tables, remarks, strict=True):
+        tables.append((page.parts_table(found.mnist), page.HALVES))
+        tables.append((page.disputed_table(found.mnist), page.disputed_sentence(found.mnist)))
+    for rows, remark in tables:
         console.print()
         console.print(_table(rows))
         console.print(remark, style="dim", markup=False, soft_wrap=False)
     return found
 
 
-def _table(rows: list[list[str]]) -> "Table":
+def _table(rows: "Rows") -> "Table":
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)

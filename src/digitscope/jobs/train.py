@@ -1,4 +1,4 @@
-"""`digitscope train` without the terminal: a recipe, data and a folder become a model and its report."""
+"""`digitscope train` without the terminal: trains a recipe on data, and writes the model and its report."""
 
 import csv
 import io
@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from digitscope.arrays import Array
 from digitscope.datasets import DataSet, load_data
 from digitscope.errors import DivergenceError, TrainingError
 from digitscope.files.atomic import write_atomic
@@ -25,7 +24,7 @@ MODEL, HISTORY, REPORT, CHECKPOINT = "model.safetensors", "history.csv", "report
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the outcome of a run; None keeps the recipe's own."""
+    """What decides the outcome of a run; None keeps the recipe's own value."""
 
     recipe: str
     data: str = "mnist"
@@ -37,17 +36,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of a run."""
+    """The results of a run."""
 
     recipe: str
     seed: int
     epochs: int
     parameters: int
     train_seconds: float
-    """Spent in training steps, over all sittings of a resumed run."""
+    """Spent in training steps, before and after each resumption."""
     validation_accuracy: float
     test: Evaluation | None
-    """None where the data have no test images."""
+    """None if the data have no test images."""
     model: Path
     report: Path
 
@@ -78,11 +77,11 @@ class Job:
     def begin(cls, settings: Settings, folder: Path | None) -> "Job":
         """A new run in `folder`, or in a new one under runs/. Nothing is written before the data are read.
 
-        Raises: TrainingError where the folder holds a run already; DataError for the data.
+        Raises: TrainingError if the folder holds a run already; DataError for the data.
         """
         if folder is not None and holds_run(folder):
             raise TrainingError(
-                f"{folder} already holds a run. Choose another --out, delete it, or go on with --resume."
+                f"{folder} already holds a run. Choose another --out, delete it, or continue it with --resume."
             )
         data, recipe, training = _prepare(settings)
         job = cls(settings, folder or _new_folder(Path("runs"), settings.recipe), data, recipe, training)
@@ -91,21 +90,21 @@ class Job:
 
     @classmethod
     def resume(cls, folder: Path) -> "Job":
-        """The run that was stopped in `folder`, where it stopped.
+        """The run that was stopped in `folder`, as it was then.
 
-        Raises: TrainingError where there is none; ModelError or DataError where it or its data are not as they were.
+        Raises: TrainingError if there is none; ModelError or DataError if it or its data are not as they were.
         """
         path = folder / CHECKPOINT
         if not path.is_file():
             state = "is finished" if (folder / MODEL).is_file() else "holds no checkpoint"
-            raise TrainingError(f"{folder} {state}: there is nothing to resume. Start anew without --resume.")
+            raise TrainingError(f"{folder} {state}: there is nothing to resume. Start again without --resume.")
         checkpoint = load_checkpoint(path)
         digest = checkpoint.settings.pop("digest")
         settings = Settings(**checkpoint.settings)
         data, recipe, training = _prepare(settings)
         if data.digest != digest:
             raise TrainingError(
-                f"{settings.data} is not what the run in {folder} began with. Bring it back, or start anew."
+                f"{settings.data} is not what the run in {folder} began with. Restore it, or start a new run."
             )
         checkpoint.restore(training.run)
         return cls(settings, folder, data, recipe, training)
@@ -131,8 +130,8 @@ class Job:
         except DivergenceError as error:
             raise DivergenceError(f"{error} The last good checkpoint is {self.folder / CHECKPOINT}.") from error
 
-    def finish(self, *, threads: int) -> Summary:
-        """Touches the test images, this once; writes model, history and report; removes the checkpoint."""
+    def finish(self, *, threads: int | None = None) -> Summary:
+        """Evaluates on the test set (its only use), writes model, history and report, and removes the checkpoint."""
         run = self.training.run
         validation_accuracy = run.history["validation_accuracy"][-1]
         assert validation_accuracy is not None
@@ -184,70 +183,29 @@ class Job:
         )
 
     def _write_report(
-        self, summary: Summary, model: Model, evaluation: Evaluation, images: Any, labels: Any, probabilities: Any
+        self, summary: Summary, model: Model, evaluation: Evaluation, images: Array, labels: Array, probabilities: Array
     ) -> None:
-        from digitscope import report  # matplotlib: only now, so that training starts without it
+        from digitscope.report.training_page import TrainingResult, write_training_page  # matplotlib: only now
 
-        part = "test" if summary.test else "validation"
-        low, high = evaluation.interval
-        sections = [
-            (
-                "How it learned",
-                "The loss and the accuracy after each step, on the images it learns from and on those held out.",
-                report.learning_curves(self.training.run.history),
-            ),
-            (
-                "What it sees",
-                f"Images of the {part} set, with the probability that the network gives to each class.",
-                report.sample_predictions(images, labels, probabilities),
-            ),
-            (
-                "What it mixes up",
-                "Rows are what the images show, columns what the network read. The diagonal is the share read right.",
-                report.confusion_figure(evaluation.confusion),
-            ),
-            (
-                "Where it is sure and wrong",
-                "The mistakes that it gives the highest probability.",
-                report.confident_mistakes(images, labels, probabilities),
-            ),
-        ]
-        weight = next(iter(model.network.params.values()))
-        seen = model.image_shape if weight.ndim == 2 else weight.shape[2:]
-        patterns = weight.reshape(len(weight), -1)
-        if patterns.shape[1] == np.prod(seen):
-            sections.append(
-                (
-                    "What the first layer looks for",
-                    "The weights of its units, laid out as images: ink where the colour is one speaks for the unit, "
-                    "where it is the other against it.",
-                    report.first_layer_weights(patterns, seen),
-                )
-            )
-        sections.append(
-            (
-                "Whether it knows how sure to be",
-                "Of the answers given with some probability, the share that was right. On the diagonal they agree.",
-                report.calibration_figure(evaluation.reliability),
-            )
+        result = TrainingResult(
+            recipe=self.recipe.name,
+            description=self.recipe.title,
+            data=self.data.name,
+            history=self.training.run.history,
+            part="test" if summary.test else "validation",
+            images=images,
+            labels=labels,
+            probabilities=probabilities,
+            evaluation=evaluation,
+            first_weights=next(iter(model.network.params.values()), None),
+            validation_accuracy=summary.validation_accuracy,
+            train_seconds=summary.train_seconds,
+            epochs=summary.epochs,
+            parameters=summary.parameters,
+            train_images=len(self.training.images),
+            seed=summary.seed,
         )
-        facts = [
-            (f"{part.capitalize()} accuracy", f"{100 * evaluation.accuracy:.2f} %"),
-            ("95 % interval", f"{100 * low:.2f} to {100 * high:.2f} %"),
-            ("Validation accuracy", f"{100 * summary.validation_accuracy:.2f} %"),
-            ("Negative log-likelihood", f"{evaluation.negative_log_likelihood:.4f} nats"),
-            ("Training", f"{summary.train_seconds:.1f} s, {summary.epochs} epochs"),
-            ("Parameters", f"{summary.parameters:,}"),
-            ("Images", f"{len(self.training.images):,} to learn, {evaluation.images:,} to judge"),
-            ("Seed", str(summary.seed)),
-        ]
-        report.write_report(
-            summary.report,
-            title=f"Digitscope: {self.recipe.name} on {self.data.name}",
-            lead=self.recipe.title,
-            facts=facts,
-            sections=sections,
-        )
+        write_training_page(summary.report, result)
 
 
 def holds_run(folder: Path) -> bool:
@@ -255,9 +213,9 @@ def holds_run(folder: Path) -> bool:
 
 
 def latest_stopped(recipe: str | None) -> Path:
-    """The folder under runs/ that was last worked on and holds a checkpoint, of any recipe or of this one.
+    """The folder under runs/ with the newest checkpoint, of any recipe or of this one.
 
-    Raises: TrainingError where there is none.
+    Raises: TrainingError if there is none.
     """
     pattern = f"{recipe or '*'}/{CHECKPOINT}", f"{recipe or '*'}-[0-9]*/{CHECKPOINT}"
     found = {path for each in pattern for path in Path("runs").glob(each)}

@@ -1,10 +1,13 @@
-"""What a person looks at: figures and the one-page report.
+"""Everything that a reader of a report sees: figures, tables, sentences and pages. It knows numbers, not networks.
 
-figures.py  what is shown, each a function from arrays to a matplotlib Figure
-marked_digits.py  what was read in pictures, drawn on them
-preparation_steps.py  how pictures became what the network sees
-style.py    how it looks: the palette, and SVG that is readable in light and in dark
-page.py     figures, facts and sentences on one self-contained HTML page
+figures.py            each figure is a function from arrays to a matplotlib Figure
+marked_digits.py      pictures with the digits marked that were read in them
+preparation_steps.py  how pictures became the network's input
+samples.py            the images of a data set
+style.py              the palette, and SVG that is readable in light and in dark
+page.py               figures, facts and sentences on one self-contained HTML page
+training_page.py      the page of `digitscope train`
+robustness_page.py    the page and the tables of `digitscope evaluate --robust`
 """
 
 from digitscope.report.figures import (

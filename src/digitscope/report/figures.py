@@ -163,7 +163,9 @@ def sample_predictions(
     names = _names(probabilities.shape[1], classes)
     answers = probabilities.argmax(axis=1)
     with styled():
-        figure = new_figure("Images, what the network answers, and how sure it is", 190 * math.ceil(len(images) / 5))
+        figure = new_figure(
+            "Images, the answers of the network, and its probabilities", 190 * math.ceil(len(images) / 5)
+        )
         axes = add_canvas(figure)
         cells = _draw_images(axes, images, columns=5, pitch=(102, 190), size=64, top=44, **_ink(images))
         pitch = 88 / len(names)
@@ -193,7 +195,7 @@ def sample_predictions(
 
 
 def confusion_figure(confusion: Array, *, classes: Sequence[str] | None = None) -> Figure:
-    """What was taken for what: row the true class, column the answer.
+    """Confusion matrix: row the true class, column the answer.
 
     confusion: counts, (classes, classes). Off the diagonal, the mistakes: their number, coloured on a scale of
     their own, since there are so few. On the diagonal the recall in per cent. More than 20 classes leave no
@@ -205,7 +207,7 @@ def confusion_figure(confusion: Array, *, classes: Sequence[str] | None = None) 
     mistakes = np.where(np.eye(count, dtype=bool), np.nan, confusion)
     most = max(1, int(np.nanmax(mistakes)))
     with styled():
-        figure = new_figure("Confusion matrix: which class was taken for which", 400)
+        figure = new_figure("Confusion matrix: how often each class was read as each", 400)
         axes = add_canvas(figure)
         left, top, side = 46.0, 12.0, 334.0
         cell = side / count
@@ -248,7 +250,7 @@ def confusion_figure(confusion: Array, *, classes: Sequence[str] | None = None) 
 def confident_mistakes(
     images: Array, labels: Array, probabilities: Array, *, classes: Sequence[str] | None = None
 ) -> Figure:
-    """The twelve wrong answers of which the network was surest, the surest first."""
+    """The twelve wrong answers with the highest probability, the highest first."""
     answers = np.argmax(probabilities, axis=1)
     confidence = np.max(probabilities, axis=1)
     names = _names(np.shape(probabilities)[1], classes)
@@ -261,7 +263,7 @@ def confident_mistakes(
             add_canvas(figure).text(WIDTH / 2, 44, text, ha="center")
             return figure
         rows = math.ceil(len(wrong) / 4)
-        figure = new_figure("The wrong answers of which the network was surest", 8 + 130 * rows)
+        figure = new_figure("Most confident errors: the wrong answers with the highest probability", 8 + 130 * rows)
         axes = add_canvas(figure)
         cells = _draw_images(axes, images[wrong], columns=4, pitch=(128, 130), size=84, top=10, **_ink(images))
         for (x, y), number in zip(cells, wrong, strict=True):
@@ -328,22 +330,22 @@ def first_layer_weights(weight: Array, shape: tuple[int, int]) -> Figure:
 
 
 def calibration_figure(calibration: ReliabilityDiagram, tempered: ReliabilityDiagram | None = None) -> Figure:
-    """How sure the network was (mean confidence) against how often it was right, in bins of confidence.
+    """The fraction of right answers over the mean confidence, in bins of confidence.
 
-    A network that knows how sure it may be has its points on the diagonal; below, it is too sure. Bars through
-    the points are 95 % intervals of the share (Wilson), wide where few images are. Below, the bins' counts.
+    A calibrated network has its points on the diagonal; below it, the network is too confident. Bars through the points
+    are 95 % intervals of the fraction (Wilson), wide for few images. Below, the counts of the bins.
     tempered: the same answers after temperature scaling, drawn beside them in vermilion squares.
     """
-    series = [(calibration, "●", " as it is" if tempered is not None else "", BLUE, "o")]
+    series = [(calibration, "●", " uncalibrated" if tempered is not None else "", BLUE, "o")]
     if tempered is not None:
-        series.append((tempered, "■", " tempered", VERMILION, "s"))
+        series.append((tempered, "■", " calibrated", VERMILION, "s"))
     with styled():
-        figure = new_figure("Reliability diagram: how often an answer is right against how sure it was", 400)
+        figure = new_figure("Reliability diagram: how often an answer is right, by its confidence", 400)
         axes = add_panel(figure, 52, 50, WIDTH - 64, 200)
         below = add_panel(figure, 52, 270, WIDTH - 64, 84)
         axes.plot([0, 100], [0, 100], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.text(0, 1.16, "Expected calibration error", weight="bold", transform=axes.transAxes)
-        hint = "dashed: as often right as sure"
+        hint = "dashed: accuracy = confidence"
         axes.text(1, 1.16, hint, size=SMALL, color=MUTED, ha="right", transform=axes.transAxes)
         highest = 1.0
         for number, (one, sign, name, color, marker) in enumerate(series):
@@ -361,12 +363,12 @@ def calibration_figure(calibration: ReliabilityDiagram, tempered: ReliabilityDia
                     if n:
                         below.text(centre, height + 0.18, _short_count(n), size=9, ha="center")
         axes.set_ylim(-3, 103)
-        axes.set_ylabel("right, %")
+        axes.set_ylabel("accuracy, %")
 
         below.set_ylim(0, 1.35 * highest)
         below.yaxis.set_major_locator(NullLocator())
         below.set_ylabel("images, log")
-        below.set_xlabel("sure, % (the highest probability)")
+        below.set_xlabel("confidence, % (the highest probability)")
         axes.xaxis.set_tick_params(labelbottom=False)
         for panel in (axes, below):
             panel.set_xlim(0, 101)

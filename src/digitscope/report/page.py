@@ -1,4 +1,4 @@
-"""One page that tells what a run came to, in a single file that can be mailed."""
+"""Figures, tables and sentences on one page, in a single file that can be mailed."""
 
 import os
 from collections.abc import Sequence
@@ -44,8 +44,11 @@ th { font-weight: 600; }
 """
 
 
-Rows = Sequence[Sequence[str]]
-"""A table: its headings, then its rows."""
+Table = Sequence[Sequence[str]]
+"""The headings, then the rows."""
+
+Section = tuple[str, str, Figure | Table]
+"""Heading, a sentence, and a figure or a table."""
 
 
 def _text(text: str) -> str:
@@ -53,7 +56,7 @@ def _text(text: str) -> str:
     return escape(text).replace(" %", "\u00a0%")
 
 
-def _content(content: Figure | Rows, ids: str) -> str:
+def _content(content: Figure | Table, ids: str) -> str:
     if isinstance(content, Figure):
         return to_svg(content, ids=ids)
     lines = (
@@ -69,12 +72,11 @@ def write_report(
     title: str,
     lead: str,
     facts: Sequence[tuple[str, str]],
-    sections: Sequence[tuple[str, str, Figure | Rows]],
+    sections: Sequence[Section],
 ) -> None:
     """Writes a self-contained HTML page: no scripts, nothing to fetch, light and dark, fit to print.
 
-    lead: a sentence below the title; facts: (name, value); sections: (heading, a sentence, figure or table). All
-    text is escaped.
+    lead: a sentence below the title; facts: (name, value). All text is escaped.
     """
     rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>\n" for name, value in facts)
     parts = "".join(

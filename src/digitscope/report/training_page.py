@@ -1,0 +1,131 @@
+"""What came of a training, as one page: report.html."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from digitscope.arrays import Array
+from digitscope.metrics import Evaluation
+from digitscope.report.figures import (
+    History,
+    calibration_figure,
+    confident_mistakes,
+    confusion_figure,
+    first_layer_weights,
+    learning_curves,
+    sample_predictions,
+)
+from digitscope.report.page import Section, write_report
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """A finished training, as plain numbers."""
+
+    recipe: str
+    description: str
+    """The network and its training in a few words."""
+    data: str
+    """The name of the data set."""
+    history: History
+    part: str
+    """The images below: "test", or "validation" if there are no test images."""
+    images: Array
+    labels: Array
+    probabilities: Array
+    evaluation: Evaluation
+    """Of these probabilities."""
+    first_weights: Array | None
+    """Of the first layer that learns, (units, ...); None if no layer does."""
+    validation_accuracy: float
+    train_seconds: float
+    epochs: int
+    parameters: int
+    train_images: int
+    seed: int
+
+
+def write_training_page(path: Path, result: TrainingResult) -> None:
+    """Writes figures and numbers as one self-contained page."""
+    write_report(
+        path,
+        title=f"Digitscope: {result.recipe} on {result.data}",
+        lead=result.description,
+        facts=_facts(result),
+        sections=_sections(result),
+    )
+
+
+def _facts(result: TrainingResult) -> Sequence[tuple[str, str]]:
+    evaluation = result.evaluation
+    low, high = evaluation.interval
+    return [
+        (f"{result.part.capitalize()} accuracy", f"{100 * evaluation.accuracy:.2f} %"),
+        ("95 % interval", f"{100 * low:.2f} to {100 * high:.2f} %"),
+        ("Validation accuracy", f"{100 * result.validation_accuracy:.2f} %"),
+        ("Negative log-likelihood", f"{evaluation.negative_log_likelihood:.4f} nats"),
+        ("Training", f"{result.train_seconds:.1f} s, {result.epochs} epochs"),
+        ("Parameters", f"{result.parameters:,}"),
+        ("Images", f"{result.train_images:,} for training, {evaluation.images:,} for {result.part}"),
+        ("Seed", str(result.seed)),
+    ]
+
+
+def _sections(result: TrainingResult) -> Sequence[Section]:
+    sections: list[Section] = [
+        (
+            "Learning curves",
+            "Loss and accuracy after each step, on the training images and on the validation images.",
+            learning_curves(result.history),
+        ),
+        (
+            "Sample predictions",
+            f"Images of the {result.part} set, with the probability that the network gives to each class.",
+            sample_predictions(result.images, result.labels, result.probabilities),
+        ),
+        (
+            "Confusion matrix",
+            "Rows are the true classes, columns the answers. The diagonal is the share of each class that was read "
+            "correctly.",
+            confusion_figure(result.evaluation.confusion),
+        ),
+        (
+            "Most confident errors",
+            "Confident mistakes: wrong answers with the highest probability.",
+            confident_mistakes(result.images, result.labels, result.probabilities),
+        ),
+    ]
+    if (patterns := _patterns(result)) is not None:
+        sections.append(
+            (
+                "Weights of the first layer",
+                "The weights of each unit, laid out as an image. Orange: ink here excites the unit. Blue: ink here "
+                "inhibits it.",
+                first_layer_weights(*patterns),
+            )
+        )
+    sections.append(
+        (
+            "Calibration",
+            "How often it was right, by how confident it was. On the diagonal both agree.",
+            calibration_figure(result.evaluation.reliability),
+        )
+    )
+    return sections
+
+
+def _patterns(result: TrainingResult) -> tuple[Array, tuple[int, int]] | None:
+    """The first layer's weights, (units, pixels), and height and width of what each unit sees, if it is one image.
+
+    A dense layer sees the whole image, a convolution a window of each of its input's channels.
+    """
+    weights = result.first_weights
+    if weights is None:
+        return None
+    shape = result.images.shape[1:] if weights.ndim == 2 else weights.shape[2:]
+    patterns = weights.reshape(len(weights), -1)
+    if len(shape) != 2 or patterns.shape[1] != np.prod(shape):
+        return None
+    return patterns, (int(shape[0]), int(shape[1]))
