@@ -1,12 +1,10 @@
 import csv
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,53 +172,70 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
     return process.returncode, err
 
 
+DIED = 9
+DYING = f"""
+import os, sys
+from digitscope.cli import cli
+
+moment, write, *arguments = sys.argv[1:]
+begun, die_next = 0, False
+
+def audit(event, details):
+    global begun, die_next
+    if die_next:
+        os._exit({DIED})
+    if event not in ("open", "os.rename") or not str(details[0]).endswith(".part"):
+        return
+    begun += event == "open"
+    if begun == int(write):
+        if event == "os.rename" and moment == "half":
+            os.truncate(details[0], os.path.getsize(details[0]) // 2)
+        if moment in (("before",) if event == "open" else ("half", "unnamed")):
+            os._exit({DIED})
+        die_next = event == "os.rename"
+
+sys.addaudithook(audit)  # Python reports each opening and renaming of a file before it happens
+cli(arguments)
+"""
+"""A command that ends at its n-th writing of a file as if killed: before it, when half of it is written, when all
+of it is written but the file still has its temporary name, or right after it."""
+
+
 def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(few_file: Path, tmp_path: Path) -> None:
-    settings = ("--recipe", "mlp", "--data", few_file, "--epochs", 40, "--checkpoint-every", 0)
-    whole = tmp_path / "whole"
+    settings = ("--recipe", "mlp", "--data", few_file, "--epochs", 2, "--batch-size", 200, "--checkpoint-every", 0)
+    whole, folder = tmp_path / "whole", tmp_path / "killed"
+    checkpoint, part = folder / "checkpoint.safetensors", folder / "checkpoint.safetensors.part"
     assert finish(start(whole, *settings, "--threads", 1))[0] == 0
 
-    rng = np.random.default_rng()
-    folder = tmp_path / "killed"
-    checkpoint, part = folder / "checkpoint.safetensors", folder / "checkpoint.safetensors.part"
-    kills = while_writing = 0
-    positions = set()
-    while kills < 24:
-        resume = checkpoint.exists()
-        before = modified(checkpoint)
-        process = start(folder, *(["--resume", "--checkpoint-every", 0] if resume else settings))
-        # Until it works, then for a random while; each second time until a checkpoint is being written.
-        wait_for(partial(ended_or_newer, process, checkpoint, before))
-        time.sleep(rng.uniform(0, 0.03))
-        if kills % 2:
-            wait_for(partial(ended_or_newer, process, part, 0))
-        if process.poll() is None:
-            process.kill()
-            kills += 1
-            while_writing += part.exists()
-        finish(process)
-        if process.returncode == 0:
-            assert_same(folder, whole)
-            shutil.rmtree(folder)
-        else:
-            position = load_checkpoint(checkpoint)._about
-            positions.add((position["epoch"], position["batch"]))
-    if checkpoint.exists():
-        assert finish(start(folder, "--resume", "--threads", 2))[0] == 0
-        assert_same(folder, whole)
-    assert while_writing >= 5
-    assert len(positions) >= 10
+    def position_after_dying(moment: str, write: int) -> tuple[int, int] | None:
+        """(epoch, batch) of the checkpoint that is left; None if there is none."""
+        arguments = ["--resume", "--checkpoint-every", 0] if checkpoint.exists() else settings
+        command = [moment, write, "train", "--out", folder, *arguments, "--threads", 1]
+        done = subprocess.run([sys.executable, "-c", DYING, *map(str, command)], capture_output=True, check=False)
+        assert done.returncode == DIED, done.stderr
+        if not checkpoint.exists():
+            return None
+        saved = load_checkpoint(checkpoint)._about
+        return saved["epoch"], saved["batch"]
 
-
-def ended_or_newer(process: "subprocess.Popen[str]", path: Path, than: int) -> bool:
-    return process.poll() is not None or (path.exists() and modified(path) > than)
-
-
-def modified(path: Path) -> int:
-    """In nanoseconds; 0 where there is no such file (any more)."""
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
+    # Writings: a checkpoint first and after each of an epoch's 6 batches and after the epoch; model, history, report.
+    assert position_after_dying("before", 1) is None
+    assert position_after_dying("half", 1) is None
+    assert part.exists()
+    assert position_after_dying("after", 3) == (0, 2)
+    assert position_after_dying("before", 2) == (0, 3)
+    assert position_after_dying("half", 3) == (0, 5)
+    assert part.exists()
+    assert position_after_dying("unnamed", 3) == (1, 0)
+    assert position_after_dying("after", 2) == (1, 2)
+    assert position_after_dying("half", 6) == (2, 0)
+    assert not (folder / "model.safetensors").exists()
+    assert position_after_dying("unnamed", 2) == (2, 0)
+    assert (folder / "model.safetensors").exists()
+    assert position_after_dying("after", 3) == (2, 0)
+    assert (folder / "report.html").exists()
+    assert finish(start(folder, "--resume", "--threads", 2))[0] == 0
+    assert_same(folder, whole)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
