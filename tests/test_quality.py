@@ -1,8 +1,11 @@
-"""The house is kept: lint, types, one-way imports, and documents that are true."""
+"""Lint, types, one-way imports, names with one meaning, and documents that are true."""
 
+import ast
 import re
 import subprocess
 import sys
+import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,8 @@ from digitscope.recipes import RECIPES
 from digitscope.recipes.records import ladder, load_records
 
 ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "digitscope"
+MODULES = sorted(SOURCE.rglob("*.py"))
 
 
 @pytest.mark.parametrize(
@@ -32,6 +37,48 @@ def test_imports_run_one_way() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
+
+
+def test_every_module_is_in_the_import_contract() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contract = next(c for c in project["tool"]["importlinter"]["contracts"] if c["type"] == "layers")
+    assert contract["exhaustive"]
+    named = [name.strip() for layer in contract["layers"] for name in re.split(r"[|:]", layer)]
+    assert len(named) == len(set(named))
+    top = {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in MODULES}
+    assert top - {"__init__", *contract["exhaustive_ignores"]} == set(named)
+    # The linter walks packages only: it does not see a folder without __init__.py.
+    assert {path.parent for path in MODULES} == {path.parent for path in MODULES if path.name == "__init__.py"}
+
+
+def test_a_module_has_a_name_of_its_own() -> None:
+    """Only a verb of the command line and a rung of the ladder may be called like the module that does the work or the
+    layer that it is about, and a kernel like the layer that it makes fast.
+    """
+    named = defaultdict(list)
+    for path in MODULES:
+        module = path.parent if path.name == "__init__.py" else path.with_suffix("")
+        place = module.relative_to(SOURCE).as_posix()
+        if re.fullmatch(r"(cli|recipes|nn/kernels)/\w+", place) is None:
+            named[module.name].append(place)
+    assert {name: places for name, places in named.items() if len(places) > 1} == {}
+
+
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    named = defaultdict(list)
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                named[node.name].append(path.relative_to(SOURCE).as_posix())
+    assert {name: places for name, places in named.items() if len(places) > 1} == {}
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "jobs").glob("*.py")), ids=lambda path: path.stem)
+def test_jobs_write_no_html(path: Path) -> None:
+    """The pages are made in report."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert [text for text in texts if re.search(r"</?[a-z][\w-]*[\s/>]", text)] == []
 
 
 def test_the_readmes_table_is_what_the_records_say() -> None:
