@@ -385,6 +385,7 @@ class TestRecipes:
             assert name in answer.out
         assert "1.02" in answer.out  # mlp: 4 x 784 x 320 + 6 x 320 x 10 operations
         assert "MFLOP: million" in answer.out
+        assert max(map(len, answer.out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("verb", ["evaluate", "predict", "read", "teach", "submit"])

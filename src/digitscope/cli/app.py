@@ -1,4 +1,4 @@
-"""The group of verbs, and how errors are shown."""
+"""The command group, and how errors are shown."""
 
 import sys
 from typing import Any
@@ -22,7 +22,7 @@ INTERRUPTED = 130
 
 
 class Verbs(click.Group):
-    """A group that shows every error that a user can cause as one line, and exits with status 2."""
+    """A command group that shows each user error as one line and exits with status 2."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -54,9 +54,9 @@ def cli() -> None:
 
     \b
     Begin with:
-      digitscope train                  learn MNIST, and write a report of it
+      digitscope train                  train on MNIST and write a report
       digitscope predict my.png         read a digit
-      digitscope read number.jpg        read a number
+      digitscope read number.jpg        read the numbers in a photo
     """
 
 

@@ -3,12 +3,12 @@
 import click
 
 MNIST = ((28, 28), 10)
-"""An image's height and width, and classes."""
+"""An image's height and width, and the number of classes."""
 
 
-@click.command(short_help="Show the ladder with its measured figures.")
+@click.command(short_help="Show all recipes with their measured results.")
 def recipes() -> None:
-    """Show every recipe with its figures: mean and standard deviation over n seeds, and where they were measured.
+    """Show every recipe with its results: mean and standard deviation over n seeds, and where they were measured.
 
     \b
     Example:
@@ -40,10 +40,11 @@ def recipes() -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print("* the default of digitscope train")
-    console.print("MFLOP: million operations to learn from one image, convolutions by their definition", soft_wrap=True)
-    console.print("share: how much of the machine's rate in matrix products the training reaches", soft_wrap=True)
+    console.print("MFLOP: million operations of training on one image, by the layers' definitions")
+    console.print("share: of the machine's highest rate of operations in matrix products")
     for name, recipe in RECIPES.items():
-        console.print(f"\n[bold]{name}[/]: {recipe.title}", soft_wrap=True)
-        console.print(f"[dim]published {recipe.published}[/]", soft_wrap=True)
+        console.print(f"\n[bold]{name}[/]: {recipe.title}")
+        console.print(f"[dim]published {recipe.published}[/]")
         if name in records:
-            console.print(f"[dim]{records[name].machine}: {records[name].command}[/]", soft_wrap=True)
+            console.print(f"[dim]{records[name].machine}:[/]")
+            console.print(f"[dim]{records[name].command}[/]")
