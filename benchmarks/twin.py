@@ -51,7 +51,7 @@ from digitscope.recipes import Training
 from digitscope.training import Plan
 from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.threads import ThreadMap
-from digitscope.training.run import MEASURED
+from digitscope.training.run import STATISTICS_IMAGES
 
 CHUNK = 1000
 """Images that a module is given at a time where it does not learn."""
@@ -279,7 +279,7 @@ class TwinTraining:
                 norm.reset_running_stats()
                 norm.momentum = None  # a plain mean over the batches
             if norms:
-                chosen = self.training.images[:: -(-len(self.training.images) // MEASURED)]
+                chosen = self.training.images[:: -(-len(self.training.images) // STATISTICS_IMAGES)]
                 for x in rows(chosen).split(CHUNK):
                     module(x)
             module.eval()

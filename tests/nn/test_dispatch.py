@@ -15,6 +15,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
 from digitscope.datasets import DataSet
+from digitscope.errors import TrainingError
 from digitscope.nn import (
     LOSSES,
     Adam,
@@ -53,9 +54,21 @@ from digitscope.nn import (
     to_batch,
 )
 from digitscope.nn.layer import built_in_layers
-from digitscope.training import Epoch, Plan, Run, TailAverage, checkpoint, load_checkpoint, loop, save_checkpoint, train
-from digitscope.training import run as run_module
-from digitscope.training.parallel import device as training_device
+from digitscope.training import (
+    Epoch,
+    Plan,
+    Run,
+    TailAverage,
+    device_of,
+    evaluate,
+    load_checkpoint,
+    loop,
+    measure_statistics,
+    network_outputs,
+    save_checkpoint,
+    train,
+)
+from digitscope.training.parallel.device import to_cpu
 
 
 class Device(NDArrayOperatorsMixin):
@@ -294,6 +307,7 @@ def test_a_whole_network_learns_on_the_device() -> None:
     same(twin.params["1.weight"], network.params["1.weight"])
 
 
+@pytest.mark.usefixtures("way_back")
 def test_a_whole_training_runs_on_the_device(few: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     images, labels = few.x_train[:90], few.y_train[:90]
     plan = Plan(
@@ -318,24 +332,80 @@ def test_a_whole_training_runs_on_the_device(few: DataSet, monkeypatch: pytest.M
         ]
         return Run.start(Network(Ensemble(*members)), plan, len(images), rng)
 
-    monkeypatch.setattr(Device, "get", lambda self: self.held, raising=False)  # CuPy's way back to the host
-    choose = {"cpu": training_device.to_device("cpu"), "cuda": move}
-    for module in (loop, run_module, checkpoint):
-        monkeypatch.setattr(module, "to_device", choose.__getitem__)
-    outcomes = []
+    monkeypatch.setattr(loop, "to_device", {"cpu": to_cpu, "cuda": move}.__getitem__)
+    outcomes, validation = [], []
     for device in ("cpu", "cuda"):
         run = start()
         for result in train(run, images, labels, validation=(images[:20], labels[:20]), device=device):
             if device == "cuda":
                 assert {type(p).__name__ for p in run.network.params.values()} == {"Device"}
+                assert {type(p).__name__ for p in run.outcome(images).params.values()} == {"Device"}
+                assert device_of(run.network) == "cuda"
                 if isinstance(result, Epoch):
                     save_checkpoint(tmp_path / "c", run, {})
+        assert device_of(run.network) == "cpu"
         outcomes.append(run.outcome(images))
+        validation.append(run.history["validation_loss"])
+    assert validation[0] == validation[1]
     for name, p in {**outcomes[0].params, **outcomes[0].statistics}.items():
         np.testing.assert_array_equal({**outcomes[1].params, **outcomes[1].statistics}[name], p)
     resumed = start()
     load_checkpoint(tmp_path / "c").restore(resumed)
     assert resumed.epoch == 4
+
+
+@pytest.fixture
+def way_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CuPy's way from the device to the host."""
+    monkeypatch.setattr(Device, "get", lambda self: self.held, raising=False)
+
+
+@pytest.mark.usefixtures("way_back")
+def test_a_network_on_the_device_predicts_there(few: DataSet) -> None:
+    network = Network(Reshape(1, 28, 28), conv(1, 2, 5, stride=3), BatchNorm(2), Flatten(), Dense(128, 10, rng=RNG))
+    twin = network.map_arrays(move)
+    assert (device_of(network), device_of(twin), device_of(Network(Flatten()))) == ("cpu", "cuda", "cpu")
+    images, labels = few.x_train[:250], few.y_train[:250]
+    np.testing.assert_array_equal(network_outputs(twin, images), network_outputs(network, images), strict=True)
+    loss = SoftmaxCrossEntropy()
+    for one in (network, twin):
+        with pytest.raises(TrainingError, match="those of layer 2 are as they began"):
+            evaluate(one, loss, images, labels)
+    network, twin = measure_statistics(network, images), measure_statistics(twin, images)
+    assert device_of(twin) == "cuda"
+    same(twin.statistics["2.mean"], network.statistics["2.mean"])
+    assert evaluate(twin, loss, images, labels) == evaluate(network, loss, images, labels)
+
+
+@pytest.mark.usefixtures("way_back")
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("end", ["last", "break", "error"])
+def test_a_training_leaves_the_network_where_it_was(
+    few: DataSet, monkeypatch: pytest.MonkeyPatch, device: str, end: str
+) -> None:
+    monkeypatch.setattr(loop, "to_device", {"cpu": to_cpu, "cuda": move}.__getitem__)
+    images, labels = few.x_train[:90], few.y_train[:90]
+    rng = np.random.default_rng(3)
+    on_cpu = Network(Dense(784, 10, rng=rng), BatchNorm(10))
+    network = on_cpu.map_arrays(move) if device == "cpu" else on_cpu
+    started = [to_cpu(p).copy() for p in network.params.values()]
+    plan = Plan(SoftmaxCrossEntropy(), Momentum(), OneCycle(0.1), epochs=2, batch_size=30)
+    run = Run.start(network, plan, 90, np.random.default_rng(4))
+    arrays = list(network.params.values())
+    results = train(run, images, labels, device=device)
+    next(results)
+    assert device_of(run.network) == device
+    if end == "last":
+        list(results)
+    elif end == "break":
+        del results
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            results.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
+    assert run.network is network
+    assert all(one is other for one, other in zip(network.params.values(), arrays, strict=True))
+    assert device_of(network) != device
+    assert not any(np.array_equal(to_cpu(p), before) for p, before in zip(arrays, started, strict=True))
 
 
 @pytest.mark.parametrize(

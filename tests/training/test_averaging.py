@@ -1,6 +1,7 @@
 """Averages of the weights against their formulas, alone and in a training; and the outcome of a run."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from digitscope.nn import (
     BatchNorm,
     Conv2D,
     Dense,
+    Ensemble,
     Flatten,
     Momentum,
     Network,
@@ -23,7 +25,20 @@ from digitscope.nn import (
     SoftmaxCrossEntropy,
     to_batch,
 )
-from digitscope.training import Averaging, ExponentialAverage, Plan, Run, Step, TailAverage, train
+from digitscope.training import (
+    Averaging,
+    Epoch,
+    ExponentialAverage,
+    Plan,
+    Run,
+    Step,
+    TailAverage,
+    evaluate,
+    load_checkpoint,
+    measure_statistics,
+    save_checkpoint,
+    train,
+)
 from digitscope.training.averaging import add_to_average
 
 PLAN = Plan(
@@ -135,11 +150,11 @@ def test_a_training_averages_the_weights_after_each_step(few: DataSet, averaging
 
 def test_averaging_does_not_change_what_is_learned(few: DataSet) -> None:
     runs = [start(replace(PLAN, averaging=averaging), 300) for averaging in (None, TailAverage(0.4))]
-    for run in runs:
-        list(train(run, few.x_train[:300], few.y_train[:300]))
-    assert runs[0].average == {}
-    for name, p in runs[0].network.params.items():
-        np.testing.assert_array_equal(p, runs[1].network.params[name])
+    results = [train(run, few.x_train[:300], few.y_train[:300]) for run in runs]
+    for _ in zip(*results, strict=True):
+        assert runs[0].average == {}
+        for name, p in runs[0].network.params.items():
+            np.testing.assert_array_equal(p, runs[1].network.params[name])
 
 
 @pytest.mark.parametrize("averaging", [None, TailAverage(0.4)], ids=repr)
@@ -154,20 +169,18 @@ def test_the_outcome_has_the_average_and_measured_statistics_and_leaves_the_run_
         assert everything(run) == before
         for name, value in (run.average or run.network.params).items():
             np.testing.assert_array_equal(outcome.params[name], value)
-    assert not run.network.statistics["2.mean"].any()
+        assert not run.network.statistics["2.mean"].any()
     x = Network(*outcome.layers[:2]).forward(to_batch(images))[0].astype(np.float64)
     np.testing.assert_allclose(outcome.statistics["2.mean"], x.mean(axis=(1, 2, 3)), rtol=1e-5)
     np.testing.assert_allclose(outcome.statistics["2.variance"], x.var(axis=(1, 2, 3)), rtol=1e-5)
 
 
-def test_the_outcome_is_measured_on_images_from_everywhere(few: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digitscope.training.run.MEASURED", 100)
-    run = start(PLAN, 300)
+def test_statistics_are_measured_on_images_from_everywhere(few: DataSet) -> None:
     images = few.x_train[:300]
-    outcome = run.outcome(images)
-    x = Network(*outcome.layers[:2]).forward(to_batch(images[::3]))[0].astype(np.float64)
-    np.testing.assert_allclose(outcome.statistics["2.mean"], x.mean(axis=(1, 2, 3)), rtol=1e-5)
-    np.testing.assert_allclose(outcome.statistics["2.variance"], x.var(axis=(1, 2, 3)), rtol=1e-5)
+    measured = measure_statistics(start(PLAN, 300).network, images, count=100)
+    x = Network(*measured.layers[:2]).forward(to_batch(images[::3]))[0].astype(np.float64)
+    np.testing.assert_allclose(measured.statistics["2.mean"], x.mean(axis=(1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(measured.statistics["2.variance"], x.var(axis=(1, 2, 3)), rtol=1e-5)
 
 
 def test_with_nothing_to_add_the_outcome_has_the_networks_own_weights() -> None:
@@ -178,3 +191,60 @@ def test_with_nothing_to_add_the_outcome_has_the_networks_own_weights() -> None:
     assert outcome.config() == network.config()
     for name, p in network.params.items():
         np.testing.assert_array_equal(outcome.params[name], p, strict=True)
+
+
+@pytest.mark.parametrize("averaging", [None, TailAverage(0.4), ExponentialAverage(0.8)], ids=repr)
+@pytest.mark.parametrize("members", [1, 2])
+def test_after_the_last_result_the_network_is_what_was_trained(
+    few: DataSet, tmp_path: Path, averaging: Averaging | None, members: int
+) -> None:
+    plan, images, labels = replace(PLAN, averaging=averaging), few.x_train[:300], few.y_train[:300]
+    held_out = few.x_train[300:500], few.y_train[300:500]
+
+    def begin() -> tuple[Network, Run]:
+        single = [start(plan, 300).network for _ in range(members)]
+        network = single[0] if members == 1 else Network(Ensemble(*single))
+        return network, Run.start(network, plan, 300, np.random.default_rng(3))
+
+    network, run = begin()
+    arrays = list(network.params.values())
+    for result in train(run, images, labels, validation=held_out):
+        if isinstance(result, Epoch):
+            last = result
+            save_checkpoint(tmp_path / "c", run, {})
+            with pytest.raises(TrainingError, match=r"those of layer (2|0\.0\.2, layer 0\.1\.2) are as"):
+                evaluate(network, plan.loss, *held_out)
+    assert run.network is network
+    assert all(one is other for one, other in zip(network.params.values(), arrays, strict=True))
+    assert evaluate(network, plan.loss, *held_out) == (last.validation_loss, last.validation_accuracy)
+    outcome = run.outcome(images)
+    for name, array in {**outcome.params, **outcome.statistics}.items():
+        np.testing.assert_array_equal({**network.params, **network.statistics}[name], array)
+    # The checkpoint of the last epoch is of the last step; to resume it is to finish.
+    resumed, again = begin()
+    load_checkpoint(tmp_path / "c").restore(again)
+    assert list(train(again, images, labels)) == []
+    assert everything(again) == everything(run)
+    assert evaluate(resumed, plan.loss, *held_out) == (last.validation_loss, last.validation_accuracy)
+
+
+def test_test_time_shifts_are_in_the_outcome_and_not_in_the_network(few: DataSet) -> None:
+    images, labels = few.x_train[:300], few.y_train[:300]
+    plain, shifted = start(PLAN, 300), start(replace(PLAN, shifts=((0, 0), (1, 0))), 300)
+    for run in (plain, shifted):
+        list(train(run, images, labels))
+    assert everything(plain) == everything(shifted)
+    assert evaluate(shifted.network, PLAN.loss, images, labels) == evaluate(plain.network, PLAN.loss, images, labels)
+    assert evaluate(shifted.outcome(images), PLAN.loss, images, labels) != evaluate(
+        plain.outcome(images), PLAN.loss, images, labels
+    )
+
+
+def test_an_ensemble_among_other_layers_learns_as_one_network(few: DataSet) -> None:
+    rng = np.random.default_rng(4)
+    members = [Network(Dense(784, 6, rng=rng)) for _ in range(2)]
+    network = Network(Ensemble(*members), Dense(6, 10, rng=rng))
+    run = Run.start(network, replace(PLAN, epochs=1), 300, rng)
+    assert run.learners == [network]
+    list(train(run, few.x_train[:300], few.y_train[:300]))
+    assert run.outcome(few.x_train[:300]).config() == network.config()

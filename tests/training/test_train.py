@@ -9,7 +9,7 @@ import pytest
 
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
-from digitscope.errors import DivergenceError, ModelError, TrainingError
+from digitscope.errors import DivergenceError, ModelError
 from digitscope.files.tensors import read_tensors, write_tensors
 from digitscope.nn import (
     Adam,
@@ -224,11 +224,6 @@ def test_a_loss_that_is_not_finite_stops_at_once_and_leaves_the_weights(few: Dat
         results.extend(train(run, *data(few)))
     assert 1 <= len(results) < 24
     assert all(np.isfinite(p).all() for p in run.network.params.values())
-
-
-def test_images_and_labels_must_fit(few: DataSet) -> None:
-    with pytest.raises(TrainingError, match="got 1150 images, 1149 labels"):
-        list(train(start(PLAN, 1150), few.x_train[:1150], few.y_train[:1149]))
 
 
 def test_outputs_of_many_images_do_not_depend_on_threads(few: DataSet) -> None:

@@ -4,7 +4,7 @@ from digitscope.training.averaging import Averaging, ExponentialAverage, TailAve
 from digitscope.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from digitscope.training.inference import evaluate, network_outputs
 from digitscope.training.loop import train, train_step
-from digitscope.training.parallel.device import to_device
+from digitscope.training.parallel.device import device_of, to_device
 from digitscope.training.parallel.shards import Augmentation
 from digitscope.training.parallel.threads import default_threads
 from digitscope.training.parallel.thresholds import Thresholds
@@ -24,6 +24,7 @@ __all__ = [
     "TailAverage",
     "Thresholds",
     "default_threads",
+    "device_of",
     "evaluate",
     "load_checkpoint",
     "measure_statistics",

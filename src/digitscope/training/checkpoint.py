@@ -13,7 +13,7 @@ from digitscope.arrays import Array
 from digitscope.errors import ModelError
 from digitscope.files.tensors import read_tensors, write_tensors
 from digitscope.training.identity import describe, difference
-from digitscope.training.parallel.device import to_device
+from digitscope.training.parallel.device import to_cpu
 from digitscope.training.run import HISTORY_COLUMNS, Run
 
 FORMAT = 2
@@ -42,7 +42,7 @@ def save_checkpoint(path: Path, run: Run, settings: Mapping[str, Any]) -> None:
         "order": run.order.bit_generator.state,
         "shard_rngs": [rng.bit_generator.state for rng in run.shard_rngs],
     }
-    to_cpu = to_device("cpu")
+
     write_tensors(path, "checkpoint", {name: to_cpu(array) for name, array in arrays.items()}, about)
 
 

@@ -1,10 +1,13 @@
-"""A network's answers for many images."""
+"""A network's outputs for many images, and what it takes and gives."""
 
 import numpy as np
+import numpy.typing as npt
 
-from digitscope.arrays import Array
-from digitscope.nn import Layer, Loss, to_batch
+from digitscope.arrays import Array, as_images, as_labels
+from digitscope.errors import ShapeError, TrainingError
+from digitscope.nn import BackgroundCrossEntropy, Layer, Loss, to_batch
 from digitscope.training.parallel.blas import blas_threads
+from digitscope.training.parallel.device import to_cpu, to_device_of
 from digitscope.training.parallel.memory import keep_freed_memory
 from digitscope.training.parallel.threads import ThreadMap
 
@@ -12,18 +15,26 @@ CHUNK = 100
 """Images in one forward pass: enough for fast products, few enough for the cache."""
 
 
-def network_outputs(network: Layer, images: Array, *, threads: int = 1) -> Array:
-    """The network's outputs for images in rows, computed in chunks that are spread over threads.
+def network_outputs(network: Layer, images: npt.ArrayLike, *, threads: int = 1) -> Array:
+    """The network's outputs for images, computed in chunks that are spread over threads.
 
-    The chunks do not depend on the number of threads, so neither do the outputs.
+    The chunks do not depend on the number of threads, so neither do the outputs. A network on a GPU computes there.
 
-    Shapes: images uint8 (N, H, W) or (N, D) -> (classes, N)
+    Shapes: images as for `as_images`, (N, H, W) or rows (N, D) -> (classes, N)
+    Raises: ShapeError for images of a size that the network does not take; DataError for other pixel values.
     """
-    chunks = range(0, max(1, len(images)), CHUNK)
+    return outputs_in_chunks(network, as_images(images), threads=threads)
+
+
+def outputs_in_chunks(network: Layer, images: Array, *, threads: int = 1) -> Array:
+    """`network_outputs` of images that are uint8 (N, H, W) already."""
+    if not len(images):  # the outputs of no image are as many as those of a blank one
+        return outputs_in_chunks(network, np.zeros((1, *images.shape[1:]), np.uint8))[:, :0]
+    chunks = range(0, len(images), CHUNK)
+    transfer = to_device_of(network)
 
     def outputs(start: int) -> Array:
-        y: Array = network.forward(to_batch(images[start : start + CHUNK]))[0]
-        return y
+        return to_cpu(network.forward(transfer(to_batch(images[start : start + CHUNK])))[0])
 
     keep_freed_memory()
     with blas_threads(1), ThreadMap(min(threads, len(chunks))) as thread_map:
@@ -31,7 +42,53 @@ def network_outputs(network: Layer, images: Array, *, threads: int = 1) -> Array
     return results[0] if len(results) == 1 else np.concatenate(results, axis=1)
 
 
-def evaluate(network: Layer, loss: Loss, images: Array, labels: Array, *, threads: int = 1) -> tuple[float, float]:
-    """The mean loss and the accuracy on these images."""
-    outputs = network_outputs(network, images, threads=threads)
+def evaluate(
+    network: Layer, loss: Loss, images: npt.ArrayLike, labels: npt.ArrayLike, *, threads: int = 1
+) -> tuple[float, float]:
+    """The mean loss and the accuracy on these images.
+
+    Shapes: images as for `as_images`, (N, H, W) or rows (N, D); labels integers (N,), from 0 to classes - 1
+    Raises: ShapeError or DataError for images and labels that do not fit the network; TrainingError for no images, and
+        for batch normalization whose statistics were never measured.
+    """
+    if unmeasured := _unmeasured(network):
+        raise TrainingError(
+            f"The network is expected with measured statistics of batch normalization; those of {unmeasured} are as "
+            "they began. Evaluate run.outcome(images), or measure_statistics(network, images)."
+        )
+    images, labels = checked_examples(network, loss, images, labels)
+    outputs = outputs_in_chunks(network, images, threads=threads)
     return loss.forward(outputs, labels)[0], float((outputs.argmax(axis=0) == labels).mean())
+
+
+def checked_examples(
+    network: Layer, loss: Loss, images: npt.ArrayLike, labels: npt.ArrayLike, shape: tuple[int, int] | None = None
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Images and labels in the form of the package, checked against what the network takes and gives.
+
+    One image is passed through the network. A label may be any of its outputs; with BackgroundCrossEntropy also the
+    number of outputs, for the background. `shape` is the height and width that is expected, if it is known.
+
+    Raises: ShapeError, DataError, and TrainingError for no images.
+    """
+    found = as_images(images, shape)
+    if not len(found):
+        raise TrainingError("At least one image is expected; got none.")
+    outputs = network.forward(to_device_of(network)(to_batch(found[:1])))[0]
+    if outputs.ndim != 2 or outputs.shape[1] != 1:
+        raise ShapeError(
+            f"A network is expected to give (classes, N); it gives {outputs.shape} for 1 image. End it with Dense."
+        )
+    classes = len(outputs) + isinstance(loss, BackgroundCrossEntropy)
+    return found, as_labels(labels, len(found), classes)
+
+
+def _unmeasured(network: Layer) -> str:
+    """The layers whose population statistics are still those of a new BatchNorm, mean 0 and variance 1."""
+    statistics = network.statistics
+    layers = [name.removesuffix("variance") for name in statistics if name.endswith("variance")]
+    return ", ".join(
+        f"layer {layer.removesuffix('.')}" if layer else "the layer"
+        for layer in layers
+        if np.all(statistics[f"{layer}variance"] == 1) and not np.any(statistics[f"{layer}mean"])
+    )

@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
+import numpy.typing as npt
 
 from digitscope.arrays import Array
 from digitscope.errors import TrainingError
 from digitscope.nn import Loss, Network, Optimizer, clip_scale, gradient_norm, to_batch
 from digitscope.nn.optimizers import State
-from digitscope.training.inference import evaluate
+from digitscope.training.inference import checked_examples, evaluate
 from digitscope.training.parallel.blas import blas_threads, choose_blas_threads
-from digitscope.training.parallel.device import Transfer, to_device
+from digitscope.training.parallel.device import Transfer, device_of, to_device, to_device_of
 from digitscope.training.parallel.memory import keep_freed_memory
 from digitscope.training.parallel.shards import Task
 from digitscope.training.parallel.step import ParallelStep
@@ -58,10 +60,10 @@ def train_step(
 
 def train(
     run: Run,
-    images: Array,
-    labels: Array,
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
     *,
-    validation: tuple[Array, Array] | None = None,
+    validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     threads: int = 1,
     device: str = "cpu",
     thresholds: Thresholds | None = None,
@@ -73,34 +75,77 @@ def train(
     order. So the weights have the same bits for any number of threads. Between two results the run may be saved: it
     then holds all that is needed to go on.
 
-    On device "cuda" the steps run on a GPU, with CuPy; images are augmented on the CPU.
+    After the last result the network is what was trained: it has the average of the weights if the plan has one, and
+    measured statistics. Before that, and for test-time shifts, `run.outcome(images)` gives the network to use.
+
+    On device "cuda" steps and validation run on a GPU, with CuPy; images are augmented on the CPU. Whenever the
+    iteration ends, the network is back where it was.
 
     `thresholds` decide when threads and worker processes are used; no bit of the result depends on them.
 
-    Shapes: images uint8 (N, H, W) or (N, D), labels integers (N,)
-    Raises: TrainingError if there is no such device, or if images and labels do not fit; DivergenceError if a loss is
-        not finite: the network then has the weights from before that step.
+    Shapes: images as for `as_images`, uint8 or float (N, H, W) or rows (N, D); labels integers (N,)
+    Raises: at once, ShapeError and DataError for images and labels that do not fit each other or the network;
+        TrainingError for no images, for another number of them than the run was started with, and if there is no such
+        device. Later, DivergenceError if a loss is not finite: the weights are then those from before that step.
     """
-    plan = run.plan
-    thresholds = thresholds or Thresholds()
-    _check(images, labels)
+    if threads < 1:
+        raise TrainingError(f"Training expects at least 1 thread; got {threads}.")
+    plan, network = run.plan, run.network
+    images, labels = checked_examples(network, plan.loss, images, labels)
+    if len(run.shard_rngs) != plan.shards(len(images)):
+        raise TrainingError(
+            f"The run was started for a batch of {len(run.shard_rngs)} shards; {len(images)} images make "
+            f"{plan.shards(len(images))}. Give Run.start the number of images that are trained on."
+        )
+    if validation is not None:
+        height, width = images.shape[1:]
+        validation = checked_examples(network, plan.loss, *validation, (height, width))
     transfer = to_device(device)
     if device != "cpu":
         threads = 1
-        run.move(transfer)
+    return _train(run, images, labels, validation, threads, device, transfer, thresholds or Thresholds())
+
+
+def _train(
+    run: Run,
+    images: Array,
+    labels: Array,
+    validation: tuple[Array, Array] | None,
+    threads: int,
+    device: str,
+    transfer: Transfer,
+    thresholds: Thresholds,
+) -> Iterator[Step | Epoch]:
+    plan = run.plan
     keep_freed_memory()
-    limit = 1
-    if threads > 1 and plan.shards(len(images)) == 1:
-        task = Task(run.learner, plan.loss, images, labels, plan.augment)
-        batch = min(plan.batch_size or len(images), len(images))
-        limit = choose_blas_threads(task, plan.optimizer, batch, threads, thresholds)
-    with blas_threads(limit), ThreadMap(threads) as thread_map:
-        while run.epoch < run.epochs:
-            if run.epoch == (run.member + 1) * plan.epochs:
-                run.next_learner()
-            yield from _train_learner(run, images, labels, validation, thread_map, transfer, thresholds)
-    if device != "cpu":
-        run.move(to_device("cpu"))
+    with _on_device(run, device, transfer):
+        limit = 1
+        if threads > 1 and plan.shards(len(images)) == 1:
+            task = Task(run.learner, plan.loss, images, labels, plan.augment)
+            batch = min(plan.batch_size or len(images), len(images))
+            limit = choose_blas_threads(task, plan.optimizer, batch, threads, thresholds)
+        with blas_threads(limit), ThreadMap(threads) as thread_map:
+            while run.epoch < run.epochs:
+                if run.epoch == (run.member + 1) * plan.epochs:
+                    run.next_learner()
+                yield from _train_learner(run, images, labels, validation, thread_map, transfer, thresholds)
+            run.finish(images)
+
+
+@contextmanager
+def _on_device(run: Run, device: str, transfer: Transfer) -> Iterator[None]:
+    """Within this context the run is on the device; afterwards it is back, in the arrays of its own network."""
+    network = run.network
+    if device_of(network) == device:
+        yield
+        return
+    run.move(transfer)
+    try:
+        yield
+    finally:
+        run.move(to_device_of(network))
+        network.params, network.statistics = run.network.params, run.network.statistics
+        run.network = network
 
 
 def _train_learner(
@@ -189,8 +234,3 @@ def _end_of_epoch(run: Run, images: Array, validation: tuple[Array, Array] | Non
     run.history["validation_loss"][-1] = loss
     run.history["validation_accuracy"][-1] = accuracy
     return Epoch(run.epoch, loss, accuracy, run.seconds)
-
-
-def _check(images: Array, labels: Array) -> None:
-    if len(images) == 0 or labels.shape != images.shape[:1]:
-        raise TrainingError(f"Training expects one label an image; got {len(images)} images, {len(labels)} labels.")

@@ -1,22 +1,28 @@
 """A training: what was planned, and how far it has come."""
 
+import math
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from digitscope.arrays import Array
+from digitscope.arrays import Array, as_images
+from digitscope.errors import TrainingError
 from digitscope.nn import Ensemble, Loss, Network, Optimizer, Params, Schedule, ShiftAverage, to_batch
 from digitscope.nn.optimizers import State
 from digitscope.training.averaging import Averaging
 from digitscope.training.parallel.blas import blas_threads
-from digitscope.training.parallel.device import Transfer, to_device
+from digitscope.training.parallel.device import Transfer, to_device_of
 from digitscope.training.parallel.shards import Augmentation
 from digitscope.training.results import Step
 
 CHUNK = 100
-MEASURED = 2000
-"""Images that statistics are measured on."""
+"""Images in one forward pass."""
+STATISTICS_IMAGES = 2000
+"""Number of images that statistics of batch normalization are measured on."""
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -34,24 +40,53 @@ HISTORY_COLUMNS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides how a network learns from its images."""
+    """What decides how a network learns from its images.
+
+    Raises: TrainingError for a field of another kind or range.
+    """
 
     loss: Loss
     optimizer: Optimizer
     schedule: Schedule
     epochs: int
-    """Of each member, where the network is an ensemble."""
+    """Passes over the images; if the network is an ensemble, of each member."""
     batch_size: int | None
     """Images a step; None for all of them, which is what the word gradient descent meant at first."""
     shard_size: int | None = None
     """Images that one thread works on at a time; None for a whole batch. Part of the plan, because the sum over a
-    batch's shards is rounded differently where they are cut differently."""
+    batch's shards is rounded differently if they are cut differently."""
     augment: Augmentation | None = None
-    """What is done to images before the network learns from them."""
+    """Augments the images that the network learns from; None for images as they are."""
     averaging: Averaging | None = None
     """The average of the weights that is the outcome; None for the last weights."""
     shifts: tuple[tuple[int, int], ...] = ()
-    """Pixels down and right by which an image is moved for each look at it; none for one look at it as it is."""
+    """Test-time augmentation: the shifts, pixels down and right, over which `Run.outcome` averages its predictions;
+    none for the image as it is. They are not part of the network that learns."""
+
+    def __post_init__(self) -> None:
+        for name, kind in (("loss", Loss), ("optimizer", Optimizer), ("schedule", Schedule)):
+            if not isinstance(getattr(self, name), kind):
+                raise TrainingError(f"Plan expects {name} to be a digitscope.nn.{kind.__name__}; got {self._of(name)}.")
+        for name in ("epochs", "batch_size", "shard_size"):
+            optional = " or None" if name != "epochs" else ""
+            value = getattr(self, name)
+            if not (_is_whole(value) and value >= 1) and not (optional and value is None):
+                raise TrainingError(f"Plan expects {name} to be a whole number from 1 on{optional}; got {value!r}.")
+        rate: Any = self.schedule.learning_rate
+        if not (isinstance(rate, (int, float, np.number)) and rate > 0 and math.isfinite(rate)):
+            raise TrainingError(f"Plan expects schedule to have a positive, finite learning rate; got {rate!r}.")
+        if not (self.augment is None or callable(self.augment)):
+            raise TrainingError(f"Plan expects augment to be a function (images, rng); got {self._of('augment')}.")
+        averaging: Any = self.averaging
+        if not (averaging is None or isinstance(averaging, Averaging)):
+            raise TrainingError(f"Plan expects averaging to be an Averaging or None; got {self._of('averaging')}.")
+        shifts: Any = self.shifts
+        if not (isinstance(shifts, Sequence) and all(map(_is_shift, shifts))):
+            raise TrainingError(f"Plan expects shifts to be pairs of whole numbers; got {self.shifts!r}.")
+
+    def _of(self, name: str) -> str:
+        value = getattr(self, name)
+        return f"the class {value.__name__}" if isinstance(value, type) else f"{value!r}"
 
     def batches(self, images: int) -> int:
         """Steps an epoch; the last one may be of fewer images."""
@@ -68,19 +103,23 @@ class Run:
     """A training under way: everything that changes, which is what a checkpoint holds.
 
     An ensemble's members learn one after the other, each by the whole plan.
+
+    While a training is under way, `network` has the weights of the last step, and statistics of batch normalization
+    that were never measured; `outcome` gives the network as it is to be used. When `train` has come to its end,
+    `network` is that network itself, but for test-time shifts.
     """
 
     network: Network
     plan: Plan
     optimizer_state: State
     order: np.random.Generator
-    """Where the order of images comes from, as it was before the current epoch's order was drawn."""
+    """Random generator of the order of images, as it was before the current epoch's order was drawn."""
     shard_rngs: list[np.random.Generator]
-    """For each shard of a batch, where its dropout and the like come from; so it does not matter who works on it."""
+    """Random generator of each shard of a batch, for dropout and augmentation; advanced by each use."""
     average: Params
-    """The average of the learner's weights so far; empty where the plan has none."""
+    """The average of the learner's weights so far; empty if the plan has none."""
     member: int = 0
-    """Which member of an ensemble learns, from 0."""
+    """Number of the ensemble member that learns, from 0."""
     epoch: int = 0
     """Epochs completed, by all members together."""
     batch: int = 0
@@ -91,7 +130,22 @@ class Run:
 
     @classmethod
     def start(cls, network: Network, plan: Plan, images: int, rng: np.random.Generator) -> "Run":
-        """A training of this many images, with all its randomness from `rng`."""
+        """A training of this many images, with all its randomness from `rng`.
+
+        Raises: TrainingError for arguments of another kind.
+        """
+        given: tuple[tuple[str, Any, type], ...] = (
+            ("network", network, Network),
+            ("plan", plan, Plan),
+            ("rng", rng, np.random.Generator),
+        )
+        for name, value, kind in given:
+            if not isinstance(value, kind):
+                raise TrainingError(f"Run.start expects {name} to be a {kind.__name__}; got a {type(value).__name__}.")
+        count: Any = images
+        if not (_is_whole(count) and count >= 1):
+            came = count if isinstance(count, (int, float)) else f"a {type(count).__name__}"
+            raise TrainingError(f"Run.start expects the number of images, at least 1; got {came}. Give len(images).")
         order, *shard_rngs = rng.spawn(1 + plan.shards(images))
         run = cls(network, plan, {}, order, shard_rngs, {})
         run.start_learner()
@@ -100,11 +154,12 @@ class Run:
     @property
     def learners(self) -> list[Network]:
         """The members of an ensemble, or the network itself."""
-        return [member for member in self.network.members if isinstance(member, Network)] or [self.network]
+        members = [member for member in self.network.members if isinstance(member, Network)]
+        return members if members and len(members) == len(self.network.members) else [self.network]
 
     @property
     def learner(self) -> Network:
-        """Which of them learns."""
+        """The one of them that learns."""
         return self.learners[self.member]
 
     @property
@@ -141,25 +196,33 @@ class Run:
         after = deepcopy(self.order)
         return after, after.permutation(images)
 
-    def outcome(self, images: Array) -> Network:
-        """The network as it is to be used: with the average of the weights where the plan has one, and statistics
-        measured on images that it learns from; of an ensemble, the members that have learned. Depends on nothing
-        else, and leaves the run as it is.
+    def outcome(self, images: npt.ArrayLike) -> Network:
+        """The network as it is to be used: with the average of the weights if the plan has one, with statistics
+        measured on some of the images that it learns from, and with the plan's test-time shifts; of an ensemble, the
+        members that have learned. It depends on nothing else, and the run is left as it is.
 
-        Its arrays may be the run's own: it is for use before the next step.
+        It is on the network's device. Its arrays may be the run's own: use it before the next step.
+
+        Shapes: images as for `as_images`, (N, H, W) or rows (N, D)
         """
-        to_cpu = to_device("cpu")
-        learners = self.learners
-        trained = [learner.map_arrays(to_cpu) for learner in learners[: self.member + 1]]
-        if self.average:
-            trained[-1] = trained[-1].map_arrays(np.copy)
-            trained[-1].params = {name: to_cpu(mean) for name, mean in self.average.items()}
-        network = trained[0] if len(learners) == 1 else Network(Ensemble(*trained))
-        network = measure_statistics(network, images)
+        chosen = _spread(images, STATISTICS_IMAGES)
+        network = self._trained(chosen)
         if self.plan.shifts:
-            _, height, width = images.shape
+            _, height, width = chosen.shape
             network = Network(ShiftAverage(network, height, width, self.plan.shifts))
         return network
+
+    def finish(self, images: npt.ArrayLike) -> None:
+        """Makes `network`, in its own arrays, what was trained: the `outcome` without test-time shifts."""
+        outcome = self._trained(_spread(images, STATISTICS_IMAGES))
+        self.network.params, self.network.statistics = outcome.params, outcome.statistics
+
+    def _trained(self, chosen: Array) -> Network:
+        trained = [learner.map_arrays(lambda array: array) for learner in self.learners[: self.member + 1]]
+        if self.average:
+            trained[-1] = trained[-1].map_arrays(np.copy)
+            trained[-1].params = self.average
+        return _measured(trained[0] if len(self.learners) == 1 else Network(Ensemble(*trained)), chosen)
 
     def note(self, result: Step) -> None:
         """Adds a line to the history."""
@@ -167,13 +230,36 @@ class Run:
             column.append(getattr(result, name, None))
 
 
-def measure_statistics(network: Network, images: Array) -> Network:
-    """The network with statistics measured on up to MEASURED of the images, spread evenly; itself where it has none.
+def measure_statistics(network: Network, images: npt.ArrayLike, *, count: int = STATISTICS_IMAGES) -> Network:
+    """A copy of the network with statistics of batch normalization measured on up to `count` of the images, spread
+    evenly; the network itself if it has no statistics.
 
-    Shapes: images uint8 (N, H, W) or (N, D)
+    Shapes: images as for `as_images`, (N, H, W) or rows (N, D)
+    Raises: ShapeError for images of a size that the network does not take; DataError for other pixel values;
+        TrainingError for no images.
     """
+    return _measured(network, _spread(images, count))
+
+
+def _spread(images: Any, count: int) -> npt.NDArray[np.uint8]:
+    """Up to `count` of the images, spread evenly over all."""
+    if not len(images):
+        raise TrainingError("At least one image is expected to measure statistics on; got none.")
+    return as_images(images[:: -(-len(images) // count)])
+
+
+def _measured(network: Network, images: Array) -> Network:
     if not network.statistics:
         return network
-    chosen = images[:: -(-len(images) // MEASURED)]
-    with blas_threads(1):  # so that the statistics are the same on any machine, as the weights are
-        return network.measure_statistics([to_batch(chosen[i : i + CHUNK]) for i in range(0, len(chosen), CHUNK)])[1]
+    transfer = to_device_of(network)
+    batches = [transfer(to_batch(images[i : i + CHUNK])) for i in range(0, len(images), CHUNK)]
+    with blas_threads(1):  # so that the statistics do not depend on the number of cores, as the weights do not
+        return network.measure_statistics(batches)[1]
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _is_shift(value: object) -> bool:
+    return isinstance(value, Sequence) and len(value) == 2 and all(map(_is_whole, value))

@@ -1,20 +1,25 @@
-"""Where arrays live: in the computer's memory, or in a GPU's, where CuPy runs the same code."""
+"""Where arrays are: in the computer's memory, or in that of a GPU, where CuPy runs the same code."""
 
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.errors import TrainingError
+from digitscope.nn import Layer
 
 Transfer = Callable[[Array], Array]
+"""Moves an array to a device; returns it as it is if it is there already."""
 
 
 def to_device(name: str) -> Transfer:
-    """The function that brings an array to "cpu" or "cuda".
+    """The function that moves an array to "cpu" or "cuda"; `network.map_arrays(to_device("cuda"))` moves a network.
 
     Raises: TrainingError for another name, and for "cuda" without CuPy or without a GPU that it can use.
     """
     if name == "cpu":
-        return _to_cpu
+        return to_cpu
     if name != "cuda":
         raise TrainingError(f"The device is cpu or cuda; got {name!r}.")
     try:
@@ -29,7 +34,28 @@ def to_device(name: str) -> Transfer:
     return transfer
 
 
-def _to_cpu(array: Array) -> Array:
+def to_cpu(array: Array) -> Array:
     """The array itself, or its copy from the GPU."""
     get = getattr(array, "get", None)
     return array if get is None else get()
+
+
+def device_of(network: Layer) -> str:
+    """ "cpu" or "cuda": where the network's arrays are; "cpu" if it has none."""
+    return "cpu" if isinstance(_an_array(network), np.ndarray) else "cuda"
+
+
+def to_device_of(network: Layer) -> Transfer:
+    """The function that moves an array to where the network's arrays are."""
+    there = _an_array(network)
+    if isinstance(there, np.ndarray):
+        return to_cpu
+
+    def transfer(array: Any) -> Array:
+        return np.asarray(array, like=there) if isinstance(array, np.ndarray) else array
+
+    return transfer
+
+
+def _an_array(network: Layer) -> Any:
+    return next(iter((*network.params.values(), *network.statistics.values())), np.empty(0))
