@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitscope.errors import ShapeError
+from digitscope.errors import DataError, ShapeError, TrainingError
 from digitscope.nn import BackgroundCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy, log_sum_exp, softmax
 
 LOGITS = np.array([[1.0, -2.0], [0.5, 3.0], [2.0, 0.1]])
@@ -127,7 +127,56 @@ def test_probabilities_add_up_to_one_and_keep_the_order(loss: Loss) -> None:
     assert p[:, 2].tolist() == [0.5, 0.5]
 
 
-@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), BackgroundCrossEntropy(), MeanSquaredError()], ids=repr)
-def test_shapes_that_do_not_fit_are_refused(loss: Loss) -> None:
-    with pytest.raises(ShapeError, match=r"got \(3, 2\) and \(3,\)"):
-        loss.forward(LOGITS, np.array([0, 1, 2]))
+LOSSES_TO_MISUSE = [SoftmaxCrossEntropy(), SoftmaxCrossEntropy(0.1), BackgroundCrossEntropy(), MeanSquaredError()]
+
+
+@pytest.mark.parametrize("loss", LOSSES_TO_MISUSE, ids=repr)
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        ([0, 1, 2], ShapeError, r"got \(3, 2\) and \(3,\)\.$"),
+        ([[0], [1]], ShapeError, r"got \(3, 2\) and \(2, 1\)"),
+        ([[1, 0], [0, 1], [0, 0]], ShapeError, r"got \(3, 2\) and \(3, 2\)\. One-hot labels become .*argmax\(axis=0\)"),
+        (0, ShapeError, r"got \(3, 2\) and \(\)"),
+        ([0, -1], DataError, r"from 0 to \d; got -1\. Correct"),
+        ([0, 4], DataError, r"from 0 to \d; got 4\. Correct"),
+        ([0.0, 1.0], DataError, r"integer labels; got float64\. Convert"),
+        ([True, False], DataError, "integer labels; got bool"),
+        (["0", "1"], DataError, "integer labels; got <U1"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(loss: Loss, labels: Any, error: type[Exception], message: str) -> None:
+    for argument in (labels, np.array(labels)):
+        with pytest.raises(error, match=message):
+            loss.forward(LOGITS, argument)
+
+
+def test_the_label_after_the_last_is_the_background_only() -> None:
+    labels = np.array([0, 3])
+    assert np.isfinite(BackgroundCrossEntropy().forward(LOGITS, labels)[0])
+    for loss in (SoftmaxCrossEntropy(), MeanSquaredError()):
+        with pytest.raises(DataError, match=r"of 3 outputs expects labels from 0 to 2; got 3"):
+            loss.forward(LOGITS, labels)
+
+
+def test_a_loss_of_no_examples_is_refused() -> None:
+    with pytest.raises(ShapeError, match=r"N at least 1; got \(3, 0\) and \(0,\)"):
+        SoftmaxCrossEntropy().forward(LOGITS[:, :0], np.zeros(0, int))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, list])
+def test_labels_of_every_integer_type_give_the_same(dtype: Any) -> None:
+    for loss in LOSSES_TO_MISUSE:
+        labels = [2, 0] if dtype is list else np.array([2, 0], dtype)
+        value, backward = loss.forward(LOGITS, labels)  # type: ignore[arg-type]
+        expected, expected_backward = loss.forward(LOGITS, np.array([2, 0]))
+        assert value == expected
+        np.testing.assert_array_equal(backward(1.0), expected_backward(1.0))
+
+
+@pytest.mark.parametrize("kind", [SoftmaxCrossEntropy, BackgroundCrossEntropy])
+def test_label_smoothing_outside_0_to_1_is_refused(kind: Any) -> None:
+    for smoothing in (1.5, -0.1, float("nan")):
+        with pytest.raises(TrainingError, match=f"label_smoothing is expected from 0 to 1; got {smoothing}"):
+            kind(label_smoothing=smoothing)
+    assert kind(label_smoothing=1.0).label_smoothing == 1

@@ -1,4 +1,4 @@
-"""What training makes small: one number for how wrong the outputs of a batch are, and its derivative."""
+"""Losses: how wrong the outputs of a batch are, as one number that training minimizes, and its derivative."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -7,59 +7,68 @@ from dataclasses import dataclass
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.errors import ShapeError
+from digitscope.errors import DataError, ShapeError, TrainingError
 from digitscope.nn.kernels.product import sum_of_squares
 
 LossBackward = Callable[[float], Array]
 
 
 class Loss(ABC):
-    """A function of a batch's outputs, (classes, N), and its labels, integers (N,)."""
+    """A function of a batch's outputs, (classes, N), and its labels, integers (N,); a mean over N.
+
+    In the formulas [k = label n] is `one_hot(labels, classes)[k,n]`: 1 for the true class, else 0.
+    """
 
     @abstractmethod
     def forward(self, outputs: Array, labels: Array) -> tuple[float, LossBackward]:
-        """Returns the loss, a mean over N, and backward, where backward(dloss) -> the derivative with respect
-        to the outputs, times dloss: 1 for this loss alone, n/N for a shard of n of a batch of N.
+        """Returns the loss, a mean over N, and backward, where backward(dloss) -> the derivative with respect to the
+        outputs, times dloss. dloss is 1 for this batch alone, and n/N for a shard of n of a batch of N.
+
+        Raises: ShapeError for other shapes and for N = 0; DataError for labels that are not integers of the classes.
         """
 
     @abstractmethod
     def probabilities(self, outputs: Array) -> Array:
-        """What the outputs say of each class, (classes, N), columns adding up to 1."""
+        """The probability of each class, (classes, N); columns add up to 1."""
 
     @abstractmethod
     def evidence(self, outputs: Array) -> Array:
-        """How much speaks for any of the classes, (N,): the more, the likelier it is that the image is of one."""
+        """The evidence that an image belongs to any of the classes, (N,): the greater, the more likely it does."""
 
     def classes(self, outputs: int) -> int:
         """The number of different labels that a network of so many outputs can learn."""
         return outputs
 
     def count_right(self, outputs: Array, labels: Array) -> int:
-        """How many of a batch have the label of their largest output."""
+        """The number of examples whose largest output is that of their label."""
         return int(np.count_nonzero(outputs.argmax(axis=0) == labels))
 
 
 @dataclass(frozen=True)
 class SoftmaxCrossEntropy(Loss):
-    """Softmax and cross-entropy as one function, whose derivative is simply p - q.
+    """Softmax and cross-entropy as one function, whose derivative is simply p - q; the mean over N.
 
     p[k,n] = e^z[k,n] / sum_j e^z[j,n]
     q[k,n] = (1 - s) [k = label n] + s / classes               s: label_smoothing
     loss = -(1/N) sum_{n,k} q[k,n] log p[k,n]
     dz[k,n] = (p[k,n] - q[k,n]) / N
 
-    Computed as log p = z - max z - log sum e^(z - max z), in which nothing overflows and no logarithm is
-    taken of zero, however large the logits.
+    Computed as log p = z - max z - log sum e^(z - max z), in which nothing overflows and no logarithm of zero is taken,
+    however large the logits are.
 
-    Shapes: logits z (classes, N), labels (N,) -> a number, in nats.
+    Shapes: logits z (classes, N), labels (N,) -> a number, in nats. Raises: TrainingError for s outside 0 to 1.
     Source: Bridle 1990; label smoothing: Szegedy et al. 2016, section 7.
     Derivation: docs/notes/04-softmax.md#the-two-together
     """
 
     label_smoothing: float = 0.0
 
+    def __post_init__(self) -> None:
+        _check_smoothing(self.label_smoothing)
+
     def forward(self, outputs: Array, labels: Array) -> tuple[float, LossBackward]:
-        classes, n = _check(outputs, labels)
+        labels = _check(outputs, labels, len(outputs))
+        classes, n = outputs.shape
         columns = np.arange(n, like=outputs)
         log_p = outputs - outputs.max(axis=0)
         e = np.exp(log_p)
@@ -90,7 +99,7 @@ class SoftmaxCrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class BackgroundCrossEntropy(Loss):
-    """Softmax and cross-entropy with one class more, the background, for what belongs to none of the others.
+    """Softmax and cross-entropy with one more class, the background, for images of none of the others; the mean over N.
 
     The background's logit is 0, so the network has no output for it: z[K,n] = 0 for K classes 0 .. K-1.
     p[k,n] = e^z[k,n] / (1 + sum_j e^z[j,n])
@@ -101,21 +110,25 @@ class BackgroundCrossEntropy(Loss):
     The probability that an image belongs to any class is 1 - p[K] = sigmoid(log sum_j e^z[j]), so the
     `evidence` log sum_j e^z[j] is its log odds.
 
-    Shapes: logits z (K, N), labels (N,), 0 to K -> a number, in nats.
+    Shapes: logits z (K, N), labels (N,), 0 to K -> a number, in nats. Raises: TrainingError for s outside 0 to 1.
     Source: a background class as in Dhamija, Günther and Boult 2018, its logit held at 0.
     Derivation: docs/notes/11-uncertainty.md#no-digit-at-all
     """
 
     label_smoothing: float = 0.0
 
+    def __post_init__(self) -> None:
+        _check_smoothing(self.label_smoothing)
+
     def forward(self, outputs: Array, labels: Array) -> tuple[float, LossBackward]:
-        classes, _ = _check(outputs, labels)
+        classes = len(outputs)
+        labels = _check(outputs, labels, classes + 1)
         logits = np.concatenate([outputs, np.zeros_like(outputs[:1])])
         loss, backward = SoftmaxCrossEntropy(self.label_smoothing).forward(logits, labels)
         return loss, lambda dloss=1.0: backward(dloss)[:classes]
 
     def probabilities(self, outputs: Array) -> Array:
-        """Of the classes, given that it is one of them."""
+        """The probability of each class, given that the image is of one of them."""
         return softmax(outputs)
 
     def evidence(self, outputs: Array) -> Array:
@@ -127,13 +140,13 @@ class BackgroundCrossEntropy(Loss):
         return outputs + 1
 
     def count_right(self, outputs: Array, labels: Array) -> int:
-        """Of the background, too: its logit is 0."""
+        """Counts the background, too, whose logit is 0."""
         return super().count_right(np.concatenate([outputs, np.zeros_like(outputs[:1])]), labels)
 
 
 @dataclass(frozen=True)
 class MeanSquaredError(Loss):
-    """Half the squared distance between the outputs and the one-hot labels: Nielsen's quadratic cost.
+    """Half the squared distance between the outputs and the one-hot labels, Nielsen's quadratic cost; the mean over N.
 
     loss = (1/2N) sum_{n,k} (a[k,n] - [k = label n])²
     da[k,n] = (a[k,n] - [k = label n]) / N
@@ -143,15 +156,16 @@ class MeanSquaredError(Loss):
     """
 
     def forward(self, outputs: Array, labels: Array) -> tuple[float, LossBackward]:
-        _, n = _check(outputs, labels)
+        labels = _check(outputs, labels, len(outputs))
+        n = len(labels)
         difference = outputs.copy()
         difference[labels, np.arange(n, like=outputs)] -= 1
         loss = sum_of_squares(difference) / (2 * n)
         return loss, lambda dloss=1.0: difference * (dloss / n)
 
     def probabilities(self, outputs: Array) -> Array:
-        """The outputs, clipped to 0..1 and divided by their sum: the squared error is smallest where each
-        output is the probability of its class.
+        """The outputs, clipped to 0..1 and divided by their sum: the squared error is smallest if each output is the
+        probability of its class.
         """
         clipped: Array = np.clip(outputs, np.finfo(outputs.dtype).tiny, 1)
         clipped /= clipped.sum(axis=0)
@@ -195,9 +209,27 @@ LOSSES: dict[str, type[Loss]] = {
 """The losses that a model file may name."""
 
 
-def _check(outputs: Array, labels: Array) -> tuple[int, int]:
-    if outputs.ndim != 2 or labels.shape != outputs.shape[1:]:
+def _check(outputs: Array, labels: Array, classes: int) -> Array:
+    """The labels as an array, if there is one for each output, from 0 to classes - 1."""
+    labels = labels if hasattr(labels, "dtype") else np.asarray(labels, like=outputs)
+    if outputs.ndim != 2 or labels.shape != outputs.shape[1:] or not labels.size:
+        hint = " One-hot labels become integers by labels.argmax(axis=0)." if labels.ndim == 2 else ""
         raise ShapeError(
-            f"A loss expects outputs (classes, N) and labels (N,); got {outputs.shape} and {labels.shape}."
+            f"A loss expects outputs (classes, N) and labels (N,), N at least 1; "
+            f"got {outputs.shape} and {labels.shape}.{hint}"
         )
-    return outputs.shape[0], outputs.shape[1]
+    if labels.dtype.kind not in "iu":
+        raise DataError(f"A loss expects integer labels; got {labels.dtype}. Convert them by labels.astype(int).")
+    lowest, highest = int(labels.min()), int(labels.max())
+    if lowest < 0 or highest >= classes:
+        wrong = lowest if lowest < 0 else highest
+        raise DataError(
+            f"A loss of {len(outputs)} outputs expects labels from 0 to {classes - 1}; got {wrong}. "
+            "Correct the label, or give the network more outputs."
+        )
+    return labels
+
+
+def _check_smoothing(label_smoothing: float) -> None:
+    if not 0 <= label_smoothing <= 1:
+        raise TrainingError(f"label_smoothing is expected from 0 to 1; got {label_smoothing}.")
