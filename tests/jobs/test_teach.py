@@ -1,21 +1,23 @@
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import DataError, DigitscopeError, ModelError, ShapeError, TrainingError
-from digitscope.jobs import teach as teaching
-from digitscope.jobs.teach import Lesson, between, teach
+from digitscope.jobs.teach import AUGMENT, TeachResult, TeachSettings, interpolate, teach
 from digitscope.model import Model
-from digitscope.nn import BatchNorm, Dense, Network, ReLU, SoftmaxCrossEntropy, to_batch
+from digitscope.nn import BatchNorm, Dense, MeanSquaredError, Network, Params, ReLU, SoftmaxCrossEntropy, to_batch
 from digitscope.recipes import RECIPES
 from digitscope.recipes.held_out import held_out
 from digitscope.synthetic.non_digits import VARIANTS, DigitSource
-from digitscope.training import Plan, Run, train
+from digitscope.training import Run, train
 from digitscope.training_info import TrainingInfo
 
 
@@ -51,11 +53,8 @@ def examples(few: DataSet) -> Array:
     return zeros
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred images judge here, of which any may be lost."""
-    monkeypatch.setattr(teaching, "LIMIT", 1.0)
-    monkeypatch.setattr(teaching, "REHEARSED", 2000)
+QUICK = TeachSettings(accepted_loss=1.0, rehearsed_images=2000)
+"""A hundred images are evaluated here, of which any may be lost."""
 
 
 def test_three_examples_are_enough_for_others_like_them(mnist: DataSet) -> None:
@@ -65,15 +64,15 @@ def test_three_examples_are_enough_for_others_like_them(mnist: DataSet) -> None:
     hard = np.argsort(model.predict_proba(ones)[:, 1], kind="stable")[:3]
     others = np.delete(ones, hard, axis=0)
     steps: list[Any] = []
-    lesson = teach(model, ones[hard], np.array([1, 1, 1]), mnist, threads=2, watch=steps.append)
+    lesson = teach(model, ones[hard], np.array([1, 1, 1]), mnist, threads=2, callback=steps.append)
     assert lesson.problem is None
     assert lesson.learned.all()
     assert (lesson.model.predict(others) == 1).mean() > 0.85
-    assert (lesson.judged, lesson.unseen) == (5000, True)
-    judged = mnist.x_train[-5000:], mnist.y_train[-5000:]
-    assert lesson.right_before == (model.predict(judged[0], threads=2) == judged[1]).sum()
-    assert lesson.right_after == (lesson.model.predict(judged[0], threads=2) == judged[1]).sum()
-    assert lesson.right_before - lesson.right_after <= 5
+    assert (lesson.evaluated, lesson.held_out) == (5000, True)
+    evaluated = mnist.x_train[-5000:], mnist.y_train[-5000:]
+    assert lesson.correct_before == (model.predict(evaluated[0], threads=2) == evaluated[1]).sum()
+    assert lesson.correct_after == (lesson.model.predict(evaluated[0], threads=2) == evaluated[1]).sum()
+    assert lesson.correct_before - lesson.correct_after <= 5
     assert steps[-1].step == steps[-1].steps
     for name, value in model.network.params.items():
         np.testing.assert_array_equal(value, before[name])
@@ -89,32 +88,29 @@ def test_three_examples_are_enough_for_others_like_them(mnist: DataSet) -> None:
     np.testing.assert_array_equal(chosen, np.arange(55_000, 60_000))
 
 
-@pytest.mark.usefixtures("quick")
 def test_the_same_lesson_gives_the_same_bytes_on_any_number_of_threads(
     model: Model, few: DataSet, examples: Array, tmp_path: Path
 ) -> None:
     contents = []
     for name, threads, seed in (("a", 1, 0), ("b", 2, 0), ("c", 1, 1)):
-        lesson = teach(model, examples, np.zeros(3, int), few, threads=threads, seed=seed)
+        lesson = teach(model, examples, np.zeros(3, int), few, settings=QUICK, threads=threads, seed=seed)
         lesson.save(tmp_path / name)
         contents.append((tmp_path / name).read_bytes())
     assert contents[0] == contents[1] != contents[2]
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_taught_model_can_be_taught_again(model: Model, few: DataSet, examples: Array) -> None:
     assert few.x_test is not None
-    first = teach(model, examples, np.zeros(3, int), few)
-    second = teach(first.model, few.x_test[few.y_test == 1][:2], np.array([1, 1]), few)
+    first = teach(model, examples, np.zeros(3, int), few, settings=QUICK)
+    second = teach(first.model, few.x_test[few.y_test == 1][:2], np.array([1, 1]), few, settings=QUICK)
     assert first.problem is second.problem is None
     assert [lesson.labels for lesson in second.model.info.taught] == [{"0": 3}, {"1": 2}]
     assert second.accuracy_before == first.accuracy_after
 
 
-@pytest.mark.usefixtures("quick")
-def test_every_member_of_a_ensemble_learns(few: DataSet, examples: Array) -> None:
+def test_every_member_of_an_ensemble_learns(few: DataSet, examples: Array) -> None:
     ensemble = Model.ensemble([small(few, seed=1), small(few, seed=2)])
-    lesson = teach(ensemble, examples, np.zeros(3, int), few)
+    lesson = teach(ensemble, examples, np.zeros(3, int), few, settings=QUICK)
     assert lesson.learned.all()
     old, new = ensemble.network.params, lesson.model.network.params
     assert old.keys() == new.keys()
@@ -124,30 +120,32 @@ def test_every_member_of_a_ensemble_learns(few: DataSet, examples: Array) -> Non
         assert not np.array_equal(value, ensemble.network.statistics[name]), name
 
 
-@pytest.mark.usefixtures("quick")
-def test_nothing_of_what_judges_is_rehearsed(
-    model: Model, few: DataSet, examples: Array, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[Array] = []
+class Recorder:
+    """An augmentation that keeps what it is given."""
 
-    def watch(run: Run, images: Array, labels: Array, **options: Any) -> Any:
-        seen.append(images)
-        return train(run, images, labels, **options)
+    def __init__(self) -> None:
+        self.seen: list[Array] = []
 
-    monkeypatch.setattr(teaching, "train", watch)
-    lesson = teach(model, examples, np.zeros(3, int), few)
-    assert (lesson.judged, lesson.unseen, lesson.rehearsed) == (100, False, 1100)
-    images = {image.tobytes() for image in seen[0]}
-    assert images == {image.tobytes() for image in [*few.x_train[:1100], *examples]}
+    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
+        self.seen += [image.copy() for image in images]
+        return AUGMENT(images, rng)
+
+
+def contents(images: Iterable[Array]) -> Counter[bytes]:
+    return Counter(image.tobytes() for image in images)
+
+
+def test_no_evaluated_image_is_rehearsed(model: Model, few: DataSet, examples: Array) -> None:
+    recorder = Recorder()
+    lesson = teach(model, examples, np.zeros(3, int), few, settings=replace(QUICK, augment=recorder), threads=1)
+    assert (lesson.evaluated, lesson.held_out, lesson.rehearsed) == (100, False, 1100)
+    assert contents(recorder.seen).keys() == contents([*few.x_train[:1100], *examples]).keys()
     assert lesson.model.info.validation_accuracy is None
 
 
-@pytest.mark.usefixtures("quick")
-def test_statistics_are_measured_with_the_weights_that_are_kept(
-    model: Model, few: DataSet, examples: Array, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(teaching, "PLACES", (0.0,))  # all the way back to the old weights, whose statistics are known
-    network = teach(model, examples, np.zeros(3, int), few).model.network
+def test_statistics_are_measured_with_the_weights_that_are_kept(model: Model, few: DataSet, examples: Array) -> None:
+    settings = replace(QUICK, interpolation=(0.0,))  # back to the old weights, whose statistics are known
+    network = teach(model, examples, np.zeros(3, int), few, settings=settings).model.network
     first, norm, *_ = network.layers
     np.testing.assert_array_equal(first.params["weight"], model.network.params["0.weight"])
     outputs = first.forward(to_batch(few.x_train[:1100]))[0]
@@ -155,14 +153,16 @@ def test_statistics_are_measured_with_the_weights_that_are_kept(
 
 
 class TestSave:
-    def lesson(self, model: Model, right_after: int, after: int = 3) -> Lesson:
+    def lesson(self, model: Model, correct_after: int, after: int = 3) -> TeachResult:
         answers = np.eye(10)[[3, after]]
-        return Lesson(model, np.array([3, 3]), answers, answers, 50, 5000, True, 4990, right_after)
+        return TeachResult(model, np.array([3, 3]), answers, answers, 50, 5000, True, 4990, correct_after)
 
     def test_up_to_a_tenth_of_a_point_may_be_lost(self, model: Model, tmp_path: Path) -> None:
         self.lesson(model, 4985).save(tmp_path / "m")
         assert (tmp_path / "m").exists()
-        with pytest.raises(TrainingError, match=r"99\.68% of 5,000 images right instead of 99\.80%, more than 0\.1"):
+        with pytest.raises(
+            TrainingError, match=r"99\.68% of 5,000 images correctly instead of 99\.80%, more than 0\.1"
+        ):
             self.lesson(model, 4984).save(tmp_path / "n")
         assert not (tmp_path / "n").exists()
 
@@ -178,14 +178,13 @@ class TestSave:
         assert (tmp_path / "m").read_bytes() == b"mine"
 
 
-@pytest.mark.usefixtures("quick")
 def test_what_contradicts_all_that_is_rehearsed_is_not_learned(few: DataSet, model: Model) -> None:
     zeros = few.x_train[few.y_train == 0]
-    lesson = teach(model, zeros[:2], np.array([1, 2]), few)
+    lesson = teach(model, zeros[:2], np.array([1, 2]), few, settings=QUICK)
     assert lesson.learned.all() or lesson.problem is not None
     same = np.stack([zeros[0], zeros[0]])
     same[1, 0, 0] = 1  # alike but for a trace of ink, so that no network tells them apart
-    lesson = teach(model, same, np.array([0, 2]), few)
+    lesson = teach(model, same, np.array([0, 2]), few, settings=QUICK)
     assert lesson.problem is not None
     assert "1 of 2 examples" in lesson.problem
 
@@ -193,10 +192,10 @@ def test_what_contradicts_all_that_is_rehearsed_is_not_learned(few: DataSet, mod
 @pytest.mark.parametrize(
     ("labels", "changes", "error", "message"),
     [
-        ([1, 2], {}, ShapeError, r"one label an image; got 3 images, int64 \(2,\)"),
-        ([1, 2, 10], {}, DataError, "knows the classes 0 to 9; The examples have labels 1 to 10"),
-        ([1, 2, -1], {}, DataError, "labels -1 to 2"),
-        ([1.0, 2.0, 3.0], {}, ShapeError, "float64"),
+        ([1, 2], {}, ShapeError, r"one integer for each of 3 images; got \(2,\)"),
+        ([1, 2, 10], {}, DataError, "from 0 to 9; got 10"),
+        ([1, 2, -1], {}, DataError, "from 0 to 9; got -1"),
+        ([1.0, 2.5, 3.0], {}, DataError, "whole numbers from 0; got 2.5"),
         ([1, 1, 1], {"data": "mnist", "data_digest": "0"}, DataError, "learned from mnist, not from this few"),
     ],
 )
@@ -220,44 +219,81 @@ def test_images_of_another_size_are_refused(model: Model, few: DataSet) -> None:
         teach(model, few.x_train[:1, 2:], np.array([5]), few)
 
 
-def test_between_two_networks() -> None:
+def test_weights_between_those_of_two_networks() -> None:
     rng = np.random.default_rng(0)
     old, new = (Network(Dense(3, 2, rng=rng)) for _ in range(2))
-    middle = between(old, new, 0.25).params
+    middle = interpolate(old, new, 0.25).params
     for name in middle:
         np.testing.assert_allclose(middle[name], 0.75 * old.params[name] + 0.25 * new.params[name], rtol=1e-6)
 
 
-def test_the_plan_varies_images_as_the_recipe_does(model: Model) -> None:
-    def plan(recipe: str | None) -> Plan:
-        return teaching._plan(replace(model, info=TrainingInfo(recipe=recipe)), passes=1)
-
-    assert plan("convnet").augment == RECIPES["convnet"].plan.augment
-    assert plan("convnet").loss == RECIPES["convnet"].plan.loss
-    assert plan("mlp").augment == plan(None).augment == teaching.VARIATION
-    assert plan("sigmoid").loss == plan(None).loss == SoftmaxCrossEntropy()  # it was trained on another loss
+def taught_params(model: Model, few: DataSet, examples: Array, settings: TeachSettings = QUICK) -> Params:
+    return teach(model, examples, np.zeros(3, int), few, settings=settings, threads=1).model.network.params
 
 
-def test_what_the_recipe_learns_besides_is_rehearsed_in_its_share(
-    model: Model, few: DataSet, monkeypatch: pytest.MonkeyPatch
+def test_images_are_varied_as_in_the_training_that_the_model_comes_from(
+    model: Model, few: DataSet, examples: Array, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def besides(images: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-        count = round(0.4 * len(images))
-        return 255 - images[:count], np.full(count, 10)
+    own, default = Recorder(), Recorder()
+    recipe = replace(RECIPES["mlp"], plan=replace(RECIPES["mlp"].plan, augment=own))
+    monkeypatch.setitem(RECIPES, "varied", recipe)
+    settings = replace(QUICK, augment=default)
+    varied = replace(model, info=replace(model.info, recipe="varied"))
+    taught_params(varied, few, examples, settings)
+    assert (bool(own.seen), bool(default.seen)) == (True, False)
+    taught_params(replace(model, info=replace(model.info, recipe="mlp")), few, examples, settings)  # it has none
+    assert default.seen
 
-    monkeypatch.setitem(RECIPES, "other", replace(RECIPES["mlp"], extra_examples=besides))
-    monkeypatch.setattr(teaching, "REHEARSED", 1000)
-    rng = np.random.default_rng(0)
+
+def test_the_loss_is_that_of_the_training_that_the_model_comes_from(
+    model: Model, few: DataSet, examples: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = RECIPES["mlp"].plan
+    for name, loss in (("smooth", SoftmaxCrossEntropy(0.5)), ("squared", MeanSquaredError())):
+        monkeypatch.setitem(RECIPES, name, replace(RECIPES["mlp"], plan=replace(plan, loss=loss)))
+    params = {
+        name: taught_params(replace(model, info=replace(model.info, recipe=name)), few, examples)["3.weight"]
+        for name in (None, "smooth", "squared")
+    }
+    assert not np.array_equal(params["smooth"], params[None])
+    np.testing.assert_array_equal(params["squared"], params[None])  # of another kind than the model's own loss
+
+
+def test_the_recipes_extra_examples_are_rehearsed_in_their_share(
+    model: Model, few: DataSet, examples: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def negatives(images: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+        count = round(0.4 * len(images))
+        return 255 - images[:count], labels[:count]
+
+    recorder = Recorder()
+    monkeypatch.setitem(RECIPES, "other", replace(RECIPES["mlp"], extra_examples=negatives))
     other = TrainingInfo(recipe="other")
+    settings = replace(QUICK, rehearsed_images=1000, augment=recorder)
     for info in (other, TrainingInfo(recipe="ensemble", members=(other,))):
-        known = replace(model, info=info)
-        images, labels = teaching._rehearsal(known, few.x_train, few.y_train, rng)
-        np.testing.assert_array_equal(images[:500], few.x_train[:500])
-        np.testing.assert_array_equal(images[500:], np.repeat(255 - few.x_train[:20], 10, axis=0))
-        assert labels.tolist() == [*few.y_train[:500], *[10] * 200]
-    images, labels = teaching._rehearsal(model, few.x_train, few.y_train, rng)
-    np.testing.assert_array_equal(images, few.x_train[:1000])
-    np.testing.assert_array_equal(labels, few.y_train[:1000])
+        recorder.seen.clear()
+        lesson = teach(replace(model, info=info), examples, np.zeros(3, int), few, settings=settings, threads=1)
+        assert lesson.rehearsed == 500 + 200  # half as many images as without extra examples, and 0.4 of that
+        seen = contents(recorder.seen)
+        drawn = [key for key in seen if key not in contents(few.x_train) and key not in contents(examples)]
+        assert set(drawn) <= contents(255 - few.x_train).keys()
+        assert len(drawn) == 20  # each in ten copies
+        assert {seen[key] for key in drawn} == {
+            10 * seen[image.tobytes()] for image in few.x_train if image.tobytes() in seen
+        }
+
+
+def test_examples_in_every_usual_form_teach_the_same(model: Model, few: DataSet, examples: Array) -> None:
+    expected = taught_params(model, few, examples)
+    for images, labels in (
+        (examples / 255, [0, 0, 0]),
+        (examples.reshape(3, 784).tolist(), np.zeros((3, 1))),
+        (pd.DataFrame(examples.reshape(3, 784)), pd.Series([0, 0, 0], dtype="uint8")),
+    ):
+        lesson = teach(model, images, labels, few, settings=QUICK)
+        np.testing.assert_array_equal(lesson.model.network.params["3.weight"], expected["3.weight"])
+    with pytest.raises(DataError, match="at least 1 example"):
+        teach(model, examples[:0], [], few)
 
 
 class TestHeldOut:
@@ -271,7 +307,7 @@ class TestHeldOut:
         assert chosen is not None
         np.testing.assert_array_equal(few.x_train[chosen], RECIPES[recipe].start(few, 3).validation[0])
 
-    def test_of_a_ensemble_it_is_what_none_of_the_members_learned_from(self, few: DataSet) -> None:
+    def test_of_an_ensemble_it_is_what_none_of_the_members_learned_from(self, few: DataSet) -> None:
         one, two = self.info(few, "mlp", 1), self.info(few, "deep", 2)
         chosen = held_out(TrainingInfo(members=(one, two)), few)
         assert chosen is not None

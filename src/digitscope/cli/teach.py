@@ -13,7 +13,7 @@ from digitscope.cli.options import data_option, json_option, model_and_files, mo
 if TYPE_CHECKING:
     from digitscope.arrays import Array
     from digitscope.datasets import DataSet
-    from digitscope.jobs.teach import Lesson
+    from digitscope.jobs.teach import TeachResult
     from digitscope.model import Model
 
 
@@ -63,7 +63,6 @@ def teach(
     from digitscope.datasets import load_data
     from digitscope.errors import ModelError
     from digitscope.model import Model
-    from digitscope.training import default_threads
 
     model, examples = model_and_files(arguments)
     if not examples:
@@ -81,12 +80,12 @@ def teach(
     if out.exists():
         raise ModelError(f"{out} exists already. Choose another --out, or delete it.")
     images = _prepare(paths, labels)
-    lesson = _teach(loaded, images, labels, load_data(source), seed, threads or default_threads(), as_json)
+    result = _teach(loaded, images, labels, load_data(source), seed, threads, as_json)
     if not as_json:
-        _show(paths, lesson, source)
-    lesson.save(out)
+        _show(paths, result, source)
+    result.save(out)
     if as_json:
-        click.echo(json.dumps({"model": str(out), "taught_from": str(model), **_as_json(paths, lesson)}))
+        click.echo(json.dumps({"model": str(out), "taught_from": str(model), **_as_json(paths, result)}))
     else:
         click.echo(f"new model: {out} (delete it to undo)")
 
@@ -143,10 +142,15 @@ def _prepare(paths: tuple[Path, ...], labels: tuple[int, ...]) -> "Array":
 
 
 def _teach(
-    model: "Model", images: "Array", labels: tuple[int, ...], data: "DataSet", seed: int, threads: int, quiet: bool
-) -> "Lesson":
+    model: "Model",
+    images: "Array",
+    labels: tuple[int, ...],
+    data: "DataSet",
+    seed: int,
+    threads: int | None,
+    quiet: bool,
+) -> "TeachResult":
     """Teaches, with a bar on a terminal while that lasts."""
-    import numpy as np
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
@@ -159,24 +163,24 @@ def _teach(
         return teach(
             model,
             images,
-            np.array(labels),
+            labels,
             data,
             seed=seed,
             threads=threads,
-            watch=lambda step: progress.update(task, completed=step.step, total=step.steps),
+            callback=lambda step: progress.update(task, completed=step.step, total=step.steps),
         )
 
 
-def _show(paths: tuple[Path, ...], lesson: "Lesson", source: str) -> None:
-    for path, label, before, after in zip(paths, lesson.labels, lesson.before, lesson.after, strict=True):
+def _show(paths: tuple[Path, ...], result: "TeachResult", source: str) -> None:
+    for path, label, before, after in zip(paths, result.labels, result.before, result.after, strict=True):
         wrong = "" if after.argmax() == label else ", still wrong"
         click.echo(f"{path}={label}: read as {_answer(before)} before, {_answer(after)} now{wrong}")
     click.echo(
-        f"accuracy on {lesson.judged:,} images of {source}: "
-        f"{lesson.accuracy_before:.2%} before, {lesson.accuracy_after:.2%} now"
+        f"accuracy on {result.evaluated:,} images of {source}: "
+        f"{result.accuracy_before:.2%} before, {result.accuracy_after:.2%} now"
     )
-    if not lesson.unseen:
-        click.echo("(these were not rehearsed, but the model may have learned from them before)")
+    if not result.held_out:
+        click.echo("(these were not rehearsed, but the model may have been trained on them before)")
 
 
 def _answer(probabilities: "Array") -> str:
@@ -184,7 +188,7 @@ def _answer(probabilities: "Array") -> str:
     return f"{digit} ({probabilities[digit]:.1%})"
 
 
-def _as_json(paths: tuple[Path, ...], lesson: "Lesson") -> dict[str, Any]:
+def _as_json(paths: tuple[Path, ...], result: "TeachResult") -> dict[str, Any]:
     examples = [
         {
             "file": str(path),
@@ -192,13 +196,13 @@ def _as_json(paths: tuple[Path, ...], lesson: "Lesson") -> dict[str, Any]:
             "before": {"digit": int(before.argmax()), "probability": float(before.max())},
             "after": {"digit": int(after.argmax()), "probability": float(after.max())},
         }
-        for path, label, before, after in zip(paths, lesson.labels, lesson.before, lesson.after, strict=True)
+        for path, label, before, after in zip(paths, result.labels, result.before, result.after, strict=True)
     ]
     return {
         "examples": examples,
-        "rehearsed": lesson.rehearsed,
-        "judged": lesson.judged,
-        "unseen": lesson.unseen,
-        "accuracy_before": lesson.accuracy_before,
-        "accuracy_after": lesson.accuracy_after,
+        "rehearsed": result.rehearsed,
+        "judged": result.evaluated,
+        "unseen": result.held_out,
+        "accuracy_before": result.accuracy_before,
+        "accuracy_after": result.accuracy_after,
     }

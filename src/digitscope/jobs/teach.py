@@ -1,9 +1,9 @@
-"""`digitscope teach` without the terminal: a model and a few examples become a model that reads such digits, too.
+"""`digitscope teach` without the terminal: corrects a model with a few examples.
 
-The network learns on for a few seconds, from the examples and from images that it knew: what it does not see again it
-would forget ("rehearsal", Robins 1995). Then its weights are taken back towards the old ones, if that keeps more of
-what it knew: on the line between both, networks read the new almost as well and the old better than at its end
-(Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"; docs/log.md).
+The network is trained for a few seconds on the examples and on images that it already knows: what it does not see again
+it would forget ("rehearsal", Robins 1995). Then its weights are interpolated back towards the old ones, if that keeps
+more of the accuracy: on the line between both, networks read the new examples almost as well as at its end, and the old
+images better (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"; docs/log.md).
 """
 
 from collections import Counter
@@ -12,200 +12,222 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from digitscope.arrays import Array
+from digitscope.arrays import Array, as_images, as_labels
 from digitscope.augmentation.augment import Augment
-from digitscope.datasets import DataSet
-from digitscope.errors import DataError, ModelError, ShapeError, TrainingError
+from digitscope.datasets import DataSet, load_data
+from digitscope.errors import DataError, ModelError, TrainingError
 from digitscope.model import Model
 from digitscope.nn import Adam, Network, OneCycle
 from digitscope.recipes import RECIPES, Recipe
 from digitscope.recipes.held_out import held_out
-from digitscope.training import Plan, Run, Step, TailAverage, measure_statistics, train
+from digitscope.training import Plan, Run, Step, TailAverage, default_threads, measure_statistics, train
+from digitscope.training.parallel.shards import Augmentation
 from digitscope.training_info import FineTuning, TrainingInfo
 
-LIMIT = 0.001
-"""The share of validation images that may be lost: 0.1 points."""
-ENOUGH = 0.0005
-"""A loss that no better place on the way back is looked for."""
-REHEARSED = 10_000
-"""Images that are rehearsed, at most, and about as many as a round goes through."""
-COPIES = 10
-"""Of each drawing that is rehearsed, where the recipe makes any: they take time to draw, and are varied anyway."""
-SHARE = 0.05
-"""Of what is rehearsed, so much again are examples, each in as many copies as that takes."""
-ROUNDS = 4
-"""Passes at most; the first after which all examples are read right is the last."""
-PLACES = (1.0, 0.8, 0.65, 0.5, 0.4, 0.3)
-"""Where to stop on the way from the old weights (0) to the new ones (1)."""
-VARIATION = Augment(rotation=10, scale=0.1, shear=0.15, shift=1, elastic=0.8)
-"""How images are varied, where the recipe does not say."""
+AUGMENT = Augment(rotation=10, scale=0.1, shear=0.15, shift=1, elastic=0.8)
 
-Watch = Callable[[Step], object]
-"""Is told of each step's result."""
+
+@dataclass(frozen=True, kw_only=True)
+class TeachSettings:
+    """How a model is taught. The defaults were measured; docs/log.md has the figures."""
+
+    rehearsed_images: int = 10_000
+    """Images that are rehearsed, at most, and about as many as a round goes through."""
+    drawing_copies: int = 10
+    """Copies of each generated drawing that is rehearsed, if the recipe has any: they take time to draw."""
+    example_share: float = 0.05
+    """Examples as a share of the rehearsed images, in as many copies as that takes."""
+    rounds: int = 4
+    """Rounds at most; the first after which all examples are read correctly is the last."""
+    interpolation: tuple[float, ...] = (1.0, 0.8, 0.65, 0.5, 0.4, 0.3)
+    """Points that are tried on the line from the old weights (0) to the new ones (1)."""
+    accepted_loss: float = 0.001
+    """Loss of accuracy up to which the new model may be used: 0.1 points."""
+    negligible_loss: float = 0.0005
+    """Loss of accuracy at which the interpolation stops early."""
+    augment: Augmentation = AUGMENT
+    """The augmentation, unless the model's recipe has one."""
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
-    """What came of teaching."""
+class TeachResult:
+    """The taught model, and how it compares with the old one."""
 
     model: Model
-    """The model that was taught. `save` writes it, unless it must not be used."""
+    """The taught model. `save` writes it, unless it must not be used."""
     labels: Array
-    """What the examples show, (N,)."""
+    """Of the examples, (N,)."""
     before: Array
-    """The probabilities that the old model gave to the examples' classes, (N, classes)."""
+    """The old model's probabilities for the examples, (N, classes)."""
     after: Array
-    """Those that the new one gives."""
+    """The new model's."""
     rehearsed: int
-    """How many images were rehearsed."""
-    judged: int
-    """How many images both models were judged on; they were not rehearsed."""
-    unseen: bool
-    """Whether it is known that no training of the model used them before, either."""
-    right_before: int
-    """How many of them the old model reads right."""
-    right_after: int
+    """The number of images that were rehearsed."""
+    evaluated: int
+    """The number of images on which both models were evaluated; they were not rehearsed."""
+    held_out: bool
+    """Whether it is known that no earlier training of the model used these images either."""
+    correct_before: int
+    """How many of them the old model reads correctly."""
+    correct_after: int
+    settings: TeachSettings = TeachSettings()
 
     @property
     def accuracy_before(self) -> float:
-        """The share of the judged images that the old model reads right."""
-        return self.right_before / self.judged
+        """The old model's accuracy on the evaluated images."""
+        return self.correct_before / self.evaluated
 
     @property
     def accuracy_after(self) -> float:
-        return self.right_after / self.judged
+        """The new model's."""
+        return self.correct_after / self.evaluated
 
     @property
     def learned(self) -> Array:
-        """Whether the new model reads each example right, (N,)."""
-        right: Array = self.after.argmax(axis=1) == self.labels
-        return right
+        """Whether the new model reads each example correctly, (N,)."""
+        correct: Array = self.after.argmax(axis=1) == self.labels
+        return correct
 
     @property
     def problem(self) -> str | None:
-        """Why the new model must not be used; None where it may."""
+        """Why the new model must not be used; None if it may."""
         wrong = int((~self.learned).sum())
         if wrong:
             return (
-                f"After {ROUNDS} rounds {wrong} of {len(self.labels)} examples are still not read as labelled. "
-                "Check the labels and how the pictures were prepared, or give more examples of that kind."
+                f"After {self.settings.rounds} rounds {wrong} of {len(self.labels)} examples are still not read as "
+                "labelled. Check the labels and how the pictures were prepared, or give more examples of that kind."
             )
-        if self.right_before - self.right_after > LIMIT * self.judged:
+        limit = self.settings.accepted_loss
+        if self.correct_before - self.correct_after > limit * self.evaluated:
             return (
-                f"The model would read {self.accuracy_after:.2%} of {self.judged:,} images right instead of "
-                f"{self.accuracy_before:.2%}, more than {100 * LIMIT:g} points less. "
+                f"The model would read {self.accuracy_after:.2%} of {self.evaluated:,} images correctly instead of "
+                f"{self.accuracy_before:.2%}, more than {100 * limit:g} points less. "
                 "Leave out examples that look like another digit, or give more of them."
             )
         return None
 
-    def save(self, path: Path) -> None:
-        """Writes the new model, whole or not at all.
+    def save(self, path: str | Path) -> None:
+        """Writes the new model.
 
-        Raises: TrainingError where it has not learned, or has forgotten too much; ModelError where the file exists.
+        Raises: TrainingError if it has not learned, or has forgotten too much; ModelError if the file exists.
         """
+        path = Path(path)
         if self.problem:
             raise TrainingError(f"{self.problem} Nothing was written.")
         if path.exists():
-            raise ModelError(f"{path} exists already. Choose another --out, or delete it.")
+            raise ModelError(f"{path} exists already. Choose another name, or delete it.")
         self.model.save(path)
 
 
 def teach(
     model: Model,
-    images: Array,
-    labels: Array,
-    data: DataSet,
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    data: DataSet | str = "mnist",
     *,
+    settings: TeachSettings = TeachSettings(),
     seed: int = 0,
-    threads: int = 1,
-    watch: Watch = lambda step: None,
-) -> Lesson:
-    """Teaches the model to read the examples right and others like them; the model itself stays as it is.
+    threads: int | None = None,
+    callback: Callable[[Step], object] | None = None,
+) -> TeachResult:
+    """Teaches a copy of the model to read these examples, and others like them, as labelled.
 
-    data: what it learned from, which it rehearses and is judged on: on the images that validated it where its file
-    says which these were, else on the last twelfth. Equal arguments but for `threads` give the same model to the byte.
+    data: the data set that the model was trained on, or its name. The model rehearses its images and is evaluated on
+        others of them: on those that validated the model if its info determines them, else on the last twelfth.
+    callback: is called with the result of each training step.
+    Equal arguments but for `threads` and `callback` give the same model to the byte.
 
-    Shapes: images uint8 (N, H, W), 0 paper to 255 ink, as the model reads them; labels integers (N,)
-    Raises: ShapeError, DataError, ModelError where model, examples and data do not fit together; DivergenceError.
+    Shapes: images as `as_images` takes them, (N, H, W); labels (N,), integers 0 to classes - 1
+    Raises: ShapeError, DataError or ModelError if model, examples and data do not fit together; DivergenceError.
     """
-    labels = np.asarray(labels)
-    before = _check(model, images, labels, data)
+    if isinstance(data, str):
+        data = load_data(data)
+    model = model.to("cpu")
+    examples, example_labels = _checked_examples(model, images, labels)
+    _check_data(model, data)
+    before = model.predict_proba(examples, threads=threads)
     known = held_out(model.info, data)
-    judged = _last_twelfth(len(data.x_train)) if known is None else known
-    judged_images, judged_labels = data.x_train[judged], data.y_train[judged]
+    evaluated = _last_twelfth(len(data.x_train)) if known is None else known
+    evaluation_images, evaluation_labels = data.x_train[evaluated], data.y_train[evaluated]
     rng = np.random.default_rng(seed)
-    others = rng.permutation(np.setdiff1d(np.arange(len(data.x_train)), judged))
-    rehearsed, rehearsed_labels = _rehearsal(model, data.x_train[others], data.y_train[others], rng)
-    copies = max(1, round(SHARE * len(rehearsed) / len(images)))
-    lesson_images = np.concatenate([rehearsed, np.repeat(images, copies, axis=0)])
-    lesson_labels = np.concatenate([rehearsed_labels, np.repeat(labels, copies)])
+    others = rng.permutation(np.setdiff1d(np.arange(len(data.x_train)), evaluated))
+    rehearsed = _rehearsal(model, data.x_train[others], data.y_train[others], settings, rng)
 
-    plan = _plan(model, passes=max(1, REHEARSED // len(lesson_images)))
+    def reads_examples(network: Network) -> bool:
+        return bool((_with_network(model, network).predict(examples) == example_labels).all())
+
+    def count_correct(network: Network) -> int:
+        answers = _with_network(model, network).predict(evaluation_images, threads=threads)
+        return int((answers == evaluation_labels).sum())
+
+    copies = max(1, round(settings.example_share * len(rehearsed[0]) / len(examples)))
+    lesson_images = np.concatenate([rehearsed[0], np.repeat(examples, copies, axis=0)])
+    lesson_labels = np.concatenate([rehearsed[1], np.repeat(example_labels, copies)])
+    plan = _plan(model, settings, epochs=max(1, settings.rehearsed_images // len(lesson_images)))
     network = model.network.map_arrays(np.copy)
-    for _ in range(ROUNDS):
+    for _ in range(settings.rounds):
         run = Run.start(network, plan, len(lesson_images), rng)
-        for result in train(run, lesson_images, lesson_labels, threads=threads):
-            if isinstance(result, Step):
-                watch(result)
-        network = run.outcome(rehearsed)
-        if (_with(model, network).predict(images) == labels).all():
+        for step in train(run, lesson_images, lesson_labels, threads=threads or default_threads()):
+            if isinstance(step, Step) and callback is not None:
+                callback(step)
+        network = run.outcome(rehearsed[0])
+        if reads_examples(network):
             break
 
-    def right(one: Model) -> int:
-        return int((one.predict(judged_images, threads=threads) == judged_labels).sum())
-
-    right_before = right(model)
-    best, best_right = network, -1
-    for place in PLACES:
-        candidate = measure_statistics(between(model.network, network, place), rehearsed)
-        if place != PLACES[0] and (_with(model, candidate).predict(images) != labels).any():
+    correct_before = count_correct(model.network)
+    best, correct_after = network, -1
+    for fraction in settings.interpolation:
+        candidate = measure_statistics(interpolate(model.network, network, fraction), rehearsed[0])
+        if fraction != settings.interpolation[0] and not reads_examples(candidate):
             break  # nearer to the old weights it reads more and more as it did
-        now = right(_with(model, candidate))
-        if now > best_right:
-            best, best_right = candidate, now
-        if right_before - now <= ENOUGH * len(judged):
+        correct = count_correct(candidate)
+        if correct > correct_after:
+            best, correct_after = candidate, correct
+        if correct_before - correct <= settings.negligible_loss * len(evaluated):
             break
 
     fine_tuning = FineTuning(
-        examples=len(images),
-        labels={str(label): count for label, count in sorted(Counter(labels.tolist()).items())},
+        examples=len(examples),
+        labels={str(label): count for label, count in sorted(Counter(example_labels.tolist()).items())},
         seed=seed,
-        evaluated_images=len(judged),
-        accuracy_before=right_before / len(judged),
-        accuracy_after=best_right / len(judged),
+        evaluated_images=len(evaluated),
+        accuracy_before=correct_before / len(evaluated),
+        accuracy_after=correct_after / len(evaluated),
     )
     info = replace(model.info.without_accuracy(), taught=(*model.info.taught, fine_tuning))
-    taught = _with(model, best)
+    taught = _with_network(model, best)
     if known is not None:
-        info = replace(info, validation_accuracy=best_right / len(judged))
-        taught = taught.calibrated(judged_images, judged_labels, threads=threads)
+        info = replace(info, validation_accuracy=correct_after / len(evaluated))
+        taught = taught.calibrated(evaluation_images, evaluation_labels, threads=threads)
     taught = replace(taught, info=info)
-    return Lesson(
+    return TeachResult(
         model=taught,
-        labels=labels,
+        labels=example_labels,
         before=before,
-        after=taught.predict_proba(images),
-        rehearsed=len(rehearsed),
-        judged=len(judged),
-        unseen=known is not None,
-        right_before=right_before,
-        right_after=best_right,
+        after=taught.predict_proba(examples, threads=threads),
+        rehearsed=len(rehearsed[0]),
+        evaluated=len(evaluated),
+        held_out=known is not None,
+        correct_before=correct_before,
+        correct_after=correct_after,
+        settings=settings,
     )
 
 
-def between(old: Network, new: Network, place: float) -> Network:
-    """The network with weights old + place (new - old); its statistics, those of new, must be measured again."""
+def interpolate(old: Network, new: Network, fraction: float) -> Network:
+    """The network with weights old + fraction (new - old). Its statistics are those of `new`: measure them again."""
     network = new.map_arrays(np.copy)
     old_params = old.params
     network.params = {
-        name: old_params[name] + np.float32(place) * (p - old_params[name]) for name, p in new.params.items()
+        name: old_params[name] + np.float32(fraction) * (p - old_params[name]) for name, p in new.params.items()
     }
     return network
 
 
-def _with(model: Model, network: Network) -> Model:
-    """The model's way of reading with another network, and nothing that it says of itself."""
+def _with_network(model: Model, network: Network) -> Model:
+    """Another network that reads images as the model does, without info and calibration."""
     return Model(network, model.loss, model.image_shape)
 
 
@@ -214,8 +236,8 @@ def _recipe(info: TrainingInfo) -> Recipe | None:
     return _recipe(info.members[0]) if info.members else RECIPES.get(info.recipe or "")
 
 
-def _plan(model: Model, passes: int) -> Plan:
-    """Images are varied, and answers judged, as in the training that the network comes from."""
+def _plan(model: Model, settings: TeachSettings, epochs: int) -> Plan:
+    """Loss and augmentation are those of the training that the network comes from."""
     recipe = _recipe(model.info)
     loss, augment = model.loss, None
     if recipe is not None:
@@ -226,36 +248,52 @@ def _plan(model: Model, passes: int) -> Plan:
         loss=loss,
         optimizer=Adam(),  # whose steps are of one size in any network; others' rates differ by the recipe
         schedule=OneCycle(0.001),
-        epochs=passes,
+        epochs=epochs,
         batch_size=128,
         shard_size=32,
-        augment=augment or VARIATION,
+        augment=augment or settings.augment,
         averaging=TailAverage(0.5),
     )
 
 
-def _rehearsal(model: Model, images: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """The first of the images, REHEARSED at most, and among these, in the recipe's share, what it learns besides."""
-    recipe = _recipe(model.info)
+def _rehearsal(
+    model: Model, images: Array, labels: Array, settings: TeachSettings, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """The first of the images, and the recipe's extra examples in its share of them, if it has any."""
+    recipe, count = _recipe(model.info), settings.rehearsed_images
     if recipe is None or recipe.extra_examples is None:
-        return images[:REHEARSED], labels[:REHEARSED]
-    few = -(-min(REHEARSED, len(images)) // (2 * COPIES))
-    made, of_made = recipe.extra_examples(images[:few], labels[:few], rng)
-    made, of_made = np.repeat(made, COPIES, axis=0), np.repeat(of_made, COPIES)
-    count = COPIES * few
-    return np.concatenate([images[:count], made]), np.concatenate([labels[:count], of_made])
+        return images[:count], labels[:count]
+    copies = settings.drawing_copies
+    few = -(-min(count, len(images)) // (2 * copies))
+    extra_images, extra_labels = recipe.extra_examples(images[:few], labels[:few], rng)
+    extra_images, extra_labels = np.repeat(extra_images, copies, axis=0), np.repeat(extra_labels, copies)
+    return np.concatenate([images[: copies * few], extra_images]), np.concatenate(
+        [labels[: copies * few], extra_labels]
+    )
 
 
 def _last_twelfth(images: int) -> Array:
     return np.arange(images - max(1, round(images / 12)), images)
 
 
-def _check(model: Model, images: Array, labels: Array, data: DataSet) -> Array:
-    """The model's probabilities for the examples, as a by-product of seeing whether all fits together."""
-    if len(images) == 0 or labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        raise ShapeError(
-            f"Teaching expects one label an image; got {len(images)} images, {labels.dtype} {labels.shape}."
-        )
+def _checked_examples(model: Model, images: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Array, Array]:
+    """The examples as uint8 (N, H, W) and int64 (N,), of which no image has two labels."""
+    examples = as_images(images, shape=model.image_shape)
+    if not len(examples):
+        raise DataError("Teaching expects at least 1 example; got none.")
+    checked = as_labels(labels, len(examples), classes=model.classes)
+    first: dict[bytes, int] = {}
+    for i, image in enumerate(examples):
+        j = first.setdefault(image.tobytes(), i)
+        if checked[i] != checked[j]:
+            raise DataError(
+                f"Examples {j + 1} and {i + 1} are one image, labelled {checked[j]} and {checked[i]}. Decide for one."
+            )
+    return examples, checked
+
+
+def _check_data(model: Model, data: DataSet) -> None:
+    """Raises: ModelError or DataError if the model was not trained on the data."""
     if data.x_train.shape[1:] != model.image_shape:
         height, width = model.image_shape
         raise ModelError(f"The model reads images of {height}x{width} pixels; {data.name} has others.")
@@ -264,18 +302,7 @@ def _check(model: Model, images: Array, labels: Array, data: DataSet) -> Array:
             f"The model learned from {model.info.data}, not from this {data.name}. "
             "Give with --data what it learned from, which it must rehearse so as not to forget it."
         )
-    before = model.predict_proba(images)
-    classes = before.shape[1]
-    for part, found in (("The examples", labels), (data.name, data.y_train)):
-        if found.min() < 0 or found.max() >= classes:
-            raise DataError(
-                f"The model knows the classes 0 to {classes - 1}; {part} have labels {found.min()} to {found.max()}."
-            )
-    first: dict[bytes, int] = {}
-    for i, image in enumerate(images):
-        j = first.setdefault(image.tobytes(), i)
-        if labels[i] != labels[j]:
-            raise DataError(
-                f"Examples {j + 1} and {i + 1} are one image, labelled {labels[j]} and {labels[i]}. Decide for one."
-            )
-    return before
+    if data.y_train.max() >= model.classes:
+        raise DataError(
+            f"The model knows the classes 0 to {model.classes - 1}; {data.name} has labels up to {data.y_train.max()}."
+        )
