@@ -1,10 +1,14 @@
 """digitscope submit."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from digitscope.cli.options import model_and_files, model_text, threads_option
+
+if TYPE_CHECKING:
+    from digitscope.training_info import TrainingInfo
 
 
 @click.command(short_help="Write a submission for Kaggle's Digit Recognizer.")
@@ -31,7 +35,7 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
       digitscope submit runs/kaggle/model.safetensors test.csv
     """
     from digitscope.datasets import read_table
-    from digitscope.jobs.kaggle import expectation, leakage, write_submission
+    from digitscope.jobs.kaggle import write_submission
     from digitscope.model import Model
 
     model, files = model_and_files(arguments)
@@ -43,5 +47,29 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
     count = write_submission(out, loaded.predict(table.images, threads=threads))
     click.echo(model_text(model))
     click.echo(f"{out}: {count:,} answers")
-    click.echo(expectation(loaded))
-    click.echo(leakage(loaded))
+    click.echo(_expectation(loaded.info))
+    click.echo(_leakage(loaded.info))
+
+
+def _expectation(info: "TrainingInfo") -> str:
+    """The accuracy to expect, from the model's validation images."""
+    from digitscope.metrics import wilson_interval
+
+    share, n = info.validation_accuracy, info.validation_images
+    if not share or not n:
+        return "The accuracy to expect is unknown: the model file has no validation accuracy."
+    low, high = wilson_interval(share, n)
+    return f"Expect about {share:.2%}: its accuracy on {n:,} validation images (95% interval {low:.2%} to {high:.2%})."
+
+
+def _leakage(info: "TrainingInfo") -> str:
+    """What a score means, given the data that the model was trained on."""
+    if info.data == "mnist":
+        return (
+            "Warning: this model learned from the public MNIST, whose 70,000 images include Kaggle's test images. Its "
+            "score there is leakage, not accuracy. For an honest one: digitscope train --data train.csv."
+        )
+    return (
+        "Kaggle's test images are among the 70,000 of the public MNIST: a score is honest only if the model learned "
+        "from train.csv alone."
+    )

@@ -1,4 +1,4 @@
-"""Parts that several convolutional recipes are built from."""
+"""Blocks of layers that several convolutional recipes share."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def convolution(
     pool: bool = False,
     rng: np.random.Generator,
 ) -> list[Layer]:
-    """Convolution, maximum over 2x2 where `pool`, batch normalization, ReLU.
+    """Convolution, max pooling over 2x2 if `pool`, batch normalization, ReLU.
 
     Pooling comes first because it keeps a quarter of the numbers, and no more than those need be normalized.
     """
@@ -28,7 +28,7 @@ def convolution(
 def dense(
     layers: list[Layer], shape: Shape, units: int, *, rng: np.random.Generator, weight: Initializer = he
 ) -> Dense:
-    """A dense layer that takes what the layers before it make of an image."""
+    """A dense layer that takes the output of these layers for an image."""
     height, width = shape
     outputs, _ = Network(*layers).forward(np.zeros((height * width, 1), np.float32))
     return Dense(len(outputs), units, rng=rng, weight=weight)
@@ -39,8 +39,8 @@ def four_convolutions(
 ) -> Network:
     """The network of convnet, reader and tiny: 5x5, pool, 3x3, 3x3, pool, 3x3, and a dense layer.
 
-    Of 28x28 pixels it makes 12x12, 10x10, 5x5 and 3x3 places. All but the third convolution go without padding: at the
-    edges MNIST has nothing.
+    The feature maps of 28x28 pixels are 12x12, 10x10, 5x5 and 3x3. Only the third convolution is padded, since MNIST
+    has nothing at the edges.
     """
     first, middle, last = channels
     layers = [

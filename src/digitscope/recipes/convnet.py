@@ -3,10 +3,10 @@
 Test accuracy 99.58 % ± 0.04 (n = 5 seeds), 44.2 s (1 thread) of training, 38,714 parameters; 2 cores of AMD EPYC
 (family 26, model 2) with AVX-512, Linux.
 
-Windows are not padded at the edges, where MNIST has nothing, but in the third convolution; the maximum of 2x2 is taken
-before batch normalization, which then has a quarter of the work. Each image is turned, scaled, slanted, shifted and
-bent in a new way each time, and normalized by itself, so that a pale one is as good as any. Width, distortion, rate and
-epochs were chosen on 10,000 validation images (docs/log.md); here the last 5,000 training images validate.
+Only the third convolution is padded, since MNIST has nothing at the edges; max pooling comes before batch
+normalization, which then has a quarter of the work. Each image is rotated, scaled, sheared, shifted and elastically
+distorted in a new way each time, and standardized, so that a pale one is read like any other. Width, distortion, rate
+and epochs were chosen on 10,000 validation images (docs/log.md); here the last 5,000 training images validate.
 """
 
 import numpy as np

@@ -3,10 +3,9 @@
 Test accuracy 99.71 % ± 0.02 (n = 5 seeds), 27.1 min (1 thread) of training, 1,186,698 parameters; 2 cores of AMD
 EPYC (family 26, model 2) with AVX-512, Linux.
 
-After ttdoucet/mnist, whose network this is with half of the channels: each image is normalized by itself; a
-convolution, then maps of 24x24, 12x12, 6x6 and 3x3 places, on each of them batch normalization and a convolution whose
-output is added to what came in. It was chosen on 10,000 validation images (docs/log.md); here the last 2,000 training
-images validate.
+The network of ttdoucet/mnist with half of the channels. Each image is standardized; a convolution is followed by
+feature maps of 24x24, 12x12, 6x6 and 3x3, with batch normalization and a residual convolution on each. It was chosen on
+10,000 validation images (docs/log.md); here the last 2,000 training images validate.
 """
 
 import numpy as np

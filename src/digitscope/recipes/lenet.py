@@ -1,4 +1,4 @@
-"""LeNet-5, as published in 1998, on images that are shifted, scaled and slanted a little.
+"""LeNet-5, as published in 1998, on images that are shifted, scaled and sheared a little.
 
 Test accuracy 99.31 % ± 0.02 (n = 5 seeds), 42.3 s (1 thread) of training, 61,706 parameters; 2 cores of AMD EPYC
 (family 26, model 2) with AVX-512, Linux.
@@ -7,8 +7,8 @@ Two convolutions of 5x5 to 6 and 16 channels, each with the mean over 2x2 after 
 What differs from LeCun, Bottou, Bengio and Haffner 1998, section II: images are padded by 2 within the first
 convolution (theirs came as 32x32); each of the 16 channels sees all 6 before it (theirs 3 to 6 of them, to save work
 and break symmetry); the mean has no factor and bias of its own; tanh is not scaled to 1.7159 tanh(2x/3), and weights
-start by Glorot's rule; softmax and cross-entropy in place of distances to drawn digits; Nesterov momentum with a
-one-cycle rate in place of a diagonal second-order method. The last 5,000 training images validate.
+start by Glorot's rule; softmax and cross-entropy instead of distances to drawn digits; Nesterov momentum with a
+one-cycle rate instead of a diagonal second-order method. The last 5,000 training images validate.
 """
 
 import numpy as np

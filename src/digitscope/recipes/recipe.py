@@ -1,4 +1,4 @@
-"""What a rung of the ladder is: a network, a plan for its training, and which images it learns from."""
+"""A recipe: a network, a plan for its training, and which images it is trained on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,19 +20,19 @@ Shape = tuple[int, int]
 
 @dataclass(frozen=True)
 class Recipe:
-    """One rung."""
+    """One rung of the ladder."""
 
     name: str
     title: str
     """The network and its training in a few words."""
     published: str
-    """What others measured with it, and who."""
+    """The accuracy that others published for it, and who."""
     build: Callable[[np.random.Generator, Shape, int], Network]
     """(rng, (height, width), classes) -> the network before training"""
     plan: Plan
     split: Split
     extra_examples: Callable[[Array, Array, np.random.Generator], tuple[Array, Array]] | None = None
-    """(images, labels, rng) -> images and labels that are made of these, to train on besides them; None for none."""
+    """(images, labels, rng) -> further images and labels to train on, which are made from these; None for none."""
 
     def start(self, data: DataSet, seed: int) -> "Training":
         """Draws everything that is random from one seed: which images, the weights, and the order."""
@@ -42,8 +42,8 @@ class Recipe:
         network = self.build(network_rng, (height, width), data.classes)
         images, labels = data.x_train[train], data.y_train[train]
         if self.extra_examples is not None:
-            more, of_more = self.extra_examples(images, labels, extra_rng)
-            images, labels = np.concatenate([images, more]), np.concatenate([labels, of_more])
+            extra_images, extra_labels = self.extra_examples(images, labels, extra_rng)
+            images, labels = np.concatenate([images, extra_images]), np.concatenate([labels, extra_labels])
         return Training(
             run=Run.start(network, self.plan, len(images), run_rng),
             images=images,
@@ -58,7 +58,7 @@ class Recipe:
     def changed(
         self, *, epochs: int | None = None, learning_rate: float | None = None, batch_size: int | None = None
     ) -> "Recipe":
-        """The same recipe with these settings in place of its own; None keeps its own."""
+        """The same recipe with these settings instead of its own; None keeps its own."""
         plan = self.plan
         if epochs is not None:
             plan = replace(plan, epochs=epochs)
@@ -71,7 +71,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Training:
-    """A recipe applied to data: the run and the images it learns from."""
+    """A recipe applied to data: the run, and the images for training and validation."""
 
     run: Run
     images: Array

@@ -1,4 +1,4 @@
-"""The measured ladder: what records/ holds, one folder a recipe, and the table made from it."""
+"""The measured ladder: the records in records/, one folder a recipe, and the table made from them."""
 
 import json
 import statistics
@@ -23,7 +23,7 @@ class Record:
     commit: str
     date: str
     runs: tuple[dict[str, Any], ...]
-    """What `digitscope train --json` printed, a run each."""
+    """The output of `digitscope train --json`, one for each run."""
     threads: int = 2
 
     @property
@@ -34,18 +34,18 @@ class Record:
         return statistics.mean(float(run[figure]) for run in self.runs)
 
     def spread(self, figure: str) -> float:
-        """The standard deviation over the runs; 0 where there is only one."""
+        """The standard deviation over the runs; 0 if there is only one."""
         return statistics.stdev(float(run[figure]) for run in self.runs) if self.n > 1 else 0.0
 
     @property
     def accuracy(self) -> str:
-        """The mean test accuracy in per cent, with its standard deviation where there is one."""
+        """The mean test accuracy in per cent, with its standard deviation if there are several runs."""
         mean = f"{100 * self.mean('test_accuracy'):.2f} %"
         return f"{mean} ± {100 * self.spread('test_accuracy'):.2f}" if self.n > 1 else mean
 
     @property
     def training(self) -> str:
-        """The mean time of a training, in words."""
+        """The mean training time, in the largest unit of which there are at least two."""
         seconds = self.mean("train_seconds")
         unit, size = next((u for u in (("h", 3600), ("min", 60)) if seconds >= 2 * u[1]), ("s", 1))
         time = f"{seconds / size:.1f} {unit}"
@@ -75,8 +75,8 @@ def load_records(recipes: Iterable[str]) -> dict[str, Record]:
 
 
 def load_shares() -> dict[str, float]:
-    """For each recipe the share of the machine's rate in matrix products that its training reaches, as
-    benchmarks/rungs.py measured it; empty where it never did.
+    """For each recipe, the share of the machine's rate in matrix products that its training reaches, as
+    benchmarks/rungs.py measured it; empty if it was never measured.
     """
     path = records_folder() / "rungs.json"
     if not path.is_file():
@@ -86,7 +86,7 @@ def load_shares() -> dict[str, float]:
 
 
 def read_record(path: Path) -> Record:
-    """Raises: DataError where the file is not a record."""
+    """Raises: DataError if the file is not a record."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return Record(**{**content, "runs": tuple(content["runs"])})
