@@ -54,6 +54,9 @@ class Ensemble(Network):
     def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
         return sum(member.flops(shape, training=training, need_dx=need_dx) for member in self.layers)
 
+    def input_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        return [shape] * len(self.layers)
+
     @property
     def members(self) -> tuple[Layer, ...]:
         return self.layers
@@ -113,6 +116,16 @@ class ShiftAverage(Layer):
     def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
         views = 1 if training else len(self.shifts)
         return views * self.network.flops(shape, training=training, need_dx=need_dx)
+
+    @property
+    def parts(self) -> dict[str, Layer]:
+        return self.network.parts  # whose parameters are named alike here
+
+    def input_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        return self.network.input_shapes(shape)
+
+    def __repr__(self) -> str:
+        return f"ShiftAverage({self.network!r}, {self.height}, {self.width}, {list(self.shifts)})"
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         twin = type(self)(self.network.measure_statistics(batches)[1], self.height, self.width, self.shifts)

@@ -1,7 +1,7 @@
 """A layer: a differentiable map of a batch, with its derivative beside it."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any, Self
 
@@ -60,6 +60,42 @@ class Layer:
             as dx and saves the work; one without parameters may ignore it.
         """
         raise TypeError(f"{type(self).__name__} must define forward(x, *, training=False, rng=None, need_dx=True)")
+
+    def __call__(self, x: Array) -> Array:
+        """The outputs for x, outside training."""
+        return self.forward(x)[0]
+
+    def __repr__(self) -> str:
+        """The call that makes such a layer, without arguments that have their default value."""
+        parameters = inspect.signature(type(self)).parameters
+        arguments: list[str] = []
+        positional = True
+        for name, value in self.config().items():
+            parameter = parameters.get(name)
+            if parameter is not None and parameter.kind is parameter.VAR_POSITIONAL:
+                arguments += map(repr, value)
+            elif parameter is not None and value == parameter.default:
+                positional = False
+            else:
+                positional = positional and parameter is not None and parameter.kind is not parameter.KEYWORD_ONLY
+                arguments.append(repr(value) if positional else f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
+    @property
+    def parts(self) -> dict[str, "Layer"]:
+        """The layers inside this one, by the name that their parameters begin with."""
+        return {}
+
+    def input_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """The shape of each part's input if that of this layer is `shape`, all without the batch axis."""
+        return []
+
+    def named_layers(self) -> Iterator[tuple[str, "Layer"]]:
+        """The layers inside this one and those inside them, by the names that their parameters begin with, as "2.0"."""
+        for name, layer in self.parts.items():
+            yield name, layer
+            for inner_name, inner in layer.named_layers():
+                yield f"{name}.{inner_name}", inner
 
     @property
     def members(self) -> tuple["Layer", ...]:
