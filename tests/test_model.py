@@ -1,12 +1,14 @@
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import DigitscopeError, ModelError, ShapeError
 from digitscope.model import SHIPPED, Model
@@ -238,6 +240,24 @@ def test_a_model_on_the_cpu_is_moved_there_and_nowhere_else(few: DataSet) -> Non
     np.testing.assert_array_equal(model.to("cpu").logits(few.x_train[:5]), model.logits(few.x_train[:5]))
     with pytest.raises(DigitscopeError, match="cpu or cuda; got 'gpu'"):
         model.to("gpu")
+
+
+class OnDevice:
+    """An array that has to be fetched, as CuPy's."""
+
+    def __init__(self, array: Array) -> None:
+        self.array = array
+
+    def get(self) -> Array:
+        return self.array
+
+
+def test_a_model_on_a_device_is_saved_from_there(tmp_path: Path) -> None:
+    model = make()
+    model.save(tmp_path / "here")
+    there: Any = model.network.map_arrays(lambda array: cast(Array, OnDevice(array)))
+    replace(model, network=there).save(tmp_path / "there")
+    assert (tmp_path / "there").read_bytes() == (tmp_path / "here").read_bytes()
 
 
 def test_what_a_model_says_of_itself() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
+from digitscope.errors import ShapeError
 from digitscope.report import reading_figure
 
 
@@ -29,5 +30,5 @@ def test_boxes_and_labels() -> None:
 
 
 def test_no_pictures() -> None:
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ShapeError, match="at least one picture"):
         reading_figure([])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from digitscope.errors import ShapeError
 from digitscope.report import steps_figure, to_png
 
 
@@ -29,5 +30,5 @@ def test_it_holds_each_step() -> None:
 
 
 def test_no_pictures() -> None:
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ShapeError, match="at least one picture"):
         steps_figure([])

@@ -87,3 +87,10 @@ def test_the_first_layer_is_shown_if_its_weights_are_images(
     assert ("Weights of the first layer" in headings) == shown
     assert figures == 5 + shown
     assert "Validation accuracy" in facts
+
+
+def test_a_temperature_that_is_judged_by_its_own_images_is_said(result: TrainingResult, tmp_path: Path) -> None:
+    for part, said in (("test", False), ("validation", True)):
+        write_training_page(tmp_path / "report.html", replace(result, part=part))
+        page = (tmp_path / "report.html").read_text(encoding="utf-8")
+        assert ("The temperature was fitted on these same images." in page) == said

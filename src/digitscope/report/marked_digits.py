@@ -7,6 +7,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from digitscope.arrays import Array
+from digitscope.errors import ShapeError
 from digitscope.report.style import BLUE, MUTED, SMALL, VERMILION, WIDTH, add_canvas, new_figure, styled
 
 SURE = 0.9
@@ -23,10 +24,10 @@ Mark = tuple[int, float, tuple[float, float, float, float]]
 def reading_figure(pictures: Sequence[tuple[str, str, Array, Sequence[Mark]]]) -> Figure:
     """Each picture, uint8 (H, W, 3), below what was read and its name, with the digits marked.
 
-    Raises: ValueError where there is no picture.
+    Raises: ShapeError if there is no picture.
     """
     if not pictures:
-        raise ValueError("reading_figure expects at least one picture; got none.")
+        raise ShapeError("reading_figure expects at least one picture; got none.")
     scales = [min((WIDTH - 2 * _MARGIN) / image.shape[1], _HIGHEST / image.shape[0]) for *_, image, _ in pictures]
     heights = [
         _HEADING + scale * image.shape[0] + _MARGIN for scale, (*_, image, _) in zip(scales, pictures, strict=True)

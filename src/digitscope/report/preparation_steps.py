@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
+from digitscope.errors import ShapeError
 from digitscope.report.style import MUTED, SMALL, WIDTH, add_canvas, new_figure, styled
 
 _COLUMNS = 3
@@ -22,10 +23,10 @@ Picture = tuple[str, Sequence[tuple[str, str, Array]]]
 def steps_figure(pictures: Sequence[Picture]) -> Figure:
     """The steps of each picture, three in a row, below its heading.
 
-    Raises: ValueError where there is no picture.
+    Raises: ShapeError if there is no picture.
     """
     if not pictures:
-        raise ValueError("steps_figure expects at least one picture; got none.")
+        raise ShapeError("steps_figure expects at least one picture; got none.")
     heights = [34 + _ROW * -(-len(steps) // _COLUMNS) for _, steps in pictures]
     with styled():
         figure = new_figure("How each picture was prepared, step by step", sum(heights))

@@ -106,10 +106,12 @@ def _sections(result: TrainingResult) -> Sequence[Section]:
                 first_layer_weights(*patterns),
             )
         )
+    # Without test images there are no others to judge the temperature by.
+    caution = " The temperature was fitted on these same images." if result.part == "validation" else ""
     sections.append(
         (
             "Calibration",
-            "How often it was right, by how confident it was. On the diagonal both agree.",
+            f"How often it was right, by how confident it was. On the diagonal both agree.{caution}",
             calibration_figure(result.evaluation.reliability),
         )
     )
