@@ -29,7 +29,7 @@ def as_images(images: npt.ArrayLike, shape: tuple[int, int] | None = None) -> np
         length is a square, else images of one row.
     Raises: ShapeError for other ranks and sizes; DataError for NaN, other ranges, 0/1 masks, and no numbers at all.
     """
-    array = _as_numbers(images, "Images")
+    array = as_numbers(images, "Images")
     size = "(N, H, W)" if shape is None else f"(N, {shape[0]}, {shape[1]})"
     pixels = "H*W" if shape is None else str(math.prod(shape))
     expected = f"Images are expected as {size} or rows (N, {pixels})"
@@ -57,7 +57,7 @@ def as_labels(labels: npt.ArrayLike, count: int, classes: int | None = None) -> 
 
     Raises: ShapeError for another shape or number; DataError for labels that are not whole numbers in that range.
     """
-    array = _as_numbers(labels, "Labels")
+    array = as_numbers(labels, "Labels")
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2 and len(array) == count and np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all():
@@ -88,8 +88,11 @@ def as_labels(labels: npt.ArrayLike, count: int, classes: int | None = None) -> 
     return found
 
 
-def _as_numbers(values: npt.ArrayLike, what: str) -> Array:
-    """The values as a NumPy array of numbers in the machine's byte order."""
+def as_numbers(values: npt.ArrayLike, what: str) -> Array:
+    """The values as a NumPy array of real numbers or truth values in the machine's byte order. `what` names them.
+
+    Raises: ShapeError if they are not one array; DataError for elements of another type.
+    """
     try:
         array = np.asarray(values)
     except (ValueError, TypeError) as error:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from digitscope.arrays import Array, as_images
 from digitscope.calibration import Calibration
+from digitscope.datasets import LabelledImages, as_data_set
 from digitscope.errors import DigitscopeError, ModelError
 from digitscope.files.tensors import read_tensors, write_tensors
 from digitscope.metrics import Evaluation
@@ -115,11 +116,15 @@ class Model:
             answers.append(Answer(order[0], float(p[order[0]]), p, float(evidence), evidence_threshold, plausible))
         return answers
 
-    def evaluate(self, images: npt.ArrayLike, labels: npt.ArrayLike, *, threads: int | None = None) -> Evaluation:
+    def evaluate(self, x: LabelledImages, y: npt.ArrayLike | None = None, *, threads: int | None = None) -> Evaluation:
         """Accuracy, confusion matrix, calibration and more on labelled images.
 
-        Shapes: labels (N,), integers 0 to classes - 1. Raises: as `predict`, and for such labels.
+        x, y: images and labels; or x alone: a DataSet, or what `load_data` takes, whose test images count, or all
+        images if it has no test part.
+
+        Shapes: labels (N,), integers 0 to classes - 1. Raises: as `predict`, for other labels, and as `as_data_set`.
         """
+        _, images, labels = as_data_set(x, y, shape=self.image_shape, classes=self.classes).evaluation_split
         return Evaluation.of(labels, self.predict_proba(images, threads=threads))
 
     def calibrated(self, images: npt.ArrayLike, labels: npt.ArrayLike, *, threads: int | None = None) -> "Model":

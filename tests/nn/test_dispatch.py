@@ -4,6 +4,7 @@
 not become a NumPy array by itself, and does not mix with one.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from digitscope import datasets, model
 from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
 from digitscope.datasets import DataSet
@@ -69,6 +71,8 @@ from digitscope.training import (
     train,
 )
 from digitscope.training.parallel.device import to_cpu
+
+ROOT = Path(__file__).parents[2]
 
 
 class Device(NDArrayOperatorsMixin):
@@ -422,3 +426,23 @@ def test_a_training_leaves_the_network_where_it_was(
 def test_whatever_leaves_the_device_would_be_noticed(leave: Callable[[Any], object]) -> None:
     with pytest.raises((TypeError, AssertionError), match="host"):
         leave(Device(np.arange(3.0)))
+
+
+def gpu_examples() -> list[str]:
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/python.md")]
+    return [code for text in texts for code in re.findall(r"^```python gpu\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
+
+
+@pytest.mark.usefixtures("way_back")
+@pytest.mark.parametrize("code", gpu_examples(), ids=["README", "python.md"])
+def test_the_documents_example_runs_on_the_device(code: str, few: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (loop, model):
+        monkeypatch.setattr(module, "to_device", {"cpu": to_cpu, "cuda": move}.__getitem__)
+    few_images = (few.x_train[:300], few.y_train[:300]), (few.x_train[300:400], few.y_train[300:400])
+    monkeypatch.setattr(datasets, "load_mnist", lambda: few_images)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert device_of(names["model"].network) == "cuda"
+    on_cpu = names["model"].to("cpu")
+    assert device_of(on_cpu.network) == "cpu"
+    np.testing.assert_array_equal(on_cpu.predict(few.x_train[:50]), names["model"].predict(few.x_train[:50]))

@@ -375,8 +375,8 @@ def test_wrong_labels_are_refused(labels: Any, error: type[Exception], message: 
         (X.T, ShapeError, r"Dense expects \(6, N\); got \(5, 6\)"),
         (X[:, 0], ShapeError, r"the batch last: \(features, N\); got \(6,\)"),
         (X[:, :0], ShapeError, r"got \(6, 0\)"),
-        ([[1, 2], [3]], ShapeError, "x is expected as one array of numbers; got a list"),
-        ("x", ShapeError, "x is expected as one array of numbers; got a str"),
+        ([[1, 2], [3]], ShapeError, "Inputs are expected as one array of numbers; got a list"),
+        ("x", DataError, "Inputs are expected as numbers; got elements of type <U1"),
         (np.where(X > 1, np.nan, X), DataError, "finite numbers; got NaN"),
     ],
 )

@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from digitscope.arrays import as_images, as_labels
 from digitscope.datasets.csv_table import read_table
 from digitscope.datasets.data_set import DataSet
 from digitscope.datasets.folder import has_subfolders, load_picture_folder
@@ -64,6 +66,34 @@ def load_data(source: str | os.PathLike[str]) -> DataSet:
             f"{path} has no label column: it is a test file, for `digitscope submit`. A label column is expected."
         )
     return DataSet(path.name, table.images, table.labels)
+
+
+LabelledImages = npt.ArrayLike | str | os.PathLike[str] | DataSet
+"""What `as_data_set` takes: images, which need labels beside them, or a data set, or its name or path."""
+
+
+def as_data_set(
+    x: LabelledImages,
+    y: npt.ArrayLike | None = None,
+    *,
+    shape: tuple[int, int] | None = None,
+    classes: int | None = None,
+) -> DataSet:
+    """A DataSet as it is, what `load_data` takes as it loads it, and images x with labels y as their training part.
+
+    `shape` and `classes` are the height and width of the images and the number of classes, if they are known.
+
+    Raises: ShapeError or DataError if there are labels beside a data set, or no labels beside images; and as
+        `load_data`, `as_images` and `as_labels`.
+    """
+    if isinstance(x, DataSet | str | os.PathLike):
+        if y is not None:
+            raise DataError("Labels are expected beside images only; a data set has its own. Leave them out.")
+        return x if isinstance(x, DataSet) else load_data(x)
+    if y is None:
+        raise DataError("Labels are expected beside images, or a data set, or its name or path; got images alone.")
+    images = as_images(x, shape)
+    return DataSet("arrays", images, as_labels(y, len(images), classes))
 
 
 def _load_folder(folder: Path) -> DataSet:

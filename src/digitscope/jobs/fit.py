@@ -1,6 +1,5 @@
 """`fit`: labelled images and a network, a model or a recipe's name become a trained, validated and calibrated model."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from digitscope.arrays import as_images, as_labels
-from digitscope.datasets import DataSet, load_data
+from digitscope.datasets import DataSet, LabelledImages, as_data_set
 from digitscope.errors import TrainingError
 from digitscope.model import Model
 from digitscope.nn import Adam, Frozen, Layer, Loss, Network, OneCycle, Optimizer, ShiftAverage, SoftmaxCrossEntropy
@@ -17,7 +16,6 @@ from digitscope.recipes.recipe import hold_out_end, hold_out_nothing
 from digitscope.training import Augmentation, Epoch, Plan, Step, default_threads, train
 from digitscope.training_info import TrainingInfo
 
-Data = ArrayLike | str | os.PathLike[str] | DataSet
 Callback = Callable[[Step | Epoch], object]
 
 PLAN = Plan(
@@ -37,7 +35,7 @@ VALIDATION = 1 / 12
 
 def fit(
     start: Network | Model | str,
-    x: Data,
+    x: LabelledImages,
     y: ArrayLike | None = None,
     *,
     plan: Plan | None = None,
@@ -78,7 +76,7 @@ def fit(
     Shapes: images uint8 0..255 or floats 0..1, (N, H, W) or rows (N, H W); labels integers (N,)
     Raises: ShapeError and DataError for images and labels, TrainingError for settings, DivergenceError.
     """
-    data = _data_set(x, y, start.image_shape if isinstance(start, Model) else None)
+    data = as_data_set(x, y, shape=start.image_shape if isinstance(start, Model) else None)
     recipe = _recipe(start, data, freeze)
     settings = {"epochs": epochs, "batch_size": batch_size, "loss": loss, "optimizer": optimizer, "augment": augment}
     recipe = replace(recipe, plan=_plan(recipe.plan, plan, learning_rate, settings))
@@ -113,17 +111,6 @@ def fit(
     )
     model = Model(_thawed(run.outcome(images)), recipe.plan.loss, (height, width), info)
     return model if held_out is None else model.calibrated(*held_out, threads=threads)
-
-
-def _data_set(x: Data, y: ArrayLike | None, shape: tuple[int, int] | None) -> DataSet:
-    if isinstance(x, DataSet | str | os.PathLike):
-        if y is not None:
-            raise TrainingError("fit expects labels with arrays only; a data set has its own. Leave y out.")
-        return x if isinstance(x, DataSet) else load_data(os.fspath(x))
-    if y is None:
-        raise TrainingError("fit expects labels with arrays: fit(start, x, y).")
-    images = as_images(x, shape)
-    return DataSet("arrays", images, as_labels(y, len(images)))
 
 
 def _recipe(start: Network | Model | str, data: DataSet, freeze: Sequence[int]) -> Recipe:

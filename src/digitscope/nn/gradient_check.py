@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from digitscope.arrays import Array, as_labels
+from digitscope.arrays import Array, as_labels, as_numbers
 from digitscope.errors import DataError, ShapeError
 from digitscope.nn.layer import Backward, Layer
 from digitscope.nn.losses import Loss, SoftmaxCrossEntropy
@@ -160,14 +160,13 @@ def check_gradients(
 
 def _as_input(x: npt.ArrayLike) -> Array:
     """A copy of x in float64."""
-    try:
-        array = np.array(x, dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        raise ShapeError(f"x is expected as one array of numbers; got a {type(x).__name__}: {error}") from error
+    array = as_numbers(x, "Inputs").astype(np.float64)
     if array.ndim < 2 or not array.size:
-        raise ShapeError(f"x is expected as the network's input, the batch last: (features, N); got {array.shape}.")
+        raise ShapeError(
+            f"Inputs are expected as the network takes them, the batch last: (features, N); got {array.shape}."
+        )
     if not np.isfinite(array).all():
-        raise DataError("x is expected as finite numbers; got NaN or infinity. Replace them.")
+        raise DataError("Inputs are expected as finite numbers; got NaN or infinity. Replace them.")
     return array
 
 
