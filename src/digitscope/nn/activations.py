@@ -1,4 +1,4 @@
-"""The non-linear functions between the layers, each on every number of its own."""
+"""Activation functions: non-linear, applied to each number separately."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ class ReLU(Layer):
     """The rectified linear unit.
 
     y = max(x, 0)
-    dx = dy where x > 0, else 0. At x = 0, where there is no derivative, 0 is taken.
+    dx = dy where x > 0, else 0. At x = 0 there is no derivative; 0 is used.
 
     Shapes: any, y like x. Source: Nair and Hinton 2010.
     Derivation: docs/notes/03-activations.md#four-bends-and-their-slopes
@@ -30,7 +30,7 @@ class ReLU(Layer):
 
 
 class LeakyReLU(Layer):
-    """A ReLU that lets a little through below zero, so that no unit dies.
+    """A ReLU with a small slope for negative inputs, so that every unit keeps learning.
 
     y = x where x > 0, else slope x
     dx = dy where x > 0, else slope dy
@@ -58,7 +58,7 @@ class LeakyReLU(Layer):
 class Sigmoid(Layer):
     """The logistic function.
 
-    y = 1 / (1 + e^-x), computed as (1 + tanh(x/2)) / 2, which no x overflows
+    y = 1 / (1 + e^-x), computed as (1 + tanh(x/2)) / 2, which never overflows
     dx = dy y (1 - y)
 
     Shapes: any, y like x. Source: Nielsen 2015, chapter 1, equation 3.

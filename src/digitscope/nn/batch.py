@@ -1,4 +1,4 @@
-"""The door: where rows of pixels become the columns that the layers work on."""
+"""Images as a network's input."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from digitscope.arrays import Array
 
 
 def to_batch(images: Array) -> Array:
-    """Turns images into a network's input: a column an image, intensities from 0 to 1.
+    """Converts uint8 images to network input (float32, batch last): one column an image, intensities from 0 to 1.
 
     x[d,n] = images[n,d] / 255, where d counts the pixels row by row
 
-    The result is the transposed view of rows that lie together in memory: matrix products take it as it is.
+    The result is a transposed view of contiguous rows, which BLAS accepts without a copy.
 
     Shapes: uint8 (N, H, W) or (N, D) -> float32 (D, N)
     Derivation: docs/notes/01-pictures.md#a-picture-is-a-list-of-numbers

@@ -20,11 +20,11 @@ class Dense(Layer):
     db[o] = sum_n dy[o,n]                                     db = dY 1
     dx[i,n] = sum_o W[o,i] dy[o,n]                            dX = W^T dY
 
-    The bias gradient is summed over the batch only: summed over the outputs too, it would move all biases
-    by the same number, the mistake in the project's first version (docs/log.md).
+    The bias gradient is summed over the batch only. Summed over the outputs as well, it would move all biases by the
+    same number.
 
     Shapes: x (in_features, N) -> y (out_features, N); W (out_features, in_features), b (out_features, 1)
-    Raises: ShapeError where x is not (in_features, N).
+    Raises: ShapeError if x is not (in_features, N).
     Source: Rumelhart, Hinton and Williams 1986; in this notation Nielsen 2015, chapter 2, BP1 to BP4.
     Derivation: docs/notes/02-neurons.md#a-layer, docs/notes/05-backpropagation.md#the-four-equations-of-a-dense-layer
     """

@@ -1,7 +1,7 @@
-"""Where a network starts: random weights of the right size.
+"""Initial weights: random, and of a size that keeps signals neither growing nor vanishing.
 
-An initializer is a function (rng, shape, fan_in, fan_out) -> float32 array; fan_in and fan_out count the
-numbers that one output is summed from and that one input goes to.
+An initializer is a function (rng, shape, fan_in, fan_out) -> float32 array. fan_in is how many inputs one output is
+summed from, and fan_out how many outputs one input contributes to.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Initializer = Callable[[np.random.Generator, tuple[int, ...], int, int], Array]
 
 
 def zeros(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
-    """All zero: right for biases, and for weights only where nothing has to break the symmetry.
+    """All zero: right for biases. Weights need random values, or all units of a layer would stay alike.
 
     Derivation: docs/notes/07-initialization.md#all-alike-stays-all-alike
     """
@@ -22,7 +22,7 @@ def zeros(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out
 
 
 def uniform(low: float, high: float) -> Initializer:
-    """U(low, high), whatever the layer's size.
+    """U(low, high), independent of the layer's size.
 
     Derivation: docs/notes/07-initialization.md#too-loud-from-the-start
     """
@@ -34,7 +34,7 @@ def uniform(low: float, high: float) -> Initializer:
 
 
 def normal(deviation: float) -> Initializer:
-    """N(0, deviation²), whatever the layer's size.
+    """N(0, deviation²), independent of the layer's size.
 
     Derivation: docs/notes/07-initialization.md#measured-ten-layers-deep
     """
@@ -56,7 +56,7 @@ def glorot(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_ou
 
 
 def he(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
-    """N(0, 2 / fan_in), for ReLU, which silences half of its inputs.
+    """N(0, 2 / fan_in), for ReLU, which sets about half of its inputs to 0.
 
     Source: He et al. 2015, "Delving deep into rectifiers", equation 10.
     Derivation: docs/notes/07-initialization.md#half-of-it-is-silenced
@@ -65,7 +65,7 @@ def he(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: i
 
 
 def lecun(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
-    """N(0, 1 / fan_in): outputs as large as inputs.
+    """N(0, 1 / fan_in): outputs have the variance of inputs.
 
     Source: LeCun et al. 1998, "Efficient BackProp", equation 16.
     Derivation: docs/notes/07-initialization.md#the-size-of-a-random-sum

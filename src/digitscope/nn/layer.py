@@ -42,9 +42,9 @@ class Layer:
 
     def __init__(self) -> None:
         self.params: Params = {}
-        """What is learned."""
+        """The arrays that training changes, by name."""
         self.statistics: Params = {}
-        """What is not learned but measured, by `measure`; saved with the parameters."""
+        """Arrays that `measure_statistics` measures after training, by name; saved with the parameters."""
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
@@ -103,9 +103,9 @@ class Layer:
         return ()
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
-        """The layer's outputs for these inputs, and a copy of it with `statistics` measured from all of them together.
+        """The layer's outputs for these inputs, and a copy of it whose `statistics` are measured over all of them.
 
-        For a layer without statistics the copy is the layer itself.
+        A layer without statistics returns itself instead of a copy.
         """
         return [self.forward(x)[0] for x in batches], self
 
@@ -133,12 +133,12 @@ class Layer:
         return 0
 
     def config(self) -> dict[str, Any]:
-        """What `from_config` needs to make the same layer again; the model file keeps it as JSON."""
+        """The arguments from which `from_config` makes the same layer again; model files keep them as JSON."""
         return {}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """A layer of that configuration; its parameters are yet to be loaded."""
+        """A layer of this configuration, with parameters that are yet to be loaded."""
         return cls(**config)
 
     def astype(self, dtype: npt.DTypeLike) -> Self:

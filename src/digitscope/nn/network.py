@@ -17,12 +17,12 @@ _WIDTH = 100
 class Network(Layer):
     """Layers one after the other: y = f_L(... f_2(f_1(x))).
 
-    The chain rule walks them backwards: each layer's backward turns the derivative of the loss with respect
-    to its output into that with respect to its input, and gives the derivatives of its parameters on the way.
+    By the chain rule backward goes through them in reverse order. Each layer's backward turns the derivative of the
+    loss with respect to its output into that with respect to its input, and gives the derivatives of its parameters.
 
     A network is a layer itself. Its parameters are named by the layer's place: "0.weight", "2.bias".
 
-    Shapes: x what the first layer takes -> y what the last one gives.
+    Shapes: x as the first layer expects it -> y as the last one returns it. Raises: LayerError for what is not a layer.
     Source: Rumelhart, Hinton and Williams 1986.
     Derivation: docs/notes/05-backpropagation.md#many-paths-contributions-add
     """
@@ -92,7 +92,7 @@ class Network(Layer):
 
     @property
     def params(self) -> Params:
-        """All parameters by name: the layers' own arrays, not copies. Assigning copies values into them."""
+        """All parameters by name: the layers' own arrays, not copies. Assigning a dict copies its values into them."""
         return {f"{i}.{name}": value for i, layer in enumerate(self.layers) for name, value in layer.params.items()}
 
     @params.setter

@@ -1,4 +1,4 @@
-"""Labels as columns of zeros with a single one."""
+"""One-hot encoding of labels."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from digitscope.errors import DataError, ShapeError
 
 
 def one_hot(labels: NDArray[Any], classes: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:
-    """The labels as columns.
+    """The labels as columns of zeros with a single 1; the definition that losses refer to as [k = label n].
 
-    Y[k, n] = 1 where labels[n] = k, else 0
+    Y[k,n] = 1 if labels[n] = k, else 0
 
-    Shapes: labels (N,) -> Y (classes, N), of the same kind of array as the labels (NumPy, CuPy, ...)
-    Raises: ShapeError where the labels are not rank 1; DataError where they are not integers 0..classes-1.
+    Shapes: labels (N,) -> Y (classes, N), the same kind of array as the labels (NumPy, CuPy, ...)
+    Raises: ShapeError if the labels are not of rank 1; DataError if they are not integers from 0 to classes - 1.
     """
     if labels.ndim != 1:
         raise ShapeError(f"one_hot expects labels (N,); got {labels.shape}. Give one integer for each image.")

@@ -1,4 +1,4 @@
-"""Layers that only rearrange."""
+"""Layers that change the shape only."""
 
 import math
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from digitscope.nn.layer import Backward, Layer, Params
 class Reshape(Layer):
     """Gives each example another shape; the batch stays the last axis.
 
-    y[...,n] holds the numbers of x[...,n] in the same (row-major) order
-    dx: dy in x's shape
+    y[...,n] has the numbers of x[...,n] in the same (row-major) order
+    dx is dy in x's shape
 
-    Shapes: x (..., N) -> y (*shape, N). Raises: ShapeError where the numbers do not fill the shape.
+    Shapes: x (..., N) -> y (*shape, N). Raises: ShapeError if an example does not have as many numbers as the shape.
     Derivation: docs/notes/01-pictures.md#a-picture-is-a-list-of-numbers
     """
 
@@ -41,10 +41,10 @@ class Reshape(Layer):
 
 
 class Flatten(Layer):
-    """Lays each example out as one column; the batch stays the last axis.
+    """Makes each example one column; the batch stays the last axis.
 
     y[(c,i,j),n] = x[c,i,j,n]
-    dx: dy in x's shape
+    dx is dy in x's shape
 
     Shapes: x (..., N) -> y (D, N), D the product of all axes but the last.
     Derivation: docs/notes/01-pictures.md#a-picture-is-a-list-of-numbers

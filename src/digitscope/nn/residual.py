@@ -12,12 +12,12 @@ from digitscope.nn.network import Network
 
 
 class Residual(Network):
-    """Layers whose output is added to their input, so that they need only learn what to change.
+    """Layers whose output is added to their input, so that they only learn the change.
 
-    y = x + f(x), f the layers one after the other
-    dx = dy + df, df being f's own dx for dy: the derivative has a way past the layers, however many there are.
+    y = x + f(x), where f is the layers one after the other
+    dx = dy + df, where df is f's own dx for dy. dy reaches x unchanged, however many layers f has.
 
-    Shapes: any, y like x. Raises: ShapeError where f(x) has another shape than x.
+    Shapes: any, y like x. Raises: ShapeError if f(x) has another shape than x.
     Source: He et al. 2015, "Deep residual learning", section 3.2.
     Derivation: docs/notes/09-normalization.md#a-way-past-the-layers
     """

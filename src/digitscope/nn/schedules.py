@@ -1,7 +1,7 @@
-"""The learning rate as a function of how far training is.
+"""Schedules: the learning rate as a function of the progress of training.
 
-A schedule is called with the step, counted from 0, and the number of steps in all; `learning_rate` is always
-its highest value.
+A schedule is called with the step, counted from 0, and the total number of steps. `learning_rate` is always its
+highest value.
 """
 
 import math
@@ -22,7 +22,7 @@ class Schedule(ABC):
 
     @abstractmethod
     def factor(self, progress: float) -> float:
-        """The share of the highest rate, 0 to 1, where `progress` goes from 0 to 1."""
+        """The learning rate over the highest one, 0 to 1; `progress` goes from 0 to 1."""
 
     def with_learning_rate(self, learning_rate: float) -> Self:
         """The same schedule with another highest rate."""
@@ -42,7 +42,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class StepDecay(Schedule):
-    """factor = decay^(how many of the milestones are passed); milestones are shares of the training.
+    """factor = decay^(number of milestones passed); milestones are fractions of the training.
 
     Derivation: docs/notes/06-descent.md#a-rate-that-changes
     """
@@ -69,7 +69,7 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up in a straight line from `start` to 1 over the share `warm_up` of the training, then down to `final`.
+    """Rises linearly from `start` to 1 over the fraction `warm_up` of the training, then falls linearly to `final`.
 
     Source: Smith and Topin 2018, "Super-convergence". Derivation: docs/notes/06-descent.md#a-rate-that-changes
     """
@@ -86,8 +86,8 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True)
 class WarmUp(Schedule):
-    """Up in a straight line from 0 over the share `share` of the training, then as the schedule `then` from its
-    beginning, squeezed into the rest. Source: Goyal et al. 2017, section 2.2.
+    """Rises linearly from 0 over the fraction `share` of the training; the rest follows the whole schedule `then`.
+    Source: Goyal et al. 2017, section 2.2.
 
     Derivation: docs/notes/06-descent.md#a-rate-that-changes
     """
