@@ -109,6 +109,13 @@ def shift(by: float) -> Callable[[Array, np.random.Generator], Array]:
     return lambda images, rng: to_batch(images) + by
 
 
+def with_defaults(by: float, times: int) -> Callable[..., Array]:
+    def add(images: Array, by: float = by, *, times: int = times) -> Array:
+        return images + by * times
+
+    return add
+
+
 class Table:
     def __init__(self, numbers: Any) -> None:
         self.numbers = numbers
@@ -189,10 +196,13 @@ def test_a_checkpoint_of_another_plan_names_the_field_that_differs(
         load_checkpoint(tmp_path / "c").restore(start(replace(PLAN, **change)))
 
 
-def test_functions_are_told_apart_by_what_they_enclose_not_by_their_code() -> None:
+def test_functions_differ_by_the_values_they_enclose_and_their_defaults_not_by_their_code() -> None:
     assert describe(shift(1)) == describe(shift(1)) != describe(shift(2))
     one, two = (lambda x: x + 1), (lambda x: x + 2)
     assert describe(one) == describe(two)
+    assert describe(with_defaults(1, 1)) == describe(with_defaults(1, 1))
+    assert difference(describe(with_defaults(1, 1)), describe(with_defaults(2, 1))) is not None
+    assert difference(describe(with_defaults(1, 1)), describe(with_defaults(1, 2))) is not None
 
 
 @pytest.mark.parametrize("name", RECIPES)

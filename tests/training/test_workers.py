@@ -257,35 +257,47 @@ def test_ctrl_c_does_not_reach_workers(few: DataSet) -> None:
         assert os.getsid(pool.ready[0].pid) != os.getsid(0)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="kills by signals")
-def test_workers_end_with_the_process_that_started_them() -> None:
-    code = """if True:
-        import sys, time
-        import numpy as np
-        from digitscope.nn import Dense, Network, SoftmaxCrossEntropy
-        from digitscope.training.parallel.shards import Task
-        from digitscope.training.parallel.workers import WorkerPool
-        task = Task(Network(Dense(4, 2)), SoftmaxCrossEntropy(), np.zeros((3, 4), np.uint8), np.zeros(3, int), None)
-        with WorkerPool(1, task, 2) as pool:
-            while not pool.ready:
-                time.sleep(0.01)
-            print(pool.ready[0].pid, flush=True)
-            time.sleep(600)
-    """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        worker = int(process.stdout.readline())
-        os.kill(worker, 0)
-        process.send_signal(signal.SIGKILL)
+SCRIPT = """
+import sys, time
+import numpy as np
+from digitscope.nn import Dense, Network, SoftmaxCrossEntropy
+from digitscope.training.parallel.shards import Task
+from digitscope.training.parallel.workers import WorkerPool
+print("the script runs", flush=True)
+task = Task(Network(Dense(4, 2)), SoftmaxCrossEntropy(), np.zeros((3, 4), np.uint8), np.zeros(3, int), None)
+with WorkerPool(1, task, 2) as pool:
+    while not pool.ready:
+        time.sleep(0.01)
+    print(pool.ready[0].pid, flush=True)
+    sys.stdin.readline()
+"""
 
-    def gone() -> bool:
-        try:
-            os.kill(worker, 0)
-        except ProcessLookupError:
-            return True
+
+def exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
         return False
+    return True
 
-    wait_for(gone)
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by signals")
+def test_workers_end_with_the_process_that_started_them_and_leave_no_shared_memory(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"  # without `if __name__ == "__main__":`
+    script.write_text(SCRIPT)
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "the script runs\n"
+        worker = int(process.stdout.readline())  # and not a second time "the script runs", from the worker
+        assert exists(worker)
+        if sys.platform == "linux":
+            for pid in (process.pid, worker):
+                maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
+                (shared,) = {line.split(maxsplit=5)[5] for line in maps if line.split()[1] == "rw-s"}
+                assert shared.endswith("(deleted)"), "the memory has a name, which would outlive the processes"
+        process.send_signal(signal.SIGKILL)
+    wait_for(lambda: not exists(worker))
 
 
 @pytest.mark.parametrize(

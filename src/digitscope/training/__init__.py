@@ -1,4 +1,4 @@
-"""How a network learns: one generator of results, checkpoints, and threads that do not change the outcome."""
+"""How a network learns: the step, the training as a generator of results, checkpoints, evaluation."""
 
 from digitscope.training.averaging import Averaging, ExponentialAverage, TailAverage
 from digitscope.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint

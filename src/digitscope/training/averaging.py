@@ -1,4 +1,4 @@
-"""Averages of the weights along the way, which are better than the last weights: the noise of the steps cancels."""
+"""Averages of the weights over the steps, which are better than the last weights: the noise of the steps cancels."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from digitscope.nn import Params
 
 
 class Averaging(ABC):
-    """average <- average + rate (w - average) after every step, with a rate that depends on the step."""
+    """average <- average + rate (w - average) after each step, with a rate that depends on the step."""
 
     @abstractmethod
     def rate(self, step: int, steps: int) -> float:
-        """The share that the weights after `step` (from 0) of `steps` take in the average; 1 makes it those weights."""
+        """The share that the weights after `step` (from 0) of `steps` have in the average; 1 replaces it by them."""
 
 
 @dataclass(frozen=True)
 class ExponentialAverage(Averaging):
-    """The average of all weights, those of k steps ago counting decay^k.
+    """The mean of the weights after all steps, weighted by decay^k for those of k steps ago.
 
     average_t = sum_k decay^k w_(t-k) / sum_k decay^k, whose rate is (1 - decay) / (1 - decay^(t+1))
 
@@ -36,7 +36,7 @@ class ExponentialAverage(Averaging):
 
 @dataclass(frozen=True)
 class TailAverage(Averaging):
-    """The plain mean of the weights after each of the last steps, `share` of all.
+    """The mean of the weights after each of the last steps; `share` is their share of all steps.
 
     Source: Izmailov et al. 2018, "Averaging weights leads to wider optima".
     """
@@ -53,7 +53,7 @@ class TailAverage(Averaging):
 
 
 def add_to_average(average: Params, params: Params, rate: float) -> None:
-    """Takes one step of the average, in place."""
+    """Updates the average, in place."""
     for name, mean in average.items():
         if rate == 1.0:
             mean[...] = params[name]

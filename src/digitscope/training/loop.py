@@ -157,7 +157,7 @@ def _train_learner(
     transfer: Transfer,
     thresholds: Thresholds,
 ) -> Iterator[Step | Epoch]:
-    """One learner, from where the run stands to the end of its plan."""
+    """Trains the current learner, from where the run stands to the end of its plan."""
     plan, count = run.plan, len(images)
     task = Task(run.learner, plan.loss, images, labels, plan.augment, transfer)
     workers = worker_count(

@@ -1,39 +1,39 @@
-"""What training yields."""
+"""The results that `train` yields."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Step:
-    """How the steps since the last result went."""
+    """Figures of the steps since the last result."""
 
     epoch: int
-    """The pass over the images that the step belongs to, from 1."""
+    """The epoch that the step belongs to, from 1."""
     step: int
-    """Steps done in all."""
+    """Steps done since the beginning."""
     steps: int
-    """Steps planned in all."""
+    """Steps of the whole plan."""
     loss: float
-    """Mean over the images since the last result, of the loss each had before the step that used it."""
+    """Mean loss of the images since the last result, each before the step that used it."""
     accuracy: float
-    """Likewise: the share that the network got right."""
+    """Likewise: the share of images whose label had the largest output."""
     learning_rate: float
     """Of the last step."""
     gradient_norm: float
     """Of the last step, before clipping."""
     seconds: float
-    """Spent in training steps since the beginning."""
+    """Time spent in training steps since the beginning."""
     examples_per_second: float
     """Since the last result."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """How the network does at the end of a pass over the images."""
+    """Figures of the network at the end of an epoch."""
 
     epoch: int
     """Epochs completed."""
     validation_loss: float | None
     validation_accuracy: float | None
     seconds: float
-    """Spent in training steps since the beginning."""
+    """Time spent in training steps since the beginning."""

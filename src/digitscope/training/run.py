@@ -53,8 +53,8 @@ class Plan:
     batch_size: int | None
     """Images a step; None for all of them, which is what the word gradient descent meant at first."""
     shard_size: int | None = None
-    """Images that one thread works on at a time; None for a whole batch. Part of the plan, because the sum over a
-    batch's shards is rounded differently if they are cut differently."""
+    """Images of a shard, which one thread works on at a time; None for a whole batch. It is part of the plan because
+    the sum over the shards of a batch is rounded differently if they are cut differently."""
     augment: Augmentation | None = None
     """Augments the images that the network learns from; None for images as they are."""
     averaging: Averaging | None = None
@@ -174,14 +174,14 @@ class Run:
         self.average = {name: p.copy() for name, p in params.items()} if self.plan.averaging else {}
 
     def next_learner(self) -> None:
-        """Leaves the learner with the average of its weights, and goes on to the next."""
+        """Leaves the learner with the average of its weights, and goes on to the next one."""
         if self.average:
             self.learner.params = self.average
         self.member += 1
         self.start_learner()
 
     def move(self, transfer: Transfer) -> None:
-        """Brings everything that steps work on to another device."""
+        """Moves everything that steps work on to another device."""
         self.network = self.network.map_arrays(transfer)
         for state in (*self.optimizer_state.values(), self.average):
             state.update({name: transfer(array) for name, array in state.items()})
@@ -225,7 +225,7 @@ class Run:
         return _measured(trained[0] if len(self.learners) == 1 else Network(Ensemble(*trained)), chosen)
 
     def note(self, result: Step) -> None:
-        """Adds a line to the history."""
+        """Adds a result to the history."""
         for name, column in self.history.items():
             column.append(getattr(result, name, None))
 
