@@ -100,11 +100,21 @@ def test_threads_do_not_change_a_bit(few: DataSet, plan: Plan) -> None:
     assert accuracies[0] == accuracies[1] == accuracies[2]
 
 
+RUNS: dict[Plan, Run] = {}
+
+
+def whole_run(few: DataSet, plan: Plan) -> Run:
+    """A run that was never stopped; each plan is run once."""
+    if plan not in RUNS:
+        RUNS[plan] = start(plan)
+        list(train(RUNS[plan], *data(few), validation=data(few)))
+    return RUNS[plan]
+
+
 @PLANS
 @pytest.mark.parametrize("stop", [1, 3, 5, 6, 8])
 def test_a_run_that_is_stopped_and_resumed_ends_the_same(few: DataSet, tmp_path: Path, plan: Plan, stop: int) -> None:
-    whole = start(plan)
-    list(train(whole, *data(few), validation=data(few)))
+    whole = whole_run(few, plan)
     stopped = start(plan)
     for number, _ in enumerate(train(stopped, *data(few), validation=data(few)), start=1):
         if number == stop:

@@ -128,11 +128,21 @@ def test_it_learns_and_keeps_its_history(few: DataSet) -> None:
     assert all(step.examples_per_second > 0 for step in steps)
 
 
+WHOLE: dict[Plan, Run] = {}
+
+
+def whole_run(few: DataSet, plan: Plan) -> Run:
+    """A run that was never stopped; each plan is run once."""
+    if plan not in WHOLE:
+        WHOLE[plan] = start(plan, 1150)
+        list(train(WHOLE[plan], *data(few), validation=data(few, 50)))
+    return WHOLE[plan]
+
+
 @pytest.mark.parametrize("plan", [PLAN, SHARDED, FULL], ids=["one shard", "shards", "full batch"])
 @pytest.mark.parametrize("stop", [1, 2, 7, 12, 13, 14, 20])
 def test_a_run_that_is_stopped_and_resumed_ends_the_same(few: DataSet, tmp_path: Path, plan: Plan, stop: int) -> None:
-    whole = start(plan, 1150)
-    list(train(whole, *data(few), validation=data(few, 50)))
+    whole = whole_run(few, plan)
     stopped = start(plan, 1150)
     for number, _ in enumerate(train(stopped, *data(few), validation=data(few, 50)), start=1):
         if number == stop:

@@ -89,7 +89,7 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("count", [1, 3, 6])
+@pytest.mark.parametrize("count", [1, 6])  # 6: more than shards
 def test_workers_give_the_same_bits(few: DataSet, count: int) -> None:
     here = task(few)
     with WorkerPool(count, here, 5) as pool:
