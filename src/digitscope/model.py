@@ -30,10 +30,12 @@ SHIPPED = {path.stem: path for path in sorted((Path(__file__).parent / "models")
 """The bundled models, by name; models/README.md says how they were made."""
 
 
-REFUSE, AMBIGUOUS = 0.01, 0.002
-"""Of true digits: the share that may be refused, and the share whose set of plausible digits may lack the true one."""
-WORTH_NAMING = 0.01
-"""The least probability of a plausible digit: with few validation images the set of them all would be long."""
+REFUSED_SHARE = 0.01
+"""The share of true digits that may be refused."""
+MISSED_SHARE = 0.002
+"""The share of true digits that may be missing from the set of plausible ones."""
+LEAST_PLAUSIBLE = 0.01
+"""The least probability of a plausible digit: with few validation images the set would be long without it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +101,9 @@ class Model:
         """
         return self._outputs(images, threads).T
 
-    def answers(self, images: npt.ArrayLike, *, refuse: float = REFUSE, threads: int | None = None) -> list[Answer]:
+    def answers(
+        self, images: npt.ArrayLike, *, refuse: float = REFUSED_SHARE, threads: int | None = None
+    ) -> list[Answer]:
         """What each image shows, and whether it is a digit at all.
 
         refuse: the share of true digits that may be answered with "not a digit". Raises: as `predict`.
@@ -108,7 +112,7 @@ class Model:
         evidence_threshold, probability_threshold = -math.inf, math.inf
         if self.calibration:
             evidence_threshold = self.calibration.evidence_threshold(refuse)
-            probability_threshold = max(WORTH_NAMING, self.calibration.probability_threshold(AMBIGUOUS))
+            probability_threshold = max(LEAST_PLAUSIBLE, self.calibration.probability_threshold(MISSED_SHARE))
         answers = []
         for p, evidence in zip(self._probabilities(outputs), self.loss.evidence(outputs), strict=True):
             order = [int(k) for k in np.argsort(-p, kind="stable")]

@@ -64,7 +64,7 @@ def test_three_examples_are_enough_for_others_like_them(mnist: DataSet) -> None:
     hard = np.argsort(model.predict_proba(ones)[:, 1], kind="stable")[:3]
     others = np.delete(ones, hard, axis=0)
     steps: list[Any] = []
-    lesson = teach(model, ones[hard], np.array([1, 1, 1]), mnist, threads=2, callback=steps.append)
+    lesson = teach(model, ones[hard], [1, 1, 1], threads=2, callback=steps.append)  # MNIST is the default
     assert lesson.problem is None
     assert lesson.learned.all()
     assert (lesson.model.predict(others) == 1).mean() > 0.85
