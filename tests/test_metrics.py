@@ -84,6 +84,10 @@ def test_an_evaluation_is_all_of_them() -> None:
     assert result.interval == wilson_interval(0.5, 6)
     np.testing.assert_array_equal(result.confusion, CONFUSION)
     assert result.brier_score == brier_score(LABELS, p)
+    assert repr(result) == (
+        "Evaluation(6 images, accuracy 50.00 % (18.76 to 81.24 %), negative log-likelihood 1.8834, "
+        "calibration error 42.50 %)"
+    )
     assert result.negative_log_likelihood == pytest.approx(-(math.log(0.925) + math.log(0.025)) / 2)
 
 

@@ -104,7 +104,7 @@ def brier_score(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
     return float((difference**2).sum(axis=1).mean())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReliabilityDiagram:
     """Confidence and accuracy in bins of confidence: they agree if probabilities mean what they say."""
 
@@ -148,7 +148,7 @@ def reliability_diagram(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bin
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """How good a classifier's probabilities for labelled images are."""
 
@@ -163,7 +163,9 @@ class Evaluation:
     confusion: Array
     """Counts, (classes, classes): row the true class, column the predicted one."""
     precision: Array
+    """For each class, (classes,); nan if it was never predicted."""
     recall: Array
+    """For each class, (classes,); nan if it never occurs."""
 
     @classmethod
     def of(cls, labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> "Evaluation":
@@ -183,6 +185,14 @@ class Evaluation:
             confusion=confusion,
             precision=precision,
             recall=recall,
+        )
+
+    def __repr__(self) -> str:
+        low, high = (100 * limit for limit in self.interval)
+        return (
+            f"Evaluation({self.images:,} images, accuracy {100 * self.accuracy:.2f} % ({low:.2f} to {high:.2f} %), "
+            f"negative log-likelihood {self.negative_log_likelihood:.4f}, calibration error "
+            f"{100 * self.reliability.expected_calibration_error:.2f} %)"
         )
 
 

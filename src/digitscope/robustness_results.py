@@ -75,7 +75,7 @@ class DisputedResult:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MnistResult:
     """The accuracy on parts of MNIST's test images."""
 
@@ -101,7 +101,7 @@ class MnistResult:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Robustness:
     """How a model does on corrupted images, how far its probabilities can be trusted, and on which images it fails."""
 

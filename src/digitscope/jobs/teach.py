@@ -8,7 +8,7 @@ images better (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"; d
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,11 +57,11 @@ class TeachResult:
 
     model: Model
     """The taught model. `save` writes it, unless it must not be used."""
-    labels: Array
+    labels: Array = field(repr=False)
     """Of the examples, (N,)."""
-    before: Array
+    before: Array = field(repr=False)
     """The old model's probabilities for the examples, (N, classes)."""
-    after: Array
+    after: Array = field(repr=False)
     """The new model's."""
     rehearsed: int
     """The number of images that were rehearsed."""
@@ -72,7 +72,7 @@ class TeachResult:
     correct_before: int
     """How many of them the old model reads correctly."""
     correct_after: int
-    settings: TeachSettings = TeachSettings()
+    settings: TeachSettings = field(default=TeachSettings(), repr=False)
 
     @property
     def accuracy_before(self) -> float:
