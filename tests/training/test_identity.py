@@ -128,7 +128,25 @@ class Slots:
 
 
 OBJECTS: list[object] = [
-    *(None, True, 2, 2.5, math.inf, math.nan, "text", [1, 2], [2, 1], [[1], 2], {"a": 1}, {"a": 2}, {1: {2: 3}}),
+    *(
+        None,
+        True,
+        2,
+        2.5,
+        1j,
+        b"ab",
+        b"cd",
+        bytearray(b"ab"),
+        math.inf,
+        math.nan,
+        "text",
+        [1, 2],
+        [2, 1],
+        [[1], 2],
+        {"a": 1},
+        {"a": 2},
+        {1: {2: 3}},
+    ),
     *({1, 2}, frozenset({1, 2}), np.float32(0.1), np.arange(3), np.arange(3.0), np.arange(4), np.zeros((2, 2))),
     *(darker, brighter, shift(1), shift(2), partial(darker, factor=3), partial(darker, factor=4), Table(1).__call__),
     *(Table(1), Table(2), Table([1]), Table(np.arange(3)), Table(np.arange(3, 6)), Table, Slots, Slots(1, 2)),

@@ -33,6 +33,8 @@ def _describe(value: Any, within: tuple[int, ...]) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)
+    if isinstance(value, bytes):
+        return {"class": "bytes", "hex": value.hex()}
     if id(value) in within:
         return {"cycle": len(within) - within.index(id(value))}
     within = (*within, id(value))

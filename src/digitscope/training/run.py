@@ -14,13 +14,12 @@ from digitscope.errors import TrainingError
 from digitscope.nn import Ensemble, Loss, Network, Optimizer, Params, Schedule, ShiftAverage, to_batch
 from digitscope.nn.optimizers import State
 from digitscope.training.averaging import Averaging
+from digitscope.training.inference import CHUNK
 from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.device import Transfer, to_device_of
 from digitscope.training.parallel.shards import Augmentation
 from digitscope.training.results import Step
 
-CHUNK = 100
-"""Images in one forward pass."""
 STATISTICS_IMAGES = 2000
 """Number of images that statistics of batch normalization are measured on."""
 
