@@ -16,6 +16,8 @@ from digitscope.errors import DataError, ShapeError
 
 _TINY = np.finfo(np.float32).tiny
 """Stands for a probability of 0 where its logarithm is taken: 1.2e-38."""
+MOST_CLASSES = 10_000
+"""Of a confusion matrix, which then takes 800 MB."""
 _SUM_TOLERANCE = 1e-3
 """By how much the sum of an image's probabilities may differ from 1: float16 rounds more coarsely than float32."""
 
@@ -49,8 +51,10 @@ def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float
 def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes: int) -> Array:
     """Counts, (classes, classes): row the true class, column the predicted one.
 
-    Raises: as `accuracy`; DataError for a class that is not below `classes`.
+    Raises: as `accuracy`; DataError for a class that is not below `classes`, and for more than 10,000 classes.
     """
+    if not 0 < classes <= MOST_CLASSES:
+        raise DataError(f"A confusion matrix is expected for 1 to {MOST_CLASSES:,} classes; got {classes:,}.")
     true, predicted = _checked_labels(labels, predictions, classes)
     return np.bincount(true * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 

@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from digitscope.arrays import Array, as_images
 from digitscope.calibration import Calibration
-from digitscope.datasets import LabelledImages, as_data_set
+from digitscope.datasets import as_data_set
+from digitscope.datasets.load import LabelledImages
 from digitscope.errors import DigitscopeError, ModelError
 from digitscope.files.tensors import read_tensors, write_tensors
 from digitscope.metrics import Evaluation
 from digitscope.nn import LOSSES, BackgroundCrossEntropy, Ensemble, Loss, Network, SoftmaxCrossEntropy
-from digitscope.training import default_threads, network_outputs, to_device
+from digitscope.training import default_threads, to_device
+from digitscope.training.inference import outputs_in_chunks
 from digitscope.training_info import TrainingInfo
 
 FORMAT = 1
@@ -161,10 +163,8 @@ class Model:
         return sum(p.size for p in self.network.params.values())
 
     def summary(self) -> str:
-        """The model in one line, then each array of parameters with its shape."""
-        shapes = {name: p.shape for name, p in self.network.params.items()}
-        width = max(map(len, shapes), default=0)
-        return "\n".join([repr(self), *(f"{name:<{width}}  {shape}" for name, shape in shapes.items())])
+        """The model in one line, then its layers: shape of the output, parameters, MFLOP for one image."""
+        return f"{self!r}\n{self.network.summary((math.prod(self.image_shape),))}"
 
     def __repr__(self) -> str:
         height, width = self.image_shape
@@ -180,7 +180,7 @@ class Model:
     def _outputs(self, images: npt.ArrayLike, threads: int | None) -> Array:
         """As the network gives them, (classes, N)."""
         checked = as_images(images, shape=self.image_shape)
-        return network_outputs(self.network, checked, threads=threads or default_threads())
+        return outputs_in_chunks(self.network, checked, threads=threads or default_threads())
 
     def _probabilities(self, outputs: Array) -> Array:
         temperature = self.calibration.temperature if self.calibration else 1.0

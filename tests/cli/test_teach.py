@@ -77,6 +77,27 @@ def test_a_new_model_reads_what_it_was_taught(
     ]
 
 
+def test_a_folder_of_examples_is_as_good_as_their_files(
+    digitscope: Digitscope, model: Path, few_file: Path, pictures: list[Path], in_folder: Files
+) -> None:
+    for digit, picture in enumerate(pictures):
+        place = Path("mine") / str(digit) / picture.name
+        place.parent.mkdir(parents=True)
+        place.write_bytes(picture.read_bytes())
+    options = "--data", few_file, "--json"
+    apart = [f"{picture}={digit}" for digit, picture in enumerate(pictures)]
+    files = json.loads(digitscope("teach", model, *options, "--out", "a.safetensors", *apart).out)
+    folder = json.loads(digitscope("teach", model, *options, "--out", "b.safetensors", "mine").out)
+    assert [example["file"] for example in folder["examples"]] == [
+        str(Path("mine") / str(digit) / picture.name) for digit, picture in enumerate(pictures)
+    ]
+    assert [example["after"] for example in folder["examples"]] == [example["after"] for example in files["examples"]]
+    assert Path("a.safetensors").read_bytes() == Path("b.safetensors").read_bytes()
+    answer = digitscope("teach", model, "--data", few_file, str(Path("mine") / "0"))
+    assert (answer.status, answer.out) == (2, "")
+    assert "holds no pictures in subfolders" in answer.err
+
+
 def test_what_is_not_learned_is_not_written(
     digitscope: Digitscope,
     model: Path,
@@ -100,8 +121,8 @@ def test_what_is_not_learned_is_not_written(
     ("arguments", "message"),
     [
         ([], "teach expects pictures with what they show; got only a model"),
-        (["a.png"], "expects PICTURE=DIGIT, such as seven.png=7; got 'a.png'"),
-        (["=7"], "expects PICTURE=DIGIT, such as seven.png=7; got '=7'"),
+        (["a.png"], "expects PICTURE=DIGIT, such as seven.png=7, or a folder; got 'a.png'"),
+        (["=7"], "expects PICTURE=DIGIT, such as seven.png=7, or a folder; got '=7'"),
         (["a.png="], "expects a digit after the last =, such as seven.png=7; got 'a.png='"),
         (["a.png=x"], "expects a digit after the last ="),
         (["a.png=-1"], "expects a digit after the last ="),

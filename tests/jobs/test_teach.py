@@ -292,8 +292,16 @@ def test_examples_in_every_usual_form_teach_the_same(model: Model, few: DataSet,
     ):
         lesson = teach(model, images, labels, few, settings=QUICK)
         np.testing.assert_array_equal(lesson.model.network.params["3.weight"], expected["3.weight"])
-    with pytest.raises(DataError, match="at least 1 example"):
+    with pytest.raises(DataError, match="no training images"):
         teach(model, examples[:0], [], few)
+
+
+def test_a_data_set_of_examples(model: Model, few: DataSet, examples: Array) -> None:
+    expected = taught_params(model, few, examples)
+    lesson = teach(model, DataSet("mine", examples, np.zeros(3, int)), data=few, settings=QUICK)
+    np.testing.assert_array_equal(lesson.model.network.params["3.weight"], expected["3.weight"])
+    with pytest.raises(DataError, match="Leave them out"):
+        teach(model, few, [0], few)
 
 
 class TestHeldOut:

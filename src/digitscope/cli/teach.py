@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Teach a model to read your own handwriting.")
 @click.argument(
-    "arguments", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="[MODEL] PICTURE=DIGIT..."
+    "arguments", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="[MODEL] PICTURE=DIGIT|FOLDER..."
 )
 @click.option(
     "--out",
@@ -44,6 +44,7 @@ def teach(
     as_json: bool,
 ) -> None:
     """Correct a model with a few examples: pictures of one digit each, with their labels. Three of a kind are enough.
+    A FOLDER has one subfolder a class: my_digits/7 holds pictures of sevens.
 
     The network is trained on them for a few seconds, together with images that it already knows, and is written as a
     new model. The old model stays as it is: delete the new file to undo the teaching, or teach it again.
@@ -57,6 +58,7 @@ def teach(
     \b
     Examples:
       digitscope teach a.png=7 b.png=7 c.jpg=1
+      digitscope teach convnet my_digits/
       digitscope predict convnet-taught.safetensors d.png
       digitscope teach convnet-taught.safetensors e.png=4 --out mine.safetensors
     """
@@ -70,7 +72,7 @@ def teach(
             "teach expects pictures with what they show; got only a model. Name one PICTURE=DIGIT or more after it.",
             context,
         )
-    paths, labels = zip(*(_example(str(example), context) for example in examples), strict=True)
+    paths, labels = zip(*(pair for example in examples for pair in _examples(example, context)), strict=True)
     loaded = Model.load(model)
     if not as_json:
         click.echo(model_text(model))
@@ -90,11 +92,20 @@ def teach(
         click.echo(f"new model: {out} (delete it to undo)")
 
 
+def _examples(argument: Path, context: click.Context) -> list[tuple[Path, int]]:
+    """Pictures and labels: of a folder with one subfolder a class, or the one of PICTURE=LABEL."""
+    from digitscope.datasets import list_picture_folder
+
+    return list_picture_folder(argument) if argument.is_dir() else [_example(str(argument), context)]
+
+
 def _example(argument: str, context: click.Context) -> tuple[Path, int]:
     """The picture and the label in PICTURE=LABEL; a path may hold = itself."""
     path, equals, label = argument.rpartition("=")
     if not (path and equals):
-        raise click.UsageError(f"teach expects PICTURE=DIGIT, such as seven.png=7; got {argument!r}.", context)
+        raise click.UsageError(
+            f"teach expects PICTURE=DIGIT, such as seven.png=7, or a folder; got {argument!r}.", context
+        )
     if not (label.isascii() and label.isdecimal()):
         raise click.UsageError(
             f"teach expects a digit after the last =, such as seven.png=7; got {argument!r}.", context

@@ -5,16 +5,16 @@ Tables import pandas when they are read, folders Pillow.
 
 from digitscope.datasets.csv_table import Table, read_table
 from digitscope.datasets.data_set import DataSet
-from digitscope.datasets.folder import load_picture_folder
+from digitscope.datasets.folder import list_picture_folder, load_picture_folder
 from digitscope.datasets.idx import read_idx, read_images, read_labels
-from digitscope.datasets.load import LabelledImages, as_data_set, load_data
+from digitscope.datasets.load import as_data_set, load_data
 from digitscope.datasets.mnist import load_mnist
 
 __all__ = [
     "DataSet",
-    "LabelledImages",
     "Table",
     "as_data_set",
+    "list_picture_folder",
     "load_data",
     "load_mnist",
     "load_picture_folder",

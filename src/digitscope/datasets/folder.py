@@ -64,16 +64,7 @@ def load_picture_folder(folder: Path) -> DataSet:
     Raises: DataError if there are no pictures, if one cannot be used (naming the first, and how many there are), or if
         the subfolders are not classes.
     """
-    splits = _find_splits(folder)
-    names = sorted({path.name for split in splits.values() for path in _subfolders(split)}, key=_natural)
-    numbered = [re.fullmatch(r"-?\d+", name, re.ASCII) is not None for name in names]
-    if any(numbered) and not all(numbered):
-        number, word = names[numbered.index(True)], names[numbered.index(False)]
-        raise DataError(
-            f"{folder} has the subfolders {number!r} and {word!r}; either labels (0, 1, ...) or names are expected. "
-            "Rename them, or move away what is no class."
-        )
-    labels = {name: int(name) if all(numbered) else place for place, name in enumerate(names)}
+    splits, names, labels = _find_classes(folder)
     files = {part: _mixed([_pictures(path, labels) for path in _subfolders(split)]) for part, split in splits.items()}
     for part, found in files.items():
         if not found:
@@ -86,8 +77,39 @@ def load_picture_folder(folder: Path) -> DataSet:
         y_train,
         images[len(y_train) :] if "test" in files else None,
         y_test if "test" in files else None,
-        None if all(numbered) else tuple(names),
+        None if all(map(_is_label, names)) else tuple(names),
     )
+
+
+def list_picture_folder(folder: Path) -> list[tuple[Path, int]]:
+    """The files of the training part and their labels, in the order of `load_picture_folder`, not opened yet.
+
+    Raises: DataError if there are none, or if the subfolders are not classes.
+    """
+    splits, _, labels = _find_classes(folder)
+    files = _mixed([_pictures(path, labels) for path in _subfolders(splits["train"])])
+    if not files:
+        raise DataError(f"{folder} holds no pictures in subfolders, one a class.")
+    return [(file.path, file.label) for file in files]
+
+
+def _find_classes(folder: Path) -> tuple[dict[str, Path], list[str], dict[str, int]]:
+    """The folder of each part, the names of the classes, and the label of each name."""
+    splits = _find_splits(folder)
+    names = sorted({path.name for split in splits.values() for path in _subfolders(split)}, key=_natural)
+    numbered = [_is_label(name) for name in names]
+    if any(numbered) and not all(numbered):
+        number, word = names[numbered.index(True)], names[numbered.index(False)]
+        raise DataError(
+            f"{folder} has the subfolders {number!r} and {word!r}; either labels (0, 1, ...) or names are expected. "
+            "Rename them, or move away what is no class."
+        )
+    labels = {name: int(name) if all(numbered) else place for place, name in enumerate(names)}
+    return splits, names, labels
+
+
+def _is_label(name: str) -> bool:
+    return re.fullmatch(r"-?\d+", name, re.ASCII) is not None
 
 
 def _find_splits(folder: Path) -> dict[str, Path]:

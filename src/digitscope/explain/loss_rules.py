@@ -39,17 +39,6 @@ class LossCall:
 
 
 @singledispatch
-def label_count(loss: object, classes: int) -> int:
-    """How many different labels the loss takes, for a network of so many outputs."""
-    return classes
-
-
-@label_count.register
-def _(loss: BackgroundCrossEntropy, classes: int) -> int:
-    return classes + 1
-
-
-@singledispatch
 def loss_arrays(loss: object, call: LossCall) -> Mapping[str, Array]:
     """What a loss computes on the way, by name."""
     return {}
@@ -126,6 +115,6 @@ def _(loss: MeanSquaredError, call: LossCall, of: str, index: Index) -> Explanat
 
 def _logits(call: LossCall) -> Array:
     """The outputs; for a background, with its logit 0 below them."""
-    background = label_count(call.loss, len(call.outputs)) - len(call.outputs)
+    background = call.loss.classes(len(call.outputs)) - len(call.outputs)
     z: Array = np.concatenate([call.outputs, np.zeros_like(call.outputs[:background])])
     return z

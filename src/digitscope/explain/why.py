@@ -11,7 +11,7 @@ from digitscope.arrays import Array, as_images, as_labels
 from digitscope.errors import ShapeError
 from digitscope.explain.definition import derivations, formula, home, source
 from digitscope.explain.layer_rules import chain_rule, layer_terms, part_terms
-from digitscope.explain.loss_rules import LossCall, label_count, loss_terms
+from digitscope.explain.loss_rules import LossCall, loss_terms
 from digitscope.explain.term import Explanation, Factor, Index, Term, Terms
 from digitscope.explain.trace import Call, Trace, network_input, rule_for
 from digitscope.model import Model
@@ -175,7 +175,7 @@ def _loss_call(trace: Trace, loss: Loss, labels: npt.ArrayLike) -> LossCall:
     if trace.output.ndim != 2:
         raise ShapeError(f"A loss expects outputs (classes, N); the network's are {trace.output.shape}. Add layers.")
     classes, count = trace.output.shape
-    return LossCall(loss, trace.output, as_labels(labels, count, label_count(loss, classes)))
+    return LossCall(loss, trace.output, as_labels(labels, count, loss.classes(classes)))
 
 
 def _run_back(trace: Trace, call: LossCall) -> tuple[float, Params]:

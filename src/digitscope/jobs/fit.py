@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from digitscope.arrays import as_images, as_labels
-from digitscope.datasets import DataSet, LabelledImages, as_data_set
+from digitscope.datasets import DataSet, as_data_set
+from digitscope.datasets.load import LabelledImages
 from digitscope.errors import TrainingError
 from digitscope.model import Model
 from digitscope.nn import Adam, Frozen, Layer, Loss, Network, OneCycle, Optimizer, ShiftAverage, SoftmaxCrossEntropy
@@ -104,7 +105,7 @@ def fit(
         batch_size=recipe.plan.batch_size,
         data=data.name,
         data_digest=data.digest,
-        classes=data.classes,
+        classes=run.network.output_shape((height * width,))[0],
         train_images=len(images),
         validation_images=0 if held_out is None else len(held_out[1]),
         validation_accuracy=None if held_out is None else run.history["validation_accuracy"][-1],

@@ -6,6 +6,7 @@ more of the accuracy: on the line between both, networks read the new examples a
 images better (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"; docs/log.md).
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,12 +17,14 @@ import numpy.typing as npt
 
 from digitscope.arrays import Array, as_images, as_labels
 from digitscope.augmentation.augment import Augment
-from digitscope.datasets import DataSet, load_data
+from digitscope.datasets import DataSet, as_data_set
+from digitscope.datasets.load import LabelledImages
 from digitscope.errors import DataError, ModelError, TrainingError
 from digitscope.model import Model
 from digitscope.nn import Adam, Network, OneCycle
 from digitscope.recipes import RECIPES, Recipe
 from digitscope.recipes.held_out import held_out
+from digitscope.recipes.recipe import hold_out_end
 from digitscope.training import Plan, Run, Step, TailAverage, default_threads, measure_statistics, train
 from digitscope.training.parallel.shards import Augmentation
 from digitscope.training_info import FineTuning, TrainingInfo
@@ -123,9 +126,9 @@ class TeachResult:
 
 def teach(
     model: Model,
-    images: npt.ArrayLike,
-    labels: npt.ArrayLike,
-    data: DataSet | str = "mnist",
+    images: LabelledImages,
+    labels: npt.ArrayLike | None = None,
+    data: DataSet | str | os.PathLike[str] = "mnist",
     *,
     settings: TeachSettings = TeachSettings(),
     seed: int = 0,
@@ -134,22 +137,23 @@ def teach(
 ) -> TeachResult:
     """Teaches a copy of the model to read these examples, and others like them, as labelled.
 
+    images, labels: the examples; or images alone: a DataSet, or what `load_data` takes, such as a folder of pictures
+        with one subfolder a class, whose training part are the examples.
     data: the data set that the model was trained on, or its name. The model rehearses its images and is evaluated on
-        others of them: on those that validated the model if its info determines them, else on the last twelfth.
+        others of them: on those that validated the model if its info determines them, else on a twelfth.
     callback: is called with the result of each training step.
     Equal arguments but for `threads` and `callback` give the same model to the byte.
 
     Shapes: images as `as_images` takes them, (N, H, W); labels (N,), integers 0 to classes - 1
     Raises: ShapeError, DataError or ModelError if model, examples and data do not fit together; DivergenceError.
     """
-    if isinstance(data, str):
-        data = load_data(data)
+    data = as_data_set(data)
     model = model.to("cpu")
     examples, example_labels = _checked_examples(model, images, labels)
     _check_data(model, data)
     before = model.predict_proba(examples, threads=threads)
     known = held_out(model.info, data)
-    evaluated = _last_twelfth(len(data.x_train)) if known is None else known
+    evaluated = hold_out_end(1 / 12)(data.y_train, np.random.default_rng(seed))[1] if known is None else known
     evaluation_images, evaluation_labels = data.x_train[evaluated], data.y_train[evaluated]
     rng = np.random.default_rng(seed)
     others = rng.permutation(np.setdiff1d(np.arange(len(data.x_train)), evaluated))
@@ -272,16 +276,11 @@ def _rehearsal(
     )
 
 
-def _last_twelfth(images: int) -> Array:
-    return np.arange(images - max(1, round(images / 12)), images)
-
-
-def _checked_examples(model: Model, images: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Array, Array]:
+def _checked_examples(model: Model, x: LabelledImages, y: npt.ArrayLike | None) -> tuple[Array, Array]:
     """The examples as uint8 (N, H, W) and int64 (N,), of which no image has two labels."""
-    examples = as_images(images, shape=model.image_shape)
-    if not len(examples):
-        raise DataError("Teaching expects at least 1 example; got none.")
-    checked = as_labels(labels, len(examples), classes=model.classes)
+    data = as_data_set(x, y, shape=model.image_shape, classes=model.classes)
+    examples = as_images(data.x_train, model.image_shape)
+    checked = as_labels(data.y_train, len(examples), model.classes)
     first: dict[bytes, int] = {}
     for i, image in enumerate(examples):
         j = first.setdefault(image.tobytes(), i)

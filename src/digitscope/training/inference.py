@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from digitscope.arrays import Array, as_images, as_labels
 from digitscope.errors import ShapeError, TrainingError
-from digitscope.nn import BackgroundCrossEntropy, Layer, Loss, to_batch
+from digitscope.nn import Layer, Loss, to_batch
 from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.device import to_cpu, to_device_of
 from digitscope.training.parallel.memory import keep_freed_memory
@@ -79,7 +79,7 @@ def checked_examples(
         raise ShapeError(
             f"A network is expected to give (classes, N); it gives {outputs.shape} for 1 image. End it with Dense."
         )
-    classes = len(outputs) + isinstance(loss, BackgroundCrossEntropy)
+    classes = loss.classes(len(outputs))
     return found, as_labels(labels, len(found), classes)
 
 
