@@ -65,38 +65,6 @@ class Layer:
         """The outputs for x, outside training."""
         return self.forward(x)[0]
 
-    def __repr__(self) -> str:
-        """The call that makes such a layer, without arguments that have their default value."""
-        parameters = inspect.signature(type(self)).parameters
-        arguments: list[str] = []
-        positional = True
-        for name, value in self.config().items():
-            parameter = parameters.get(name)
-            if parameter is not None and parameter.kind is parameter.VAR_POSITIONAL:
-                arguments += map(repr, value)
-            elif parameter is not None and value == parameter.default:
-                positional = False
-            else:
-                positional = positional and parameter is not None and parameter.kind is not parameter.KEYWORD_ONLY
-                arguments.append(repr(value) if positional else f"{name}={value!r}")
-        return f"{type(self).__name__}({', '.join(arguments)})"
-
-    @property
-    def parts(self) -> dict[str, "Layer"]:
-        """The layers inside this one, by the name that their parameters begin with."""
-        return {}
-
-    def input_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """The shape of each part's input if that of this layer is `shape`, all without the batch axis."""
-        return []
-
-    def named_layers(self) -> Iterator[tuple[str, "Layer"]]:
-        """The layers inside this one and those inside them, by the names that their parameters begin with, as "2.0"."""
-        for name, layer in self.parts.items():
-            yield name, layer
-            for inner_name, inner in layer.named_layers():
-                yield f"{name}.{inner_name}", inner
-
     @property
     def members(self) -> tuple["Layer", ...]:
         """What is trained one after the other, each on its own: an ensemble's members. Empty for everything else."""
@@ -151,6 +119,38 @@ class Layer:
         twin.params = {name: function(value) for name, value in self.params.items()}
         twin.statistics = {name: function(value) for name, value in self.statistics.items()}
         return twin
+
+    def __repr__(self) -> str:
+        """The call that makes such a layer, without arguments that have their default value."""
+        parameters = inspect.signature(type(self)).parameters
+        arguments: list[str] = []
+        positional = True
+        for name, value in self.config().items():
+            parameter = parameters.get(name)
+            if parameter is not None and parameter.kind is parameter.VAR_POSITIONAL:
+                arguments += map(repr, value)
+            elif parameter is not None and value == parameter.default:
+                positional = False
+            else:
+                positional = positional and parameter is not None and parameter.kind is not parameter.KEYWORD_ONLY
+                arguments.append(repr(value) if positional else f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
+    @property
+    def parts(self) -> dict[str, "Layer"]:
+        """The layers inside this one, by the name that their parameters begin with."""
+        return {}
+
+    def input_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """The shape of each part's input if that of this layer is `shape`, all without the batch axis."""
+        return []
+
+    def named_layers(self) -> Iterator[tuple[str, "Layer"]]:
+        """The layers inside this one and those inside them, by the names that their parameters begin with, as "2.0"."""
+        for name, layer in self.parts.items():
+            yield name, layer
+            for inner_name, inner in layer.named_layers():
+                yield f"{name}.{inner_name}", inner
 
 
 _CLASSES: dict[str, type[Layer]] = {}

@@ -9,6 +9,7 @@ import numpy as np
 from digitscope.arrays import Array
 from digitscope.errors import LayerError, ShapeError
 from digitscope.nn.layer import Backward, Layer, Params, build, describe
+from digitscope.nn.summary import count_parameters, summarize
 
 _WIDTH = 100
 """Characters of the layers in a network's repr from which on the middle ones are left out."""
@@ -34,61 +35,6 @@ class Network(Layer):
                     f"{type(self).__name__} expects layers, as Network(Dense(784, 10), ReLU()); got {layer!r}."
                 )
         self.layers = layers
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self.layers)
-
-    def __getitem__(self, place: int | str) -> Layer:
-        """network[2] is a layer by its place, network["2.0"] one by the name that its parameters begin with.
-
-        Raises: LayerError if there is no such layer.
-        """
-        try:
-            return self.layers[place] if isinstance(place, int) else dict(self.named_layers())[place]
-        except LookupError as error:
-            names = ", ".join(name for name, _ in self.named_layers())
-            raise LayerError(f"The network has the layers {names}; got {place!r}.") from error
-
-    def __repr__(self) -> str:
-        texts = [_abbreviated(layer) for layer in self.layers]
-        if len(texts) > 3 and sum(map(len, texts)) > _WIDTH:
-            texts = [*texts[:2], f"... {len(texts) - 3} more ...", texts[-1]]
-        count = f"; {_count(self):,} parameters" if texts else ""
-        return f"{type(self).__name__}({', '.join(texts)}{count})"
-
-    def summary(self, input_shape: tuple[int, ...]) -> str:
-        """A table of the layers: name, layer, shape of the output, parameters, and MFLOP forward for one example.
-
-        Layers inside others are indented below them; their parameters and operations are part of those above.
-
-        Shapes: `input_shape` is that of one input without the batch axis. Raises: ShapeError if it does not fit.
-        """
-        rows = [("name", "layer", "output", "parameters", "MFLOP"), *_summary_rows(self, "", 0, input_shape)]
-        operations = f"{self.flops(input_shape) / 1e6:,.3f}"
-        rows.append(("", "total", _times(self.output_shape(input_shape)), f"{_count(self):,}", operations))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        aligned = [
-            [
-                cell.ljust(width) if i < 3 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            for row in rows
-        ]
-        return "\n".join("  ".join(row).rstrip() for row in aligned)
-
-    @property
-    def parts(self) -> dict[str, Layer]:
-        return {str(i): layer for i, layer in enumerate(self.layers)}
-
-    def input_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-        shapes = []
-        for layer in self.layers:
-            shapes.append(shape)
-            shape = layer.output_shape(shape)
-        return shapes
 
     @property
     def params(self) -> Params:
@@ -165,6 +111,50 @@ class Network(Layer):
         """Raises: ModelError for a layer whose class is not known."""
         return cls(*map(build, config["layers"]))
 
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def __getitem__(self, place: int | str) -> Layer:
+        """network[2] is a layer by its place, network["2.0"] one by the name that its parameters begin with.
+
+        Raises: LayerError if there is no such layer.
+        """
+        try:
+            return self.layers[place] if isinstance(place, int) else dict(self.named_layers())[place]
+        except LookupError as error:
+            names = ", ".join(name for name, _ in self.named_layers())
+            raise LayerError(f"The network has the layers {names}; got {place!r}.") from error
+
+    def __repr__(self) -> str:
+        texts = [_abbreviated(layer) for layer in self.layers]
+        if len(texts) > 3 and sum(map(len, texts)) > _WIDTH:
+            texts = [*texts[:2], f"... {len(texts) - 3} more ...", texts[-1]]
+        count = f"; {count_parameters(self):,} parameters" if texts else ""
+        return f"{type(self).__name__}({', '.join(texts)}{count})"
+
+    def summary(self, input_shape: tuple[int, ...]) -> str:
+        """A table of the layers: name, layer, shape of the output, parameters, and MFLOP forward for one example.
+
+        Layers inside others are indented below them; their parameters and operations are part of those above.
+
+        Shapes: `input_shape` is that of one input without the batch axis. Raises: ShapeError if it does not fit.
+        """
+        return summarize(self, input_shape)
+
+    @property
+    def parts(self) -> dict[str, Layer]:
+        return {str(i): layer for i, layer in enumerate(self.layers)}
+
+    def input_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        shapes = []
+        for layer in self.layers:
+            shapes.append(shape)
+            shape = layer.output_shape(shape)
+        return shapes
+
 
 def assign_arrays(own: Params, values: Mapping[str, Array], what: str) -> None:
     """Copies the values into a layer's own arrays of the same names.
@@ -183,25 +173,3 @@ def assign_arrays(own: Params, values: Mapping[str, Array], what: str) -> None:
 def _abbreviated(layer: Layer) -> str:
     """The layer's repr; of a layer with others inside, only their number."""
     return f"{type(layer).__name__}({len(layer.parts)} layers)" if layer.parts else repr(layer)
-
-
-def _count(layer: Layer) -> int:
-    """How many parameters the layer has."""
-    return sum(p.size for p in layer.params.values())
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
-
-
-def _summary_rows(
-    layer: Layer, prefix: str, depth: int, shape: tuple[int, ...]
-) -> Iterator[tuple[str, str, str, str, str]]:
-    for (name, part), part_shape in zip(layer.parts.items(), layer.input_shapes(shape), strict=True):
-        text = "  " * depth + (type(part).__name__ if part.parts else repr(part))
-        count, operations = _count(part), part.flops(part_shape)
-        yield (
-            *(prefix + name, text, _times(part.output_shape(part_shape))),
-            *(f"{count:,}" if count else "", f"{operations / 1e6:,.3f}" if operations else ""),
-        )
-        yield from _summary_rows(part, f"{prefix}{name}.", depth + 1, part_shape)
