@@ -8,6 +8,7 @@ from digitscope.nn import (
     Conv2D,
     Dense,
     Dropout,
+    Ensemble,
     Flatten,
     Frozen,
     MaxPool2D,
@@ -75,3 +76,16 @@ def test_a_model_file_keeps_its_arrays(tmp_path: Path) -> None:
     loaded = Model.load(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(loaded.logits(images), network.forward(to_batch(images))[0].T)
     assert loaded.network.config() == network.config()
+
+
+def test_its_operations_are_those_of_a_pass_unless_something_before_it_learns() -> None:
+    layer = Dense(12, 3, rng=RNG)
+    assert Network(Frozen(layer)).flops((12,), training=True) == layer.flops((12,)) == 72
+    learns_before = Network(Dense(5, 12, rng=RNG), Frozen(layer))
+    assert learns_before.flops((5,), training=True) == 4 * 60 + 6 * 36
+
+
+def test_the_members_of_a_frozen_ensemble_do_not_learn() -> None:
+    ensemble = Ensemble(Dense(12, 3, rng=RNG), Dense(12, 3, rng=RNG))
+    assert len(Network(ensemble).members) == 2
+    assert Network(Frozen(ensemble)).members == ()

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.nn.layer import Backward, Params
+from digitscope.nn.layer import Backward, Layer, Params
 from digitscope.nn.network import Network, assign_arrays
 
 
@@ -50,6 +50,13 @@ class Frozen(Network):
     ) -> tuple[Array, Backward]:
         y, layers_backward = super().forward(x)
         return y, lambda dy: (layers_backward(dy)[0] if need_dx else None, {})
+
+    def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
+        return super().flops(shape, training=training and need_dx, need_dx=True)
+
+    @property
+    def members(self) -> tuple[Layer, ...]:
+        return ()
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         return [self.forward(x, need_dx=False)[0] for x in batches], self
