@@ -1,5 +1,6 @@
 """digitscope teach."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
