@@ -161,9 +161,9 @@ def _candidates_of(value: Array, dark: bool) -> Iterator[InkCandidate]:
     lines = find_ruling(contrasts[1][3])  # in the smallest window lines stand alone
     for size, paper, light, contrast, noise in contrasts:
         for cleaned, removal in _with_and_without(contrast, lines):
-            for component in _components(cleaned, bright, light, edges, noise):
-                if 1.7 * component.thickest > size and size < sizes[-1]:
-                    continue  # perhaps only the rest of a wider stroke
+            # In all but the widest window, a stroke about as wide may only be the rest of a wider one.
+            window = size if size < sizes[-1] else math.inf
+            for component in _components(cleaned, bright, light, edges, noise, window):
                 features = {"widest": float(size == sizes[-1] and max(value.shape) >= _TINY_SIDE)}
                 if removal:
                     features[removal] = 1.0
@@ -188,11 +188,14 @@ def _with_and_without(contrast: Array, lines: Array) -> Iterator[tuple[Array, st
         yield grey_opening(contrast, size=(line_reach(contrast),) * 2), "opened"
 
 
-def _components(contrast: Array, bright: Array, light: Array, edges: Array, noise: float) -> Iterator[InkComponent]:
+def _components(
+    contrast: Array, bright: Array, light: Array, edges: Array, noise: float, window: float
+) -> Iterator[InkComponent]:
     """The connected components of the ink above several thresholds.
 
-    Above a low threshold a faint digit is whole; above a high one a dark digit is free of the shadow in which it
-    stands. A component that is the same above two thresholds counts once.
+    Those whose strokes are about as wide as the window are left out. Above a low threshold a faint digit is whole;
+    above a high one a dark digit is free of the shadow in which it stands. A component that is the same above two
+    thresholds counts once.
     """
     from scipy.ndimage import distance_transform_edt, find_objects, label
 
@@ -223,6 +226,8 @@ def _components(contrast: Array, bright: Array, light: Array, edges: Array, nois
             coarse = 2 if size > 150 else 1
             depth = distance_transform_edt(np.pad(strong, 1)[::coarse, ::coarse])
             thickest = 2 * max(1, coarse * float(depth.max()))
+            if 1.7 * thickest > window:
+                continue
             half = 0.5 * level * light[place]
             features = _shape_features(strong, box, contrast.shape, thickest / size)
             features |= {
@@ -278,8 +283,8 @@ def _ridge(bright: Array, strong: Array, mask: Array, half: Array, reach: int) -
     from scipy.ndimage import maximum_filter
 
     far, near = 2 * math.floor(2.5 * reach) + 1, 2 * reach + 1
-    ring = maximum_filter(strong, far) & ~maximum_filter(strong, near) & ~mask
     beside = maximum_filter(np.where(strong, bright, -1), far)
+    ring = (beside > -1) & ~maximum_filter(strong, near) & ~mask
     return _log_share(bright < beside - half, ring)
 
 

@@ -22,11 +22,15 @@ def ink_axis(rgb: Array) -> Array:
     """
     from scipy.ndimage import median_filter, zoom
 
+    if (rgb == rgb[..., :1]).all():
+        return np.full(3, 1 / 3)
     steps = [max(1, side // 32) for side in rgb.shape[:2]]
     small = rgb[:: steps[0], :: steps[1]]
-    around = np.stack([median_filter(small[..., i], [side // 2 + 1 for side in small.shape[:2]]) for i in range(3)], 2)
+    window = [side // 2 + 1 for side in small.shape[:2]]
     factors = [rgb.shape[i] / small.shape[i] for i in range(2)]
-    d = (rgb - zoom(around, (*factors, 1), order=1, mode="nearest", grid_mode=True)).reshape(-1, 3)
+    medians = [median_filter(small[..., i], window) for i in range(3)]
+    around = np.stack([zoom(m, factors, order=1, mode="nearest", grid_mode=True) for m in medians], axis=2)
+    d = (rgb - around).reshape(-1, 3)
     d = d[np.abs(d).max(axis=1) > FAINTEST]
     if not len(d) or np.ptp(d, axis=1).max() < FAINTEST:
         return np.full(3, 1 / 3)

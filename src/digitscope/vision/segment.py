@@ -159,18 +159,22 @@ def _minima(profile: Array, reach: int) -> list[int]:
 
 def follow_paths(down: Array, up: Array, row: int, at: list[int]) -> NDArray[np.intp]:
     """The column, in each row, of the shortest path through each of several columns of one row. (paths, H)"""
-    height = len(down)
-    seams = np.empty((len(at), height), np.intp)
+    seams = np.empty((len(at), len(down)), np.intp)
     seams[:, row] = at
-    steps = np.array([[0], [-1], [1]])
-    step_costs = np.array([[0], [SIDESTEP_COST], [SIDESTEP_COST]], np.float32)
-    for total, rows, back in ((down, range(row - 1, -1, -1), 1), (up, range(row + 1, height), -1)):
-        padded = np.pad(total, ((0, 0), (1, 1)), constant_values=np.inf)
+    for total, rows, back in ((down, range(row - 1, -1, -1), 1), (up, range(row + 1, len(down)), -1)):
+        step = _cheapest_steps(total)
         for y in rows:
-            reachable = seams[:, y + back] + steps
-            best = (padded[y, reachable + 1] + step_costs).argmin(axis=0)
-            seams[:, y] = reachable[best, np.arange(len(best))]
+            x = seams[:, y + back]
+            seams[:, y] = x + step[y, x]
     return seams
+
+
+def _cheapest_steps(total: Array) -> NDArray[np.intp]:
+    """The step, 0, -1 or 1, to the cheapest pixel of each row from the column x of the next one. (H, W) -> (H, W)"""
+    padded = np.pad(total, ((0, 0), (1, 1)), constant_values=np.inf)
+    costs = [padded[:, 1:-1], padded[:, :-2] + SIDESTEP_COST, padded[:, 2:] + SIDESTEP_COST]
+    steps: NDArray[np.intp] = np.array([0, -1, 1])[np.argmin(costs, axis=0)]
+    return steps
 
 
 def candidates(line: TextLine, pieces: list[Piece]) -> list[Candidate]:
