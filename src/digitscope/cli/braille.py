@@ -10,7 +10,7 @@ _RAMP = " .:-=+*#%@"
 
 
 def side_by_side(images: Array, *, encoding: str) -> str:
-    """Images as lines of text, next to each other: Braille dots where the terminal has them, else ASCII.
+    """Images as lines of text, next to each other: Braille dots if the terminal has them, else ASCII.
 
     Shapes: uint8 (N, H, W) -> ceil(H / 4) lines of N times ceil(W / 2) characters
     """

@@ -1,4 +1,4 @@
-"""What the verbs share that read files of pictures: each file by itself, and one picture of what came of them all."""
+"""What `read` and `predict` share: reading one picture after the other, and --show."""
 
 import json
 import sys
@@ -13,11 +13,11 @@ from digitscope.cli.options import model_and_files
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_SHOWN = 50
-"""Files that one picture can show: more would be higher than a PNG may be."""
+MAX_SHOWN = 50
+"""Files that --show can draw: the picture of more would be higher than a PNG may be."""
 
 Read = tuple[dict[str, Any], str, Callable[[], Any] | None]
-"""Of one file: what --json prints, what a person reads, and what gives that which --show draws (None for nothing)."""
+"""The result for one file: the JSON object, the printed text, and a function that gives what --show draws, or None."""
 
 
 def model_and_pictures(
@@ -25,7 +25,7 @@ def model_and_pictures(
 ) -> tuple[Path, tuple[Path, ...]]:
     """The model and the files that the arguments name.
 
-    Raises: click.UsageError where there is no file, DataError where --show cannot be written.
+    Raises: click.UsageError if no file is named, DataError if --show cannot be written.
     """
     from digitscope.errors import DataError
 
@@ -39,8 +39,8 @@ def model_and_pictures(
             raise DataError(f"{show}: --show expects a name that ends with .png, such as {context.info_name}.png.")
         if show.exists():
             raise DataError(f"{show} exists already. Choose another --show, or delete it.")
-        if len(files) > MOST_SHOWN:
-            raise DataError(f"--show expects {MOST_SHOWN} files at most; got {len(files)}. Name fewer.")
+        if len(files) > MAX_SHOWN:
+            raise DataError(f"--show expects {MAX_SHOWN} files at most; got {len(files)}. Name fewer.")
     return model, files
 
 
@@ -52,10 +52,11 @@ def read_each(
     show: Path | None,
     draw: Callable[[list[Any]], "Figure"],
 ) -> None:
-    """Reads one file after the other and tells what came of it. One that cannot be read is named, the others are still
-    read, and the exit status is 2.
+    """Reads one file after the other and prints the results.
 
-    draw makes the figure for `show` of what `read` gave for it.
+    If a file cannot be read, an error names it, the others are still read, and the exit status is 2.
+
+    draw: makes the figure for `show` from what `read` gave for it
     """
     from digitscope.errors import DigitscopeError
 
@@ -64,7 +65,7 @@ def read_each(
         try:
             answer, text, drawn = read(path)
         except DigitscopeError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {' '.join(str(error).split())}", err=True)
             failed = True
             continue
         answers.append(answer)

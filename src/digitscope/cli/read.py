@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from digitscope.reader import Reading
 
 SHOWN_SIDE = 1600
-"""Pixels of the longer side with which a picture is shown."""
+"""Pixels of the longer side of a picture that is shown."""
 
 
 @click.command(short_help="Read the numbers in each picture.")
@@ -24,23 +24,23 @@ SHOWN_SIDE = 1600
     "--show",
     type=click.Path(path_type=Path),
     metavar="READ.png",
-    help="Also write a picture of each file with the digits marked on it.",
+    help="Also write a picture of each file with its digits marked.",
 )
 @json_option
 @click.pass_context
 def read(context: click.Context, arguments: tuple[Path, ...], show: Path | None, as_json: bool) -> None:
     """Read pictures of numbers: all digits, line by line, from left to right.
 
-    A photo, a scan or a drawing in any size; dark ink on light paper or light on dark, lined paper too. Digits may
-    touch or be written in several strokes. Dots, dashes and ruling are left out.
+    FILE is a photo, a scan or a drawing of any size, dark ink on light paper or light on dark, lined paper too. Digits
+    may touch or be written in several strokes. Dots, dashes and ruling are left out.
 
-    Each line of digits is printed with the probability that it is right as a whole, and with that of each digit that
-    is less sure than 90 %. A picture without digits says so; that is no error.
+    Each line of digits is printed with the probability that all of it is right, and with that of each digit below 90 %.
+    A picture without digits is not an error.
 
     MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used; the
     others are `best` and `convnet`.
 
-    A picture that cannot be read is named, the others are still read, and the exit status is 2.
+    If a picture cannot be read, an error names it, the other pictures are still read, and the exit status is 2.
 
     \b
     Examples:
@@ -104,7 +104,7 @@ def _as_json(reading: "Reading") -> dict[str, Any]:
 
 
 def _marked(path: Path, picture: Any, reading: "Reading") -> Any:
-    """What is shown of a file: a heading, its name, the picture in few enough pixels to keep, and its digits."""
+    """What --show draws of a file: a heading, its name, the picture in few enough pixels to keep, and its digits."""
     from digitscope.vision.decode import shrink
 
     small = shrink(picture, SHOWN_SIDE)
