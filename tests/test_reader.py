@@ -1,6 +1,7 @@
 """Numbers are read, and their probabilities are sums over all readings."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -9,11 +10,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.fit_reader import NAMES, Line, log_probability
+from benchmarks.fit_reader import main as fit_reader
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import ModelError
 from digitscope.model import Model
-from digitscope.reader import CLASSES, WEIGHTS, Graph, arc_scores, read, solve
+from digitscope.reader import CLASSES, WEIGHTS, Graph, arc_scores, log_sum_of_text, read, solve
+from digitscope.recipes.records import records_folder
 
 Picture = NDArray[np.uint8]
 
@@ -123,7 +127,41 @@ class TestSolve:
         assert solve(graph) == ([], 1.0)
 
 
-class TestReadNumbers:
+class TestFit:
+    """`benchmarks.fit_reader` fits the weights again."""
+
+    @pytest.mark.parametrize("text", [(3,), (1, 4), (7, 7, 7)])
+    def test_the_gradient_against_differences(self, text: tuple[int, ...]) -> None:
+        rng = np.random.default_rng(len(text))
+        line = Line(random_graph(rng, 4), text)
+        weights = rng.normal(0, 0.5, len(WEIGHTS))
+        log_p, gradient = log_probability(line, weights)
+        scores, total = arc_scores(line.graph, weights)
+        log_z = np.logaddexp.reduce([sum(total[arc] for arc in path) for path in all_paths(line.graph)])
+        assert log_p == pytest.approx(log_sum_of_text(line.graph, scores, total, text) - log_z)
+        for k in range(len(weights)):
+            step = np.zeros(len(weights))
+            step[k] = 1e-5
+            ahead, behind = (log_probability(line, weights + sign * step)[0] for sign in (1, -1))
+            assert gradient[k] == pytest.approx((ahead - behind) / 2e-5, abs=1e-6)
+
+    def test_a_text_that_no_path_has(self) -> None:
+        line = Line(random_graph(np.random.default_rng(0), 1), (1, 2))
+        log_p, gradient = log_probability(line, WEIGHTS)
+        assert log_p == -np.inf
+        assert not gradient.any()
+
+    def test_it_runs(self, capsys: pytest.CaptureFixture[str]) -> None:
+        fit_reader(["--quick", "--processes", "1"])
+        assert "fitted: accuracy" in capsys.readouterr().out
+
+    def test_the_record_is_of_the_weights_in_the_source(self) -> None:
+        record = json.loads((records_folder() / "vision_weights.json").read_text(encoding="utf-8"))["reader"]
+        assert list(record["present"]) == list(NAMES)
+        assert list(record["present"].values()) == WEIGHTS.tolist()
+
+
+class TestRead:
     @pytest.mark.parametrize("labels", ["7", "2026", "0123456789"])
     @pytest.mark.parametrize("light", [False, True])
     def test_a_line(self, model: Model, number: Callable[..., Picture], labels: str, light: bool) -> None:

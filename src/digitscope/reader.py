@@ -65,7 +65,8 @@ LEFT_OUT_WEIGHTS = {
     "ink": -3.33,
     "at the border": 2.71,
 }
-_CLASS = list(DIGIT_WEIGHTS).index("log P(this digit)")
+CLASS_FEATURE = list(DIGIT_WEIGHTS).index("log P(this digit)")
+"""The feature that differs from class to class: 0 in `Graph.features`, since `Graph.classes` holds it."""
 WEIGHTS: Array = np.array([*DIGIT_WEIGHTS.values(), *LEFT_OUT_WEIGHTS.values()])
 
 
@@ -356,7 +357,7 @@ def arc_scores(graph: Graph, weights: Array) -> tuple[Array, Array]:
     """
     shape = graph.features @ weights
     left_out = graph.left_out
-    scores = np.where(left_out[:, None], -np.inf, shape[:, None] + weights[_CLASS] * graph.classes)
+    scores = np.where(left_out[:, None], -np.inf, shape[:, None] + weights[CLASS_FEATURE] * graph.classes)
     total = np.where(left_out, shape, np.logaddexp.reduce(scores, axis=1))
     return scores, total
 

@@ -1,0 +1,158 @@
+"""Maximum likelihood with a bounded loss, held-out comparison and record: what fit_ink and fit_reader share.
+
+Each example gives the probability P(w) that the right answer has under weights w. The loss of an example,
+
+    L = -log(e + (1 - e) P),   dL/dw = -(1 - e) P / (e + (1 - e) P) d(log P)/dw,
+
+is at most -log e: examples that no weights can get right, because their ink was not found, must not rule the fit.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from scipy.optimize import minimize
+
+from benchmarks.machine import machine, versions
+from digitscope.arrays import Array
+from digitscope.recipes.records import records_folder
+
+SMALLEST = float(np.exp(-5))
+"""e: the loss of an example is at most 5 nats."""
+RIDGE = 1e-3
+"""Times the sum of the squared weights is added to the mean loss, so that weights without data stay finite."""
+
+Example = TypeVar("Example")
+LogProbability = Callable[[Example, Array], tuple[float, Array]]
+"""(example, weights) -> log P of the right answer, which may be -inf, and its gradient"""
+
+
+def bounded_loss(
+    examples: Sequence[Example], weights: Array, log_probability: LogProbability[Example]
+) -> tuple[float, Array]:
+    """The mean loss plus the ridge, and its gradient."""
+    total, gradient = 0.0, np.zeros_like(weights)
+    for example in examples:
+        log_p, log_p_gradient = log_probability(example, weights)
+        p = np.exp(log_p)
+        total -= np.log(SMALLEST + (1 - SMALLEST) * p)
+        gradient -= (1 - SMALLEST) * p / (SMALLEST + (1 - SMALLEST) * p) * log_p_gradient
+    return total / len(examples) + RIDGE * float(weights @ weights), gradient / len(examples) + 2 * RIDGE * weights
+
+
+def fit(examples: Sequence[Example], start: Array, log_probability: LogProbability[Example]) -> Array:
+    """The weights that minimize the bounded loss, by L-BFGS."""
+    loss = partial(_loss, examples, log_probability)
+    result = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    weights: Array = result.x
+    return weights
+
+
+def _loss(examples: Sequence[Example], log_probability: LogProbability[Example], weights: Array) -> tuple[float, Array]:
+    return bounded_loss(examples, weights, log_probability)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says."""
+
+    count: int
+    seed: int
+    processes: int
+    record: bool
+
+
+def settings(documentation: str | None, count: int, quick: int, arguments: Sequence[str] | None) -> Settings:
+    parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=count, help="photos to fit on, and as many to compare on")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of the photos to fit on; those to compare on have the next"
+    )
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help=f"{quick} photos, and no record: only whether it runs")
+    options = parser.parse_args(arguments)
+    return Settings(quick if options.quick else options.count, options.seed, options.processes, not options.quick)
+
+
+def generate(make: Callable[[int, int], Example | None], seed: int, setting: Settings) -> list[Example | None]:
+    """make(seed, k) for each k, on several processes; the order and the outcome do not depend on these."""
+    if setting.processes == 1:
+        return [make(seed, k) for k in range(setting.count)]
+    with ProcessPoolExecutor(setting.processes) as pool:
+        return list(pool.map(partial(make, seed), range(setting.count), chunksize=4))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How good weights are on held-out photos."""
+
+    accuracy: float
+    """Right answers, as a fraction of all photos, those without any usable ink included."""
+    loss: float
+    """The mean bounded loss over usable photos, in nats."""
+    right: tuple[bool, ...]
+
+
+def compare(
+    examples: Sequence[Example | None],
+    weights: Array,
+    log_probability: LogProbability[Example],
+    is_right: Callable[[Example, Array], bool],
+) -> Comparison:
+    usable = [example for example in examples if example is not None]
+    loss, _ = bounded_loss(usable, weights, log_probability)
+    right = tuple(example is not None and is_right(example, weights) for example in examples)
+    return Comparison(float(np.mean(right)), loss - RIDGE * float(weights @ weights), right)
+
+
+def report(
+    name: str,
+    names: Sequence[str],
+    present: Array,
+    fitted: Array,
+    setting: Settings,
+    results: dict[str, Comparison],
+    usable: int,
+) -> None:
+    """Prints both weights and how good they are; writes the record unless it is only a trial."""
+    for feature, old, new in zip(names, present, fitted, strict=True):
+        print(f"{feature:34} {old:7.2f} in the source {new:7.2f} fitted")
+    for which, result in results.items():
+        print(
+            f"{which}: accuracy {result.accuracy:.1%}, loss {result.loss:.4f} nats, on {setting.count} held-out photos"
+        )
+    old_right, new_right = results["present"].right, results["fitted"].right
+    only = [
+        sum(a and not b for a, b in zip(*pair, strict=True))
+        for pair in ((old_right, new_right), (new_right, old_right))
+    ]
+    print(f"right with the present weights only: {only[0]}, with the fitted ones only: {only[1]}")
+    if not setting.record:
+        return
+    path = records_folder() / "vision_weights.json"
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    content[name] = {
+        "command": f"uv run python -m benchmarks.fit_{name} --count {setting.count} --seed {setting.seed}",
+        "photos": setting.count,
+        "usable_photos_fitted_on": usable,
+        "seeds": {"fit": setting.seed, "held_out": setting.seed + 1},
+        "present": {feature: float(value) for feature, value in zip(names, present, strict=True)},
+        "fitted": {feature: round(float(value), 4) for feature, value in zip(names, fitted, strict=True)},
+        "held_out": {
+            which: {"accuracy": round(result.accuracy, 4), "loss": round(result.loss, 4)}
+            for which, result in results.items()
+        },
+        "right_with_one_only": {"present": only[0], "fitted": only[1]},
+        "machine": machine(),
+        "versions": versions("numpy", "scipy", "pillow", "digitscope"),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    print(f"record: {path.name}", file=sys.stderr)
