@@ -74,7 +74,7 @@ def as_labels(labels: npt.ArrayLike, count: int, classes: int | None = None) -> 
             raise DataError(f"Labels are expected as whole numbers from 0; got {array[wrong][0]}.")
     if not array.size:
         return array.astype(np.int64)
-    lowest, highest = array.min(), array.max()
+    lowest, highest = array.min().item(), array.max().item()
     limit = MAX_CLASSES if classes is None else classes
     if lowest < 0 or highest >= limit:
         wrong_label = lowest if lowest < 0 else highest

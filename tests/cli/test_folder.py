@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from digitscope.datasets import DataSet
-from digitscope.jobs import teach as teaching
 
 Digitscope = Callable[..., Any]  # see conftest.py
 
@@ -28,16 +27,12 @@ def folder(few: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str
     return "my_digits"
 
 
-def test_train_evaluate_and_teach(
-    digitscope: Digitscope, folder: str, few: DataSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_train_evaluate_and_teach(digitscope: Digitscope, folder: str, few: DataSet) -> None:
     trained = digitscope("train", "--data", folder, "--recipe", "mlp", "--epochs", "1", "--out", "run", "--json").json
     evaluated = digitscope("evaluate", "run/model.safetensors", "--data", folder, "--json").json
     assert (evaluated["data"], evaluated["part"], evaluated["images"]) == ("my_digits", "test", 300)
     assert evaluated["accuracy"] == trained["test_accuracy"]
     assert digitscope("evaluate", "--data", folder, "--json").json["accuracy"] > 0.98
-    monkeypatch.setattr(teaching, "LIMIT", 1.0)
-    monkeypatch.setattr(teaching, "REHEARSED", 300)
     example = next(Path(folder, "test", "3").iterdir())
     command = ["teach", "run/model.safetensors", f"{example}=3", "--data", folder, "--out", "taught.safetensors"]
     taught = digitscope(*command, "--json").json
