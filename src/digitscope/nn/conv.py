@@ -41,10 +41,9 @@ def convolve(
         dx = np.zeros_like(padded)
         for u in range(k):
             for v in range(k):
-                seen = dx[
-                    :, u : u + s * dy.shape[1] : s, v : v + s * dy.shape[2] : s
-                ]  # what W[..., u, v] was applied to
-                seen += np.tensordot(W[:, :, u, v], dy, axes=(0, 0))
+                # The entries of x that W[..., u, v] was multiplied by.
+                covered = dx[:, u : u + s * dy.shape[1] : s, v : v + s * dy.shape[2] : s]
+                covered += np.tensordot(W[:, :, u, v], dy, axes=(0, 0))
         return dx[:, p : p + height, p : p + width], dW, db
 
     return y, backward
