@@ -11,8 +11,8 @@ from digitscope.augmentation.corruptions import (
     add_noise,
     blur_gaussian,
     change_thickness,
-    fade,
     occlude,
+    reduce_contrast,
     rotate,
     scale,
     shift,
@@ -128,7 +128,7 @@ def test_strokes_grow_or_shrink(rng: np.random.Generator) -> None:
 
 def test_ink_fades_and_paper_stays(rng: np.random.Generator) -> None:
     images = np.array([[[0, 100, 255]]], dtype=np.uint8)
-    np.testing.assert_array_equal(fade(images, 0.4, rng), [[[0, 40, 102]]])
+    np.testing.assert_array_equal(reduce_contrast(images, 0.4, rng), [[[0, 40, 102]]])
 
 
 def test_a_square_is_emptied_anywhere(rng: np.random.Generator) -> None:

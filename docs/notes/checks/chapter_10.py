@@ -7,7 +7,7 @@ import sympy as sp
 
 from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
-from digitscope.augmentation.warp import read_between, warp_functions
+from digitscope.augmentation.warp import interpolate, warp_functions
 from digitscope.nn import Dense, Ensemble, MeanSquaredError, Network, SoftmaxCrossEntropy, log_sum_exp, softmax
 from digitscope.nn.ensemble import ensemble_logits
 from digitscope.training import TailAverage
@@ -149,7 +149,7 @@ def reading_between_is_digitscopes() -> None:
     for down, right in ((0.5, 0.25), (0.0, 1.0), (0.8, 0.1)):
         by_hand = (1 - down) * ((1 - right) * 0 + right * 100) + down * ((1 - right) * 40 + right * 200)
         place = (np.array([[down - 0.5]], np.float32), np.array([[right - 0.5]], np.float32))
-        agree(255 * float(read_between(four, *place)[0, 0]), by_hand, 1e-5)
+        agree(255 * float(interpolate(four, *place)[0, 0]), by_hand, 1e-5)
     assert 0.5 * 25 + 0.5 * 80 == 52.5
 
 
@@ -262,7 +262,7 @@ def distortions_as_printed() -> None:
         values: dict[str, Value] = {name: value[..., n] for name, value in drawn.items()}
         holds("10.6", {"a'": float(there[0]), "b'": float(there[1]), "a": a, "b": b, **values}, tolerance=1e-6)
     four, below, right = np.array([[[0, 100], [40, 200]]], np.uint8), 0.5, 0.25
-    read = 255 * read_between(four, np.array([[below - 0.5]], np.float32), np.array([[right - 0.5]], np.float32))
+    read = 255 * interpolate(four, np.array([[below - 0.5]], np.float32), np.array([[right - 0.5]], np.float32))
     holds("10.7", {"x^": float(read[0, 0]), "x": four[0].astype(np.float64), "a'": below, "b'": right}, tolerance=1e-5)
     bumps = warp_functions(28, 28, 4.0)[300, 3:].astype(np.float64)
     drawn_numbers = np.random.default_rng(0).standard_normal((len(bumps), 100_000))

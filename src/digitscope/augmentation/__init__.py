@@ -1,1 +1,1 @@
-"""Changes of images: random distortions to learn from, and corruptions to test on."""
+"""Changes to images: random distortions for training, and corruptions for testing."""

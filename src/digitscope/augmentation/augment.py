@@ -1,4 +1,4 @@
-"""Random changes that leave a digit the same digit, so that a network learns from more images than there are."""
+"""Data augmentation: random changes that keep the digit recognizable, so that each epoch has new images."""
 
 import math
 from dataclasses import dataclass, fields
@@ -6,21 +6,21 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.augmentation.warp import blur, empty, thicken, warp, warp_functions
+from digitscope.augmentation.warp import blur, erase_rectangle, thicken, warp, warp_functions
 from digitscope.errors import DataError, ShapeError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augment:
-    """Distorts each image of a batch in its own random way. Everything is off (0) unless given.
+    """Distorts each image of a batch at random and independently. Every distortion is off (0) unless given.
 
-    The geometry is one warp: the pixel at place q of the result is read, between four pixels, at
+    The geometry is one warp with bilinear interpolation. The pixel at q of the result is read from the image at
         p(q) = centre + A (q - centre) + t + e(q)
-    where A rotates, scales and shears, t shifts, and e is a smooth random field (Simard's elastic distortion):
-    normal numbers at the knots of a grid, spread by Gaussians of `elastic_width` and scaled to a deviation of
+    where A rotates, scales and shears, t shifts, and e is a smooth random field (Simard's elastic distortion): normal
+    random numbers at the knots of a grid, spread by Gaussians of `elastic_width` and scaled to a standard deviation of
     `elastic`. p is linear in the random numbers, so it is one matrix product for all pixels and images.
 
-    Then, in this order, stroke thickness, blur, contrast, noise, erasing.
+    Stroke thickness, blur, contrast, noise and erasing follow, in this order.
 
     Source: Simard, Steinkraus and Platt 2003; erasing: Zhong et al. 2017.
     """
@@ -28,9 +28,9 @@ class Augment:
     rotation: float = 0.0
     """Degrees: each image turns by U(-rotation, rotation)."""
     scale: float = 0.0
-    """Each side grows by a factor of its own, exp(U(-scale, scale))."""
+    """Width and height are scaled independently, each by exp(U(-scale, scale))."""
     shear: float = 0.0
-    """The slant, U(-shear, shear): how far a line moves sideways for each pixel of its height."""
+    """Slant, U(-shear, shear): the sideways shift for each pixel of height."""
     shift: float = 0.0
     """Pixels: each image moves by U(-shift, shift) along each side."""
     elastic: float = 0.0
@@ -40,20 +40,20 @@ class Augment:
     thickness: float = 0.0
     """Pixels: strokes grow or shrink at each edge by U(-thickness, thickness); at most 1."""
     blur: float = 0.0
-    """Each image is mixed with a blurred one, U(0, blur) of it; at most 1."""
+    """Each image is mixed with its blurred copy, whose share is U(0, blur); at most 1."""
     contrast: float = 0.0
-    """Intensities are multiplied by U(1 - contrast, 1 + contrast) and cut at 1; at most 1."""
+    """Intensities are multiplied by U(1 - contrast, 1 + contrast) and clipped at 1; at most 1."""
     noise: float = 0.0
-    """Normal noise of deviation U(0, noise) is added, then cut to 0 .. 1."""
+    """Normal noise of standard deviation U(0, noise) is added, then intensities are clipped to 0 .. 1."""
     erase: float = 0.0
-    """A rectangle with sides of U(0, erase) of the image's is emptied, at a random place."""
+    """A rectangle at a random position is erased. Its sides are U(0, erase) of the image's; at most 1."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            most = 1.0 if field.name in ("thickness", "blur", "contrast", "erase") else math.inf
-            if not (0 <= value <= most and math.isfinite(value)):
-                limit = "at least 0" if math.isinf(most) else "0 to 1"
+            maximum = 1.0 if field.name in ("thickness", "blur", "contrast", "erase") else math.inf
+            if not (0 <= value <= maximum and math.isfinite(value)):
+                limit = "at least 0" if math.isinf(maximum) else "0 to 1"
                 raise DataError(f"Augment expects {field.name} of {limit}; got {value}.")
         if self.elastic_width < 0.5:
             raise DataError(f"Augment expects an elastic_width of at least 0.5 pixels; got {self.elastic_width}.")
@@ -67,21 +67,22 @@ class Augment:
         functions = warp_functions(height, width, elastic_width).shape[1]
         x = warp(images, self._coefficients(functions, count, rng), elastic_width)
         if self.thickness:
-            x = thicken(x, _draw(rng, -self.thickness, self.thickness, count))
+            x = thicken(x, _uniform(rng, -self.thickness, self.thickness, count))
         if self.blur:
-            x += _draw(rng, 0, self.blur, count) * (blur(x, passes=2) - x)
+            x += _uniform(rng, 0, self.blur, count) * (blur(x, passes=2) - x)
         if self.contrast:
-            x *= _draw(rng, 1 - self.contrast, 1 + self.contrast, count)
+            x *= _uniform(rng, 1 - self.contrast, 1 + self.contrast, count)
             np.minimum(x, 1, out=x)
         if self.noise:
-            x += _draw(rng, 0, self.noise, count) * rng.standard_normal(x.shape, np.float32)
+            x += _uniform(rng, 0, self.noise, count) * rng.standard_normal(x.shape, np.float32)
             np.clip(x, 0, 1, out=x)
         if self.erase:
-            _erase(x, self.erase, rng)
+            _erase_at_random(x, self.erase, rng)
         return x.reshape(-1, count)
 
     def _coefficients(self, functions: int, count: int, rng: np.random.Generator) -> Array:
-        """What each basis function contributes to the place where a pixel is read: (2, functions, N), row and column.
+        """Coefficients of the basis functions for the position where a pixel is read: (2, functions, N), for row and
+        column.
 
         The first three functions are 1, row - centre, column - centre.
         """
@@ -90,7 +91,7 @@ class Augment:
         down, across = np.exp(rng.uniform(-self.scale, self.scale, (2, count)))
         c = np.zeros((2, functions, count), np.float32)
         c[:, 0] = rng.uniform(-self.shift, self.shift, (2, count))
-        # Where a pixel of the result comes from: rotate, slant, then shrink by what the image is to grow.
+        # The map goes from the result back to the image: rotate, slant, then divide by the scale.
         c[0, 1], c[0, 2] = np.cos(angle) / down, -np.sin(angle) / down
         c[1, 1] = (np.sin(angle) + shear * np.cos(angle)) / across
         c[1, 2] = (np.cos(angle) - shear * np.sin(angle)) / across
@@ -99,15 +100,16 @@ class Augment:
         return c
 
 
-def _draw(rng: np.random.Generator, low: float, high: float, count: int) -> Array:
-    """A number for each image, U(low, high), float32."""
+def _uniform(rng: np.random.Generator, low: float, high: float, count: int) -> Array:
+    """A random number for each image, U(low, high), float32 (N,)."""
     numbers: Array = rng.uniform(low, high, (count,)).astype(np.float32)
     return numbers
 
 
-def _erase(x: Array, largest: float, rng: np.random.Generator) -> None:
+def _erase_at_random(x: Array, largest: float, rng: np.random.Generator) -> None:
+    """Erases a random rectangle in each image, in place. Each side is at most `largest` of the image's."""
     start, length = np.empty((2, 2, x.shape[2]))
     for axis, side in enumerate(x.shape[:2]):
         length[axis] = rng.uniform(0, largest, x.shape[2]) * side
         start[axis] = rng.uniform(0, side, x.shape[2]) - length[axis] / 2
-    empty(x, start, length)
+    erase_rectangle(x, start, length)

@@ -1,7 +1,7 @@
-"""What can be done to the pixels of many images at once, each image in its own way: the bricks of Augment and of the
+"""Operations on the pixels of a batch of images, with parameters for each image: the parts of Augment and of the
 corruptions.
 
-Images on the way are float32 (H, W, N), intensities 0 (paper) to 1 (ink).
+Between operations images are float32 (H, W, N), intensities 0 (paper) to 1 (ink).
 """
 
 from functools import lru_cache
@@ -12,20 +12,20 @@ from digitscope.arrays import Array
 
 
 def warp(images: Array, coefficients: Array, elastic_width: float = 0.0) -> Array:
-    """Each image moved, turned, stretched or bent: the pixel at place q of the result is read at the place
-    p(q) = sum_i coefficients[i] f_i(q) of the image, where the f_i are `warp_functions`.
+    """Each image shifted, rotated, scaled, sheared or distorted. The pixel at q of the result is read from the image at
+    p(q) = sum_i coefficients[i] f_i(q), where the f_i are `warp_functions`.
 
     Shapes: uint8 (N, H, W), coefficients float32 (2, functions, N), for row and column -> float32 (H, W, N)
     """
     count, height, width = images.shape
     y, x = warp_functions(height, width, elastic_width) @ coefficients
-    return read_between(images, y, x).reshape(height, width, count)
+    return interpolate(images, y, x).reshape(height, width, count)
 
 
 @lru_cache(maxsize=8)
 def warp_functions(height: int, width: int, elastic_width: float) -> Array:
-    """The functions of a pixel's place that a warp is a sum of, (H W, functions): 1, row and column from the centre,
-    and, where elastic_width is not 0, Gaussian bumps, scaled so that their squares add up to 1 at each pixel.
+    """The basis functions of a warp at each pixel, (H W, functions): 1, row and column from the centre and, unless
+    elastic_width is 0, Gaussian bumps, scaled so that their squares add up to 1 at each pixel.
     """
     row, column = np.mgrid[:height, :width].reshape(2, -1, 1)
     columns = [np.ones_like(row), row - (height - 1) / 2, column - (width - 1) / 2]
@@ -38,10 +38,10 @@ def warp_functions(height: int, width: int, elastic_width: float) -> Array:
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
-def read_between(images: Array, y: Array, x: Array) -> Array:
-    """Each image at places between its pixels, from the four around it, each the nearer the more; paper outside.
+def interpolate(images: Array, y: Array, x: Array) -> Array:
+    """Bilinear interpolation: each image at positions between its pixels. Outside the image there is paper.
 
-    y and x count from the centre of the image; their memory is used up.
+    y and x count from the centre of the image and are overwritten.
     Shapes: (N, H, W), (P, N), (P, N) -> float32 (P, N), 0 to 1
     """
     count, height, width = images.shape
@@ -56,18 +56,18 @@ def read_between(images: Array, y: Array, x: Array) -> Array:
     x -= column
     row *= width + 3
     row += column
-    place = row.astype(np.intp)
-    place += np.arange(count) * padded[0].size
+    index = row.astype(np.intp)
+    index += np.arange(count) * padded[0].size
     pixels = padded.reshape(-1)
 
-    def line(start: int) -> Array:
-        left, right = (pixels[start + side :].take(place).astype(np.float32) for side in (0, 1))
+    def interpolate_row(start: int) -> Array:
+        left, right = (pixels[start + side :].take(index).astype(np.float32) for side in (0, 1))
         right -= left
         right *= x
         right += left
         return right
 
-    upper, lower = line(0), line(width + 3)
+    upper, lower = interpolate_row(0), interpolate_row(width + 3)
     lower -= upper
     lower *= y
     lower += upper
@@ -76,24 +76,28 @@ def read_between(images: Array, y: Array, x: Array) -> Array:
 
 
 def thicken(x: Array, amount: Array) -> Array:
-    """Mixes each image with its dilation, or its erosion where the amount is negative: strokes grow or shrink at each
-    edge by up to one pixel. (H, W, N), (N,) from -1 to 1 -> (H, W, N)
+    """Mixes each image with its dilation, or with its erosion if the amount is negative. Strokes grow or shrink at each
+    edge by up to one pixel.
+
+    Shapes: (H, W, N), amount (N,) from -1 to 1 -> (H, W, N)
     """
     grown, shrunk = x, x
-    for neighbour in _neighbours(x):
+    for neighbour in _shifted_copies(x):
         grown, shrunk = np.maximum(grown, neighbour), np.minimum(shrunk, neighbour)
     thicker: Array = x + np.maximum(amount, 0) * (grown - x) + np.maximum(-amount, 0) * (shrunk - x)
     return thicker
 
 
-def _neighbours(x: Array) -> list[Array]:
-    """x moved by one pixel down, up, right and left, paper coming in. (H, W, N) -> four times (H, W, N)"""
+def _shifted_copies(x: Array) -> list[Array]:
+    """x shifted by one pixel down, up, right and left, with paper at the edge. (H, W, N) -> four of (H, W, N)"""
     p = np.pad(x, ((1, 1), (1, 1), (0, 0)))
     return [p[:-2, 1:-1], p[2:, 1:-1], p[1:-1, :-2], p[1:-1, 2:]]
 
 
 def blur(x: Array, passes: int) -> Array:
-    """x under a kernel of 1 2 1 / 2 4 2 / 1 2 1, so many times: about a Gaussian of deviation sqrt(passes / 2)."""
+    """x filtered `passes` times with the kernel 1 2 1 / 2 4 2 / 1 2 1, divided by 16: approximately a Gaussian blur
+    with standard deviation sqrt(passes / 2) pixels.
+    """
     for _ in range(passes):
         for axis in (0, 1):
             p = np.pad(x, [(1, 1) if i == axis else (0, 0) for i in range(3)])
@@ -102,10 +106,10 @@ def blur(x: Array, passes: int) -> Array:
     return x
 
 
-def empty(x: Array, start: Array, length: Array) -> None:
-    """Empties a rectangle in each image, in place. start and length: (2, N) or (2,), rows and columns in pixels."""
+def erase_rectangle(x: Array, start: Array, length: Array) -> None:
+    """Erases a rectangle in each image, in place. start and length: (2, N) or (2,), rows and columns in pixels."""
     inside = []
     for side, begin, size in zip(x.shape[:2], start, length, strict=True):
-        place = np.arange(side)[:, None] + 0.5
-        inside.append((place > begin) & (place < begin + size))
+        centres = np.arange(side)[:, None] + 0.5
+        inside.append((centres > begin) & (centres < begin + size))
     x *= ~(inside[0][:, None] & inside[1][None])
