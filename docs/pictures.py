@@ -24,7 +24,7 @@ from digitscope.model import Model
 from digitscope.reader import read
 from digitscope.report import confident_mistakes, learning_curves, reading_figure, save_svg
 from digitscope.report.style import FAINT, INK_MASK, MUTED, SMALL, add_canvas, new_figure, styled
-from digitscope.synthetic.non_digits import NON_DIGITS, VARIANTS, Digits
+from digitscope.synthetic.non_digits import NON_DIGITS, VARIANTS, DigitSource
 from digitscope.synthetic.photos import KINDS, Photo, photograph_digit, photograph_numbers
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -110,7 +110,7 @@ def augmentations(images: Array) -> Figure:
 def drawings(images: Array, labels: Array) -> Figure:
     """Of each kind of drawing, one after the other, as many as go into a line: dark ink on paper."""
     count, side, pixel, left = 13, 28, 1.08, 118  # in a line, in pixels, in points, in points
-    rng, digits = np.random.default_rng(1), Digits(images, labels)
+    rng, digits = np.random.default_rng(1), DigitSource(images, labels)
     parts = {"What is no digit": NON_DIGITS, "Digits as people write them": VARIANTS}
     line, head = side * pixel + 3, 30
     with styled():

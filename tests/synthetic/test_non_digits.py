@@ -11,9 +11,28 @@ from digitscope.errors import DataError, ShapeError
 from digitscope.model import Model
 from digitscope.synthetic import glyph_tables
 from digitscope.synthetic import non_digits as drawings
-from digitscope.synthetic.glyphs import SPACING, WIDTHS, bend, curve_matrix, draw, in_form, ink, pen_width, scrawl
-from digitscope.synthetic.glyphs import glyphs as read_glyphs
-from digitscope.synthetic.non_digits import NON_DIGITS, VARIANTS, DigitSource, DrawingKind, non_digits, variants
+from digitscope.synthetic.glyphs import (
+    POINT_SPACING,
+    WIDTH_RANGE,
+    bend,
+    curve_matrix,
+    draw_glyph,
+    draw_lines,
+    parse_glyphs,
+    random_pen_width,
+    to_mnist_format,
+    vary_glyph,
+)
+from digitscope.synthetic.non_digits import (
+    NON_DIGITS,
+    PRINTED_SIGNS,
+    VARIANTS,
+    DigitSource,
+    DrawingKind,
+    non_digits,
+    signs_by_font,
+    variants,
+)
 from digitscope.vision.normalize import BOX, FINE, SIDE, stroke_width
 
 KINDS = {**NON_DIGITS, **VARIANTS}
@@ -110,26 +129,26 @@ def test_kinds_come_in_their_shares_with_their_labels(mnist: DataSet, monkeypatc
 def test_every_table_can_be_read_and_every_digit_is_a_variant() -> None:
     for name, table in TABLES.items():
         rows = table.strip().splitlines()
-        assert len(set(rows)) == len(rows) == len(read_glyphs(table)), name
-    assert sum(len(read_glyphs(table)) for name, table in TABLES.items() if name != "DIGITS") > 250
-    written = {figure.name.replace("-", " ") for figure in read_glyphs(glyph_tables.DIGITS)}
+        assert len(set(rows)) == len(rows) == len(parse_glyphs(table)), name
+    assert sum(len(parse_glyphs(table)) for name, table in TABLES.items() if name != "DIGITS") > 250
+    written = {figure.name.replace("-", " ") for figure in parse_glyphs(glyph_tables.DIGITS)}
     assert written | {"7 barred"} == set(VARIANTS)
 
 
 def test_a_curve_goes_through_its_points_in_small_steps() -> None:
     for table in TABLES.values():
-        for figure in read_glyphs(table):
+        for figure in parse_glyphs(table):
             for line in figure.lines:
                 curve = line.curve @ line.points
                 distances = np.hypot(*(curve[:, None] - line.points[None]).T)
                 assert distances.min(axis=1).max() < 1e-9
                 if len(curve) > 1:
-                    assert np.hypot(*np.diff(curve, axis=0).T).max() < 3 * SPACING
+                    assert np.hypot(*np.diff(curve, axis=0).T).max() < 3 * POINT_SPACING
                 assert -0.3 < curve.min() < curve.max() < 1.3 or len(curve) == 1
 
 
 def test_straight_lines_are_straight_and_have_corners() -> None:
-    (figure,) = read_glyphs("L 10-19-89")
+    (figure,) = parse_glyphs("L 10-19-89")
     (line,) = figure.lines
     x, y = 9 * (line.curve @ line.points).T
     np.testing.assert_allclose(np.minimum(np.abs(x - 1), np.abs(y - 9)), 0, atol=1e-12)
@@ -137,7 +156,7 @@ def test_straight_lines_are_straight_and_have_corners() -> None:
 
 
 def test_a_straight_line_stays_straight_before_and_after_a_curve() -> None:
-    (line,) = read_glyphs("U 00-05~29~69~95-90")[0].lines
+    (line,) = parse_glyphs("U 00-05~29~69~95-90")[0].lines
     x, y = 9 * (line.curve @ line.points).T
     straight = y < 5 - 1e-9
     assert straight.sum() > 10
@@ -148,7 +167,7 @@ def test_a_straight_line_stays_straight_before_and_after_a_curve() -> None:
 def test_a_point_given_twice_is_a_corner_and_once_it_is_not() -> None:
     def sharpest(text: str) -> float:
         """The largest angle between two steps, degrees."""
-        (line,) = read_glyphs(f"? {text}")[0].lines
+        (line,) = parse_glyphs(f"? {text}")[0].lines
         steps = np.diff(line.curve @ line.points, axis=0)
         return float(np.degrees(np.abs(np.diff(np.unwrap(np.arctan2(*steps.T))))).max())
 
@@ -174,7 +193,7 @@ def test_bending_turns_no_further_than_it_should() -> None:
 @pytest.mark.parametrize("width", [1.5, 2.5, 4])
 def test_the_pen_is_as_wide_as_it_says(width: float) -> None:
     lines = [np.array([[0, 0], [0, 0.5], [0, 1], [0.5, 1], [0.8, 1]])]
-    drawing = ink(lines, width, np.random.default_rng(0))
+    drawing = draw_lines(lines, width, np.random.default_rng(0))
     rows, columns = np.nonzero(drawing)
     assert max(np.ptp(rows), np.ptp(columns)) + 1 == pytest.approx(BOX * FINE, abs=6)
     assert stroke_width(drawing / 255) == pytest.approx(width, rel=0.15)
@@ -184,32 +203,35 @@ def test_pens_are_about_as_wide_as_mnists_and_thinner_for_many_strokes() -> None
     def widths(rows: str) -> Array:
         rng = np.random.default_rng(0)
         return np.array(
-            [stroke_width(ink(scrawl(figure, rng), pen_width(rng), rng) / 255) for figure in read_glyphs(rows) * 40]
+            [
+                stroke_width(draw_lines(vary_glyph(figure, rng), random_pen_width(rng), rng) / 255)
+                for figure in parse_glyphs(rows) * 40
+            ]
         )
 
     letters = widths("L 10-19-89\nV 00-49-90\nC 82~50~13~06~39~88")
     assert 2.2 < np.median(letters) < 2.7
-    assert WIDTHS[0] * 0.8 < letters.min() < letters.max() < WIDTHS[1] * 1.15
+    assert WIDTH_RANGE[0] * 0.8 < letters.min() < letters.max() < WIDTH_RANGE[1] * 1.15
     lattice = widths("# 00-90 02-92 04-94 06-96 08-98 00-09 20-29 40-49 60-69 80-89")
     assert np.median(lattice) < 2
 
 
 def test_a_seven_gets_its_bar(digits: DigitSource) -> None:
     rng = np.random.default_rng(0)
-    before = [widest_run(in_form(digits.one("7", rng))) for _ in range(100)]
+    before = [widest_run(to_mnist_format(digits.sample("7", rng))) for _ in range(100)]
     after = [widest_run(VARIANTS["7 barred"].draw(rng, digits)) for _ in range(100)]
     assert np.median(before) <= 5
     assert np.mean(np.array(after) >= 6) > 0.97
 
 
 def test_a_bar_leaves_the_rest_of_the_seven(digits: DigitSource) -> None:
-    (plain,) = read_glyphs("7 10-80-39")
-    seven = draw(plain, np.random.default_rng(4))
+    (plain,) = parse_glyphs("7 10-80-39")
+    seven = draw_glyph(plain, np.random.default_rng(4))
     images = np.concatenate([digits.images, seven[None]])
     labels = np.full(len(images), -1)
     for k in range(10):
-        labels[digits.of[k][0]] = k
-    labels[digits.of[7][0]], labels[-1] = -1, 7
+        labels[digits.indices_by_class[k][0]] = k
+    labels[digits.indices_by_class[7][0]], labels[-1] = -1, 7
     barred = VARIANTS["7 barred"].draw(np.random.default_rng(0), DigitSource(images, labels))
     overlaps = [
         np.minimum(np.roll(barred, (i, j), (0, 1)), seven).sum(dtype=float) / seven.sum()
@@ -230,7 +252,9 @@ def test_what_is_drawn_as_a_digit_is_read_as_one(digits: DigitSource) -> None:
 
 def test_the_mirrored_are_mirrored(digits: DigitSource) -> None:
     rng = np.random.default_rng(0)
-    threes = {digits.images[i].tobytes() for i in np.concatenate([digits.of[3], digits.of[7]])}
+    threes = {
+        digits.images[i].tobytes() for i in np.concatenate([digits.indices_by_class[3], digits.indices_by_class[7]])
+    }
     for _ in range(30):
         image = NON_DIGITS["mirrored"].draw(rng, digits)
         moved = [np.roll(image, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)]
@@ -243,21 +267,22 @@ def test_numbers_are_wide(digits: DigitSource) -> None:
     assert np.median(shapes[:, 0] / shapes[:, 1]) < 0.75
 
 
-def test_slim_blobs_lie(digits: DigitSource) -> None:
+@pytest.mark.parametrize("name", ["blobs", "silhouettes"])
+def test_narrow_shapes_lie(name: str, digits: DigitSource) -> None:
     """Upright they would be a 1."""
-    slim = np.array([[-0.1, -1], [0.1, -1], [0.1, 1], [-0.1, 1]])
-    for seed in range(30):
-        height, width = extents(drawings._solid(slim, np.random.default_rng(seed)))
-        assert width > 1.5 * height
+    rng = np.random.default_rng(0)
+    shapes = np.array([extents(NON_DIGITS[name].draw(rng, digits)) for _ in range(300)])
+    assert (shapes[:, 0] / shapes[:, 1]).max() < 2.2 < (shapes[:, 1] / shapes[:, 0]).max()
 
 
 def test_the_fonts_have_letters_and_nothing_that_is_a_digit() -> None:
-    faces = drawings._faces()
-    assert len(faces) > 15
-    for path, signs in faces:
+    assert not set(PRINTED_SIGNS) & set("0123456789oOIlsSzZbgGqQ|/)")
+    fonts = signs_by_font()
+    assert len(fonts) > 15
+    for path, signs in fonts:
         assert Path(path).is_file()
         assert len(signs) > 40
-        assert not set(signs) & set("0123456789oOIlsSzZbgGqQ|/)")
+        assert set(signs) <= set(PRINTED_SIGNS)
 
 
 def test_digits_larger_than_the_box_are_made_smaller(mnist: DataSet) -> None:
@@ -287,7 +312,7 @@ class TestErrors:
             DigitSource(images, np.arange(4))
 
     def test_labels_of_others(self, mnist: DataSet) -> None:
-        with pytest.raises(ShapeError, match=r"a label an image, \(200,\); got \(199,\)"):
+        with pytest.raises(ShapeError, match=r"one label for each image, \(200,\); got \(199,\)"):
             DigitSource(mnist.x_train[:200], mnist.y_train[:199])
 
     def test_a_missing_or_blank_digit(self, mnist: DataSet) -> None:

@@ -9,7 +9,7 @@ from scipy.ndimage import label
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import ShapeError
-from digitscope.synthetic.strokes import FINE, MARGIN, Written, thin, trace, write
+from digitscope.synthetic.strokes import FINE, MARGIN, PlacedDigit, thin, trace, write_lines
 
 
 def bar() -> Array:
@@ -77,7 +77,7 @@ class TestTrace:
     def test_a_wide_pen_leaves_a_loop_open(self) -> None:
         stroke = trace(ring(8, 3.5))
         assert parts(stroke.outline(20, 1) < 0) == (1, 2)
-        assert trace(bar()).most > stroke.most
+        assert trace(bar()).max_radius > stroke.max_radius
 
     def test_specks_are_left_out(self) -> None:
         image = bar()
@@ -100,7 +100,7 @@ class TestTrace:
             trace(image)
 
 
-def gap(a: Written, b: Written) -> float:
+def gap(a: PlacedDigit, b: PlacedDigit) -> float:
     """Between the ink of two digits; negative where they overlap."""
     distances = np.hypot(*(a.points[:, None] - b.points).transpose(2, 0, 1))
     return float((distances - a.radii[:, None] - b.radii).min())
@@ -111,7 +111,7 @@ class TestWrite:
         images = mnist.x_train[:12]
         for seed in range(5):
             rng = np.random.default_rng(seed)
-            written = write([images[:7], images[7:]], rng, width=0.1, steadiness=0.5)
+            written = write_lines([images[:7], images[7:]], rng, width=0.1, steadiness=0.5)
             assert [digit.line for digit in written] == [0] * 7 + [1] * 5
             for a, b in pairwise(written):
                 middles = [(box[0] + box[2]) / 2 for box in (a.box(), b.box())]
@@ -122,14 +122,14 @@ class TestWrite:
     def test_some_touch_and_none_lie_on_each_other(self, mnist: DataSet) -> None:
         gaps = []
         for seed in range(16):
-            written = write([mnist.x_train[:6]], np.random.default_rng(seed), width=0.1, steadiness=0.5)
+            written = write_lines([mnist.x_train[:6]], np.random.default_rng(seed), width=0.1, steadiness=0.5)
             gaps += [gap(a, b) for a, b in pairwise(written)]
         touching = np.mean(np.array(gaps) < 0)
         assert 0.05 < touching < 0.5
         assert min(gaps) > -0.1
 
     def test_sizes_and_heights_differ(self, mnist: DataSet) -> None:
-        written = write([mnist.x_train[:9]], np.random.default_rng(0), width=0.1, steadiness=1)
+        written = write_lines([mnist.x_train[:9]], np.random.default_rng(0), width=0.1, steadiness=1)
         boxes = np.array([digit.box() for digit in written])
         heights = boxes[:, 3] - boxes[:, 1]
         assert 0.5 < heights.min() < heights.max() < 1.4

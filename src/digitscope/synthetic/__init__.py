@@ -1,1 +1,1 @@
-"""Generated training and test material: photos of digits, digits as people write them, drawings that are not digits."""
+"""Generated training and test material: photos of digits, rare forms of digits, drawings that are not digits."""

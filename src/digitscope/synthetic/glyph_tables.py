@@ -1,14 +1,14 @@
-"""Figures as people draw them, as text.
+"""Glyphs as people draw them, as text.
 
-A row is a name and its lines. A line goes through points, each two digits: how far right and how far down, 0 to 9.
-Points joined by - are joined straight, those joined by ~ by one smooth curve. A point given twice, as the second in
-03~25~47-47~69, is a corner between two curves. A point alone is a dot. Where a name has several rows, people draw it
-differently.
+A row is a name and its lines. A line goes through points. Each point is two digits, 0 to 9: its distance from the left
+and from the top. - joins two points by a straight line; points joined by ~ lie on one smooth curve. A repeated point,
+such as 47 in 03~25~47-47~69, is a corner between two curves. A single point is a dot. A name has several rows if people
+draw it in several ways.
 
-What a reader would take for a digit is left out of everything but DIGITS. So these are missing: I l | / ) o O s S z
+Only DIGITS contains glyphs that a person would read as a digit. So the other tables lack: I l | / ) o O s S z
 Z b g G q Q, D without serifs and a without a tail; beta, delta, zeta, theta, Lambda; ^, which is a 1 with a long
-upstroke; }, the signs of integrals and sections; letters and kana like 3, 4, 5 and 7, as Ч, ろ, ち, フ; 日, which is an
-8 in seven segments; rings, drops, leaves and hourglasses.
+upstroke; }, the integral and section signs; letters and kana that resemble 3, 4, 5 and 7, such as Ч, ろ, ち, フ; 日,
+which is an 8 in seven segments; rings, drops, leaves and hourglasses.
 """
 
 LETTERS = """

@@ -1,10 +1,10 @@
-"""Drawing by hand: from a figure's points to an image in MNIST's form.
+"""Draws glyphs as if by hand: from the points of a glyph to an image in MNIST's format.
 
-A curve is linear in the points it goes through: curve = M points, with M known from the figure alone. So a figure is
-drawn in another way each time by moving its points, which is one small matrix product a line.
+A curve is linear in the points it goes through: curve = M points, where M depends on the glyph alone. So a glyph can be
+drawn differently each time by moving its points, at the cost of one small matrix product for each line.
 
-Lines are (D, 2) arrays: right, down, in any unit. A drawing is uint8, 0 (paper) to 255 (ink), FINE times as fine as
-MNIST.
+Lines are (D, 2) arrays (right, down) in any unit. A drawing is uint8, 0 (paper) to 255 (ink), at FINE times the
+resolution of MNIST.
 """
 
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from digitscope.vision.normalize import BOX, FINE, LARGE, centre, cut_out, fit_b
 
 Image = NDArray[np.uint8]
 
-SPACING = 0.07
-"""Of the figure's side: how close the points of a drawn line are."""
-WIDTHS = (1.3, 4.5)  # pixels of MNIST: the thinnest pen and the thickest
-MIDDLE_WIDTH, SPREAD = 2.45, 0.22
-"""A pen's width is exp(N(log 2.45, 0.22)) pixels. MNIST's strokes have 1.7 to 3.6 from the 5th percentile to the 95th,
-2.4 in the middle (the first 600 training images, by `normalize.stroke_width`)."""
-MOST_INK = 0.45
-"""Of the box: whoever draws a figure of many strokes takes a thinner pen."""
+POINT_SPACING = 0.07
+"""Approximate distance between the points of a drawn line, as a fraction of the glyph's side."""
+WIDTH_RANGE = (1.3, 4.5)  # pixels of MNIST: the thinnest pen and the thickest
+MEDIAN_WIDTH, LOG_WIDTH_DEVIATION = 2.45, 0.22
+"""A pen's width is exp(N(log 2.45, 0.22)) pixels. MNIST's strokes are 1.7 to 3.6 pixels wide (5th to 95th percentile),
+with median 2.4 (the first 600 training images, by `normalize.stroke_width`)."""
+MAX_INK_SHARE = 0.45
+"""Maximum share of the box that is ink: a glyph of many strokes is drawn with a thinner pen."""
 
 
 @dataclass(frozen=True, eq=False)
 class GlyphLine:
-    """A line through points; it is curve @ points. Shapes: (K, 2) in a square of 1, (D, K)"""
+    """A line through points: curve @ points. Shapes: points (K, 2) in the unit square, curve (D, K)"""
 
     points: Array
     curve: Array
@@ -38,20 +38,20 @@ class GlyphLine:
 
 @dataclass(frozen=True, eq=False)
 class Glyph:
-    """A figure's name and its lines."""
+    """A letter, sign, shape or digit: its name and its lines."""
 
     name: str
     lines: tuple[GlyphLine, ...]
 
 
 @lru_cache
-def glyphs(table: str) -> tuple[Glyph, ...]:
-    """The figures of one of figures.py's tables. That module says how they are written."""
+def parse_glyphs(table: str) -> tuple[Glyph, ...]:
+    """The glyphs of a table in the notation of `glyph_tables`."""
     rows = (row.split() for row in table.strip().splitlines())
-    return tuple(Glyph(name, tuple(_line(text) for text in texts)) for name, *texts in rows)
+    return tuple(Glyph(name, tuple(_parse_line(text) for text in texts)) for name, *texts in rows)
 
 
-def _line(text: str) -> GlyphLine:
+def _parse_line(text: str) -> GlyphLine:
     places = [int(text[i]) for i in range(len(text)) if i % 3 < 2]
     points = np.array(places).reshape(-1, 2) / 9
     joins = text[2::3]
@@ -70,10 +70,10 @@ def _line(text: str) -> GlyphLine:
 
 
 def curve_matrix(points: Array) -> Array:
-    """M with M @ points on the smooth curve through the points, the last left out, about SPACING apart.
+    """M such that M @ points lie about POINT_SPACING apart on the smooth curve through the points, without the last.
 
-    The curve is a cubic spline whose parameter grows by the square root of the distance between points, which keeps
-    it from swinging out where near points follow far ones. It is closed where the last point is the first.
+    The curve is a cubic spline whose parameter grows by the square root of the distance between points, so that it does
+    not overshoot where distances change abruptly. It is closed if the last point equals the first.
 
     Shapes: (K, 2) -> (D, K)
     """
@@ -81,7 +81,7 @@ def curve_matrix(points: Array) -> Array:
 
     lengths = np.maximum(np.hypot(*np.diff(points, axis=0).T), 1e-6)
     t = np.concatenate([[0], np.cumsum(np.sqrt(lengths))])
-    counts = np.maximum(1, np.round(lengths / SPACING).astype(int))
+    counts = np.maximum(1, np.round(lengths / POINT_SPACING).astype(int))
     at = np.concatenate([t[i] + (t[i + 1] - t[i]) * np.arange(n) / n for i, n in enumerate(counts)])
     values = np.eye(len(points))
     closed = len(points) > 3 and bool((points[0] == points[-1]).all())
@@ -91,72 +91,74 @@ def curve_matrix(points: Array) -> Array:
     return matrix
 
 
-def scrawl(figure: Glyph, rng: np.random.Generator, shake: float = 0.04) -> list[Array]:
-    """The figure's lines as a hand draws them this time: its points moved, all bent, slanted, stretched and turned.
+def vary_glyph(glyph: Glyph, rng: np.random.Generator, shake: float = 0.04) -> list[Array]:
+    """The glyph's lines with random variation: points moved, then all lines bent, slanted, stretched and turned.
 
-    Points move by a deviation of at most `shake` of the figure's side.
+    shake: the largest standard deviation of the points, as a fraction of the glyph's side
     """
     shake = rng.uniform(0.01, shake)
     lines = []
-    for line in figure.lines:
+    for line in glyph.lines:
         moved = line.points + rng.normal(0, shake, line.points.shape) + rng.normal(0, 0.5 * shake, 2)
         lines.append(line.curve @ moved)
     return bend(lines, rng, wobble=0.75 * shake)
 
 
 def bend(lines: list[Array], rng: np.random.Generator, wobble: float = 0.02, turn: float = 15.0) -> list[Array]:
-    """All lines under one smooth random map: p -> A (p + w(p)), w a sum of a few long waves whose heights deviate by
-    `wobble`, A slants, stretches and turns by up to `turn` degrees. The lines lie in a square of 1 or so.
+    """All lines under one smooth random map, p -> A (p + w(p)).
+
+    w is a sum of four long waves whose amplitudes have standard deviation `wobble`. A slants, stretches and turns by up
+    to `turn` degrees. The lines lie in about the unit square.
     """
     waves = rng.normal(0, 0.7, (2, 4))  # cycles across the square
     phases = rng.uniform(0, 2 * np.pi, 4)
-    heights = rng.normal(0, wobble, (4, 2))
+    amplitudes = rng.normal(0, wobble, (4, 2))
     angle = np.radians(np.clip(rng.normal(0, turn / 2.5), -turn, turn))
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    slant = np.array([[1, -rng.uniform(-0.1, 0.35)], [0, 1]])  # the upper part to the right, as most people write
+    slant = np.array([[1, -rng.uniform(-0.1, 0.35)], [0, 1]])  # mostly to the right, as most people write
     across = np.exp(rng.uniform(-0.25, 0.2))
     matrix = (rotation @ slant) * [across, 1]
-    return [(line + np.sin(2 * np.pi * line @ waves + phases) @ heights) @ matrix.T for line in lines]
+    return [(line + np.sin(2 * np.pi * line @ waves + phases) @ amplitudes) @ matrix.T for line in lines]
 
 
-def pen_width(rng: np.random.Generator) -> float:
-    """The width of a pen taken by random, in pixels of MNIST."""
-    return float(np.clip(np.exp(rng.normal(np.log(MIDDLE_WIDTH), SPREAD)), *WIDTHS))
+def random_pen_width(rng: np.random.Generator) -> float:
+    """The width of a pen chosen at random, in pixels of MNIST."""
+    return float(np.clip(np.exp(rng.normal(np.log(MEDIAN_WIDTH), LOG_WIDTH_DEVIATION)), *WIDTH_RANGE))
 
 
-def ink(lines: list[Array], width: float, rng: np.random.Generator) -> Image:
-    """The lines drawn with a pen, as a large drawing: its longer side, with the pen's width, is MNIST's box.
+def draw_lines(lines: list[Array], width: float, rng: np.random.Generator) -> Image:
+    """The lines drawn with a pen, as a large drawing whose longer side, including the pen's width, is MNIST's box.
 
-    The width is in pixels of MNIST. The pen is pressed more and less: the width goes up and down along a line by an
-    eighth. A point alone is a dot.
+    The width is in pixels of MNIST. The pen's pressure varies: along a line the width changes by up to an eighth either
+    way. A single point is a dot.
     """
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
-    everything = np.concatenate(lines)
-    low, size = everything.min(axis=0), max(float(np.ptp(everything, axis=0).max()), 1e-6)
+    points = np.concatenate(lines)
+    low, size = points.min(axis=0), max(float(np.ptp(points, axis=0).max()), 1e-6)
     length = sum(float(np.hypot(*np.diff(line, axis=0).T).sum()) for line in lines) / size * BOX
-    width = max(WIDTHS[0], min(width, MOST_INK * BOX**2 / max(length, BOX)))
+    width = max(WIDTH_RANGE[0], min(width, MAX_INK_SHARE * BOX**2 / max(length, BOX)))
     dot = 2.0 if length == 0 else 1.4  # times the width of a line
     scale = (LARGE - FINE * width) / size
     margin = 1.2 * FINE * width
-    columns, rows = (np.ceil(np.ptp(everything, axis=0) * scale + 2 * margin) + 1).astype(int).tolist()
+    columns, rows = (np.ceil(np.ptp(points, axis=0) * scale + 2 * margin) + 1).astype(int).tolist()
     picture = Pillow.new("L", (columns, rows))
     pen = ImageDraw.Draw(picture)
     for line in lines:
-        press = np.sin(rng.uniform(0, 2 * np.pi) + np.linspace(0, rng.uniform(1, 6), len(line)))
-        diameters = (FINE * width * (1 + press / 8) * (dot if len(line) == 1 else 1)).tolist()
-        places = ((line - low) * scale + margin).tolist()
-        for (x, y), diameter in zip(places, diameters, strict=True):
+        pressure = np.sin(rng.uniform(0, 2 * np.pi) + np.linspace(0, rng.uniform(1, 6), len(line)))
+        diameters = (FINE * width * (1 + pressure / 8) * (dot if len(line) == 1 else 1)).tolist()
+        pixels = ((line - low) * scale + margin).tolist()
+        for (x, y), diameter in zip(pixels, diameters, strict=True):
             radius = diameter / 2
             pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
-        for begin, end, diameter in zip(places, places[1:], diameters, strict=False):
+        for begin, end, diameter in zip(pixels, pixels[1:], diameters, strict=False):
             pen.line((*begin, *end), fill=255, width=round(diameter))
     return np.asarray(picture)
 
 
-def fill(outline: Array) -> Image:
-    """What is inside a closed line, as a large drawing."""
+def fill_outline(outline: Array) -> Image:
+    """The area inside a closed line, as a large drawing."""
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
@@ -167,11 +169,11 @@ def fill(outline: Array) -> Image:
     return np.asarray(picture)
 
 
-def in_form(drawing: Array) -> Image:
-    """The drawing, 0 to 255, in MNIST's form: scaled to its box of 20, placed in 28x28 by its centre of mass."""
+def to_mnist_format(drawing: Array) -> Image:
+    """A drawing, 0 to 255, in MNIST's format: scaled to the box of 20, placed in 28x28 by its centre of mass."""
     return centre(fit_box(cut_out(drawing.astype(np.float32) / 255)))
 
 
-def draw(figure: Glyph, rng: np.random.Generator, shake: float = 0.04) -> Image:
-    """The figure drawn once, in MNIST's form."""
-    return in_form(ink(scrawl(figure, rng, shake), pen_width(rng), rng))
+def draw_glyph(glyph: Glyph, rng: np.random.Generator, shake: float = 0.04) -> Image:
+    """The glyph drawn once with random variation and a random pen, in MNIST's format."""
+    return to_mnist_format(draw_lines(vary_glyph(glyph, rng, shake), random_pen_width(rng), rng))

@@ -1,10 +1,10 @@
-"""Drawings in MNIST's form that are no digits, and digits as people write them but MNIST hardly has them.
+"""Drawings in MNIST's format that are not digits, and ways of writing digits that are rare in MNIST.
 
-A network that has seen digits only takes everything for one. `non_digits` shows it what else there is on paper;
-`variants` shows it the 1 with a long upstroke, the 7 with a bar and others of their kind.
+A network that was trained on digits only reads a digit in everything. `non_digits` draws what else is found on paper;
+`variants` draws the 1 with a long upstroke, the 7 with a bar and other such digits.
 
-What a reader would take for a digit is left out where that can be told: a mirrored 2 reads as a 5, a turned 4 as a 4,
-half an 8 as a 3.
+Drawings that a person would read as a digit are left out as far as possible: a mirrored 2 reads as a 5, a turned 4 as
+a 4, half an 8 as a 3.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,18 @@ from digitscope.arrays import Array
 from digitscope.augmentation.warp import thicken
 from digitscope.errors import DataError, ShapeError
 from digitscope.synthetic import glyph_tables as tables
-from digitscope.synthetic.glyphs import Glyph, Image, bend, curve_matrix, draw, fill, glyphs, in_form, ink, pen_width
+from digitscope.synthetic.glyphs import (
+    Glyph,
+    Image,
+    bend,
+    curve_matrix,
+    draw_glyph,
+    draw_lines,
+    fill_outline,
+    parse_glyphs,
+    random_pen_width,
+    to_mnist_format,
+)
 from digitscope.vision.normalize import BOX, FINE, SIDE, centre, fit_box
 
 if TYPE_CHECKING:
@@ -29,9 +40,9 @@ Rng = np.random.Generator
 
 
 class DigitSource:
-    """DigitSource to make others from.
+    """Digits of every class, from which drawings are made.
 
-    Raises: ShapeError where images are not uint8 (N, 28, 28) with a label each, DataError where a class is missing.
+    Raises: ShapeError if the images are not uint8 (N, 28, 28) with one label each, DataError if a class is missing.
     """
 
     def __init__(self, images: Array, labels: Array) -> None:
@@ -41,136 +52,142 @@ class DigitSource:
                 "Give MNIST's training images."
             )
         if labels.shape != images.shape[:1]:
-            raise ShapeError(f"Drawings expect a label an image, ({len(images)},); got {labels.shape}.")
+            raise ShapeError(f"Drawings expect one label for each image, ({len(images)},); got {labels.shape}.")
         self.images = images
         written = images.any(axis=(1, 2))
-        self.of = [np.flatnonzero(written & (labels == k)) for k in range(10)]
-        missing = [k for k in range(10) if not len(self.of[k])]
+        self.indices_by_class = [np.flatnonzero(written & (labels == k)) for k in range(10)]
+        missing = [k for k in range(10) if not len(self.indices_by_class[k])]
         if missing:
             raise DataError(
                 f"Drawings expect images of each digit, 0 to 9; got none of {', '.join(map(str, missing))}. "
                 "Give more images."
             )
 
-    def one(self, classes: str, rng: Rng) -> Image:
-        """A digit of one of the classes, such as "247", cut out, in MNIST's box. -> (h, w), 20 at most"""
-        of = self.of[int(classes[rng.integers(len(classes))])]
-        digit: Image = _cut(self.images[of[rng.integers(len(of))]])
+    def sample(self, classes: str, rng: Rng) -> Image:
+        """A random digit of one of the classes, such as "247", cropped to its ink. -> (h, w), each at most BOX"""
+        indices = self.indices_by_class[int(classes[rng.integers(len(classes))])]
+        digit: Image = _crop_to_ink(self.images[indices[rng.integers(len(indices))]])
         return digit if max(digit.shape) <= BOX else fit_box(digit / 255.0)
 
 
 @dataclass(frozen=True)
 class DrawingKind:
-    """A kind of drawing: how often it comes, and how one is made."""
+    """A kind of drawing: its share of all drawings, and the function that makes one."""
 
     share: float
     draw: Callable[[Rng, DigitSource], Image]
 
 
 def non_digits(count: int, rng: Rng, images: Array, labels: Array) -> Image:
-    """Drawings that are no digits, in the shares of NON_DIGITS. Equal generators give equal drawings.
+    """Drawings that are not digits, in the shares of NON_DIGITS. Equal generators give equal drawings.
 
-    images and labels are digits, from which some kinds are made.
+    images and labels: digits, from which several kinds are made
 
     Shapes: images uint8 (N, 28, 28), labels (N,) -> uint8 (count, 28, 28)
-    Raises: ShapeError, DataError where the digits or the count are none.
+    Raises: ShapeError or DataError if the digits or the count are invalid.
     """
     digits = DigitSource(images, labels)
-    drawn = np.empty((_checked(count), SIDE, SIDE), np.uint8)
-    for i, name in enumerate(_choose(NON_DIGITS, count, rng)):
+    _check_count(count)
+    drawn = np.empty((count, SIDE, SIDE), np.uint8)
+    for i, name in enumerate(_choose_kinds(NON_DIGITS, count, rng)):
         drawn[i] = NON_DIGITS[name].draw(rng, digits)
     return drawn
 
 
 def variants(count: int, rng: Rng, images: Array, labels: Array) -> tuple[Image, NDArray[np.int64]]:
-    """Digits as people write them, in the shares of VARIANTS, and their labels: a kind's name begins with its label.
+    """Digits in forms that are rare in MNIST, in the shares of VARIANTS, and their labels.
+
+    The label is the first character of a kind's name.
 
     Shapes: images uint8 (N, 28, 28), labels (N,) -> uint8 (count, 28, 28), (count,)
-    Raises: ShapeError, DataError where the digits or the count are none.
+    Raises: ShapeError or DataError if the digits or the count are invalid.
     """
     digits = DigitSource(images, labels)
-    drawn = np.empty((_checked(count), SIDE, SIDE), np.uint8)
-    names = _choose(VARIANTS, count, rng)
+    _check_count(count)
+    drawn = np.empty((count, SIDE, SIDE), np.uint8)
+    names = _choose_kinds(VARIANTS, count, rng)
     for i, name in enumerate(names):
         drawn[i] = VARIANTS[name].draw(rng, digits)
     return drawn, np.array([int(name[0]) for name in names], np.int64)
 
 
-def _checked(count: int) -> int:
+def _check_count(count: int) -> None:
     if count < 0:
         raise DataError(f"Drawings expect a count of at least 0; got {count}.")
-    return count
 
 
-def _choose(kinds: dict[str, DrawingKind], count: int, rng: Rng) -> list[str]:
+def _choose_kinds(kinds: dict[str, DrawingKind], count: int, rng: Rng) -> list[str]:
     shares = np.array([kind.share for kind in kinds.values()])
     names = list(kinds)
     return [names[i] for i in rng.choice(len(names), count, p=shares / shares.sum())]
 
 
-def _any(table: str, rng: Rng, shake: float = 0.04) -> Image:
-    """One of a table's figures, drawn. Each name comes as often as any other, however many ways it is drawn."""
-    ways = _by_name(table)
-    some = ways[rng.integers(len(ways))]
-    return draw(some[rng.integers(len(some))], rng, shake)
+def _table_glyph(table: str, rng: Rng, shake: float = 0.04) -> Image:
+    """A random glyph of a table, drawn. All names are equally likely, no matter how many forms a name has."""
+    names = _glyphs_by_name(table)
+    forms = names[rng.integers(len(names))]
+    return draw_glyph(forms[rng.integers(len(forms))], rng, shake)
 
 
 @lru_cache
-def _by_name(table: str) -> list[list[Glyph]]:
-    ways: dict[str, list[Glyph]] = {}
-    for figure in glyphs(table):
-        ways.setdefault(figure.name, []).append(figure)
-    return list(ways.values())
+def _glyphs_by_name(table: str) -> list[list[Glyph]]:
+    """For each name of the table, the glyphs that have it."""
+    forms: dict[str, list[Glyph]] = {}
+    for glyph in parse_glyphs(table):
+        forms.setdefault(glyph.name, []).append(glyph)
+    return list(forms.values())
 
 
-# Letters and signs in print
+# Printed letters and signs
 
-_PRINTED = (
+PRINTED_SIGNS = (
     "ABCEFHJKMNPRTUVWXYacdefhijkmnprtuvwxyÄÜÇñ&@#%?!*+=~<>{[$€÷±≠√∞"
     "ΓΔΞΠΣΦΨΩαγεηκλμνπρστφχψωЖИЙДЦШЩЫЮЯжфюש×→←↑↓↔∇∀∈∪⊂⊃♥♠♣♦★☆☺☂♫☀☁✂✈✓✗"
 )
-_FACES = ("DejaVuSans", "DejaVuSerif", "STIXGeneral", "cm")
-_NO_LETTERS = ("Display", "cmex", "cmsy", "cmmi")
-_FONT_SIZE = 140  # pixels: a capital is about 100 high
+_FONT_FAMILIES = ("DejaVuSans", "DejaVuSerif", "STIXGeneral", "cm")
+_SYMBOL_FONTS = ("Display", "cmex", "cmsy", "cmmi")
+_FONT_SIZE = 140  # pixels: a capital letter is about 100 pixels high
 
 
 @lru_cache
-def _faces() -> list[tuple[str, str]]:
-    """The fonts that come with matplotlib: each file, and those of the printed signs that it has."""
+def signs_by_font() -> list[tuple[str, str]]:
+    """The font files that come with matplotlib, each with those of PRINTED_SIGNS that it contains."""
     from pathlib import Path
 
     from matplotlib import get_data_path
     from matplotlib.ft2font import FT2Font
 
     files = sorted((Path(get_data_path()) / "fonts" / "ttf").glob("*.ttf"))
-    fonts = [f for f in files if f.name.startswith(_FACES) and not any(part in f.name for part in _NO_LETTERS)]
-    return [(str(f), "".join(s for s in _PRINTED if ord(s) in FT2Font(str(f)).get_charmap())) for f in fonts]
+    fonts = [
+        f for f in files if f.name.startswith(_FONT_FAMILIES) and not any(part in f.name for part in _SYMBOL_FONTS)
+    ]
+    return [(str(f), "".join(s for s in PRINTED_SIGNS if ord(s) in FT2Font(str(f)).get_charmap())) for f in fonts]
 
 
 @lru_cache(maxsize=64)
-def _font(path: str) -> "FreeTypeFont":
+def _load_font(path: str) -> "FreeTypeFont":
     from PIL import ImageFont
 
     return ImageFont.truetype(path, _FONT_SIZE)
 
 
-def _print(rng: Rng, digits: DigitSource) -> Image:
+def _printed_sign(rng: Rng, digits: DigitSource) -> Image:
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
-    faces = _faces()
-    path, signs = faces[rng.integers(len(faces))]
+    fonts = signs_by_font()
+    path, signs = fonts[rng.integers(len(fonts))]
     sign = signs[rng.integers(len(signs))]
     side = 2 * _FONT_SIZE
     picture = Pillow.new("L", (side, side))
-    ImageDraw.Draw(picture).text((side // 2, side // 2), sign, fill=255, font=_font(path), anchor="mm")
+    ImageDraw.Draw(picture).text((side // 2, side // 2), sign, fill=255, font=_load_font(path), anchor="mm")
     angle, slant = np.radians(rng.uniform(-8, 8)), rng.uniform(-0.1, 0.25)
     across, down = np.exp(rng.uniform(-0.15, 0.15, 2))
-    back = np.array([[np.cos(angle) * across, np.sin(angle) + slant], [-np.sin(angle), np.cos(angle) * down]])
-    shift = side / 2 - back @ [side / 2, side / 2]
-    matrix = (back[0, 0], back[0, 1], shift[0], back[1, 0], back[1, 1], shift[1])
+    inverse = np.array([[np.cos(angle) * across, np.sin(angle) + slant], [-np.sin(angle), np.cos(angle) * down]])
+    shift = side / 2 - inverse @ [side / 2, side / 2]
+    matrix = (inverse[0, 0], inverse[0, 1], shift[0], inverse[1, 0], inverse[1, 1], shift[1])
     turned = picture.transform(picture.size, Pillow.Transform.AFFINE, matrix, Pillow.Resampling.BILINEAR)
-    return in_form(np.asarray(turned))
+    return to_mnist_format(np.asarray(turned))
 
 
 # Doodles
@@ -178,11 +195,11 @@ def _print(rng: Rng, digits: DigitSource) -> Image:
 
 def _scribble(rng: Rng, digits: DigitSource) -> Image:
     lines = _DOODLES[rng.integers(len(_DOODLES))](rng)
-    return in_form(ink(bend(lines, rng), pen_width(rng), rng))
+    return to_mnist_format(draw_lines(bend(lines, rng), random_pen_width(rng), rng))
 
 
 def _tangle(rng: Rng) -> list[Array]:
-    """A smooth line through seven places or more, in one go or two."""
+    """One smooth line through eight or more random points, or two lines through five or more."""
     lines = []
     for count in [rng.integers(8, 15)] if rng.random() < 0.7 else rng.integers(5, 8, 2):
         points = rng.uniform(0, 1, (int(count), 2))
@@ -191,7 +208,7 @@ def _tangle(rng: Rng) -> list[Array]:
 
 
 def _zigzag(rng: Rng) -> list[Array]:
-    """A line up and down, or to and fro, of five strokes or more."""
+    """A line of five or more strokes that alternate up and down, or left and right."""
     count = int(rng.integers(6, 12))
     along = np.linspace(0, 1, count)
     points = np.stack([along, rng.uniform(0.4, 1.2) * (np.arange(count) % 2)], axis=1)
@@ -201,7 +218,7 @@ def _zigzag(rng: Rng) -> list[Array]:
 
 
 def _coil(rng: Rng) -> list[Array]:
-    """Loops one after the other, as on a telephone's cord."""
+    """A row of loops, like a telephone cord."""
     turns, pitch = rng.integers(3, 7), rng.uniform(0.5, 1.6)
     t = np.linspace(0, 2 * np.pi * turns, 16 * int(turns))
     line = np.stack([pitch * t / (2 * np.pi) + np.cos(t), rng.uniform(0.8, 1.6) * np.sin(t)], axis=1)
@@ -212,23 +229,24 @@ def _spiral(rng: Rng) -> list[Array]:
     turns = rng.uniform(2.3, 4)
     t = np.linspace(0, 2 * np.pi * turns, int(20 * turns))
     radius = t / t[-1]
-    way = rng.choice([-1, 1])
+    direction = rng.choice([-1, 1])
     start = rng.uniform(0, 2 * np.pi)
-    return [0.5 * np.stack([radius * np.cos(start + way * t), radius * np.sin(start + way * t)], axis=1)]
+    angle = start + direction * t
+    return [0.5 * np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)]
 
 
 def _hatch(rng: Rng) -> list[Array]:
-    """Strokes beside each other, four or more, sometimes crossed."""
+    """Four or more parallel strokes, sometimes crossed by others."""
     lines = []
-    for way in (0, 1)[: 1 + (rng.random() < 0.4)]:
-        for place in np.linspace(0, 1, int(rng.integers(4, 7))):
-            points = np.array([[place, 0.0], [place + 0.2, 1]]) + rng.normal(0, 0.04, (2, 2))
-            lines.append(points[:, ::-1] if way else points)
+    for transposed in (False, True)[: 1 + (rng.random() < 0.4)]:
+        for x in np.linspace(0, 1, int(rng.integers(4, 7))):
+            points = np.array([[x, 0.0], [x + 0.2, 1]]) + rng.normal(0, 0.04, (2, 2))
+            lines.append(points[:, ::-1] if transposed else points)
     return lines
 
 
 def _burst(rng: Rng) -> list[Array]:
-    """Straight strokes anywhere."""
+    """Four or more straight strokes between random points."""
     return [rng.uniform(0, 1, (2, 2)) for _ in range(rng.integers(4, 8))]
 
 
@@ -243,84 +261,99 @@ _DOODLES = (_tangle, _tangle, _tangle, _zigzag, _zigzag, _coil, _spiral, _hatch,
 
 
 def _filled(rng: Rng, digits: DigitSource) -> Image:
-    """A closed figure, filled."""
-    closed = _closed(tables.SHAPES)
+    """One of the closed shapes of the table, filled."""
+    closed = _closed_glyphs(tables.SHAPES)
     (outline,) = closed[rng.integers(len(closed))].lines
     points = outline.points + rng.normal(0, rng.uniform(0.01, 0.04), outline.points.shape)
-    return _solid(outline.curve @ points, rng)
+    return _filled_outline(outline.curve @ points, rng)
 
 
 @lru_cache
-def _closed(table: str) -> list[Glyph]:
-    alone = [figure for figure in glyphs(table) if len(figure.lines) == 1]
-    return [figure for figure in alone if (figure.lines[0].points[0] == figure.lines[0].points[-1]).all()]
+def _closed_glyphs(table: str) -> list[Glyph]:
+    """The glyphs of one line that ends where it begins."""
+    single = [glyph for glyph in parse_glyphs(table) if len(glyph.lines) == 1]
+    return [glyph for glyph in single if (glyph.lines[0].points[0] == glyph.lines[0].points[-1]).all()]
 
 
 def _blob(rng: Rng, digits: DigitSource) -> Image:
-    """Filled, its edge r = 1 + sum a_k cos(k t + p_k), or a polygon."""
+    """A filled shape with the edge r = 1 + sum_k a_k cos(k t + p_k), or a filled polygon."""
     if rng.random() < 0.3:
         t = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(4, 9)))
         radius = rng.uniform(0.5, 1, len(t))
     else:
         t = np.linspace(0, 2 * np.pi, 60)
         k = np.arange(1, 7)[:, None]
-        heights = rng.normal(0, rng.uniform(0, 0.3), (6, 1)) / k
-        radius = np.maximum(1 + (heights * np.cos(k * t + rng.uniform(0, 2 * np.pi, (6, 1)))).sum(axis=0), 0.2)
-    return _solid(np.stack([radius * np.cos(t), radius * np.sin(t)], axis=1) / 2, rng)
+        amplitudes = rng.normal(0, rng.uniform(0, 0.3), (6, 1)) / k
+        radius = np.maximum(1 + (amplitudes * np.cos(k * t + rng.uniform(0, 2 * np.pi, (6, 1)))).sum(axis=0), 0.2)
+    return _filled_outline(np.stack([radius * np.cos(t), radius * np.sin(t)], axis=1) / 2, rng)
 
 
 def _silhouette(rng: Rng, digits: DigitSource) -> Image:
-    """Filled, its left side the mirror of its right, as many things are, in greys."""
+    """A filled shape with mirror symmetry, which many objects have, mostly in several greys."""
     heights = np.linspace(0, 1, int(rng.integers(4, 9)))
     widths = np.abs(rng.uniform(0.2, 0.5) + np.cumsum(rng.normal(0, 0.12, len(heights)))) + 0.08
     if rng.random() < 0.6:  # smooth
         matrix = curve_matrix(np.stack([widths, heights], axis=1))
         widths, heights = matrix @ widths, matrix @ heights
     right = np.stack([widths, heights], axis=1)
-    return _solid(np.concatenate([right, right[::-1] * [-1, 1]]), rng, greys=0.7)
+    return _filled_outline(np.concatenate([right, right[::-1] * [-1, 1]]), rng, greys=0.7)
 
 
-def _solid(outline: Array, rng: Rng, greys: float = 0.3) -> Image:
-    """A filled outline, in one grey or, with a probability of `greys`, in many. Slim ones lie: upright they are a 1."""
+def _filled_outline(outline: Array, rng: Rng, greys: float = 0.3) -> Image:
+    """A filled outline in one grey, or with probability `greys` in many.
+
+    A narrow one is laid horizontally, because upright it would be a 1.
+    """
     (outline,) = bend([outline], rng)
     spread, axes = np.linalg.eigh(np.cov(outline.T))
     if spread[0] < 0.3 * spread[1]:
         outline = outline @ axes[:, ::-1]
-    drawing = fill(outline).astype(np.float32)
+    drawing = fill_outline(outline).astype(np.float32)
     if rng.random() < greys:
-        drawing *= 0.15 + 0.85 * _stretch(_texture(rng, int(rng.integers(2, 9))), drawing.shape)
-    return in_form(drawing)
+        drawing *= 0.15 + 0.85 * _resize(_texture(rng, int(rng.integers(2, 9))), drawing.shape)
+    return to_mnist_format(drawing)
 
 
 # Lines, textures, gradients
 
 
 def _bars(rng: Rng, digits: DigitSource) -> Image:
-    """Bars that lie, ruled lines, grids, frames and corners; upright bars three or more."""
-    level, upright = [(1, 0), (2, 0), (3, 0), (5, 0), (0, 3), (0, 5), (2, 2), (3, 2), (3, 3), (4, 4), (1, 3), (2, 1)][
-        rng.integers(12)
-    ]
-    long = rng.uniform(0.5, 1.3)
-    lines = [np.array([[0, y], [1, y]]) for y in long * np.linspace(0.1, 0.9, level)]
-    lines += [np.array([[x, 0], [x, long]]) for x in np.linspace(0.1, 0.9, upright)]
+    """Horizontal bars, ruled lines, grids, frames and corners. Vertical bars alone are three or more."""
+    horizontal, vertical = [
+        (1, 0),
+        (2, 0),
+        (3, 0),
+        (5, 0),
+        (0, 3),
+        (0, 5),
+        (2, 2),
+        (3, 2),
+        (3, 3),
+        (4, 4),
+        (1, 3),
+        (2, 1),
+    ][rng.integers(12)]
+    height = rng.uniform(0.5, 1.3)
+    lines = [np.array([[0, y], [1, y]]) for y in height * np.linspace(0.1, 0.9, horizontal)]
+    lines += [np.array([[x, 0], [x, height]]) for x in np.linspace(0.1, 0.9, vertical)]
     lines = [line + rng.normal(0, 0.01, (2, 2)) for line in lines]
-    if level + upright > 2 and rng.random() < 0.3:  # a frame around them
-        lines.append(np.array([[0, 0], [1, 0], [1, long], [0, long], [0, 0]]))
-    return in_form(ink(bend(lines, rng, turn=8), pen_width(rng), rng))
+    if horizontal + vertical > 2 and rng.random() < 0.3:  # a frame around them
+        lines.append(np.array([[0, 0], [1, 0], [1, height], [0, height], [0, 0]]))
+    return to_mnist_format(draw_lines(bend(lines, rng, turn=8), random_pen_width(rng), rng))
 
 
 def _noise(rng: Rng, digits: DigitSource) -> Image:
-    """Noise of one scale, or of two, over the whole image or MNIST's box; grey or black and white."""
+    """Noise of one or two scales over the whole image or MNIST's box, grey or black and white."""
     texture = _texture(rng, int(rng.integers(3, SIDE + 1)))
     if rng.random() < 0.3:
         texture = (texture + _texture(rng, int(rng.integers(3, SIDE + 1)))) / 2
     if rng.random() < 0.4:
         texture = texture > np.quantile(texture, rng.uniform(0.3, 0.7))
-    return _as_large(rng.uniform(0.5, 1) * texture, rng)
+    return _whole_or_centre(rng.uniform(0.5, 1) * texture, rng)
 
 
 def _gradient(rng: Rng, digits: DigitSource) -> Image:
-    """From dark to bright along a direction or from a place outwards, smooth or in steps; or a wave."""
+    """A gradient along a direction or outwards from a point, smooth or in steps, or a wave."""
     y, x = np.mgrid[:SIDE, :SIDE] / SIDE
     angle = rng.uniform(0, 2 * np.pi)
     along = np.cos(angle) * x + np.sin(angle) * y
@@ -332,68 +365,68 @@ def _gradient(rng: Rng, digits: DigitSource) -> Image:
         along = np.round(along * 3) / 3
     elif kind == 2:
         along = 0.5 + 0.5 * np.sin(2 * np.pi * (rng.uniform(2, 5) * along + rng.random()))
-    return _as_large(along, rng)
+    return _whole_or_centre(along, rng)
 
 
-def _as_large(picture: Array, rng: Rng) -> Image:
-    """A picture (28, 28), 0 to 1, as it is, or its middle in MNIST's box."""
+def _whole_or_centre(picture: Array, rng: Rng) -> Image:
+    """A picture (28, 28), 0 to 1, as it is or with everything outside MNIST's box blank, at random."""
     grey: Image = (255 * picture).round().astype(np.uint8)
     if rng.random() < 0.5:
         return grey
-    edge = (SIDE - BOX) // 2
-    return centre(grey[edge:-edge, edge:-edge])
+    margin = (SIDE - BOX) // 2
+    return centre(grey[margin:-margin, margin:-margin])
 
 
 def _texture(rng: Rng, cells: int) -> Array:
-    """Random greys 0 to 1, so many to a side. -> (28, 28)"""
-    return _stretch(rng.uniform(0, 1, (cells, cells)).astype(np.float32), (SIDE, SIDE))
+    """A grid of cells x cells random greys, 0 to 1, smoothly enlarged. -> (28, 28)"""
+    return _resize(rng.uniform(0, 1, (cells, cells)).astype(np.float32), (SIDE, SIDE))
 
 
-def _stretch(picture: Array, shape: tuple[int, ...]) -> Array:
+def _resize(picture: Array, shape: tuple[int, ...]) -> Array:
     from PIL import Image as Pillow
 
     image = Pillow.fromarray(picture).resize((shape[1], shape[0]), Pillow.Resampling.BICUBIC)
-    stretched: Array = np.clip(np.asarray(image), 0, 1)
-    return stretched
+    resized: Array = np.clip(np.asarray(image), 0, 1)
+    return resized
 
 
-# Made from digits
+# Drawings made from digits
 
 
-def _cut(image: Array) -> Array:
-    """What of the image is not blank. (H, W) -> (h, w)"""
+def _crop_to_ink(image: Array) -> Array:
+    """The bounding box of the ink. (H, W) -> (h, w)"""
     rows, columns = (np.flatnonzero(image.any(axis=1 - axis)) for axis in (0, 1))
     return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _scaled(picture: Array, rng: Rng) -> Image:
-    """In MNIST's form, after its strokes have grown by a part of what the scaling takes from them."""
-    x = np.pad(_cut(picture), 1)[..., None] / np.float32(255)
-    takes = max(picture.shape) / BOX - 1
-    grown = thicken(x, np.clip(rng.uniform(0.3, 1, 1) * takes, 0, 1).astype(np.float32))
-    return centre(fit_box(_cut(grown[..., 0])))
+def _fit_with_thickening(picture: Array, rng: Rng) -> Image:
+    """A picture in MNIST's format. Its strokes are first thickened, by a random part of what the scaling takes away."""
+    x = np.pad(_crop_to_ink(picture), 1)[..., None] / np.float32(255)
+    shrinkage = max(picture.shape) / BOX - 1
+    grown = thicken(x, np.clip(rng.uniform(0.3, 1, 1) * shrinkage, 0, 1).astype(np.float32))
+    return centre(fit_box(_crop_to_ink(grown[..., 0])))
 
 
 def _mirrored(rng: Rng, digits: DigitSource) -> Image:
-    """A 3 or a 7 whose left is right, or a 7 whose up is down. Of other digits many remain one, or become another."""
+    """A 3 or 7 mirrored left to right, or a 7 upside down. Many other digits stay readable or become another digit."""
     if rng.random() < 0.75:
-        return centre(digits.one("37", rng)[:, ::-1])
-    return centre(digits.one("7", rng)[::-1])
+        return centre(digits.sample("37", rng)[:, ::-1])
+    return centre(digits.sample("7", rng)[::-1])
 
 
-def _numbers(rng: Rng, digits: DigitSource) -> Image:
-    """Two or three digits side by side, apart or touching."""
+def _digits_side_by_side(rng: Rng, digits: DigitSource) -> Image:
+    """Two or three digits side by side, separate or touching."""
     count = 2 + (rng.random() < 0.25)
-    return _scaled(_row([digits.one("0123456789", rng) for _ in range(count)], rng), rng)
+    return _fit_with_thickening(_side_by_side([digits.sample("0123456789", rng) for _ in range(count)], rng), rng)
 
 
-def _row(pieces: list[Image], rng: Rng) -> Array:
-    """Pieces side by side, not quite level: between them a gap, or they touch."""
+def _side_by_side(pieces: list[Image], rng: Rng) -> Array:
+    """Pieces side by side at slightly different heights, with gaps or touching."""
     row = pieces[0]
     for piece in pieces[1:]:
         gap = max(int(rng.integers(-3, 4)), -min(row.shape[1], piece.shape[1]) // 4)
         if min(row.shape[1], piece.shape[1]) < 6:
-            gap = max(gap, 2)  # two 1s that touch are a thick one
+            gap = max(gap, 2)  # two 1s that touch would be one thick 1
         drops = np.maximum([0, 0], rng.integers(-2, 3) * np.array([1, -1]))
         shape = (max(row.shape[0] + drops[0], piece.shape[0] + drops[1]), row.shape[1] + gap + piece.shape[1])
         both = np.zeros((2, *shape), np.uint8)
@@ -403,55 +436,56 @@ def _row(pieces: list[Image], rng: Rng) -> Array:
     return row
 
 
-def _one_and_half(rng: Rng, digits: DigitSource) -> Image:
-    """A digit and a part of its neighbour."""
-    whole = digits.one("0123456789", rng)
-    other = digits.one("02345689", rng)
+def _digit_and_part(rng: Rng, digits: DigitSource) -> Image:
+    """A digit and part of a neighbour."""
+    whole = digits.sample("0123456789", rng)
+    other = digits.sample("02345689", rng)
     width = max(3, round(rng.uniform(0.45, 0.8) * other.shape[1]))
     if rng.random() < 0.5:
-        return _scaled(_row([whole, other[:, :width]], rng), rng)
-    return _scaled(_row([other[:, -width:], whole], rng), rng)
+        return _fit_with_thickening(_side_by_side([whole, other[:, :width]], rng), rng)
+    return _fit_with_thickening(_side_by_side([other[:, -width:], whole], rng), rng)
 
 
-_HALVES = {"left": "02348", "right": "02", "upper": "0", "lower": "035"}
-"""Of these digits a half is no digit: the right of 8 is a 3, the upper of 9 a 0, the right of 4 a 1."""
+_HALVED_DIGITS = {"left": "02348", "right": "02", "upper": "0", "lower": "035"}
+"""The digits of which this half is not a digit. The right half of 8 is a 3, the upper half of 9 a 0, the right half of
+4 a 1."""
 
 
-def _piece(rng: Rng, digits: DigitSource) -> Image:
-    """Half a digit, or a little less; a slim one lies, as upright it is a 1."""
-    side = list(_HALVES)[rng.integers(4)]
-    digit = digits.one(_HALVES[side], rng)
+def _half_digit(rng: Rng, digits: DigitSource) -> Image:
+    """Half a digit or a little less. A narrow piece is laid horizontally, because upright it would be a 1."""
+    side = list(_HALVED_DIGITS)[rng.integers(4)]
+    digit = digits.sample(_HALVED_DIGITS[side], rng)
     height, width = (max(3, round(rng.uniform(0.38, 0.52) * length)) for length in digit.shape)
     pieces = {"left": digit[:, :width], "right": digit[:, -width:], "upper": digit[:height], "lower": digit[-height:]}
-    piece = _cut(pieces[side])
+    piece = _crop_to_ink(pieces[side])
     if piece.shape[1] < 0.6 * piece.shape[0]:
         piece = piece.T
     return centre(fit_box(piece / 255.0))
 
 
 def _collage(rng: Rng, digits: DigitSource) -> Image:
-    """Four quarters of four digits, none where it was."""
+    """Quarters of four digits, each in another corner than it came from."""
     canvas = np.zeros((BOX, BOX), np.uint8)
     half = BOX // 2
-    for place in range(4):
-        digit = digits.one("0123456789", rng)
+    for quarter in range(4):
+        digit = digits.sample("0123456789", rng)
         framed = np.zeros((BOX, BOX), np.uint8)
         left = (BOX - digit.shape[1]) // 2
         framed[: digit.shape[0], left : left + digit.shape[1]] = digit
-        source = (place + int(rng.integers(1, 4))) % 4
+        source = (quarter + int(rng.integers(1, 4))) % 4
         rows, columns = (slice(half * i, half * i + half) for i in divmod(source, 2))
-        to_rows, to_columns = (slice(half * i, half * i + half) for i in divmod(place, 2))
+        to_rows, to_columns = (slice(half * i, half * i + half) for i in divmod(quarter, 2))
         canvas[to_rows, to_columns] = framed[rows, columns]
-    return centre(fit_box(_cut(canvas) / 255.0))
+    return centre(fit_box(_crop_to_ink(canvas) / 255.0))
 
 
-# Digits as people write them
+# Rare forms of digits
 
 
 def _barred_seven(rng: Rng, digits: DigitSource) -> Image:
-    """A 7 with a bar drawn across its stem, a little below the middle."""
+    """A 7 of MNIST with a bar drawn across its stem."""
     for _ in range(20):
-        seven = digits.one("7", rng)
+        seven = digits.sample("7", rng)
         stem = _stem(seven)
         if stem is not None:
             break
@@ -466,50 +500,52 @@ def _barred_seven(rng: Rng, digits: DigitSource) -> Image:
 
 
 def _stem(seven: Image) -> tuple[float, float, float] | None:
-    """Where a bar may cross: the row, the column and the width of the stem there; None where ink is wide already."""
+    """Row, column and width of the stem where a bar may cross it; None if the ink is already wide there."""
     rows = np.arange(round(0.45 * len(seven)), round(0.65 * len(seven)) + 1)
     widths = (seven[rows] > 100).sum(axis=1)
     if widths.min() == 0 or widths.max() > 5:
         return None
     middles = np.array([np.flatnonzero(seven[row] > 100).mean() for row in rows])
-    place = len(rows) // 2
-    return float(rows[place]) + 0.5, float(middles[place]) + 0.5, float(np.clip(0.9 * widths.mean(), 1.5, 3.5))
+    middle = len(rows) // 2
+    return float(rows[middle]) + 0.5, float(middles[middle]) + 0.5, float(np.clip(0.9 * widths.mean(), 1.5, 3.5))
 
 
 def _with_line(image: Image, ends: Array, width: float) -> Array:
-    """The image with a straight line, in pixels, on a larger sheet."""
+    """The image with a straight line that may go beyond its edges, cropped to the ink. ends and width in pixels"""
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
-    edge = 8
-    sheet = np.pad(image, edge)
+    margin = 8
+    sheet = np.pad(image, margin)
     picture = Pillow.new("L", (FINE * sheet.shape[1], FINE * sheet.shape[0]))
     pen = ImageDraw.Draw(picture)
-    (x0, y0), (x1, y1) = FINE * (ends + edge)
+    (x0, y0), (x1, y1) = FINE * (ends + margin)
     radius = FINE * width / 2
     pen.line((x0, y0, x1, y1), fill=255, width=round(2 * radius))
     for x, y in ((x0, y0), (x1, y1)):
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
     line = picture.resize((sheet.shape[1], sheet.shape[0]), Pillow.Resampling.BOX)
-    return _cut(np.maximum(sheet, np.asarray(line)))
+    return _crop_to_ink(np.maximum(sheet, np.asarray(line)))
 
 
-def _written(name: str) -> Callable[[Rng, DigitSource], Image]:
-    def one(rng: Rng, digits: DigitSource) -> Image:
-        # The table is read when something is drawn, not before: that takes SciPy, and SciPy most of a second to load.
-        ways = [figure for figure in glyphs(tables.DIGITS) if figure.name == name]
-        return draw(ways[rng.integers(len(ways))], rng, shake=0.025)
+def _variant(name: str) -> Callable[[Rng, DigitSource], Image]:
+    """A function that draws one of the glyphs of this name in the table of digits."""
 
-    return one
+    def draw(rng: Rng, digits: DigitSource) -> Image:
+        # The table is parsed at the first drawing, not at import: parsing needs SciPy, which takes most of a second.
+        forms = [glyph for glyph in parse_glyphs(tables.DIGITS) if glyph.name == name]
+        return draw_glyph(forms[rng.integers(len(forms))], rng, shake=0.025)
+
+    return draw
 
 
 NON_DIGITS = {
-    "letters": DrawingKind(0.15, lambda rng, _: _any(tables.LETTERS, rng)),
-    "greek": DrawingKind(0.06, lambda rng, _: _any(tables.GREEK, rng)),
-    "scripts": DrawingKind(0.06, lambda rng, _: _any(tables.SCRIPTS, rng)),
-    "signs": DrawingKind(0.08, lambda rng, _: _any(tables.SIGNS, rng)),
-    "shapes": DrawingKind(0.07, lambda rng, _: _any(tables.SHAPES, rng, shake=0.025)),
-    "print": DrawingKind(0.12, _print),
+    "letters": DrawingKind(0.15, lambda rng, _: _table_glyph(tables.LETTERS, rng)),
+    "greek": DrawingKind(0.06, lambda rng, _: _table_glyph(tables.GREEK, rng)),
+    "scripts": DrawingKind(0.06, lambda rng, _: _table_glyph(tables.SCRIPTS, rng)),
+    "signs": DrawingKind(0.08, lambda rng, _: _table_glyph(tables.SIGNS, rng)),
+    "shapes": DrawingKind(0.07, lambda rng, _: _table_glyph(tables.SHAPES, rng, shake=0.025)),
+    "print": DrawingKind(0.12, _printed_sign),
     "scribbles": DrawingKind(0.08, _scribble),
     "filled": DrawingKind(0.04, _filled),
     "blobs": DrawingKind(0.03, _blob),
@@ -518,29 +554,29 @@ NON_DIGITS = {
     "noise": DrawingKind(0.04, _noise),
     "gradients": DrawingKind(0.02, _gradient),
     "mirrored": DrawingKind(0.02, _mirrored),
-    "numbers": DrawingKind(0.08, _numbers),
-    "one and a half": DrawingKind(0.04, _one_and_half),
-    "pieces": DrawingKind(0.01, _piece),
+    "numbers": DrawingKind(0.08, _digits_side_by_side),
+    "one and a half": DrawingKind(0.04, _digit_and_part),
+    "pieces": DrawingKind(0.01, _half_digit),
     "collages": DrawingKind(0.02, _collage),
 }
-"""What is no digit, by name; the shares add up to 1."""
+"""Kinds of drawings that are not digits, by name. The shares add up to 1."""
 
 VARIANTS = {
     "7 barred": DrawingKind(0.14, _barred_seven),
-    "7 crossed": DrawingKind(0.14, _written("7-crossed")),
-    "1 upstroke": DrawingKind(0.16, _written("1-upstroke")),
-    "1 foot": DrawingKind(0.12, _written("1-foot")),
-    "0 slashed": DrawingKind(0.03, _written("0-slashed")),
-    "2 loop": DrawingKind(0.04, _written("2-loop")),
-    "2 plain": DrawingKind(0.04, _written("2-plain")),
-    "3 flat": DrawingKind(0.04, _written("3-flat")),
-    "4 open": DrawingKind(0.05, _written("4-open")),
-    "4 closed": DrawingKind(0.05, _written("4-closed")),
-    "5 bar": DrawingKind(0.03, _written("5-bar")),
-    "5 angular": DrawingKind(0.02, _written("5-angular")),
-    "6 sharp": DrawingKind(0.04, _written("6-sharp")),
-    "8 circles": DrawingKind(0.03, _written("8-circles")),
-    "9 straight": DrawingKind(0.04, _written("9-straight")),
-    "9 hooked": DrawingKind(0.03, _written("9-hooked")),
+    "7 crossed": DrawingKind(0.14, _variant("7-crossed")),
+    "1 upstroke": DrawingKind(0.16, _variant("1-upstroke")),
+    "1 foot": DrawingKind(0.12, _variant("1-foot")),
+    "0 slashed": DrawingKind(0.03, _variant("0-slashed")),
+    "2 loop": DrawingKind(0.04, _variant("2-loop")),
+    "2 plain": DrawingKind(0.04, _variant("2-plain")),
+    "3 flat": DrawingKind(0.04, _variant("3-flat")),
+    "4 open": DrawingKind(0.05, _variant("4-open")),
+    "4 closed": DrawingKind(0.05, _variant("4-closed")),
+    "5 bar": DrawingKind(0.03, _variant("5-bar")),
+    "5 angular": DrawingKind(0.02, _variant("5-angular")),
+    "6 sharp": DrawingKind(0.04, _variant("6-sharp")),
+    "8 circles": DrawingKind(0.03, _variant("8-circles")),
+    "9 straight": DrawingKind(0.04, _variant("9-straight")),
+    "9 hooked": DrawingKind(0.03, _variant("9-hooked")),
 }
-"""DigitSource by name, which begins with the label; the shares add up to 1."""
+"""Rare forms of digits by name, which begins with the label. The shares add up to 1."""

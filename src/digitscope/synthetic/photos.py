@@ -1,8 +1,8 @@
 """Renders synthetic photos and screen drawings of MNIST digits, for tests and tuning of the vision code.
 
-A pen goes along the strokes of MNIST's digits (`strokes.py`) on paper, a board or a screen; the sheet is lit and
-photographed. Colours are 0 to 1; a picture on the way is float32 (3, H, W). Lengths that depend on the size of the
-picture are given for a longer side of 800 pixels.
+A pen follows the strokes of MNIST's digits (`strokes.py`) on paper, a board or a screen. The sheet is then lit and
+photographed. Colours are 0 to 1; an unfinished picture is float32 (3, H, W). Lengths that scale with the picture are
+stated for a longer side of 800 pixels.
 """
 
 import colorsys
@@ -15,39 +15,39 @@ from numpy.typing import NDArray
 
 from digitscope.arrays import Array
 from digitscope.errors import DataError
-from digitscope.synthetic.strokes import Written, write
+from digitscope.synthetic.strokes import PlacedDigit, write_lines
 
-REFERENCE = 800  # pixels
-THINNEST = 1.6  # pixels: thinner lines would not be seen, except in small pictures, where they are grey
+REFERENCE_SIDE = 800  # pixels
+MIN_LINE_WIDTH = 1.6  # pixels: thinner lines would not be visible, except in small pictures, where they are grey
 
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A picture and what is written on it."""
+    """A picture, and where its digits are."""
 
     pixels: NDArray[np.uint8]
     """(H, W, 3)"""
     boxes: Array
     """(N, 4): left, top, right, bottom of each digit's ink, in pixels, in reading order."""
     lines: Array
-    """(N,): in which line each digit is, from 0."""
+    """(N,): index of each digit's line, from 0."""
     kind: str
     """One of KINDS."""
 
 
 @dataclass(frozen=True)
 class Pen:
-    """What one writes with. Each range is (lowest, highest)."""
+    """A writing instrument. Each range is (lowest, highest)."""
 
     width: tuple[float, float]
-    """In heights of a digit."""
+    """Width of a line, in heights of a digit."""
     size: float = 0.5
-    """Millimetres: the width that its lines have on paper."""
+    """Width of a line on paper, in millimetres."""
     opacity: tuple[float, float] = (0.9, 1.0)
     grain: float = 0.0
-    """How much the paper's grain shows in the stroke, 0 to 1."""
+    """Visibility of the paper's grain in the stroke, 0 to 1."""
     edge: float = 0.0
-    """How uneven the edges are, in widths of the pen."""
+    """Unevenness of the stroke's edges, in widths of the pen."""
 
 
 PENS = {
@@ -63,43 +63,43 @@ PENS = {
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoKind:
-    """A kind of picture. Of several pens, sheets and rulings one is drawn; ranges are (lowest, highest)."""
+    """A kind of picture. One of its pens, sheets and rulings is chosen at random; ranges are (lowest, highest)."""
 
     pens: tuple[str, ...] = ("pencil", "ballpoint", "felt pen", "marker")
     sheets: tuple[str, ...] = ("white",)
-    """white, coloured, blackboard, whiteboard, screen or canvas"""
+    """Each is white, coloured, blackboard, whiteboard, screen or canvas."""
     rulings: tuple[str, ...] = ("",)
-    """lines, squares or none"""
+    """Each is lines, squares, or empty for no ruling."""
     height: tuple[float, float] = (0.25, 0.8)
-    """Of a digit, as a share of the picture's shorter side."""
+    """Height of a digit as a fraction of the picture's shorter side."""
     sides: tuple[int, int] | None = None
-    """Pixels of the picture's shorter side, for a single digit; None: as the caller wants the longer one."""
+    """Shorter side of a picture of one digit, in pixels; None if the caller sets the longer side."""
     width: tuple[float, float] | None = None
-    """Of the pen in heights of a digit, where it is not the pen's own."""
+    """Width of a line in heights of a digit; None for the pen's own."""
     shadow: float = 0.4
-    """The probability of a shadow, with a soft or a sharp edge."""
+    """Probability of a shadow, with a soft or a sharp edge."""
     shade: float = 0.3
-    """How much of the light the darkest corner may lose."""
+    """Largest loss of light in the darkest corner, as a fraction."""
     crease: float = 0.1
-    """The probability of creases."""
+    """Probability of creases."""
     desk: float = 0.0
-    """The probability that the sheet's edges are seen."""
+    """Probability that the sheet's edges are visible, on a desk."""
     dark: tuple[float, float] = (0.0, 0.35)
-    """How much the picture is underexposed."""
+    """Underexposure, as a fraction of the light."""
     noise: float = 0.02
-    """The largest deviation of the sensor's noise."""
+    """Largest standard deviation of the sensor's noise."""
     blur: tuple[float, float] = (0.2, 1.2)
-    """Deviation of the defocus, in pixels."""
+    """Standard deviation of the defocus blur, in pixels."""
     tilt: float = 0.15
-    """How much nearer an edge may be than the middle."""
+    """Largest tilt: how much closer to the camera an edge may be than the middle, as a fraction."""
     turn: float = 6.0
-    """Degrees."""
+    """Largest rotation, in degrees."""
     quality: tuple[int, int] = (40, 95)
-    """Of JPEG; 100 is no JPEG."""
-    soft: bool = True
-    """Anti-aliased, or not."""
+    """JPEG quality; from 100 on there is no JPEG compression."""
+    antialiased: bool = True
+    """Whether edges of strokes are anti-aliased."""
     two_tone: bool = False
-    """Nothing but black and white, as a scanner's."""
+    """Whether the picture is pure black and white, like a fax or a scan."""
 
 
 _DRAWN = PhotoKind(
@@ -123,7 +123,7 @@ _PAPER = PhotoKind(rulings=("", "", "lines", "squares"))
 
 KINDS = {
     # drawn on a computer
-    "paint": replace(_DRAWN, soft=False, width=(0.02, 0.2)),
+    "paint": replace(_DRAWN, antialiased=False, width=(0.02, 0.2)),
     "tablet": replace(_DRAWN, sides=(200, 1200)),
     "canvas": replace(_DRAWN, sides=(600, 1600), height=(0.06, 0.25)),
     "small": replace(_DRAWN, sides=(16, 64), height=(0.55, 0.95), width=(0.06, 0.2), quality=(85, 120)),
@@ -131,7 +131,7 @@ KINDS = {
     "scan": replace(
         _DRAWN, pens=("ballpoint", "felt pen", "marker", "brush"), sides=(400, 1500), two_tone=True, turn=5
     ),
-    # photographed, pen by pen
+    # photographed, by pen
     "pencil": replace(_PAPER, pens=("pencil",)),
     "ballpoint": replace(_PAPER, pens=("ballpoint",)),
     "felt pen": replace(_PAPER, pens=("felt pen",)),
@@ -140,7 +140,7 @@ KINDS = {
     "whiteboard": PhotoKind(pens=("felt pen", "marker"), sheets=("whiteboard",), crease=0),
     "coloured": replace(_PAPER, sheets=("coloured",)),
     "display": PhotoKind(pens=("stylus",), sheets=("screen", "canvas"), crease=0, shadow=0.1),
-    # photographed, difficulty by difficulty
+    # photographed, by difficulty
     "lined": replace(_PAPER, rulings=("lines",)),
     "squared": replace(_PAPER, rulings=("squares",)),
     "shadow": replace(_PAPER, shadow=1, shade=0.5),
@@ -154,54 +154,53 @@ KINDS = {
         pens=("felt pen", "marker"), sides=(28, 72), height=(0.5, 0.9), blur=(0, 0.3), quality=(85, 120)
     ),
 }
-"""Kinds of pictures by name: drawn on a computer, photographed pen by pen, photographed difficulty by difficulty."""
+"""Kinds of pictures by name: drawn on a computer, photographed by pen, photographed by difficulty."""
 
 
 def photograph_digit(
-    image: NDArray[np.uint8], rng: np.random.Generator, *, kind: str | None = None, side: int = REFERENCE
+    image: NDArray[np.uint8], rng: np.random.Generator, *, kind: str | None = None, side: int = REFERENCE_SIDE
 ) -> Photo:
-    """A picture of one digit. As `photograph_numbers`, with image (28, 28)."""
+    """A picture of one digit, image uint8 (28, 28); see `photograph_numbers`."""
     return photograph_numbers([np.asarray(image)[None]], rng, kind=kind, side=side)
 
 
 def photograph_numbers(
-    lines: Sequence[NDArray[np.uint8]], rng: np.random.Generator, *, kind: str | None = None, side: int = REFERENCE
+    lines: Sequence[NDArray[np.uint8]], rng: np.random.Generator, *, kind: str | None = None, side: int = REFERENCE_SIDE
 ) -> Photo:
-    """A picture of digits in one line or several, all in one hand.
+    """A picture of one or more lines of digits in one handwriting. Equal generators give equal pictures.
 
-    The generator decides everything that is not given.
+    kind: one of KINDS; None for a random one
+    side: the picture's longer side in pixels; kinds with `sides` ignore it
 
-    Shapes: lines of images uint8 (N, 28, 28), 0 paper to 255 ink
-    kind: one of KINDS, drawn at random where it is None
-    side: pixels of the picture's longer side; kinds with sides of their own keep to these
-    Raises: ShapeError where an image is not of this shape and type, or empty; DataError where there is no digit,
-    or no such kind.
+    Shapes: each line uint8 (N, 28, 28), 0 paper to 255 ink
+    Raises: ShapeError if an image has another shape or type, or is empty; DataError if a line has no digit or the kind
+    is unknown.
     """
     if not lines or not all(len(images) for images in lines):
         raise DataError("A picture expects at least one digit in each line; got none.")
     name = str(rng.choice(list(KINDS))) if kind is None else kind
     if name not in KINDS:
         raise DataError(f"There is no kind of picture named {name}. Choose one of {', '.join(KINDS)}.")
-    look = KINDS[name]
-    pen = PENS[str(rng.choice(look.pens))]
-    width = _log_uniform(rng, look.width or pen.width)
-    written = write(lines, rng, width=width, steadiness=rng.uniform(0.3, 1))
-    height, across = _size(look, lines, side, rng)
-    camera = _camera(look, height, across, rng)
-    unit, placing = _place(written, look, camera, (height, across), rng)
+    style = KINDS[name]
+    pen = PENS[str(rng.choice(style.pens))]
+    width = _log_uniform(rng, style.width or pen.width)
+    written = write_lines(lines, rng, width=width, steadiness=rng.uniform(0.3, 1))
+    height, across = _picture_size(style, lines, side, rng)
+    camera = _camera_matrix(style, height, across, rng)
+    unit, placing = _place_digits(written, style, camera, (height, across), rng)
 
-    sheet = str(rng.choice(look.sheets))
-    paper, ink = _colours(sheet, pen, rng)
-    millimetre = max(width * unit, THINNEST) / (pen.size * rng.uniform(0.7, 1.4))
-    picture = _sheet(sheet, look, paper, np.linalg.inv(camera), millimetre, (height, across), rng)
-    boxes = [_draw(picture, digit, camera @ placing, pen, ink, look.soft, rng) for digit in written]
-    if look.two_tone:
+    sheet = str(rng.choice(style.sheets))
+    paper, ink = _contrasting_colours(sheet, pen, rng)
+    millimetre = max(width * unit, MIN_LINE_WIDTH) / (pen.size * rng.uniform(0.7, 1.4))
+    picture = _draw_sheet(sheet, style, paper, np.linalg.inv(camera), millimetre, (height, across), rng)
+    boxes = [_draw_digit(picture, digit, camera @ placing, pen, ink, style.antialiased, rng) for digit in written]
+    if style.two_tone:
         middle = (_luminance(paper) + _luminance(ink)) / 2
         grey = picture.mean(axis=0) + rng.normal(0, 0.03, (height, across))
         picture[:] = grey > middle
     else:
-        _light(picture, look, rng)
-    pixels = _expose(picture, look, rng)
+        _apply_light(picture, style, rng)
+    pixels = _simulate_camera(picture, style, rng)
     return Photo(pixels, np.array(boxes), np.array([digit.line for digit in written]), name)
 
 
@@ -209,72 +208,73 @@ def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float
     return float(np.exp(rng.uniform(*np.log(bounds))))
 
 
-def _size(look: PhotoKind, lines: Sequence[Array], side: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Height and width of the picture in pixels."""
+def _picture_size(style: PhotoKind, lines: Sequence[Array], side: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Height and width of the picture, in pixels."""
     rows, columns = len(lines), max(map(len, lines))
-    if look.sides is not None:
-        short = _log_uniform(rng, look.sides)
+    if style.sides is not None:
+        short = _log_uniform(rng, style.sides)
         ratio = float(rng.choice([1, 1, 1, rng.uniform(0.6, 1.6)]))
-        if max(rows, columns) > 1:  # room for more than one digit
+        if max(rows, columns) > 1:  # wide enough for all digits
             ratio = 0.7 * columns / rows
             short = max(short, 20 * min(rows, columns))
         return round(short * max(1, 1 / ratio)), round(short * max(1, ratio))
     ratio = float(rng.choice([3 / 4, 4 / 3, 1, 9 / 16, 16 / 9]))
-    if columns > 1 and rng.random() < 0.5:  # cut to the line
+    if columns > 1 and rng.random() < 0.5:  # cropped to the line
         ratio = max(ratio, 0.7 * columns / rows)
     return round(side * min(1, 1 / ratio)), round(side * min(1, ratio))
 
 
-def _camera(look: PhotoKind, height: int, width: int, rng: np.random.Generator) -> Array:
-    """From the plane of the sheet, in pixels from the middle, to the picture's pixels. (3, 3)"""
-    turn = np.radians(rng.uniform(-look.turn, look.turn))
-    tilt, towards = rng.uniform(0, look.tilt), rng.uniform(0, 2 * np.pi)
-    axis = np.array([np.cos(towards), np.sin(towards)])
+def _camera_matrix(style: PhotoKind, height: int, width: int, rng: np.random.Generator) -> Array:
+    """(3, 3): maps the plane of the sheet, in pixels from its middle, to the picture's pixels."""
+    turn = np.radians(rng.uniform(-style.turn, style.turn))
+    tilt, direction = rng.uniform(0, style.tilt), rng.uniform(0, 2 * np.pi)
+    axis = np.array([np.cos(direction), np.sin(direction)])
     flat = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    flat = (np.eye(2) - 0.5 * tilt * np.outer(axis, axis)) @ flat  # what is tilted away is shorter
+    flat = (np.eye(2) - 0.5 * tilt * np.outer(axis, axis)) @ flat  # foreshortening along the tilt
     camera = np.eye(3)
     camera[:2, :2] = flat
     camera[2, :2] = tilt / (max(height, width) / 2) * axis @ flat
     middle = np.array([[1, 0, width / 2], [0, 1, height / 2], [0, 0, 1]])
-    seen: Array = middle @ camera
-    return seen
+    to_pixels: Array = middle @ camera
+    return to_pixels
 
 
 def _project(matrix: Array, points: Array) -> Array:
-    """Points (N, 2) seen through a camera (3, 3)."""
+    """Points (N, 2) mapped by a projective matrix (3, 3)."""
     x, y, depth = matrix @ np.stack([points[:, 0], points[:, 1], np.ones(len(points))])
     return np.stack([x / depth, y / depth], axis=1)
 
 
-def _place(
-    written: Sequence[Written], look: PhotoKind, camera: Array, size: tuple[int, int], rng: np.random.Generator
+def _place_digits(
+    written: Sequence[PlacedDigit], style: PhotoKind, camera: Array, size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[float, Array]:
-    """Where on the sheet the digits are: the pixels in a unit, and (3, 3) from units to the sheet's pixels.
+    """Places the digits on the sheet: the number of pixels in a unit, and (3, 3), which maps units to the sheet's
+    pixels.
 
-    All of them are in the picture: they become smaller until they are.
+    The digits shrink until all of them are in the picture.
     """
     height, width = size
     boxes = np.array([digit.box() for digit in written])
     (left, top), (right, bottom) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     corners = np.array([(x, y) for x in (left, right) for y in (top, bottom)])
     margin = 0.01 * min(size)
-    unit = _log_uniform(rng, look.height) * min(size)
-    where = rng.uniform(-1, 1, 2) * rng.choice([0.3, 1.0])  # from the middle to where the border allows
+    unit = _log_uniform(rng, style.height) * min(size)
+    offset = rng.uniform(-1, 1, 2) * rng.choice([0.3, 1.0])  # from the middle, relative to the room on each side
     while True:
         block = np.array([right - left, bottom - top]) * unit
-        room = np.maximum(np.array([width, height]) - block, 0) / 2
-        (x, y), *_ = _project(np.linalg.inv(camera), np.array([[width / 2, height / 2]]) + where * room)
+        slack = np.maximum(np.array([width, height]) - block, 0) / 2
+        (x, y), *_ = _project(np.linalg.inv(camera), np.array([[width / 2, height / 2]]) + offset * slack)
         middle = np.array([left + right, top + bottom]) / 2
         placing = np.array([[unit, 0, x - unit * middle[0]], [0, unit, y - unit * middle[1]], [0, 0, 1]])
-        seen = _project(camera @ placing, corners)
-        if seen.min() >= margin and (seen <= np.array([width, height]) - margin).all():
+        projected = _project(camera @ placing, corners)
+        if projected.min() >= margin and (projected <= np.array([width, height]) - margin).all():
             return unit, placing
         unit *= 0.97
-        where *= 0.98
+        offset *= 0.98
 
 
-def _colours(sheet: str, pen: Pen, rng: np.random.Generator) -> tuple[Array, Array]:
-    """The colours of a sheet and of an ink that can be told from it. Twice (3,)"""
+def _contrasting_colours(sheet: str, pen: Pen, rng: np.random.Generator) -> tuple[Array, Array]:
+    """The colours of a sheet and of an ink that contrasts with it. Both (3,)"""
     while True:
         paper, ink = _sheet_colour(sheet, rng), _ink_colour(sheet, pen, rng)
         contrast = np.abs(paper - ink).max()
@@ -283,12 +283,12 @@ def _colours(sheet: str, pen: Pen, rng: np.random.Generator) -> tuple[Array, Arr
 
 
 def _luminance(colour: Array) -> float:
-    """ITU-R 601"""
+    """Brightness of a colour (3,). Source: ITU-R BT.601"""
     return float(colour @ [0.299, 0.587, 0.114])
 
 
-def _hsv(rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]) -> Array:
-    """A colour of any hue."""
+def _random_colour(rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]) -> Array:
+    """A colour of random hue, with saturation and value in the given ranges. (3,)"""
     return np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation), rng.uniform(*value)))
 
 
@@ -299,9 +299,11 @@ def _sheet_colour(sheet: str, rng: np.random.Generator) -> Array:
         boards = [(0.12, 0.3, 0.2), (0.2, 0.33, 0.28), (0.13, 0.14, 0.15), (0.25, 0.26, 0.27), (0.1, 0.2, 0.28)]
         return np.clip(boards[rng.integers(len(boards))] + rng.normal(0, 0.02, 3), 0, 1)
     if sheet == "screen":
-        return _hsv(rng, (0.3, 1), (0.1, 0.8))
+        return _random_colour(rng, (0.3, 1), (0.1, 0.8))
     if sheet == "coloured":
-        return _hsv(rng, (0.15, 0.5), (0.75, 1)) if rng.random() < 0.6 else _hsv(rng, (0.4, 0.9), (0.25, 0.85))
+        if rng.random() < 0.6:
+            return _random_colour(rng, (0.15, 0.5), (0.75, 1))
+        return _random_colour(rng, (0.4, 0.9), (0.25, 0.85))
     white: Array = rng.uniform(0.85, 1) * (1 - np.abs(rng.normal(0, 0.02, 3)))
     return white
 
@@ -310,56 +312,58 @@ def _ink_colour(sheet: str, pen: Pen, rng: np.random.Generator) -> Array:
     if sheet == "canvas":
         if rng.random() < 0.85:
             return np.full(3, float(rng.random() < 0.5))
-        return _hsv(rng, (0, 1), (0, 1))
+        return _random_colour(rng, (0, 1), (0, 1))
     if sheet == "screen":
-        return np.full(3, rng.uniform(0.9, 1)) if rng.random() < 0.7 else _hsv(rng, (0, 1), (0, 1))
+        return np.full(3, rng.uniform(0.9, 1)) if rng.random() < 0.7 else _random_colour(rng, (0, 1), (0, 1))
     if sheet == "blackboard":
-        return np.array([0.95, 0.95, 0.93]) if rng.random() < 0.6 else _hsv(rng, (0.15, 0.5), (0.85, 1))
+        return np.array([0.95, 0.95, 0.93]) if rng.random() < 0.6 else _random_colour(rng, (0.15, 0.5), (0.85, 1))
     if pen is PENS["pencil"]:
         return np.full(3, rng.uniform(0.2, 0.4))
     if sheet == "coloured":
-        return _hsv(rng, (0.3, 1), (0.1, 1))
+        return _random_colour(rng, (0.3, 1), (0.1, 1))
     inks = [(0.1, 0.15, 0.5), (0.07, 0.07, 0.09), (0.15, 0.3, 0.7), (0.7, 0.1, 0.12), (0.05, 0.4, 0.2), (0.4, 0.1, 0.4)]
     return np.clip(inks[rng.choice(6, p=[0.3, 0.35, 0.1, 0.1, 0.1, 0.05])] + rng.normal(0, 0.03, 3), 0, 1)
 
 
-def _sheet(
+def _draw_sheet(
     sheet: str,
-    look: PhotoKind,
+    style: PhotoKind,
     colour: Array,
     to_sheet: Array,
     millimetre: float,
     size: tuple[int, int],
     rng: np.random.Generator,
 ) -> Array:
-    """The empty sheet with its texture, smudges, ruling and creases, on a desk where its edges are seen. (3, H, W)
+    """The empty sheet with texture, smudges, ruling and creases, and perhaps with the desk around it. (3, H, W)
 
-    millimetre: in pixels
+    millimetre: its length in pixels
     """
-    scale = max(size) / REFERENCE
+    scale = max(size) / REFERENCE_SIDE
     picture = np.empty((3, *size), np.float32)
     picture[:] = colour[:, None, None]
     if sheet == "canvas" or sheet == "screen":
         return picture
-    rough = {"blackboard": 0.03, "whiteboard": 0.004}.get(sheet, 0.012)
-    texture = rng.uniform(0.3, 1) * rough * (_grain(rng, size, 1.2 * scale) + _grain(rng, size, 5 * scale))
-    if sheet == "blackboard":  # chalk that was wiped away
-        texture += rng.uniform(0, 0.06) * np.maximum(_grain(rng, size, 60 * scale), 0)
+    roughness = {"blackboard": 0.03, "whiteboard": 0.004}.get(sheet, 0.012)
+    texture = (
+        rng.uniform(0.3, 1) * roughness * (_smooth_noise(rng, size, 1.2 * scale) + _smooth_noise(rng, size, 5 * scale))
+    )
+    if sheet == "blackboard":  # smudges of wiped chalk
+        texture += rng.uniform(0, 0.06) * np.maximum(_smooth_noise(rng, size, 60 * scale), 0)
     picture += texture
-    x, y = _sheet_places(to_sheet, size)
-    ruling = str(rng.choice(look.rulings))
+    x, y = _sheet_coordinates(to_sheet, size)
+    ruling = str(rng.choice(style.rulings))
     if ruling:
-        _rule(picture, ruling, x, y, millimetre, rng)
-    if rng.random() < look.crease:
+        _draw_ruling(picture, ruling, x, y, millimetre, rng)
+    if rng.random() < style.crease:
         for _ in range(rng.integers(1, 4)):
-            picture *= _crease(x, y, size, rng)
-    if rng.random() < look.desk:
-        _lay_on_desk(picture, x, y, rng)
+            picture *= _crease_light(x, y, size, rng)
+    if rng.random() < style.desk:
+        _draw_desk(picture, x, y, rng)
     return picture
 
 
-def _grain(rng: np.random.Generator, size: tuple[int, int], length: float) -> Array:
-    """Smooth noise of mean 0 and deviation 1 or a little less; its hills are `length` pixels wide. float32 (H, W)"""
+def _smooth_noise(rng: np.random.Generator, size: tuple[int, int], length: float) -> Array:
+    """Smooth noise of mean 0, standard deviation about 1 and a length scale of `length` pixels. float32 (H, W)"""
     from PIL import Image
 
     small = [max(2, round(side / max(length, 1))) for side in size]
@@ -367,8 +371,8 @@ def _grain(rng: np.random.Generator, size: tuple[int, int], length: float) -> Ar
     return np.asarray(noise.resize(size[::-1], Image.Resampling.BICUBIC))
 
 
-def _sheet_places(to_sheet: Array, size: tuple[int, int]) -> tuple[Array, Array]:
-    """Where on the sheet the middle of each pixel is, x and y in pixels. Twice float32 (H, W)"""
+def _sheet_coordinates(to_sheet: Array, size: tuple[int, int]) -> tuple[Array, Array]:
+    """The sheet's coordinates x and y of the middle of each pixel, in pixels. Both float32 (H, W)"""
     column = np.arange(size[1], dtype=np.float32) + np.float32(0.5)
     row = (np.arange(size[0], dtype=np.float32) + np.float32(0.5))[:, None]
     m = (to_sheet / to_sheet[2, 2]).astype(np.float32)
@@ -376,81 +380,83 @@ def _sheet_places(to_sheet: Array, size: tuple[int, int]) -> tuple[Array, Array]
     return x / depth, y / depth
 
 
-def _rule(picture: Array, ruling: str, x: Array, y: Array, millimetre: float, rng: np.random.Generator) -> None:
-    """Lines or squares, 4 to 9 millimetres apart, on a sheet that is a little bent, at times with a margin."""
+def _draw_ruling(picture: Array, ruling: str, x: Array, y: Array, millimetre: float, rng: np.random.Generator) -> None:
+    """Draws ruled lines or squares, 4 to 9 mm apart, in place, on a slightly bent sheet. Lines may have a margin."""
     largest = max(picture.shape)
     gap = max(millimetre * rng.uniform(*((6, 9) if ruling == "lines" else (4, 8))), largest / 80)
     width = max(1.0, gap * rng.uniform(0.02, 0.06))
     colour = np.array([(0.55, 0.68, 0.85), (0.6, 0.6, 0.62), (0.65, 0.8, 0.75), (0.85, 0.6, 0.65)])[rng.integers(4)]
     strength = rng.uniform(0.4, 1)
     y = y + rng.normal(0, 0.01) / largest * x * x
-    lines = _lines(y, gap, width, rng)
+    lines = _ruling_coverage(y, gap, width, rng)
     if ruling == "squares":
-        lines = np.maximum(lines, _lines(x, gap, width, rng))
+        lines = np.maximum(lines, _ruling_coverage(x, gap, width, rng))
     elif rng.random() < 0.3:
         side = rng.uniform(0.2, 0.45) * picture.shape[2]
         margin = np.clip(0.5 + width / 2 - np.abs(x + side), 0, 1)
-        _mix(picture, margin, np.array([0.85, 0.45, 0.5]))
-    _mix(picture, strength * lines, colour)
+        _blend(picture, margin, np.array([0.85, 0.45, 0.5]))
+    _blend(picture, strength * lines, colour)
 
 
-def _lines(place: Array, gap: float, width: float, rng: np.random.Generator) -> Array:
-    """How much of each pixel is covered by lines `gap` apart."""
-    near = place / gap + rng.random()
-    near -= np.floor(near)
-    covered: Array = np.clip(0.5 + width / 2 - gap * np.abs(near - 0.5), 0, 1)
-    return covered
+def _ruling_coverage(coordinate: Array, gap: float, width: float, rng: np.random.Generator) -> Array:
+    """The fraction of each pixel that is covered by lines `gap` pixels apart."""
+    phase = coordinate / gap + rng.random()
+    phase -= np.floor(phase)
+    coverage: Array = np.clip(0.5 + width / 2 - gap * np.abs(phase - 0.5), 0, 1)
+    return coverage
 
 
-def _mix(picture: Array, share: Array, colour: Array) -> None:
-    """Puts a colour on a picture, `share` of it at each pixel, in place."""
+def _blend(picture: Array, share: Array, colour: Array) -> None:
+    """Blends a colour into a picture in place, with opacity `share` (H, W)."""
     for plane, value in zip(picture, colour, strict=True):
         plane += share * (np.float32(value) - plane)
 
 
-def _across(x: Array, y: Array, size: tuple[int, int], rng: np.random.Generator) -> Array:
-    """How far each place is from a line in any direction through the sheet's middle part, in longer sides."""
+def _distance_to_line(x: Array, y: Array, size: tuple[int, int], rng: np.random.Generator) -> Array:
+    """Signed distance of each pixel from a random line through the middle part of the sheet, in longer sides."""
     angle = rng.uniform(0, 2 * np.pi)
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     distance: Array = (x * cos + y * sin) / max(size) - np.float32(rng.uniform(-0.35, 0.35))
     return distance
 
 
-def _crease(x: Array, y: Array, size: tuple[int, int], rng: np.random.Generator) -> Array:
-    """What a crease leaves of the light: its two slopes, and perhaps the sheet beyond it, face elsewhere."""
-    distance = _across(x, y, size, rng)
+def _crease_light(x: Array, y: Array, size: tuple[int, int], rng: np.random.Generator) -> Array:
+    """The factor by which a crease changes the light: its two slopes, and the sheet beyond it, are tilted."""
+    distance = _distance_to_line(x, y, size, rng)
     slopes = np.float32(rng.uniform(-0.18, 0.18)) * np.clip(distance / 0.004, -1, 1) * np.exp(-np.abs(distance) / 0.012)
     light: Array = 1 - slopes - np.float32(rng.uniform(0, 0.1)) * (distance > 0)
     return light
 
 
-def _lay_on_desk(picture: Array, x: Array, y: Array, rng: np.random.Generator) -> None:
-    """Beyond two to four edges of the sheet a desk is seen, darkest beside the sheet."""
+def _draw_desk(picture: Array, x: Array, y: Array, rng: np.random.Generator) -> None:
+    """Draws a desk beyond the sheet's edges, in place, with a shadow beside the sheet."""
     height, width = picture.shape[1:]
     edges = [width / 2 - x, width / 2 + x, height / 2 - y, height / 2 + y]
     margins = np.array([width, width, height, height]) * rng.uniform(0.02, 0.12, 4) * (rng.random(4) < 0.7)
     inside = np.minimum.reduce([edge - np.float32(margin) for edge, margin in zip(edges, margins, strict=True)])
     outside = np.clip(0.5 - inside, 0, 1)
     desk = np.array([(0.35, 0.22, 0.13), (0.55, 0.4, 0.26), (0.2, 0.2, 0.22), (0.6, 0.6, 0.58)])[rng.integers(4)]
-    wood = 1 + 0.12 * _grain(rng, (height, max(2, width // 30)), 4 * max(height, width) / REFERENCE).repeat(30, axis=1)
+    wood = 1 + 0.12 * _smooth_noise(rng, (height, max(2, width // 30)), 4 * max(height, width) / REFERENCE_SIDE).repeat(
+        30, axis=1
+    )
     wood = np.pad(wood, ((0, 0), (0, max(0, width - wood.shape[1]))), mode="edge")[:, :width]
-    near = 1 - 0.5 * np.exp(np.minimum(inside, 0) / (0.01 * max(height, width)))
+    shadow = 1 - 0.5 * np.exp(np.minimum(inside, 0) / (0.01 * max(height, width)))
     for plane, value in zip(picture, desk, strict=True):
-        plane += outside * (np.float32(value) * wood * near - plane)
+        plane += outside * (np.float32(value) * wood * shadow - plane)
 
 
-def _draw(
-    picture: Array, digit: Written, camera: Array, pen: Pen, ink: Array, soft: bool, rng: np.random.Generator
+def _draw_digit(
+    picture: Array, digit: PlacedDigit, camera: Array, pen: Pen, ink: Array, antialiased: bool, rng: np.random.Generator
 ) -> Array:
-    """Inks a digit, in place. camera: (3, 3) from units to pixels. Returns left, top, right, bottom of the ink."""
+    """Draws a digit, in place. camera: (3, 3), maps units to pixels. Returns left, top, right, bottom of the ink."""
     from PIL import Image
 
     height, width = picture.shape[1:]
     spread = digit.radii.max() + 0.02
-    around = np.array([(x, y) for x in (-spread, spread) for y in (-spread, spread)])
-    seen = _project(camera, (digit.points[:, None] + around).reshape(-1, 2))
-    left, top = np.maximum(np.floor(seen.min(axis=0)) - 2, 0).astype(int)
-    right, bottom = np.minimum(np.ceil(seen.max(axis=0)) + 2, (width, height)).astype(int)
+    corners = np.array([(x, y) for x in (-spread, spread) for y in (-spread, spread)])
+    projected = _project(camera, (digit.points[:, None] + corners).reshape(-1, 2))
+    left, top = np.maximum(np.floor(projected.min(axis=0)) - 2, 0).astype(int)
+    right, bottom = np.minimum(np.ceil(projected.max(axis=0)) + 2, (width, height)).astype(int)
     size = (int(bottom - top), int(right - left))
     to_field = np.linalg.inv(camera @ np.vstack([digit.matrix, [0, 0, 1]]))
     to_field = to_field @ np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
@@ -461,73 +467,76 @@ def _draw(
         Image.Resampling.BICUBIC,
         fillcolor=10,
     )
-    middle, beside, below = _project(camera, digit.points.mean(axis=0) + np.array([(0, 0), (0.01, 0), (0, 0.01)]))
-    pixels = np.sqrt(abs(np.linalg.det(np.stack([beside - middle, below - middle])))) / 0.01  # in a unit
-    outside: Array = np.asarray(outline) * np.float32(pixels)
-    thickness = 2 * digit.radii.mean() * pixels
-    if thickness < THINNEST and min(height, width) >= 100:
-        outside = outside - np.float32((THINNEST - thickness) / 2)
-        thickness = THINNEST
+    middle, right_of_it, below_it = _project(
+        camera, digit.points.mean(axis=0) + np.array([(0, 0), (0.01, 0), (0, 0.01)])
+    )
+    jacobian = np.stack([right_of_it - middle, below_it - middle])
+    pixels_per_unit = np.sqrt(abs(np.linalg.det(jacobian))) / 0.01
+    outside: Array = np.asarray(outline) * np.float32(pixels_per_unit)
+    thickness = 2 * digit.radii.mean() * pixels_per_unit
+    if thickness < MIN_LINE_WIDTH and min(height, width) >= 100:
+        outside = outside - np.float32((MIN_LINE_WIDTH - thickness) / 2)
+        thickness = MIN_LINE_WIDTH
     if pen.edge:
-        outside = outside + np.float32(0.5 * pen.edge * thickness) * _grain(rng, size, max(1, 0.35 * thickness))
+        outside = outside + np.float32(0.5 * pen.edge * thickness) * _smooth_noise(rng, size, max(1, 0.35 * thickness))
     covered = np.clip(0.5 - outside, 0, 1)
-    if not soft:
+    if not antialiased:
         covered = (covered > 0.5).astype(np.float32)
-    box: Array = _box(covered > 0.3 * covered.max()) + np.array([left, top, left, top])
-    covered *= min(1.0, thickness)  # a line thinner than a pixel covers a part of it
+    box: Array = _bounding_box(covered > 0.3 * covered.max()) + np.array([left, top, left, top])
+    covered *= min(1.0, thickness)  # a line thinner than a pixel covers only part of it
     if pen.grain:
-        grain = _grain(rng, size, max(1.0, 0.12 * thickness))
+        grain = _smooth_noise(rng, size, max(1.0, 0.12 * thickness))
         covered *= np.clip(1 + np.float32(pen.grain) * (grain - 0.3), 0, 1)
     covered *= np.float32(rng.uniform(*pen.opacity))
-    _mix(picture[:, top:bottom, left:right], covered, ink)
+    _blend(picture[:, top:bottom, left:right], covered, ink)
     return box
 
 
-def _box(inked: NDArray[np.bool_]) -> Array:
-    """left, top, right, bottom of what is True"""
+def _bounding_box(inked: NDArray[np.bool_]) -> Array:
+    """left, top, right, bottom of the True pixels"""
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64)
 
 
-def _light(picture: Array, look: PhotoKind, rng: np.random.Generator) -> None:
-    """Light from a side, darker corners, and a shadow, in place."""
+def _apply_light(picture: Array, style: PhotoKind, rng: np.random.Generator) -> None:
+    """Applies light from one side, darker corners and a shadow, in place."""
     size = picture.shape[1:]
     column = (np.arange(size[1], dtype=np.float32) - size[1] / 2).astype(np.float32)
     row = (np.arange(size[0], dtype=np.float32) - size[0] / 2).astype(np.float32)[:, None]
-    if look.shade:
-        towards = _across(column, row, size, rng)
+    if style.shade:
+        distance = _distance_to_line(column, row, size, rng)
         corners = (column**2 + row**2) / (max(size) ** 2 / 2)
-        picture *= 1 - rng.uniform(0, look.shade) * np.clip(towards + 0.5, 0, 1) - rng.uniform(0, 0.2) * corners
-    if rng.random() < look.shadow:
+        picture *= 1 - rng.uniform(0, style.shade) * np.clip(distance + 0.5, 0, 1) - rng.uniform(0, 0.2) * corners
+    if rng.random() < style.shadow:
         edge = _log_uniform(rng, (0.002, 0.02) if rng.random() < 0.5 else (0.03, 0.3))
-        inside = _across(column, row, size, rng)
-        if rng.random() < 0.5:  # of a hand or a telephone: with a corner
-            inside = np.minimum(inside, _across(column, row, size, rng))
+        inside = _distance_to_line(column, row, size, rng)
+        if rng.random() < 0.5:  # the shadow of a hand or a telephone has a corner
+            inside = np.minimum(inside, _distance_to_line(column, row, size, rng))
         share = np.clip(inside / np.float32(edge) + 0.5, 0, 1)
         share *= share * (3 - 2 * share)
         depth = rng.uniform(0.2, 0.55)
-        for plane, tint in zip(picture, (1, 0.97, 0.9), strict=True):  # what light is left comes from the sky
+        for plane, tint in zip(picture, (1, 0.97, 0.9), strict=True):  # a shadow is bluish, lit by the sky
             plane *= 1 - np.float32(depth * tint) * share
 
 
-def _expose(picture: Array, look: PhotoKind, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """What a camera makes of the light: white balance, exposure, defocus, noise and JPEG. (H, W, 3)"""
+def _simulate_camera(picture: Array, style: PhotoKind, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Simulates the camera: white balance, exposure, defocus, noise and JPEG. (H, W, 3)"""
     from PIL import Image, ImageFilter
 
-    if look.dark[1]:
-        balance = np.clip(rng.normal(1, 0.025, 3), 0.9, 1.1) * (1 - rng.uniform(*look.dark))
+    if style.dark[1]:
+        balance = np.clip(rng.normal(1, 0.025, 3), 0.9, 1.1) * (1 - rng.uniform(*style.dark))
         picture *= balance[:, None, None].astype(np.float32)
-    pixels = _bytes(picture)
-    blur = rng.uniform(*look.blur) * max(pixels.shape) / REFERENCE
-    if blur > 0:  # out of focus, a point is a patch of even light: this one is a square of this deviation
+    pixels = _to_uint8(picture)
+    blur = rng.uniform(*style.blur) * max(pixels.shape) / REFERENCE_SIDE
+    if blur > 0:  # defocus: a point becomes a square of even light with this standard deviation
         pixels = np.asarray(Image.fromarray(pixels).filter(ImageFilter.BoxBlur(3**0.5 * blur)))
-    if look.noise:
+    if style.noise:
         light = np.moveaxis(pixels, 2, 0) * np.float32(1 / 255)
-        # Light is made of photons: its noise grows as its root, and the sensor adds some of its own.
+        # Photon noise grows with the square root of the light; the floor of 0.05 stands for the sensor's own noise.
         noise = np.sqrt(np.maximum(light, 0.05)) * rng.standard_normal(light.shape, np.float32)
-        light += np.float32(rng.uniform(0, look.noise)) * noise
-        pixels = _bytes(light)
-    quality = int(rng.integers(look.quality[0], look.quality[1] + 1))
+        light += np.float32(rng.uniform(0, style.noise)) * noise
+        pixels = _to_uint8(light)
+    quality = int(rng.integers(style.quality[0], style.quality[1] + 1))
     if quality < 100:
         content = io.BytesIO()
         Image.fromarray(pixels).save(content, format="JPEG", quality=quality)
@@ -535,7 +544,7 @@ def _expose(picture: Array, look: PhotoKind, rng: np.random.Generator) -> NDArra
     return pixels
 
 
-def _bytes(picture: Array) -> NDArray[np.uint8]:
+def _to_uint8(picture: Array) -> NDArray[np.uint8]:
     """(3, H, W), 0 to 1 -> (H, W, 3), 0 to 255"""
     pixels = np.empty((*picture.shape[1:], 3), np.uint8)
     for i, plane in enumerate(picture):
