@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from digitscope.arrays import MAX_CLASSES
 from digitscope.errors import DataError
-from digitscope.files.opening import Stream, check_file, is_text, open_plain_or_gzip, seems_to_be
+from digitscope.files.opening import Stream, check_file, guess_file_type, is_text, open_plain_or_gzip
 
 SIDE = 28  # pixels
 MAX_LABEL = MAX_CLASSES - 1
@@ -100,7 +100,7 @@ def _read_layout(path: Path) -> _Layout:
         zipped = isinstance(stream, gzip.GzipFile)
         head = stream.read(4096)
         if not is_text(head):
-            raise DataError(f"{path} is not a CSV text file; this seems to be {seems_to_be(head)}.")
+            raise DataError(f"{path} is not a CSV text file; this seems to be {guess_file_type(head)}.")
         stream.seek(0)
         lines = _decode(stream)
         number = 1

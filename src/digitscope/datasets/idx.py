@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitscope.errors import DataError
-from digitscope.files.opening import LIMIT, Stream, check_file, open_plain_or_gzip, seems_to_be
+from digitscope.files.opening import LIMIT, Stream, check_file, guess_file_type, open_plain_or_gzip
 
 _TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 _DEFLATE_RATIO = 1032  # the most bytes that one byte of deflate can unfold to
@@ -103,7 +103,7 @@ def _read_header(path: Path, stream: Stream) -> tuple[int, ...]:
     """The sizes in the header; the stream then stands at the first element."""
     magic = stream.read(4)
     if not b"\0\0".startswith(magic[:2]) or (len(magic) == 4 and magic[2] not in _TYPES):
-        kind = seems_to_be(magic + stream.read(508))
+        kind = guess_file_type(magic + stream.read(508))
         zipped = " inside gzip" if isinstance(stream, gzip.GzipFile) else ""
         raise DataError(f"{path} is not an IDX file, which starts with 00 00 08; this seems to be {kind}{zipped}.")
     if len(magic) < 4:

@@ -1,4 +1,4 @@
-"""Writing files so that a reader finds the old one or the new one whole, never half of one."""
+"""Atomic writes: a reader finds either the complete old file or the complete new file."""
 
 import contextlib
 import os
@@ -8,9 +8,9 @@ from digitscope.errors import DigitscopeError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Writes to a temporary name beside the file, forces that to disk, and renames it; makes the folder.
+    """Writes a temporary file beside the path, syncs it to disk and renames it. Creates the folder if it is missing.
 
-    Raises: DigitscopeError where the file cannot be written; nothing is left behind then.
+    Raises: DigitscopeError if the file cannot be written; no temporary file stays behind.
     """
     temporary = path.with_name(f"{path.name}.part")
     try:

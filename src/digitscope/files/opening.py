@@ -1,4 +1,4 @@
-"""Opening a file of data, and saying what it seems to be when it is not what was expected."""
+"""Opens data files, and guesses from its content what an unexpected file is."""
 
 import codecs
 import gzip
@@ -14,10 +14,10 @@ from digitscope.errors import DataError
 
 Stream = io.BufferedReader | gzip.GzipFile
 
-LIMIT = 2 << 30  # bytes: no array in a file may claim more
+LIMIT = 2 << 30  # bytes: the largest array that a file may declare
 GZIP_MAGIC = b"\x1f\x8b"
 
-# The first bytes of the files that people give by mistake. Longer ones stand before the ones they start with.
+# First bytes of files that people pass by mistake. A longer signature comes before the shorter one that it starts with.
 _SIGNATURES = {
     b"\x00\x00\x08\x01": "an IDX file of labels",
     b"\x00\x00\x08\x03": "an IDX file of images",
@@ -41,7 +41,7 @@ _SIGNATURES = {
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:
-    """The path as a message shows it: quoted if it holds line breaks or other characters that do not print."""
+    """The path as it appears in a message: quoted if it contains line breaks or other unprintable characters."""
     text = os.fsdecode(path)
     return text if text.isprintable() else repr(text)
 
@@ -49,7 +49,7 @@ def shown_path(path: str | os.PathLike[str]) -> str:
 def check_file(path: Path, error: type[DataError] = DataError) -> int:
     """The size of the file in bytes.
 
-    Raises: `error` where the path is missing, a folder, no regular file (a pipe would hang) or empty.
+    Raises: `error` if the path is missing, a folder, not a regular file (a pipe would hang) or empty.
     """
     try:
         status = path.stat()
@@ -69,9 +69,9 @@ def check_file(path: Path, error: type[DataError] = DataError) -> int:
 
 @contextmanager
 def open_plain_or_gzip(path: Path) -> Iterator[Stream]:
-    """The bytes of the file, unzipped where it starts with the gzip magic, whatever its name.
+    """The bytes of the file, decompressed if it starts with the gzip magic number, whatever its name.
 
-    Raises: DataError where the file cannot be read or its gzip data are damaged, also while the caller reads.
+    Raises: DataError if the file cannot be read or its gzip data are damaged, also while the caller reads.
     """
     try:
         with path.open("rb") as file:
@@ -88,15 +88,15 @@ def open_plain_or_gzip(path: Path) -> Iterator[Stream]:
 
 
 def is_text(head: bytes) -> bool:
-    """Whether the first bytes of a file are UTF-8 text; a character cut in two at the end does no harm."""
+    """Whether the first bytes of a file are UTF-8 text. They may end in the middle of a character."""
     try:
         return "\0" not in codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return False
 
 
-def seems_to_be(head: bytes) -> str:
-    """What a file seems to be by its first bytes, as words that end the sentence "this seems to be ..."."""
+def guess_file_type(head: bytes) -> str:
+    """The probable type of a file with these first bytes, in words that complete "this seems to be ..."."""
     for signature, kind in _SIGNATURES.items():
         if head.startswith(signature):
             return kind
