@@ -163,7 +163,7 @@ class Ours(Worker):
 
     def begin(self, seed: int, epochs: int | None) -> int:
         """Starts the recipe's training; returns its epochs."""
-        self.started = self.recipe.changed(epochs=epochs).start(self.data, seed)
+        self.started = self.recipe.with_settings(epochs=epochs).start(self.data, seed)
         self.runs.clear()
         self.results = iter(())  # ends the training before, and with it its hold on the BLAS threads
         t = self.started
@@ -283,7 +283,7 @@ class PyTorch(Worker):
         from benchmarks.twin import TwinTraining
 
         self.runs.clear()
-        training = self.recipe.changed(epochs=epochs).start(self.data, seed)
+        training = self.recipe.with_settings(epochs=epochs).start(self.data, seed)
         self.twin = TwinTraining(training, self.best["learn"], self.threads)
         return training.run.plan.epochs
 

@@ -80,7 +80,7 @@ def test_equal_arguments_give_equal_bits_on_any_number_of_threads(few: DataSet) 
 
 def test_a_recipe_by_name_is_what_the_command_trains(few: DataSet) -> None:
     model = fit("mlp", few, epochs=1, seed=2, threads=1)
-    training = RECIPES["mlp"].changed(epochs=1).start(few, seed=2)
+    training = RECIPES["mlp"].with_settings(epochs=1).start(few, seed=2)
     for _ in train(training.run, training.images, training.labels):
         pass
     expected = training.run.outcome(training.images)

@@ -7,7 +7,7 @@ import pytest
 from digitscope.datasets import DataSet
 from digitscope.errors import TrainingError
 from digitscope.recipes import RECIPES
-from digitscope.recipes.recipe import Split, draw, hold_out_end, hold_out_nothing
+from digitscope.recipes.recipe import Split, hold_out_end, hold_out_nothing, random_subset
 from digitscope.recipes.records import load_records
 
 MANY = np.arange(60_000) * 7 % 10  # labels
@@ -43,14 +43,14 @@ def test_nothing_may_be_held_out() -> None:
 
 
 def test_a_draw_is_of_kaggles_size_and_has_no_image_twice() -> None:
-    train, validation = draw(42_000, validation=1_000)(MANY, np.random.default_rng(0))
+    train, validation = random_subset(42_000, validation=1_000)(MANY, np.random.default_rng(0))
     assert (len(train), len(validation)) == (41_000, 1_000)
     assert Counter([*train.tolist(), *validation.tolist()]).most_common(1)[0][1] == 1
-    train, validation = draw(42_000, validation=1_000)(MANY[:420], np.random.default_rng(0))
+    train, validation = random_subset(42_000, validation=1_000)(MANY[:420], np.random.default_rng(0))
     assert (len(train), len(validation)) == (410, 10)
 
 
-@pytest.mark.parametrize("split", [hold_out_end(1 / 12), draw(42_000, validation=1_000)])
+@pytest.mark.parametrize("split", [hold_out_end(1 / 12), random_subset(42_000, validation=1_000)])
 def test_one_image_is_too_few(split: Split) -> None:
     with pytest.raises(TrainingError, match="at least 2 images, one of them to validate on; got 1"):
         split(MANY[:1], np.random.default_rng(0))

@@ -19,9 +19,9 @@ def recipes() -> None:
     from rich.table import Table
 
     from digitscope.recipes import DEFAULT, RECIPES
-    from digitscope.recipes.records import load_records, load_shares
+    from digitscope.recipes.records import load_rate_shares, load_records
 
-    records, shares = load_records(RECIPES), load_shares()
+    records, shares = load_records(RECIPES), load_rate_shares()
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     for heading in ("recipe", "test accuracy", "n", "training", "parameters", "MFLOP", "share"):
         table.add_column(heading, justify="left" if heading in ("recipe", "test accuracy") else "right")

@@ -225,7 +225,7 @@ def latest_stopped(recipe: str | None) -> Path:
 
 
 def _prepare(settings: Settings) -> tuple[DataSet, Recipe, Training]:
-    recipe = RECIPES[settings.recipe].changed(
+    recipe = RECIPES[settings.recipe].with_settings(
         epochs=settings.epochs, learning_rate=settings.learning_rate, batch_size=settings.batch_size
     )
     data = load_data(settings.data)

@@ -18,7 +18,7 @@ def convolution(
 ) -> list[Layer]:
     """Convolution, max pooling over 2x2 if `pool`, batch normalization, ReLU.
 
-    Pooling comes first because it keeps a quarter of the numbers, and no more than those need be normalized.
+    Pooling comes first because it keeps only a quarter of the numbers, so that normalization has less work.
     """
     conv = Conv2D(in_channels, out_channels, kernel_size, stride=stride, padding=padding, bias=False, rng=rng)
     pooling: list[Layer] = [MaxPool2D(2)] if pool else []
@@ -28,7 +28,7 @@ def convolution(
 def dense(
     layers: list[Layer], shape: Shape, units: int, *, rng: np.random.Generator, weight: Initializer = he
 ) -> Dense:
-    """A dense layer that takes the output of these layers for an image."""
+    """A dense layer whose input is the output of these layers for an image of this shape."""
     height, width = shape
     outputs, _ = Network(*layers).forward(np.zeros((height * width, 1), np.float32))
     return Dense(len(outputs), units, rng=rng, weight=weight)

@@ -5,8 +5,9 @@ Test accuracy 99.58 % ± 0.04 (n = 5 seeds), 44.2 s (1 thread) of training, 38,7
 
 Only the third convolution is padded, since MNIST has nothing at the edges; max pooling comes before batch
 normalization, which then has a quarter of the work. Each image is rotated, scaled, sheared, shifted and elastically
-distorted in a new way each time, and standardized, so that a pale one is read like any other. Width, distortion, rate
-and epochs were chosen on 10,000 validation images (docs/log.md); here the last 5,000 training images validate.
+distorted in a new way each time, and standardized, so that a pale image is read like any other. Width, distortion,
+learning rate and epochs were chosen on 10,000 validation images (docs/log.md); here the last 5,000 training images
+validate.
 """
 
 import numpy as np

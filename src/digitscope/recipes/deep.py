@@ -32,17 +32,17 @@ from digitscope.training import Plan
 
 
 def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
-    def past(channels: int) -> list[Layer]:
+    def residual(channels: int) -> list[Layer]:
         return [BatchNorm(channels), Residual(Conv2D(channels, channels, 3, padding=1, rng=rng), ReLU())]
 
-    def wider(channels: int) -> list[Layer]:
+    def widened(channels: int) -> list[Layer]:
         return [BatchNorm(channels), Conv2D(channels, 2 * channels, 3, padding=1, rng=rng), MaxPool2D(2), ReLU()]
 
     return Network(
         *(Standardize(), Reshape(1, *shape), Conv2D(1, 64, 5, rng=rng), ReLU()),
-        *(*past(64), MaxPool2D(2), *past(64)),
-        *(*wider(64), *past(128)),
-        *(*wider(128), *past(256)),
+        *(*residual(64), MaxPool2D(2), *residual(64)),
+        *(*widened(64), *residual(128)),
+        *(*widened(128), *residual(256)),
         *(BatchNorm(256), GlobalAveragePool2D(), Dense(256, classes, rng=rng)),
     )
 

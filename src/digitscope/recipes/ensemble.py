@@ -3,9 +3,9 @@
 Test accuracy 99.75 % (n = 1), 2.3 h (1 thread) of training, 5,933,490 parameters; 2 cores of AMD EPYC (family 26,
 model 2) with AVX-512, Linux.
 
-The members are trained one after the other by the plan of deep. Networks with other initial weights make other
-mistakes, which the mean cancels; but most of their errors they have in common. Measured on the five of deep's own
-record.
+The members are trained one after the other by the plan of deep. Networks with different initial weights make partly
+different mistakes, which the mean cancels, but most of their errors are shared. Measured on the five networks of deep's
+own record.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Which training images a model was not trained on."""
+"""Finds the training images that were held out for a model's validation."""
 
 from functools import reduce
 
@@ -11,10 +11,10 @@ from digitscope.training_info import TrainingInfo
 
 
 def held_out(info: TrainingInfo, data: DataSet) -> Array | None:
-    """The indices of the training images that validated the model, drawn again from its seed; None if the model's info
-    does not determine them, or if it was trained on other data.
+    """The indices of the training images that were held out for the model's validation, drawn again from its seed.
 
-    For an ensemble they are the images that validated all of its members.
+    None if the model's info does not determine them, or if the model was trained on other data. For an ensemble they
+    are the images that were held out for all of its members.
     """
     if info.members:
         parts = [held_out(member, data) for member in info.members]

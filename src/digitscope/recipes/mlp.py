@@ -1,11 +1,11 @@
-"""784-320-10: a dense network, trained as one would today.
+"""784-320-10: a dense network, trained with today's methods.
 
 Test accuracy 98.54 % ± 0.06 (n = 5 seeds), 2.5 s of training, 254,410 parameters; 2 cores of AMD EPYC (family 26,
 model 2) with AVX-512, Linux.
 
-He's initialization, Nesterov momentum at a one-cycle rate, a little dropout and label smoothing, 8 epochs of batches of
-256. Units, rate, batch, dropout and smoothing were chosen on 10,000 validation images (docs/log.md); here the last
-5,000 training images validate.
+He's initialization, Nesterov momentum with a one-cycle learning rate, a little dropout and label smoothing, 8 epochs of
+batches of 256. Units, learning rate, batch size, dropout and smoothing were chosen on 10,000 validation images
+(docs/log.md); here the last 5,000 training images validate.
 """
 
 import math

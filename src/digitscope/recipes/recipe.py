@@ -26,16 +26,16 @@ class Recipe:
     title: str
     """The network and its training in a few words."""
     published: str
-    """The accuracy that others published for it, and who."""
+    """The accuracy that others published for a comparable network, and the source."""
     build: Callable[[np.random.Generator, Shape, int], Network]
     """(rng, (height, width), classes) -> the network before training"""
     plan: Plan
     split: Split
     extra_examples: Callable[[Array, Array, np.random.Generator], tuple[Array, Array]] | None = None
-    """(images, labels, rng) -> further images and labels to train on, which are made from these; None for none."""
+    """(images, labels, rng) -> additional images and labels for training, made from these; None for none."""
 
     def start(self, data: DataSet, seed: int) -> "Training":
-        """Draws everything that is random from one seed: which images, the weights, and the order."""
+        """A training with everything random drawn from one seed: the split, the weights, and the order of images."""
         _, network_rng, run_rng, extra_rng = np.random.default_rng(seed).spawn(4)
         train, validation = self.divide(data.y_train, seed)
         _, height, width = data.x_train.shape
@@ -55,10 +55,10 @@ class Recipe:
         """The indices of the images to train on and of those to validate on, as `start` divides them."""
         return self.split(labels, np.random.default_rng(seed).spawn(3)[0])
 
-    def changed(
+    def with_settings(
         self, *, epochs: int | None = None, learning_rate: float | None = None, batch_size: int | None = None
     ) -> "Recipe":
-        """The same recipe with these settings instead of its own; None keeps its own."""
+        """The same recipe with these settings replaced; None keeps the recipe's own value."""
         plan = self.plan
         if epochs is not None:
             plan = replace(plan, epochs=epochs)
@@ -80,11 +80,10 @@ class Training:
 
 
 def hold_out_end(share: float) -> Split:
-    """The last images validate, as one block: neighbours in MNIST share a writer, and a random choice would put writers
-    on both sides, so that validation would look better than it is.
+    """Holds out the last images for validation, as one block. Neighbours in MNIST share a writer, so a random choice
+    would put the same writers on both sides and overestimate the accuracy.
 
-    Images that are grouped by class, as a folder of pictures is, would leave out whole classes. Of these, evenly spaced
-    ones validate.
+    If the images are grouped by class, the last ones would be of few classes. Then evenly spaced images are held out.
     """
     if not 0 < share < 1:
         raise TrainingError(f"The share of images that validate is expected between 0 and 1; got {share}.")
@@ -93,23 +92,23 @@ def hold_out_end(share: float) -> Split:
         images = len(labels)
         held_out = max(1, round(images * share))
         _check(images, held_out)
-        everything = np.arange(images)
-        validation = everything[images - held_out :]
+        indices = np.arange(images)
+        validation = indices[images - held_out :]
         if np.count_nonzero(np.diff(labels)) < len(np.unique(labels)):
             validation = (np.arange(1, held_out + 1) * images) // held_out - 1
-        return np.delete(everything, validation), validation
+        return np.delete(indices, validation), validation
 
     return split
 
 
 def hold_out_nothing(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """All images train, none validate."""
+    """All images are for training, none for validation."""
     return np.arange(len(labels)), np.arange(0)
 
 
-def draw(size: int, validation: int) -> Split:
-    """A random draw of `size` images, shuffled, of which the first `validation` validate; in proportion if there are
-    fewer.
+def random_subset(size: int, validation: int) -> Split:
+    """`size` images drawn at random, of which the first `validation` are for validation. If there are fewer images, the
+    same fraction is.
     """
 
     def split(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -33,7 +33,7 @@ class Record:
     def mean(self, figure: str) -> float:
         return statistics.mean(float(run[figure]) for run in self.runs)
 
-    def spread(self, figure: str) -> float:
+    def deviation(self, figure: str) -> float:
         """The standard deviation over the runs; 0 if there is only one."""
         return statistics.stdev(float(run[figure]) for run in self.runs) if self.n > 1 else 0.0
 
@@ -41,7 +41,7 @@ class Record:
     def accuracy(self) -> str:
         """The mean test accuracy in per cent, with its standard deviation if there are several runs."""
         mean = f"{100 * self.mean('test_accuracy'):.2f} %"
-        return f"{mean} ± {100 * self.spread('test_accuracy'):.2f}" if self.n > 1 else mean
+        return f"{mean} ± {100 * self.deviation('test_accuracy'):.2f}" if self.n > 1 else mean
 
     @property
     def training(self) -> str:
@@ -68,15 +68,16 @@ def records_folder() -> Path:
 
 
 def load_records(recipes: Iterable[str]) -> dict[str, Record]:
-    """The records of these recipes, in their order; one that was never measured is left out."""
+    """The records of these recipes, in this order. Recipes without a record are left out."""
     folder = records_folder()
     paths = {name: folder / name / "record.json" for name in recipes}
     return {name: read_record(path) for name, path in paths.items() if path.is_file()}
 
 
-def load_shares() -> dict[str, float]:
-    """For each recipe, the share of the machine's rate in matrix products that its training reaches, as
-    benchmarks/rungs.py measured it; empty if it was never measured.
+def load_rate_shares() -> dict[str, float]:
+    """For each recipe, its training's operations per second as a fraction of the machine's rate in matrix products.
+
+    The fractions were measured by benchmarks/rungs.py; without a measurement the result is empty.
     """
     path = records_folder() / "rungs.json"
     if not path.is_file():

@@ -3,8 +3,9 @@
 Test accuracy 94.82 % ± 0.28 (n = 5 seeds), 9.7 s of training, 23,860 parameters; 2 cores of AMD EPYC (family 26,
 model 2) with AVX-512, Linux.
 
-Weights and biases start from N(0, 1); mini-batches of 10 at rate 3.0, 50,000 images, 30 epochs. The book reports
-95.42 % on the test images, the best of three trials at their best epochs; here it is the last epoch of each seed.
+Weights and biases start from N(0, 1); mini-batches of 10 at learning rate 3.0, 50,000 images, 30 epochs. The book
+reports 95.42 % on the test images, the best of three trials at their best epochs; our figure is from the last epoch of
+each seed.
 Source: Nielsen 2015, "Neural Networks and Deep Learning", chapter 1, network.py.
 """
 

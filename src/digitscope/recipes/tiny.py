@@ -1,4 +1,4 @@
-"""The network of convnet in a third of its parameters: 14,032 of them.
+"""The architecture of convnet with about a third of the parameters: 14,032.
 
 Test accuracy 99.58 % ± 0.03 (n = 5 seeds), 106.2 s (1 thread) of training, 14,032 parameters; 2 cores of AMD EPYC
 (family 26, model 2) with AVX-512, Linux.
@@ -23,7 +23,7 @@ def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
 
 RECIPE = Recipe(
     name="tiny",
-    title="conv10x5 pool conv18x3 conv18x3 pool conv36x3, batch norm, five looks",
+    title="conv10x5 pool conv18x3 conv18x3 pool conv36x3, batch norm, test-time augmentation over 5 shifts",
     published="none found for fewer than 16,000 parameters",
     build=build,
     plan=Plan(
