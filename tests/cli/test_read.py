@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from digitscope.cli.pictures import PictureResult, read_each
 from digitscope.datasets import DataSet
+from digitscope.vision import decode
 
 Digitscope = Callable[..., Any]  # see conftest.py
 
@@ -70,12 +72,24 @@ def test_show_draws_them(digitscope: Digitscope, numbers: Path) -> None:
     assert "50 files at most; got 51" in digitscope("read", *["two.png"] * 51, "--show", "s.png").err
 
 
-def test_nothing_is_drawn_unasked(digitscope: Digitscope, numbers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_drawn_unasked(capsys: pytest.CaptureFixture[str]) -> None:
     """Nor kept: of many large pictures that would be gigabytes."""
-    monkeypatch.setattr("digitscope.cli.read._marked", lambda *_: pytest.fail("drawn"))
-    monkeypatch.setattr("digitscope.cli.predict._steps", lambda *_: pytest.fail("drawn"))
-    for verb in ("read", "predict"):
-        assert digitscope(verb, "two.png", "three.png").status == 0
+    drawn = []
+
+    def read(path: Path) -> PictureResult:
+        return {"file": path.name}, f"{path}: 7", lambda: drawn.append(path)
+
+    for as_json in (False, True):
+        read_each([Path("a.png")], read, as_json=as_json, show=None, draw=lambda _: pytest.fail("drawn"))
+    assert capsys.readouterr().out == 'a.png: 7\n[{"file": "a.png"}]\n'
+    assert drawn == []
+
+
+def test_a_picture_that_is_read_is_not_kept_for_drawing(
+    digitscope: Digitscope, numbers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "shrink", lambda *_: pytest.fail("a copy was made"))
+    assert digitscope("read", "two.png", "three.png").status == 0
 
 
 def test_a_bad_file_among_good_ones(digitscope: Digitscope, numbers: Path, few: DataSet) -> None:

@@ -153,9 +153,15 @@ class TestLearningCurves:
     def test_a_loss_of_zero_and_a_constant_loss(self) -> None:
         history = make_history(20, validation=False)
         history["loss"] = [1.0 if row < 10 else 0.0 for row in range(20)]
-        to_svg(learning_curves(history))
+        some_zeros = learning_curves(history)
+        assert some_zeros.axes[0].get_ylim() == pytest.approx((0.9, 1.1))  # around the losses that are not 0
+        assert "train 0" in texts(some_zeros)
         history["loss"] = [0.0] * 20
-        to_svg(learning_curves(history))
+        all_zeros = learning_curves(history)
+        low, high = all_zeros.axes[0].get_ylim()
+        assert low < 0 < high
+        for figure in (some_zeros, all_zeros):
+            assert to_svg(figure).startswith("<svg")
 
 
 class TestSamplePredictions:

@@ -11,11 +11,11 @@ from digitscope.model import SHIPPED, Model
 from digitscope.nn import Conv2D, Layer, Network, to_batch
 from digitscope.report.style import (
     BLUE,
+    BLUE_SCALE,
     DIVERGING,
     FAINT,
     INK,
     INK_MASK,
-    MORE_BLUE,
     MUTED,
     SMALL,
     VERMILION,
@@ -175,7 +175,7 @@ def what_a_number_sees() -> Figure:
         seen = np.sqrt((backward(dy)[0] ** 2).mean(axis=1)).reshape(28, 28)
         left, top, side = 4 + number * 131.0, 2.0, 118.0
         axes.imshow(
-            np.sqrt(seen), extent=(left, left + side, top + side, top), cmap=MORE_BLUE, vmin=0,
+            np.sqrt(seen), extent=(left, left + side, top + side, top), cmap=BLUE_SCALE, vmin=0,
             vmax=float(np.sqrt(seen.max())), **PLAIN,
         )  # fmt: skip
         frame(axes, left, top, side, FAINT)

@@ -1,4 +1,4 @@
-"""Small pictures in a terminal."""
+"""Small images as text, for a terminal."""
 
 import numpy as np
 
@@ -10,9 +10,9 @@ _RAMP = " .:-=+*#%@"
 
 
 def side_by_side(images: Array, *, encoding: str) -> str:
-    """Images as lines of text, next to each other: Braille dots if the terminal has them, else ASCII.
+    """Images as lines of text, side by side: Braille dots if the encoding is a UTF, else ASCII.
 
-    Shapes: uint8 (N, H, W) -> ceil(H / 4) lines of N times ceil(W / 2) characters
+    Shapes: uint8 (N, H, W) -> ceil(H / 4) lines of N times ceil(W / 2) characters, with two spaces between images
     """
     braille = encoding.lower().startswith("utf")
     blocks = [_braille(image) if braille else _ascii(image) for image in images]
@@ -20,7 +20,7 @@ def side_by_side(images: Array, *, encoding: str) -> str:
 
 
 def _cells(image: Array) -> Array:
-    """Cells of 4 x 2 pixels: (rows, 4, columns, 2)."""
+    """The image in cells of 4 x 2 pixels, padded with paper: (rows, 4, columns, 2)."""
     height, width = image.shape
     padded = np.pad(image, ((0, -height % 4), (0, -width % 2)))
     return padded.reshape(padded.shape[0] // 4, 4, padded.shape[1] // 2, 2)

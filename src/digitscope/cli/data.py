@@ -5,19 +5,19 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Show what is in a data set.")
+@click.command(short_help="Show the contents of a data set.")
 @click.argument("source", default="mnist", metavar="SOURCE")
 @click.option(
     "--picture",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write the samples as a picture, a row a class.",
+    help="Also write samples as a picture, one row for each class.",
 )
 def data(source: str, picture: Path | None) -> None:
-    """Show what is in a data set: images of each class, ranges, and samples.
+    """Show the contents of a data set: the number of images of each class, intensities, and samples.
 
-    SOURCE is mnist, a Kaggle-style CSV, a folder of pictures with one subfolder a class, a folder of IDX files, or an
-    .npz in the Keras layout.
+    SOURCE is mnist, a Kaggle-style CSV, a folder of pictures with one subfolder for each class, a folder of IDX files,
+    or an .npz in the Keras layout.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What `read` and `predict` share: reading one picture after the other, and --show."""
+"""Shared by `read` and `predict`: reading one picture after the other, and --show."""
 
 import json
 import sys
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_SHOWN = 50
-"""Files that --show can draw: the picture of more would be higher than a PNG may be."""
+"""Maximum number of files that --show can draw: with more, the picture would be too high for a PNG."""
 
-Read = tuple[dict[str, Any], str, Callable[[], Any] | None]
-"""The result for one file: the JSON object, the printed text, and a function that gives what --show draws, or None."""
+PictureResult = tuple[dict[str, Any], str, Callable[[], Any] | None]
+"""The result for one file: the JSON object, the printed text, and a function that returns its part of the --show
+picture, or None."""
 
 
 def model_and_pictures(
@@ -46,7 +47,7 @@ def model_and_pictures(
 
 def read_each(
     files: Sequence[Path],
-    read: Callable[[Path], Read],
+    read: Callable[[Path], PictureResult],
     *,
     as_json: bool,
     show: Path | None,
@@ -56,7 +57,7 @@ def read_each(
 
     If a file cannot be read, an error names it, the others are still read, and the exit status is 2.
 
-    draw: makes the figure for `show` from what `read` gave for it
+    draw: makes the figure for `show` from the parts that the functions in the results of `read` return
     """
     from digitscope.errors import DigitscopeError
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digitscope.cli.options import finite, json_option, model_text
-from digitscope.cli.pictures import Read, model_and_pictures, read_each
+from digitscope.cli.pictures import PictureResult, model_and_pictures, read_each
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +68,7 @@ def predict(
     if not as_json:
         click.echo(model_text(model))
 
-    def read(path: Path) -> Read:
+    def read(path: Path) -> PictureResult:
         try:
             preparation = prepare(path)
         except NoInkError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digitscope.cli.options import json_option, model_text
-from digitscope.cli.pictures import Read, model_and_pictures, read_each
+from digitscope.cli.pictures import PictureResult, model_and_pictures, read_each
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def read(context: click.Context, arguments: tuple[Path, ...], show: Path | None,
     if not as_json:
         click.echo(model_text(model))
 
-    def read_file(path: Path) -> Read:
+    def read_file(path: Path) -> PictureResult:
         picture = to_picture(path)
         reading = read_numbers(picture, loaded)
         marked = partial(_marked, path, picture, reading)
@@ -73,13 +73,13 @@ def _draw(shown: list[Any]) -> "Figure":
 
 
 def _in_words(path: Path, reading: "Reading") -> str:
-    from digitscope.report.marked_digits import SURE
+    from digitscope.report.marked_digits import CONFIDENT
 
     if not reading.lines:
         return f"{path}: no digits"
     lines = []
     for line in reading.lines:
-        unsure = [f"{digit.label} {digit.confidence:.0%}" for digit in line.digits if digit.confidence < SURE]
+        unsure = [f"{digit.label} {digit.confidence:.0%}" for digit in line.digits if digit.confidence < CONFIDENT]
         more = f"; unsure: {', '.join(unsure)}" if unsure else ""
         lines.append(f"{path}: {line.text} ({line.confidence:.1%}{more})")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What a person sees while a network trains, and after."""
+"""Progress of a training on the terminal, and its summary."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from digitscope.jobs.train import Job, Summary
 from digitscope.metrics import most_confused
 from digitscope.training import Epoch, Step
 
-LINES = 20
-"""Epochs shown with a line of their own, at most about."""
+EPOCH_LINES = 20
+"""Approximate maximum number of epochs that are printed, each on its own line."""
 
 
 class View:
-    """A progress bar on a terminal, plain lines elsewhere, nothing if the output is for a program."""
+    """Shows a progress bar on a terminal, plain lines elsewhere, and nothing if `quiet`."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.console = Console(quiet=quiet, highlight=False, soft_wrap=True)
@@ -35,6 +35,7 @@ class View:
         self.last: Step | None = None
 
     def begin(self, job: Job, threads: int) -> None:
+        """Prints the recipe, the data and the settings."""
         run, data = job.training.run, job.data
         images, held_out = len(job.training.images), len(job.training.validation[0])
         self.epochs = run.epochs
@@ -49,10 +50,12 @@ class View:
 
     @contextmanager
     def live(self) -> Iterator[None]:
+        """Shows the progress bar while the context is active."""
         with self.progress:
             yield
 
     def show(self, result: Step | Epoch) -> None:
+        """Updates the progress bar after a step; prints a line after an epoch."""
         if isinstance(result, Step):
             self.last = result
             self.progress.update(
@@ -64,15 +67,16 @@ class View:
                 accuracy=result.accuracy,
                 rate=result.examples_per_second,
             )
-        elif result.epoch % max(1, -(-self.epochs // LINES)) == 0 or result.epoch == self.epochs:
-            learned = f"  train loss {self.last.loss:.4f}" if self.last else ""
+        elif result.epoch % max(1, -(-self.epochs // EPOCH_LINES)) == 0 or result.epoch == self.epochs:
+            train_loss = f"  train loss {self.last.loss:.4f}" if self.last else ""
             self.console.print(
-                f"epoch {result.epoch:>{len(str(self.epochs))}}/{self.epochs}{learned}"
+                f"epoch {result.epoch:>{len(str(self.epochs))}}/{self.epochs}{train_loss}"
                 f"  validation loss {result.validation_loss:.4f}  accuracy {result.validation_accuracy:.2%}"
                 f"  {result.seconds:.1f} s"
             )
 
     def summarize(self, job: Job, summary: Summary) -> None:
+        """Prints the accuracy, the most frequent confusions, the time and the files."""
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim")
         table.add_column()

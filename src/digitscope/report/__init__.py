@@ -1,9 +1,9 @@
-"""Everything that a reader of a report sees: figures, tables, sentences and pages. It knows numbers, not networks.
+"""Everything that the reader of a report sees: figures, tables, sentences and pages. It takes numbers, not networks.
 
 figures.py            each figure is a function from arrays to a matplotlib Figure
-marked_digits.py      pictures with the digits marked that were read in them
-preparation_steps.py  how pictures became the network's input
-samples.py            the images of a data set
+marked_digits.py      pictures with the recognized digits marked
+preparation_steps.py  the steps from a picture to the network's input
+samples.py            sample images of a data set
 style.py              the palette, and SVG that is readable in light and in dark
 page.py               figures, facts and sentences on one self-contained HTML page
 training_page.py      the page of `digitscope train`

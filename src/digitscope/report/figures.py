@@ -1,11 +1,11 @@
 """The figures of a report: each function takes arrays and returns a matplotlib Figure.
 
-Labels are integers, (N,); probabilities rows, (N, classes); images (N, H, W), integers 0 to 255 or floats 0 to 1,
-white on black. `classes` names the classes where they are not the digits 0, 1, 2 and so on.
+Labels are integers, (N,); probabilities are rows, (N, classes); images are (N, H, W), integers 0 to 255 or floats 0 to
+1, white on black. `classes` names the classes if they are not the digits 0, 1, 2 and so on.
 
-Nothing here uses pyplot, so figures can be made in any thread and without a display. A report is made after each
-training, so it must be quick, and what costs time in matplotlib is the number of artists: all images of a
-figure are one image, all bars one collection.
+This module does not use pyplot, so figures can be made in any thread and without a display. A report is made after each
+training, so it must be quick. The time that matplotlib takes grows with the number of artists, so all images of a
+figure are one image, and all bars are one collection.
 """
 
 import math
@@ -23,14 +23,14 @@ from digitscope.errors import ShapeError
 from digitscope.metrics import ReliabilityDiagram, most_confused, precision_recall, wilson_interval
 from digitscope.report.style import (
     BLUE,
+    BLUE_SCALE,
     DIVERGING,
     FAINT,
     INK_MASK,
-    MORE_BLUE,
-    MORE_VERMILION,
     MUTED,
     SMALL,
     VERMILION,
+    VERMILION_SCALE,
     WIDTH,
     add_canvas,
     add_panel,
@@ -44,10 +44,10 @@ History = Mapping[str, Sequence[float | None]]
 def learning_curves(history: History) -> Figure:
     """Loss and accuracy (per cent) over the steps of a training, on its batches and on the validation images.
 
-    history: the columns of history.csv, of equal length; step, epoch, loss, accuracy, and where there was
-        validation validation_loss and validation_accuracy, None except at the ends of epochs.
-    Batches are noisy: pale is the range they cover, the line their running mean over 2 % of the steps. The
-    scales show the line and the validation; first steps that are far off run out of the picture.
+    history: the columns of history.csv, of equal length: step, epoch, loss, accuracy; with validation also
+        validation_loss and validation_accuracy, which are None except at the ends of epochs
+    Batches are noisy: the pale area is their range, the line their running mean over 2 % of the steps. The axes are
+    scaled to the line and to the validation, so the first steps may lie outside of the picture.
     """
     with styled():
         figure = new_figure("Learning curves: loss and accuracy over the steps of training", 400)
@@ -74,28 +74,28 @@ def learning_curves(history: History) -> Figure:
 
 
 def _column(history: History, name: str) -> Array:
-    """A column as float64; None, and a column that is not there, becomes nan."""
+    """A column as float64. None becomes nan, and a missing column is all nan."""
     return np.array(history.get(name, [None] * len(history["step"])), dtype=np.float64)
 
 
 def _running_mean(values: Array, window: int) -> Array:
-    """The mean over the `window` (odd) values around each, fewer at the ends; nan counts as not there."""
-    there = np.isfinite(values)
+    """The mean over the `window` (odd) values around each value, fewer at the ends, ignoring nan."""
+    finite = np.isfinite(values)
     ones = np.ones(window)
     half = window // 2
-    sums = np.convolve(np.where(there, values, 0.0), ones)[half : half + len(values)]
-    counts = np.convolve(there, ones)[half : half + len(values)]
+    sums = np.convolve(np.where(finite, values, 0.0), ones)[half : half + len(values)]
+    counts = np.convolve(finite, ones)[half : half + len(values)]
     means: Array = np.divide(sums, counts, out=np.full(len(values), np.nan), where=counts > 0.5)
     return means
 
 
 def _draw_curves(axes: Axes, step: Array, train: Array, validation: Array, digits: str) -> tuple[Array, Array]:
-    """Draw both curves and name them above. Returns the running mean and the validation where it is known."""
+    """Draws both curves, with a legend above. Returns the running mean and the known validation values."""
     mean = train
     known = np.isfinite(validation)
     if len(train):
         mean = _running_mean(train, 2 * (len(train) // 100) + 1)
-        # At most 300 points: more cannot be told apart, and each would make the page longer.
+        # At most 300 points are drawn: more cannot be distinguished, and each makes the page larger.
         starts = np.unique(np.linspace(0, len(train), 300, endpoint=False).astype(int))
         lowest, highest = np.fmin.reduceat(train, starts), np.fmax.reduceat(train, starts)
         axes.fill_between(step[starts], lowest, highest, color=BLUE, alpha=0.18, linewidth=0.8)
@@ -115,7 +115,7 @@ def _name_curve(axes: Axes, x: float, sign: str, color: str, text: str) -> None:
 
 
 def _fit_loss(axes: Axes, shown: tuple[Array, Array]) -> None:
-    """Logarithmic if the curves cover a factor of 10 or more: then the small losses of the end can be read."""
+    """Uses a logarithmic scale if the curves span a factor of 10 or more: the small losses at the end stay legible."""
     values = np.concatenate(shown)
     values = values[values > 0]
     if not len(values):
@@ -137,8 +137,8 @@ def _fit_loss(axes: Axes, shown: tuple[Array, Array]) -> None:
 
 
 def _fit_accuracy(axes: Axes, shown: tuple[Array, Array]) -> None:
-    """From the lowest accuracy after the first tenth of the steps upwards: training starts at 10 %, which would
-    press the last per cents, of which people speak, into one line.
+    """Starts the scale at the lowest accuracy after the first tenth of the steps. Training starts at about 10 %, and a
+    scale from there would compress the last few per cent, which matter, into one line.
     """
     mean, validation = shown
     values = np.concatenate([mean[len(mean) // 10 :], validation])
@@ -155,9 +155,9 @@ def _fit_accuracy(axes: Axes, shown: tuple[Array, Array]) -> None:
 def sample_predictions(
     images: Array, labels: Array, probabilities: Array, *, classes: Sequence[str] | None = None
 ) -> Figure:
-    """The first ten images, the probability of each class as a bar below, and whether the answer is right.
+    """The first ten images, each with the answer, whether it is right, and a bar for each class's probability.
 
-    The bar of the answer is blue (vermilion if it is wrong); bars of 5 % or more are named below.
+    The bar of the answer is blue, or vermilion if the answer is wrong. Bars of 5 % or more are labelled.
     """
     images, labels, probabilities = images[:10], labels[:10], np.asarray(probabilities)[:10]
     names = _names(probabilities.shape[1], classes)
@@ -197,9 +197,10 @@ def sample_predictions(
 def confusion_figure(confusion: Array, *, classes: Sequence[str] | None = None) -> Figure:
     """Confusion matrix: row the true class, column the answer.
 
-    confusion: counts, (classes, classes). Off the diagonal, the mistakes: their number, coloured on a scale of
-    their own, since there are so few. On the diagonal the recall in per cent. More than 20 classes leave no
-    room for numbers, so colours alone speak, and beside them the most frequent mistakes.
+    confusion: counts, (classes, classes)
+    Off the diagonal are the numbers of mistakes, on a colour scale of their own because they are few. On the diagonal
+    is the recall in per cent. With more than 20 classes there is no room for numbers, only for colours. The most
+    frequent mistakes are listed beside the matrix.
     """
     count = len(confusion)
     names = _names(count, classes)
@@ -211,10 +212,10 @@ def confusion_figure(confusion: Array, *, classes: Sequence[str] | None = None) 
         axes = add_canvas(figure)
         left, top, side = 46.0, 12.0, 334.0
         cell = side / count
-        place = (left, left + side, top + side, top)
+        extent = (left, left + side, top + side, top)
         diagonal = np.where(np.eye(count, dtype=bool), 100 * recall[:, None], np.nan)
-        for values, limit, colormap in ((diagonal, 200.0, MORE_BLUE), (mistakes, most / 0.8, MORE_VERMILION)):
-            axes.imshow(values, cmap=colormap, vmin=0, vmax=limit, extent=place, interpolation="none", aspect="auto")
+        for values, limit, colormap in ((diagonal, 200.0, BLUE_SCALE), (mistakes, most / 0.8, VERMILION_SCALE)):
+            axes.imshow(values, cmap=colormap, vmin=0, vmax=limit, extent=extent, interpolation="none", aspect="auto")
         axes.plot([left, left + side, left + side, left, left], [top, top, top + side, top + side, top], color=FAINT)
 
         centres = cell * (np.arange(count) + 0.5)
@@ -273,12 +274,12 @@ def confident_mistakes(
 
 
 def first_layer_weights(weight: Array, shape: tuple[int, int]) -> Figure:
-    """What each unit of the first dense layer looks for: its weights as an image.
+    """The weights of each unit of the first layer as an image.
 
-    weight: (out_features, in_features); shape: (H, W) of the images, H W = in_features.
-    Ink at vermilion pixels raises the unit's sum, at blue ones lowers it. All units share one scale, centred at
-    0; it ends at the 99.8th percentile of |weight|, lest one outlier pale all others. Of more than 40 units
-    the 40 with the largest weights (Euclidean norm) are shown, in the order of the layer.
+    weight: (units, H W); shape: (H, W) of the part of the image that a unit sees
+    Ink at vermilion pixels raises the unit's sum, ink at blue pixels lowers it. All units share one scale, centred at
+    0. It ends at the 99.8th percentile of |weight|, because otherwise one outlier would make all others pale. Of more
+    than 40 units, the 40 with the largest weights (Euclidean norm) are shown, in the order of the layer.
     """
     if weight.ndim != 2 or weight.shape[1] != shape[0] * shape[1]:
         raise ShapeError(
@@ -291,7 +292,7 @@ def first_layer_weights(weight: Array, shape: tuple[int, int]) -> Figure:
     with styled():
         side = max(shape)
         pitch = 440 / columns
-        size = pitch * side / (side + max(1, side // 7))  # the gap is of whole pixels, too
+        size = pitch * side / (side + max(1, side // 7))  # the gap is a whole number of pixels, too
         figure = new_figure("The weights of the first layer's units as images", 34 + pitch * rows)
         axes = add_canvas(figure)
         _draw_images(
@@ -320,21 +321,22 @@ def first_layer_weights(weight: Array, shape: tuple[int, int]) -> Figure:
         )
         for y, text in ((10, f"{limit:.2g}"), (bottom / 2 + 5, "0"), (bottom, f"−{limit:.2g}")):
             axes.text(473, y, text, size=SMALL, va="center")
-        shown = (
+        caption = (
             f"the {len(units)} of {len(weight)} units with the largest weights"
             if len(units) < len(weight)
             else f"all {len(weight)} units"
         )
-        axes.text(WIDTH / 2, bottom + 24, shown, size=SMALL, ha="center")
+        axes.text(WIDTH / 2, bottom + 24, caption, size=SMALL, ha="center")
         return figure
 
 
 def calibration_figure(calibration: ReliabilityDiagram, tempered: ReliabilityDiagram | None = None) -> Figure:
     """The fraction of right answers over the mean confidence, in bins of confidence.
 
-    A calibrated network has its points on the diagonal; below it, the network is too confident. Bars through the points
-    are 95 % intervals of the fraction (Wilson), wide for few images. Below, the counts of the bins.
-    tempered: the same answers after temperature scaling, drawn beside them in vermilion squares.
+    The points of a calibrated network are on the diagonal; points below it mean that the network is too confident. Bars
+    through the points are 95 % intervals of the fraction (Wilson), which are wide for few images. The lower panel shows
+    the number of images in each bin.
+    tempered: the same answers after temperature scaling, drawn as vermilion squares
     """
     series = [(calibration, "●", " uncalibrated" if tempered is not None else "", BLUE, "o")]
     if tempered is not None:
@@ -348,18 +350,20 @@ def calibration_figure(calibration: ReliabilityDiagram, tempered: ReliabilityDia
         hint = "dashed: accuracy = confidence"
         axes.text(1, 1.16, hint, size=SMALL, color=MUTED, ha="right", transform=axes.transAxes)
         highest = 1.0
-        for number, (one, sign, name, color, marker) in enumerate(series):
-            _draw_reliability(axes, one, color, marker)
-            _name_curve(axes, 0.02 + 0.33 * number, sign, color, f"{100 * one.expected_calibration_error:.2f} %{name}")
-            heights = np.log10(1.0 + one.counts)
+        for number, (diagram, sign, name, color, marker) in enumerate(series):
+            _draw_reliability(axes, diagram, color, marker)
+            _name_curve(
+                axes, 0.02 + 0.33 * number, sign, color, f"{100 * diagram.expected_calibration_error:.2f} %{name}"
+            )
+            heights = np.log10(1.0 + diagram.counts)
             highest = max(highest, heights.max())
-            edges, share = 100 * one.edges, 0.9 / len(series)
+            edges, share = 100 * diagram.edges, 0.9 / len(series)
             widths = np.diff(edges)
             below.bar(
                 edges[:-1] + number * share * widths, heights, share * widths, align="edge", color=color, alpha=0.55
             )
             if tempered is None:
-                for centre, height, n in zip((edges[:-1] + edges[1:]) / 2, heights, one.counts, strict=True):
+                for centre, height, n in zip((edges[:-1] + edges[1:]) / 2, heights, diagram.counts, strict=True):
                     if n:
                         below.text(centre, height + 0.18, _short_count(n), size=9, ha="center")
         axes.set_ylim(-3, 103)
@@ -379,9 +383,9 @@ def calibration_figure(calibration: ReliabilityDiagram, tempered: ReliabilityDia
 
 def _draw_reliability(axes: Axes, calibration: ReliabilityDiagram, color: str, marker: str) -> None:
     """The points of the bins that hold images, with their intervals."""
-    some = calibration.counts > 0
-    confidence, shares = 100 * calibration.confidence[some], calibration.accuracy[some]
-    counts = calibration.counts[some]
+    filled = calibration.counts > 0
+    confidence, shares = 100 * calibration.confidence[filled], calibration.accuracy[filled]
+    counts = calibration.counts[filled]
     intervals = [wilson_interval(float(share), int(n)) for share, n in zip(shares, counts, strict=True)]
     lows, highs = 100 * np.array(intervals).reshape(-1, 2).T
     axes.vlines(confidence, lows, highs, color=color, linewidth=1.4)
@@ -396,12 +400,12 @@ def corruption_figure(
     samples: Array,
     images: int,
 ) -> Figure:
-    """Accuracy against strength, a panel for each kind of corruption, and below each point an image so corrupted.
+    """Accuracy against strength in one panel for each kind of corruption, with a corrupted image below each point.
 
-    names, units, amounts: of each kind what it is called, its unit, and how much of it each strength is.
-    shares: of `images` images what share is right, (kinds, 1 + strengths), the first with nothing done to them.
-    samples: (kinds, 1 + strengths, H, W), likewise
-    Bars through the points are 95 % intervals of the share (Wilson).
+    names, units, amounts: for each kind its name, its unit and its amount at each strength
+    shares: the fraction of `images` images that is read correctly, (kinds, 1 + strengths), the first without corruption
+    samples: a sample image for each share, (kinds, 1 + strengths, H, W)
+    Bars through the points are 95 % intervals of the fraction (Wilson).
     """
     kinds, points = shares.shape
     rows = math.ceil(kinds / 2)
@@ -409,7 +413,7 @@ def corruption_figure(
     with styled():
         figure = new_figure("Accuracy against the strength of corruptions, with samples", 8 + height * rows)
         canvas = add_canvas(figure)
-        for side, centre in ((0, 143.0), (1, WIDTH - 118.0)):  # room for the axis on the left of each
+        for side, centre in ((0, 143.0), (1, WIDTH - 118.0)):  # the axis is to the left of each column
             shown = range(side, kinds, 2)
             if not shown:
                 continue
@@ -451,7 +455,7 @@ def _draw_shares(axes: Axes, shares: Array, images: int) -> None:
 
 
 def disputed_figure(images: Array, texts: Sequence[Sequence[str]]) -> Figure:
-    """Images in rows of five, each with its lines of text below, up to three, the first one bold."""
+    """Images in rows of five. Below each are up to three lines of text, the first one bold."""
     rows = math.ceil(len(images) / 5)
     with styled():
         figure = new_figure("Images whose label people dispute, and what the network answers", 8 + 140 * rows)
@@ -474,27 +478,27 @@ def _draw_images(
     top: float,
     centre: float = WIDTH / 2,
     blank: float = 0.0,
-    **how: Any,
+    **imshow_options: Any,
 ) -> list[tuple[float, float]]:
-    """Draw images in rows and frame them; `size` is their longer side, `pitch` from one to the next, in points.
+    """Draws images in rows, with frames. `size` is their longer side and `pitch` the distance between them, in points.
 
-    They are tiled into one array, with `blank` between them, at one element a pixel; so the pitch is rounded to
+    The images are tiled into one array with `blank` between them. One element is one pixel, so the pitch is rounded to
     whole pixels. Returns the middle of each image's upper edge.
     """
     count, height, width = images.shape
     scale = size / max(height, width)
     step_x, step_y = round(pitch[0] / scale), round(pitch[1] / scale)
     rows = math.ceil(count / columns)
-    wall = np.full((rows * step_y, columns * step_x), blank)
+    tiles = np.full((rows * step_y, columns * step_x), blank)
     left = centre - columns * step_x * scale / 2
     corners = []
     for number, image in enumerate(images):
         row, column = divmod(number, columns)
         y, x = row * step_y, column * step_x + (step_x - width) // 2
-        wall[y : y + height, x : x + width] = image
+        tiles[y : y + height, x : x + width] = image
         corners.append((left + x * scale, top + y * scale))
-    extent = (left, left + wall.shape[1] * scale, top + wall.shape[0] * scale, top)
-    axes.imshow(wall, extent=extent, interpolation="none", aspect="auto", **how)
+    extent = (left, left + tiles.shape[1] * scale, top + tiles.shape[0] * scale, top)
+    axes.imshow(tiles, extent=extent, interpolation="none", aspect="auto", **imshow_options)
     x, y = np.transpose(corners)
     frames = _rectangles(x, y, width * scale, np.full(count, height * scale))
     _add_polygons(axes, frames, "none", edgecolors=FAINT)
@@ -502,12 +506,12 @@ def _draw_images(
 
 
 def _ink(images: Array) -> dict[str, Any]:
-    """How to draw pictures of digits: written in the colour of the text."""
+    """Options of imshow for images of digits: ink is drawn in the colour of the text."""
     return {"cmap": "gray", "vmin": 0, "vmax": 255 if images.dtype.kind in "iu" else 1, "gid": INK_MASK}
 
 
 def _rectangles(left: Array, top: Array, width: float, height: Array) -> Array:
-    """The corners of rectangles, (N, 4, 2)."""
+    """The corners (x, y) of rectangles, (N, 4, 2)."""
     right, bottom = left + width, top + height
     return np.stack(
         [np.stack(corner, axis=1) for corner in ((left, top), (right, top), (right, bottom), (left, bottom))], axis=1
@@ -524,15 +528,15 @@ def _names(count: int, classes: Sequence[str] | None) -> list[str]:
 
 
 def _per_cent(share: float) -> str:
-    """99.8 %; what is almost but not quite 1 does not become 100.0 %."""
+    """A fraction as per cent, such as 99.8 %. A fraction just below 1 is not rounded to 100.0 %."""
     return "> 99.9 %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
 
 
 def _short_recall(recall: float) -> str:
-    """Per cent in at most four characters; – for a class that never occurs."""
+    """The recall as per cent in at most four characters; – for a class that does not occur."""
     return "–" if math.isnan(recall) else "100" if recall == 1 else f"{min(99.9, 100 * recall):.1f}"
 
 
 def _short_count(count: int) -> str:
-    """At most four or five characters, to fit a bar: 950, 4,321, 54k."""
+    """A count in at most five characters, which fit a bar: 950, 4,321, 54k."""
     return f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k"

@@ -1,4 +1,4 @@
-"""What was read in pictures, drawn on them."""
+"""Pictures with the recognized digits marked."""
 
 from collections.abc import Sequence
 
@@ -10,25 +10,27 @@ from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.report.style import BLUE, MUTED, SMALL, VERMILION, WIDTH, add_canvas, new_figure, styled
 
-SURE = 0.9
-"""Digits with less confidence are drawn in the other colour."""
+CONFIDENT = 0.9
+"""Digits with at least this confidence are blue, others vermilion."""
 _MARGIN = 10  # points
-_HIGHEST = 500  # points: a picture of a page
-_HEADING = 42
-_LONGEST = 62  # characters of a name
+_MAX_HEIGHT = 500  # points: limits a picture in portrait format
+_HEADING = 42  # points
+_MAX_NAME = 62  # characters
 
 Mark = tuple[int, float, tuple[float, float, float, float]]
 """A digit: its label, its confidence, and its box in the picture's pixels: left, top, right, bottom."""
 
 
 def reading_figure(pictures: Sequence[tuple[str, str, Array, Sequence[Mark]]]) -> Figure:
-    """Each picture, uint8 (H, W, 3), below what was read and its name, with the digits marked.
+    """Each picture with its digits marked, below a heading and its name.
+
+    pictures: for each a heading, a name, the image uint8 (H, W, 3), and the marks
 
     Raises: ShapeError if there is no picture.
     """
     if not pictures:
         raise ShapeError("reading_figure expects at least one picture; got none.")
-    scales = [min((WIDTH - 2 * _MARGIN) / image.shape[1], _HIGHEST / image.shape[0]) for *_, image, _ in pictures]
+    scales = [min((WIDTH - 2 * _MARGIN) / image.shape[1], _MAX_HEIGHT / image.shape[0]) for *_, image, _ in pictures]
     heights = [
         _HEADING + scale * image.shape[0] + _MARGIN for scale, (*_, image, _) in zip(scales, pictures, strict=True)
     ]
@@ -38,19 +40,19 @@ def reading_figure(pictures: Sequence[tuple[str, str, Array, Sequence[Mark]]]) -
         top = 0.0
         for scale, height, (heading, name, image, marks) in zip(scales, heights, pictures, strict=True):
             axes.text(_MARGIN, top + 18, heading, weight="bold")
-            short = name if len(name) <= _LONGEST else f"{name[:40]}…{name[-20:]}"
+            short = name if len(name) <= _MAX_NAME else f"{name[:40]}…{name[-20:]}"
             axes.text(_MARGIN, top + 34, short, size=SMALL, color=MUTED)
             y = top + _HEADING
             width = scale * image.shape[1]
-            sharp = "nearest" if scale > 1 else "antialiased"
+            interpolation = "nearest" if scale > 1 else "antialiased"
             extent = (_MARGIN, _MARGIN + width, y + scale * image.shape[0], y)
-            axes.imshow(image, extent=extent, interpolation=sharp, aspect="auto")
+            axes.imshow(image, extent=extent, interpolation=interpolation, aspect="auto")
             for label, confidence, (left, upper, right, lower) in marks:
-                colour = BLUE if confidence >= SURE else VERMILION
+                colour = BLUE if confidence >= CONFIDENT else VERMILION
                 corner = _MARGIN + scale * left, y + scale * upper
                 size = scale * (right - left), scale * (lower - upper)
                 axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=1.5))
-                text = str(label) if confidence >= SURE else f"{label} {confidence:.0%}"
+                text = str(label) if confidence >= CONFIDENT else f"{label} {confidence:.0%}"
                 above = corner[1] - 3 > y + SMALL
                 axes.text(
                     corner[0],

@@ -1,4 +1,4 @@
-"""Figures, tables and sentences on one page, in a single file that can be mailed."""
+"""Figures, tables and sentences on one page, in one file that is easy to send."""
 
 import os
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ Section = tuple[str, str, Figure | Table]
 
 
 def _text(text: str) -> str:
-    """Escaped, and with no line break before a per cent sign."""
+    """The text escaped for HTML, with a non-breaking space before per cent signs."""
     return escape(text).replace(" %", "\u00a0%")
 
 
@@ -74,7 +74,7 @@ def write_report(
     facts: Sequence[tuple[str, str]],
     sections: Sequence[Section],
 ) -> None:
-    """Writes a self-contained HTML page: no scripts, nothing to fetch, light and dark, fit to print.
+    """Writes a self-contained HTML page without scripts or downloads, for light, dark and print.
 
     lead: a sentence below the title; facts: (name, value). All text is escaped.
     """

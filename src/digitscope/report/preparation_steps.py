@@ -1,4 +1,4 @@
-"""How pictures became what the network sees, step by step."""
+"""The steps from a picture to the network's input."""
 
 import io
 import textwrap
@@ -14,7 +14,7 @@ from digitscope.report.style import MUTED, SMALL, WIDTH, add_canvas, new_figure,
 _COLUMNS = 3
 _PITCH = WIDTH / _COLUMNS  # points
 _SIDE = 118  # points: the longer side of an image
-_ROW = _SIDE + 82  # an image, its name and up to four lines
+_ROW = _SIDE + 82  # points: an image, its name and up to four lines
 
 Picture = tuple[str, Sequence[tuple[str, str, Array]]]
 """A heading, and the steps: a name, a sentence, an image, uint8 (H, W) or (H, W, 3)."""
@@ -39,8 +39,9 @@ def steps_figure(pictures: Sequence[Picture]) -> Figure:
                 scale = _SIDE / max(image.shape[:2])
                 width, height = scale * image.shape[1], scale * image.shape[0]
                 colours: dict[str, Any] = {} if image.ndim == 3 else {"cmap": "gray", "vmin": 0, "vmax": 255}
-                sharp = "nearest" if scale > 1 else "antialiased"
-                axes.imshow(image, extent=(x, x + width, y + height, y), interpolation=sharp, aspect="auto", **colours)
+                interpolation = "nearest" if scale > 1 else "antialiased"
+                extent = (x, x + width, y + height, y)
+                axes.imshow(image, extent=extent, interpolation=interpolation, aspect="auto", **colours)
                 axes.text(x, y + _SIDE + 14, f"{place + 1} {name}", weight="bold", size=SMALL)
                 for row, line in enumerate(textwrap.wrap(sentence, 27)[:4]):
                     axes.text(x, y + _SIDE + 28 + 13 * row, line, size=SMALL - 1, color=MUTED)
@@ -50,7 +51,7 @@ def steps_figure(pictures: Sequence[Picture]) -> Figure:
 
 
 def to_png(figure: Figure) -> bytes:
-    """The figure as a PNG file on white, two pixels a point."""
+    """The figure as a PNG file on a white background, with two pixels for each point."""
     content = io.BytesIO()
     with styled():
         figure.savefig(content, format="png", dpi=144, facecolor="white", metadata={"Software": None})

@@ -1,4 +1,4 @@
-"""How robust a model is, as tables and sentences for a terminal, and as one page with figures."""
+"""A model's robustness as tables and sentences for a terminal, and as one page with figures."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ HALVES = "High-school students wrote the first half, Census Bureau employees the
 
 
 def corruption_table(result: Robustness) -> Table:
-    """Accuracy in per cent, a row for each corruption."""
+    """Accuracy in per cent, with one row for each corruption."""
     strengths = range(1, result.samples.shape[1])
     rows = [["accuracy, % at strength", *map(str, strengths)]]
     for name, corruption in result.corruptions.items():
@@ -27,16 +27,19 @@ def corruption_sentence(result: Robustness) -> str:
 
 
 def calibration_table(result: Robustness) -> Table:
-    """The measures of calibration, of the logits themselves and of the logits divided by the temperature."""
+    """Measures of calibration before and, if a temperature was fitted, after temperature scaling."""
     columns: list[tuple[str, Evaluation]] = [("uncalibrated (T = 1)", result.uncalibrated)]
     if result.calibrated is not None:
         columns.append((f"calibrated (T = {result.temperature:.3f})", result.calibrated))
     evaluations = [evaluation for _, evaluation in columns]
     return [
         ["calibration", *(heading for heading, _ in columns)],
-        ["error in 15 bins, %", *(f"{100 * one.reliability.expected_calibration_error:.2f}" for one in evaluations)],
-        ["negative log-likelihood, nats", *(f"{one.negative_log_likelihood:.4f}" for one in evaluations)],
-        ["Brier score, 0 to 2", *(f"{one.brier_score:.4f}" for one in evaluations)],
+        [
+            "error in 15 bins, %",
+            *(f"{100 * found.reliability.expected_calibration_error:.2f}" for found in evaluations),
+        ],
+        ["negative log-likelihood, nats", *(f"{found.negative_log_likelihood:.4f}" for found in evaluations)],
+        ["Brier score, 0 to 2", *(f"{found.brier_score:.4f}" for found in evaluations)],
     ]
 
 
@@ -57,7 +60,7 @@ def parts_table(mnist: MnistResult) -> Table:
 
 
 def disputed_table(mnist: MnistResult) -> Table:
-    """A row for each image whose label people dispute."""
+    """One row for each image whose label people dispute."""
     rows = [["disputed image", "label", "people", "answer"]]
     for image in mnist.disputed:
         people = "divided" if max(image.votes) < 3 else "neither" if image.raters is None else str(image.raters)

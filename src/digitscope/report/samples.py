@@ -14,7 +14,7 @@ _GAP = 2
 
 
 def sample_sheet(images: Array, labels: Array) -> Array:
-    """The first sixteen images of each class that occurs, a row for each class, dark on white as on paper.
+    """The first sixteen images of each class that occurs, one row for each class, dark on white.
 
     Shapes: uint8 (N, H, W), labels (N,) -> uint8 (rows (H + 2) + 2, 16 (W + 2) + 2)
     """
@@ -29,9 +29,9 @@ def sample_sheet(images: Array, labels: Array) -> Array:
 
 
 def write_samples(path: Path, images: Array, labels: Array) -> None:
-    """Writes the sheet, twice enlarged, in the picture format that the file's name ends with.
+    """Writes the sample sheet at double size, in the picture format of the file's extension.
 
-    Raises: DataError if that is not a picture format.
+    Raises: DataError if the extension is not that of a picture format.
     """
     from PIL import Image
 

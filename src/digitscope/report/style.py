@@ -1,12 +1,12 @@
-"""How figures look: one palette, and SVG that is readable in light and in dark.
+"""The style of figures: one palette, and SVG that is legible in light and dark themes.
 
-Text, axes and grids are drawn in one near-black colour that nothing else has. In the SVG it becomes
-`currentColor`, the colour of the text around. Backgrounds are transparent, and so is every shade that means
-"little" or "zero": it shows the page, white or black. Pictures of digits become masks through which
-`currentColor` shows. So one file serves both themes, with no script.
+Text, axes and grids are drawn in one near-black colour that is used for nothing else. In the SVG this colour becomes
+`currentColor`, the colour of the surrounding text. Backgrounds are transparent, and so is every shade that means
+"little" or "zero", so that the page shows through. Images of digits become masks through which `currentColor` shows.
+So one file serves both themes without a script.
 
-The colours are Okabe and Ito's, told apart with every kind of colour vision, and stand out from white and from
-black (contrast 3:1 at least). Source: Okabe & Ito 2008, "Color universal design", jfly.uni-koeln.de/color
+The colours are Okabe and Ito's. They can be distinguished with every kind of colour vision, and their contrast with
+white and with black is at least 3:1. Source: Okabe & Ito 2008, "Color universal design", jfly.uni-koeln.de/color
 """
 
 import io
@@ -28,26 +28,26 @@ from matplotlib.figure import Figure
 from digitscope.files.atomic import write_atomic
 
 INK = "#010203"
-"""Stands for the colour of the surrounding text. With two more hex digits (opacity) it is paler."""
+"""Stands for the colour of the surrounding text. Two more hex digits (opacity) make it paler."""
 MUTED = INK + "b3"
 FAINT = INK + "24"
 BLUE = "#0072b2"
 VERMILION = "#d55e00"
 
 INK_MASK = "ink"
-"""The gid of images of which only the brightness counts: white is drawn as text is."""
+"""The gid of images that become masks: white is drawn in the colour of the text."""
 
 WIDTH = 520
-"""Width of every figure in points, which are the units of its SVG. Two stand side by side on a desktop."""
+"""Width of every figure in points, the units of its SVG. Two figures fit side by side on a desktop."""
 SMALL = 11.0
-"""Size of secondary text, points. Other text has 12.5."""
+"""Size of secondary text in points. Other text has 12.5."""
 
-# From blue (most negative) over nothing to vermilion (most positive). Odd, so that 0 has a colour of its own.
+# From blue (most negative) through transparent to vermilion (most positive). N is odd, so that 0 has its own colour.
 DIVERGING = LinearSegmentedColormap.from_list("digitscope", [BLUE, BLUE + "00", VERMILION + "00", VERMILION], N=255)
-MORE_BLUE = LinearSegmentedColormap.from_list("digitscope_blue", [BLUE + "00", BLUE])
-MORE_VERMILION = LinearSegmentedColormap.from_list("digitscope_vermilion", [VERMILION + "00", VERMILION])
+BLUE_SCALE = LinearSegmentedColormap.from_list("digitscope_blue", [BLUE + "00", BLUE])
+VERMILION_SCALE = LinearSegmentedColormap.from_list("digitscope_vermilion", [VERMILION + "00", VERMILION])
 
-_FONT = "DejaVu Sans"  # comes with matplotlib, so that layouts are alike everywhere; viewers use their own
+_FONT = "DejaVu Sans"  # comes with matplotlib, so that the layout is the same everywhere; viewers use their own font
 _SETTINGS: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": MUTED,
@@ -102,29 +102,29 @@ _lock = threading.RLock()
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """The settings of every figure, whatever the user's matplotlibrc says; put back at the end.
+    """Applies the settings of all figures, regardless of the user's matplotlibrc, and restores the former ones.
 
-    matplotlib's settings are global, so one thread at a time may be inside.
+    matplotlib's settings are global, so only one thread at a time can be inside.
     """
     with _lock, mpl.rc_context(_SETTINGS):
         yield
 
 
 def new_figure(name: str, height: float) -> Figure:
-    """An empty figure of WIDTH x height points. Its name is what a screen reader says."""
+    """An empty figure of WIDTH x height points. Screen readers read its name."""
     figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72, facecolor="none", edgecolor="none")
     figure.set_label(name)
     return figure
 
 
 def add_panel(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes at a place in points from the figure's upper left corner."""
+    """Axes at a position in points from the figure's upper left corner."""
     total = figure.get_figheight() * 72
     return figure.add_axes((left / WIDTH, 1 - (top + height) / total, width / WIDTH, height / total))
 
 
 def add_canvas(figure: Figure) -> Axes:
-    """Bare axes over the whole figure in points from its upper left corner, y downwards."""
+    """Bare axes over the whole figure, in points from its upper left corner, y downwards."""
     height = figure.get_figheight() * 72
     axes = add_panel(figure, 0, 0, WIDTH, height)
     axes.set_axis_off()
@@ -135,17 +135,17 @@ def add_canvas(figure: Figure) -> Axes:
 
 
 def to_svg(figure: Figure, *, ids: str = "figure") -> str:
-    """The figure as an <svg> element to be put into a page: the same bytes each time for the same figure.
+    """The figure as an <svg> element for a page. The same figure always gives the same bytes.
 
-    Its colour is the surrounding text's, its width what the page's CSS says. Every id in it starts with
-    `ids`, which must differ between the figures of a page.
+    It has the colour of the surrounding text and the width that the page's CSS sets. Every id in it starts with `ids`,
+    which must differ between the figures of a page.
     """
     buffer = io.StringIO()
     with styled():
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(buffer, format="svg", metadata=nothing)
+        no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=no_metadata)
     width, height = (f"{72 * inches:g}" for inches in figure.get_size_inches())
-    _, _, body = buffer.getvalue().partition("</defs>")  # what stands before are the header and a global style
+    _, _, body = buffer.getvalue().partition("</defs>")  # drops the header and a global style
     body = body.replace(INK, "currentColor").replace(f"'{_FONT}'", "system-ui,sans-serif")
     numbers = itertools.count(1)
 
@@ -164,18 +164,18 @@ def to_svg(figure: Figure, *, ids: str = "figure") -> str:
         f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'stroke-linejoin="round" role="img" aria-label="{name}">\n <title>{name}</title>'
     )
-    return head + _own_ids(body, ids).rstrip()
+    return head + _prefix_ids(body, ids).rstrip()
 
 
-def _own_ids(svg: str, prefix: str) -> str:
-    """Drop the ids that nothing refers to (matplotlib names every group), and put a prefix before the others."""
+def _prefix_ids(svg: str, prefix: str) -> str:
+    """Removes ids that nothing refers to (matplotlib gives every group an id), and adds a prefix to the others."""
     used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
     svg = re.sub(r' id="([^"]*)"', lambda found: f' id="{prefix}-{found[1]}"' if found[1] in used else "", svg)
     return re.sub(r'(url\(|href=")#', rf"\1#{prefix}-", svg)
 
 
 def save_svg(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write the figure as a file of its own, for a README: dark text, or light where the reader prefers dark."""
+    """Writes the figure as a separate file, for a README. Its text is dark, or light if the reader's theme is dark."""
     style = "<style>:root{color:#1f2328}@media (prefers-color-scheme:dark){:root{color:#e6edf3}}</style>"
     head, end, body = to_svg(figure).partition("</title>")
     svg = f'<?xml version="1.0" encoding="utf-8"?>\n{head}{end}\n {style}{body}\n'

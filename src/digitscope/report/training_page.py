@@ -1,4 +1,4 @@
-"""What came of a training, as one page: report.html."""
+"""The report of a training, as one page: report.html."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from digitscope.report.page import Section, write_report
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
-    """A finished training, as plain numbers."""
+    """The results of a training, as plain numbers and arrays."""
 
     recipe: str
     description: str
@@ -31,14 +31,14 @@ class TrainingResult:
     """The name of the data set."""
     history: History
     part: str
-    """The images below: "test", or "validation" if there are no test images."""
+    """The part of the data set that the images below are from: "test", or "validation" without test images."""
     images: Array
     labels: Array
     probabilities: Array
     evaluation: Evaluation
-    """Of these probabilities."""
+    """The evaluation of these probabilities."""
     first_weights: Array | None
-    """Of the first layer that learns, (units, ...); None if no layer does."""
+    """The weights of the first layer that has any, (units, ...); None if no layer has."""
     validation_accuracy: float
     train_seconds: float
     epochs: int
@@ -48,7 +48,7 @@ class TrainingResult:
 
 
 def write_training_page(path: Path, result: TrainingResult) -> None:
-    """Writes figures and numbers as one self-contained page."""
+    """Writes the figures and numbers as one self-contained page."""
     write_report(
         path,
         title=f"Digitscope: {result.recipe} on {result.data}",
@@ -106,7 +106,7 @@ def _sections(result: TrainingResult) -> Sequence[Section]:
                 first_layer_weights(*patterns),
             )
         )
-    # Without test images there are no others to judge the temperature by.
+    # Without test images, only the images that the temperature was fitted on are left to evaluate it.
     caution = " The temperature was fitted on these same images." if result.part == "validation" else ""
     sections.append(
         (
@@ -119,9 +119,10 @@ def _sections(result: TrainingResult) -> Sequence[Section]:
 
 
 def _patterns(result: TrainingResult) -> tuple[Array, tuple[int, int]] | None:
-    """The first layer's weights, (units, pixels), and height and width of what each unit sees, if it is one image.
+    """The first layer's weights, (units, pixels), and the height and width of each unit's receptive field.
 
-    A dense layer sees the whole image, a convolution a window of each of its input's channels.
+    None if they cannot be shown as images. A unit of a dense layer sees the whole image, a unit of a convolution sees a
+    window in each channel of its input.
     """
     weights = result.first_weights
     if weights is None:
