@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from digitscope.cli import cli
-from digitscope.cli.teach import _default_out
+from digitscope.cli.teach import taught_path
 from digitscope.datasets import DataSet
 from digitscope.model import Model
 from digitscope.vision import prepare
@@ -188,10 +188,10 @@ def test_no_file_is_overwritten(digitscope: Digitscope, model: Path, in_folder: 
 
 
 def test_the_name_of_a_taught_model(tmp_path: Path, in_folder: Files) -> None:
-    assert _default_out(Path("convnet")) == Path("convnet-taught.safetensors")
-    assert _default_out(tmp_path / "m.safetensors") == tmp_path / "m-taught.safetensors"
+    assert taught_path(Path("convnet")) == Path("convnet-taught.safetensors")
+    assert taught_path(tmp_path / "m.safetensors") == tmp_path / "m-taught.safetensors"
     Path("convnet-taught.safetensors").touch()
-    assert _default_out(Path("convnet-taught.safetensors")) == Path("convnet-taught-2.safetensors")
+    assert taught_path(Path("convnet-taught.safetensors")) == Path("convnet-taught-2.safetensors")
     Path("convnet-taught-2.safetensors").touch()
-    assert _default_out(Path("convnet-taught-2.safetensors")) == Path("convnet-taught-3.safetensors")
+    assert taught_path(Path("convnet-taught-2.safetensors")) == Path("convnet-taught-3.safetensors")
     assert in_folder() == ["convnet-taught-2.safetensors", "convnet-taught.safetensors"]

@@ -209,7 +209,7 @@ def test_a_network_that_workers_do_not_know_is_computed_here(
         assert pickle.loads(pickle.dumps(here)).augment == here.augment
     with WorkerPool(1, here, 5) as pool:
         if not local:
-            wait_for(lambda: pool._processes[0].poll() is not None)
+            wait_for(lambda: pool.processes[0].poll() is not None)
         time.sleep(0.2)
         assert not pool.ready
         assert facts(pool) == facts(here)

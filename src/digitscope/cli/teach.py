@@ -76,7 +76,7 @@ def teach(
     loaded = Model.load(model)
     if not as_json:
         click.echo(model_text(model))
-    out = _default_out(model) if out is None else out
+    out = taught_path(model) if out is None else out
     if out.suffix != ".safetensors":
         raise ModelError(f"{out}: --out expects a name that ends with .safetensors, such as mine.safetensors.")
     if out.exists():
@@ -113,7 +113,7 @@ def _example(argument: str, context: click.Context) -> tuple[Path, int]:
     return Path(path), int(label)
 
 
-def _default_out(model: Path) -> Path:
+def taught_path(model: Path) -> Path:
     """A new name beside the model: convnet-taught.safetensors, then convnet-taught-2.safetensors and so on."""
     stem = re.sub(r"-taught(-\d+)?$", "", model.stem)
     for number in itertools.count(1):

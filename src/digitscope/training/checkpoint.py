@@ -55,6 +55,11 @@ class Checkpoint:
     _arrays: dict[str, Array]
     _about: dict[str, Any]
 
+    @property
+    def position(self) -> tuple[int, int]:
+        """The number of complete epochs, and of complete steps in the next epoch."""
+        return self._about["epoch"], self._about["batch"]
+
     def restore(self, run: Run) -> None:
         """Brings a fresh run to where the saved one stood.
 

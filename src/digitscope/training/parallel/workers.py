@@ -79,7 +79,7 @@ class WorkerPool:
         """`count` workers; `shards` is the largest number of shards of a batch."""
         self.count, self.task, self.shards = count, task, shards
         self.ready: list[subprocess.Popen[bytes]] = []
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         if self.count and sys.executable:
@@ -88,15 +88,15 @@ class WorkerPool:
             with suppress(OSError), share_memory(SharedBuffers.size(params, self.shards)) as shared:
                 self._buffers = SharedBuffers(shared.memory, params, self.shards)
                 for _ in range(self.count):
-                    self._processes.append(_start(shared, self.shards))
-        for process in self._processes:
+                    self.processes.append(_start(shared, self.shards))
+        for process in self.processes:
             Thread(target=self._handshake, args=(process,), daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in self._processes:
+        for process in self.processes:
             process.kill()
             process.wait()
             for pipe in _pipes(process):
