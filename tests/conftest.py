@@ -1,12 +1,20 @@
 """Small data that many tests share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from digitscope.datasets import DataSet, load_mnist
+
+
+@pytest.fixture(scope="session", autouse=True)
+def blas_on_one_thread() -> Iterator[None]:
+    """Tests run side by side, one on each core. What needs more threads asks for them."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 @pytest.fixture(scope="session")
