@@ -16,9 +16,11 @@ from hypothesis.extra import numpy as arrays
 
 import digitscope
 from digitscope import DataSet, Model, Network, Plan, Run, check_gradients, explain, fit, teach, train
+from digitscope.augmentation.augment import Augment
+from digitscope.augmentation.corruptions import CORRUPTIONS
 from digitscope.errors import DigitscopeError
 from digitscope.metrics import Evaluation, accuracy, confusion_matrix
-from digitscope.nn import Adam, Dense, OneCycle, ReLU, SoftmaxCrossEntropy
+from digitscope.nn import Adam, Dense, OneCycle, ReLU, SoftmaxCrossEntropy, to_batch
 from digitscope.training import evaluate, network_outputs
 
 PYTHON = Path(__file__).parents[1] / "docs" / "python.md"
@@ -84,6 +86,9 @@ TAKES_IMAGES: dict[str, Callable[[Any], Any]] = {
     "Model.answers": lambda images: [(a.digit, a.probability) for a in MODEL.answers(images)],
     "explain.activations": lambda images: explain.activations(MODEL, images)["output"],
     "training.network_outputs": lambda images: network_outputs(MODEL.network, images),
+    "nn.to_batch": to_batch,
+    "Augment": lambda images: Augment(rotation=10, noise=0.1, erase=0.3)(images, np.random.default_rng(0)),
+    "Corruption": lambda images: CORRUPTIONS["blur"](images, 2, np.random.default_rng(0)),
 }
 TAKES_LABELS: dict[str, Callable[[Any, Any], Any]] = {
     "Model.evaluate": lambda images, labels: MODEL.evaluate(images, labels).negative_log_likelihood,

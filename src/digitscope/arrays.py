@@ -4,7 +4,7 @@ Inside, images are uint8 (N, H, W), 0 paper to 255 ink, and labels int64 (N,), c
 """
 
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,11 @@ Array = npt.NDArray[Any]
 
 MAX_CLASSES = 65_536
 """A higher label is an identifier or a slip, and would ask for a giant network."""
+
+
+def is_bytes(images: object) -> TypeGuard[Array]:
+    """Whether these are images as inside the package: an array of uint8, of rank 2 or 3, on any device."""
+    return getattr(images, "dtype", None) == np.uint8 and getattr(images, "ndim", 0) in (2, 3)
 
 
 def as_images(images: npt.ArrayLike, shape: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:

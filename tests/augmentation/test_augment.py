@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from digitscope.augmentation.augment import Augment
 from digitscope.augmentation.warp import warp_functions
-from digitscope.errors import DataError, ShapeError
+from digitscope.errors import DataError, DigitscopeError
 from digitscope.nn import to_batch
 
 Images = NDArray[np.uint8]
@@ -284,7 +284,14 @@ def test_an_elastic_field_finer_than_pixels_is_refused(width: float) -> None:
         Augment(elastic_width=width)
 
 
-@pytest.mark.parametrize("images", [noise((3, 16)), noise((2, 4, 4)) / np.float32(255), noise((2, 4, 4, 1))], ids=str)
+def test_images_in_any_form_are_distorted_alike() -> None:
+    images = noise((3, 16, 16))
+    expected = EVERYTHING(images, np.random.default_rng(0))
+    for same in (images / 255, images[..., None], images.reshape(3, -1), images.tolist()):
+        np.testing.assert_array_equal(EVERYTHING(same, np.random.default_rng(0)), expected)
+
+
+@pytest.mark.parametrize("images", [noise((16,)), noise((2, 4, 4, 3)), np.full((2, 4, 4), np.nan)], ids=str)
 def test_what_is_not_images_is_refused(images: Any) -> None:
-    with pytest.raises(ShapeError, match=r"Augment expects images of uint8, \(N, H, W\); got (uint8|float32), \("):
+    with pytest.raises(DigitscopeError, match="Images are expected as"):
         EVERYTHING(images, np.random.default_rng(0))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digitscope.arrays import Array
-from digitscope.errors import ShapeError
+from digitscope.errors import DataError, ShapeError
 from digitscope.nn import (
     AveragePool2D,
     BatchNorm,
@@ -229,6 +229,18 @@ def test_threads_may_share_a_network() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_images_become_the_same_input_in_any_form() -> None:
+    images = RNG.integers(0, 256, (3, 5, 5), dtype=np.uint8)
+    expected = to_batch(images)
+    assert expected.shape == (25, 3)
+    assert expected.dtype == np.float32
+    assert expected.max() <= 1
+    for same in (images / 255, images.reshape(3, 25), images.astype(int), images.tolist()):
+        np.testing.assert_array_equal(to_batch(same), expected)
+    with pytest.raises(DataError, match="standardized"):
+        to_batch(images - images.mean())
 
 
 def test_every_layer_comes_back_from_its_configuration() -> None:

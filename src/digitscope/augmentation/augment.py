@@ -4,10 +4,11 @@ import math
 from dataclasses import dataclass, fields
 
 import numpy as np
+import numpy.typing as npt
 
-from digitscope.arrays import Array
+from digitscope.arrays import Array, as_images, is_bytes
 from digitscope.augmentation.warp import blur, erase_rectangle, thicken, warp, warp_functions
-from digitscope.errors import DataError, ShapeError
+from digitscope.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +59,16 @@ class Augment:
         if self.elastic_width < 0.5:
             raise DataError(f"Augment expects an elastic_width of at least 0.5 pixels; got {self.elastic_width}.")
 
-    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Shapes: uint8 (N, H, W) -> float32 (H W, N), intensities 0 to 1: a network's input."""
-        if images.ndim != 3 or images.dtype != np.uint8:
-            raise ShapeError(f"Augment expects images of uint8, (N, H, W); got {images.dtype}, {images.shape}.")
+    def __call__(self, images: npt.ArrayLike, rng: np.random.Generator) -> Array:
+        """The images distorted, as a network's input.
+
+        Shapes: (N, H, W), as `as_images` takes them -> float32 (H W, N), intensities 0 to 1. Raises: as `as_images`.
+        """
+        if not (is_bytes(images) and images.ndim == 3):
+            images = as_images(images)
         count, height, width = images.shape
+        if not images.size:
+            return np.zeros((height * width, count), np.float32)
         elastic_width = self.elastic_width if self.elastic else 0.0
         functions = warp_functions(height, width, elastic_width).shape[1]
         x = warp(images, self._coefficients(functions, count, rng), elastic_width)

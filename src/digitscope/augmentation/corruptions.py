@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from digitscope.arrays import Array
+from digitscope.arrays import Array, as_images
 from digitscope.augmentation.warp import blur, erase_rectangle, thicken, warp
 from digitscope.errors import DataError
 
@@ -81,14 +82,15 @@ class Corruption:
     amounts: tuple[float, float, float, float, float]
     unit: str
 
-    def __call__(self, images: Array, strength: int, rng: np.random.Generator) -> Array:
+    def __call__(self, images: npt.ArrayLike, strength: int, rng: np.random.Generator) -> Array:
         """The images corrupted at a strength of 1 to 5. Equal generators give equal images.
 
-        Shapes: uint8 (N, H, W) -> uint8 (N, H, W)
-        Raises: DataError if the strength is not 1, 2, 3, 4 or 5.
+        Shapes: (N, H, W), as `as_images` takes them -> uint8 (N, H, W)
+        Raises: DataError if the strength is not 1, 2, 3, 4 or 5; and as `as_images`.
         """
         if strength not in STRENGTHS:
             raise DataError(f"A corruption expects a strength of 1 to 5; got {strength}.")
+        images = as_images(images)
         chunks = [images[i : i + CHUNK] for i in range(0, len(images), CHUNK)]
         return np.concatenate([self.corrupt(chunk, self.amounts[strength - 1], rng) for chunk in chunks])
 

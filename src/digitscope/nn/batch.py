@@ -1,20 +1,23 @@
 """Images as a network's input."""
 
 import numpy as np
+import numpy.typing as npt
 
-from digitscope.arrays import Array
+from digitscope.arrays import Array, as_images, is_bytes
 
 
-def to_batch(images: Array) -> Array:
+def to_batch(images: npt.ArrayLike) -> Array:
     """Converts uint8 images to network input (float32, batch last): one column an image, intensities from 0 to 1.
 
     x[d,n] = images[n,d] / 255, where d counts the pixels row by row
 
-    The result is a transposed view of contiguous rows, which BLAS accepts without a copy.
+    The result is a transposed view of contiguous rows, which BLAS accepts without a copy. Images that are not uint8 are
+    converted by `as_images` first, so that floats from 0 to 1 are not divided again.
 
-    Shapes: uint8 (N, H, W) or (N, D) -> float32 (D, N)
+    Shapes: (N, H, W) or (N, D) -> float32 (D, N). Raises: as `as_images`.
     Derivation: docs/notes/01-pictures.md#a-picture-is-a-list-of-numbers
     """
-    rows: Array = images.reshape(len(images), -1).astype(np.float32)
+    pixels = images if is_bytes(images) else as_images(images)
+    rows: Array = pixels.reshape(len(pixels), -1).astype(np.float32)
     rows /= 255
     return rows.T
