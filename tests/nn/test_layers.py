@@ -239,6 +239,7 @@ def test_images_become_the_same_input_in_any_form() -> None:
     assert expected.max() <= 1
     for same in (images / 255, images.reshape(3, 25), images.astype(int), images.tolist()):
         np.testing.assert_array_equal(to_batch(same), expected)
+    assert to_batch(images[:0]).shape == (25, 0)
     with pytest.raises(DataError, match="standardized"):
         to_batch(images - images.mean())
 

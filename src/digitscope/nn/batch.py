@@ -1,5 +1,7 @@
 """Images as a network's input."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +20,6 @@ def to_batch(images: npt.ArrayLike) -> Array:
     Derivation: docs/notes/01-pictures.md#a-picture-is-a-list-of-numbers
     """
     pixels = images if is_bytes(images) else as_images(images)
-    rows: Array = pixels.reshape(len(pixels), -1).astype(np.float32)
+    rows: Array = pixels.reshape(len(pixels), math.prod(pixels.shape[1:])).astype(np.float32)
     rows /= 255
     return rows.T
