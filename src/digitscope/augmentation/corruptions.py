@@ -91,6 +91,8 @@ class Corruption:
         if strength not in STRENGTHS:
             raise DataError(f"A corruption expects a strength of 1 to 5; got {strength}.")
         images = as_images(images)
+        if not images.size:
+            return images
         chunks = [images[i : i + CHUNK] for i in range(0, len(images), CHUNK)]
         return np.concatenate([self.corrupt(chunk, self.amounts[strength - 1], rng) for chunk in chunks])
 
