@@ -1,6 +1,7 @@
 """The exceptions that a user can cause. Each message says what was expected, what came and what to do.
 
 DigitscopeError
+├── ArgumentError    an argument of another kind or range
 ├── DataError        a data set, a table or a file of images that cannot be used
 │   └── PictureError a picture that cannot be read
 │       └── NoInkError  a picture on which nothing is written
@@ -14,6 +15,10 @@ DigitscopeError
 
 class DigitscopeError(Exception):
     """Whatever a user can cause. The command line prints it as one line and exits with status 2."""
+
+
+class ArgumentError(DigitscopeError, TypeError, ValueError):
+    """An argument is of another kind or outside its range."""
 
 
 class DataError(DigitscopeError):

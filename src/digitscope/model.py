@@ -1,6 +1,7 @@
 """A trained network with all that is needed to use it: its input size, its calibration, and how it was trained."""
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from digitscope.arguments import check_kind, check_number, check_truth, check_wholes
 from digitscope.arrays import Array, as_images
 from digitscope.calibration import Calibration
 from digitscope.datasets import as_data_set
@@ -17,7 +19,7 @@ from digitscope.errors import DigitscopeError, ModelError
 from digitscope.files.tensors import read_tensors, write_tensors
 from digitscope.metrics import Evaluation
 from digitscope.nn import LOSSES, BackgroundCrossEntropy, Ensemble, Loss, Network, SoftmaxCrossEntropy
-from digitscope.training import default_threads, to_device
+from digitscope.training import thread_count, to_device
 from digitscope.training.inference import outputs_in_chunks
 from digitscope.training_info import TrainingInfo
 
@@ -81,6 +83,14 @@ class Model:
     calibration: Calibration | None = None
     """From validation images: the temperature and the thresholds. Without it nothing is refused."""
 
+    def __post_init__(self) -> None:
+        check_kind("Model's network", self.network, "a Network", Network)
+        check_kind("Model's loss", self.loss, "a Loss", Loss)
+        check_wholes("Model's image_shape", self.image_shape, 1)
+        if len(self.image_shape) != 2:
+            raise ModelError(f"Model's image_shape is expected as (height, width); got {self.image_shape}.")
+        check_kind("Model's info", self.info, "a TrainingInfo", TrainingInfo)
+
     def predict(self, images: npt.ArrayLike, *, threads: int | None = None) -> Array:
         """The most probable class of each image, (N,).
 
@@ -110,6 +120,7 @@ class Model:
 
         refuse: the share of true digits that may be answered with "not a digit". Raises: as `predict`.
         """
+        check_number("refuse", refuse)
         outputs = self._outputs(images, threads)
         evidence_threshold, probability_threshold = -math.inf, math.inf
         if self.calibration:
@@ -180,7 +191,7 @@ class Model:
     def _outputs(self, images: npt.ArrayLike, threads: int | None) -> Array:
         """As the network gives them, (classes, N)."""
         checked = as_images(images, shape=self.image_shape)
-        return outputs_in_chunks(self.network, checked, threads=threads or default_threads())
+        return outputs_in_chunks(self.network, checked, threads=thread_count(threads))
 
     def _probabilities(self, outputs: Array) -> Array:
         temperature = self.calibration.temperature if self.calibration else 1.0
@@ -189,6 +200,8 @@ class Model:
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Writes a safetensors file; the same model gives the same bytes. `half`: in float16, half as large."""
+        check_kind("path", path, "a path", str, os.PathLike)
+        check_truth("half", half)
         about = {
             "format": FORMAT,
             "network": self.network.config(),
@@ -214,6 +227,9 @@ class Model:
         Raises: ModelError if there are none, if they differ in images, classes or loss, or if the loss is not a
             cross-entropy.
         """
+        check_kind("models", models, "a list of models", list, tuple)
+        for model in models:
+            check_kind("Each of the models", model, "a Model", Model)
         if not models:
             raise ModelError("An ensemble expects at least 1 model; got none.")
         first = models[0]
@@ -244,6 +260,7 @@ class Model:
 
         Raises: ModelError if there is no such model, or the file is not a whole model of this format.
         """
+        check_kind("source", source, "a path or the name of a bundled model", str, os.PathLike)
         path = SHIPPED.get(str(source), Path(source))
         arrays, about = read_tensors(path, "model")
         if about.get("format") != FORMAT:

@@ -22,10 +22,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from digitscope.arguments import check_kind
 from digitscope.arrays import Array
 from digitscope.errors import ModelError
 from digitscope.model import Model
 from digitscope.nn import BackgroundCrossEntropy
+from digitscope.training import thread_count
 from digitscope.vision.decode import PictureSource, to_picture
 from digitscope.vision.lines import HEIGHT, TextLine, find_lines
 from digitscope.vision.normalize import SIDE
@@ -155,7 +157,9 @@ class Graph:
         return np.array([box is None for box in self.box])
 
 
-def read(picture: PictureSource, model: Model | str | os.PathLike[str] | None = None, *, threads: int = 1) -> Reading:
+def read(
+    picture: PictureSource, model: Model | str | os.PathLike[str] | None = None, *, threads: int | None = 1
+) -> Reading:
     """All digits in a picture, line by line.
 
     Where ink and paper can be told apart in several ways, the reading that reads most with most confidence is taken.
@@ -164,7 +168,7 @@ def read(picture: PictureSource, model: Model | str | os.PathLike[str] | None = 
     model: of ten digits in 28x28 pixels, or its file or name; None for the default model, which is loaded once
     Raises: PictureError if the picture cannot be read; ModelError for another model.
     """
-    return _read(to_picture(picture), _to_model(model), threads)
+    return _read(to_picture(picture), _to_model(model), thread_count(threads))
 
 
 def _to_model(model: Model | str | os.PathLike[str] | None) -> Model:
@@ -172,6 +176,7 @@ def _to_model(model: Model | str | os.PathLike[str] | None) -> Model:
         return _default_model()
     if isinstance(model, str | os.PathLike):
         return Model.load(Path(model))
+    check_kind("model", model, "a Model, its file or its name, or None", Model)
     return model
 
 

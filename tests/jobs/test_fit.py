@@ -234,7 +234,11 @@ REFUSED: dict[str, tuple[Callable[[DataSet], Any], type[DigitscopeError], str]] 
     ),
     "no epochs": (lambda few: fit(network(), few, epochs=0), TrainingError, "epochs"),
     "no batch": (lambda few: fit(network(), few, batch_size=0), TrainingError, "batch_size"),
-    "no rate": (lambda few: fit(network(), few, learning_rate=-1.0), TrainingError, "learning rate; got -1.0"),
+    "no rate": (
+        lambda few: fit(network(), few, learning_rate=-1.0),
+        TrainingError,
+        "learning rate is expected above 0 and finite; got -1.0",
+    ),
     "one image": (lambda few: fit(network(), few.x_train[:1], few.y_train[:1]), TrainingError, "at least 2 images"),
 }
 

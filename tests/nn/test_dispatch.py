@@ -18,6 +18,7 @@ from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
 from digitscope.datasets import DataSet
 from digitscope.errors import TrainingError
+from digitscope.jobs import fit as fit_module
 from digitscope.nn import (
     LOSSES,
     Adam,
@@ -436,7 +437,7 @@ def gpu_examples() -> list[str]:
 @pytest.mark.usefixtures("way_back")
 @pytest.mark.parametrize("code", gpu_examples(), ids=["README", "python.md"])
 def test_the_documents_example_runs_on_the_device(code: str, few: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (loop, model):
+    for module in (loop, model, fit_module):
         monkeypatch.setattr(module, "to_device", {"cpu": to_cpu, "cuda": move}.__getitem__)
     few_images = (few.x_train[:300], few.y_train[:300]), (few.x_train[300:400], few.y_train[300:400])
     monkeypatch.setattr(datasets, "load_mnist", lambda: few_images)

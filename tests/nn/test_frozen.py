@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,15 @@ from digitscope.nn import (
     Ensemble,
     Flatten,
     Frozen,
+    Layer,
     MaxPool2D,
     Network,
     ReLU,
     Reshape,
+    Residual,
+    ShiftAverage,
     SoftmaxCrossEntropy,
+    Tanh,
     check_gradients,
     to_batch,
 )
@@ -89,3 +94,14 @@ def test_the_members_of_a_frozen_ensemble_do_not_learn() -> None:
     ensemble = Ensemble(Dense(12, 3, rng=RNG), Dense(12, 3, rng=RNG))
     assert len(Network(ensemble).members) == 2
     assert Network(Frozen(ensemble)).members == ()
+
+
+def test_thawed_layers_learn_again_wherever_they_are() -> None:
+    def network(wrap: Callable[[Layer], Layer]) -> Network:
+        inner = Network(wrap(Dense(9, 9, rng=np.random.default_rng(1))), Residual(wrap(Dense(9, 9, rng=RNG))))
+        return Network(ShiftAverage(inner, 3, 3, [(0, 0)]), Ensemble(wrap(Dense(9, 2, rng=RNG))))
+
+    thawed, plain = network(Frozen).thawed(), network(lambda layer: layer)
+    assert thawed.config() == plain.config()
+    assert thawed.params.keys() == plain.params.keys()
+    assert Network(Frozen(ReLU(), Tanh())).thawed().config() == Network(Network(ReLU(), Tanh())).config()

@@ -11,7 +11,7 @@ import pytest
 
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
-from digitscope.errors import DataError, DigitscopeError, ShapeError, TrainingError
+from digitscope.errors import ArgumentError, DataError, DigitscopeError, ShapeError, TrainingError
 from digitscope.nn import (
     BackgroundCrossEntropy,
     BatchNorm,
@@ -229,26 +229,29 @@ def test_a_run_is_of_as_many_images_as_it_was_started_for(few: DataSet) -> None:
 @pytest.mark.parametrize("threads", [0, -1])
 def test_at_least_one_thread_is_expected(few: DataSet, threads: int) -> None:
     run = Run.start(build(), PLAN, COUNT, np.random.default_rng(6))
-    with pytest.raises(TrainingError, match=f"at least 1 thread; got {threads}"):
+    with pytest.raises(ArgumentError, match=f"threads is expected as a whole number from 1 on or None; got {threads}"):
         train(run, few.x_train[:COUNT], few.y_train[:COUNT], threads=threads)
 
 
 def test_another_device_is_refused(few: DataSet) -> None:
     run = Run.start(build(), PLAN, COUNT, np.random.default_rng(6))
-    with pytest.raises(TrainingError, match="The device is cpu or cuda; got 'tpu'"):
+    with pytest.raises(TrainingError, match="The device is expected as cpu or cuda; got 'tpu'"):
         train(run, few.x_train[:COUNT], few.y_train[:COUNT], device="tpu")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"network": Dense(4, 2)}, "network to be a Network; got a Dense"),
-        ({"plan": "mlp"}, "plan to be a Plan; got a str"),
-        ({"rng": 0}, "rng to be a Generator; got a int"),
-        ({"images": np.zeros((3, 28, 28))}, "the number of images, at least 1; got a ndarray. Give len(images)"),
-        ({"images": 0}, "the number of images, at least 1; got 0"),
-        ({"images": 2.0}, "the number of images, at least 1; got 2.0"),
-        ({"images": True}, "the number of images, at least 1; got True"),
+        ({"network": Dense(4, 2)}, "Run.start's network is expected as a Network; got Dense(4, 2)"),
+        ({"plan": "mlp"}, "Run.start's plan is expected as a Plan; got 'mlp'"),
+        ({"rng": 0}, "Run.start's rng is expected as a numpy.random.Generator; got 0"),
+        (
+            {"images": np.zeros((3, 28, 28))},
+            "number of images, len(images), is expected as a whole number from 1 on; got an array of shape (3, 28, 28)",
+        ),
+        ({"images": 0}, "whole number from 1 on; got 0"),
+        ({"images": 2.0}, "whole number from 1 on; got 2.0"),
+        ({"images": True}, "whole number from 1 on; got True"),
     ],
 )
 def test_a_run_is_started_with_what_it_needs(arguments: dict[str, Any], message: str) -> None:
@@ -260,27 +263,39 @@ def test_a_run_is_started_with_what_it_needs(arguments: dict[str, Any], message:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        *(({"epochs": n}, f"epochs to be a whole number from 1 on; got {n!r}") for n in (0, -1, 1.5, True, None, "3")),
-        *(({"batch_size": n}, f"batch_size to be a whole number from 1 on or None; got {n!r}") for n in (0, 64.0)),
-        *(({"shard_size": n}, f"shard_size to be a whole number from 1 on or None; got {n!r}") for n in (0, -32)),
         *(
-            ({"schedule": Constant(r)}, f"schedule to have a positive, finite learning rate; got {r}")
+            ({"epochs": n}, f"Plan's epochs is expected as a whole number from 1 on; got {n!r}")
+            for n in (0, -1, 1.5, True, None, "3")
+        ),
+        *(
+            ({"batch_size": n}, f"Plan's batch_size is expected as a whole number from 1 on or None; got {n!r}")
+            for n in (0, 64.0)
+        ),
+        *(
+            ({"shard_size": n}, f"Plan's shard_size is expected as a whole number from 1 on or None; got {n!r}")
+            for n in (0, -32)
+        ),
+        *(
+            ({"schedule": Constant(r)}, f"The schedule's learning rate is expected above 0 and finite; got {r}")
             for r in (0.0, -0.1, np.inf, np.nan)
         ),
-        ({"schedule": 0.1}, "schedule to be a digitscope.nn.Schedule; got 0.1"),
-        ({"loss": "cross-entropy"}, "loss to be a digitscope.nn.Loss; got 'cross-entropy'"),
-        ({"loss": SoftmaxCrossEntropy}, "loss to be a digitscope.nn.Loss; got the class SoftmaxCrossEntropy"),
-        ({"optimizer": Momentum}, "optimizer to be a digitscope.nn.Optimizer; got the class Momentum"),
-        ({"averaging": 0.9}, "averaging to be an Averaging or None; got 0.9"),
-        ({"augment": True}, "augment to be a function (images, rng); got True"),
-        ({"shifts": (1, 0)}, "shifts to be pairs of whole numbers; got (1, 0)"),
-        ({"shifts": ((1, 0.5),)}, "shifts to be pairs of whole numbers; got ((1, 0.5),)"),
-        ({"shifts": 5}, "shifts to be pairs of whole numbers; got 5"),
+        ({"schedule": 0.1}, "Plan's schedule is expected as a digitscope.nn.Schedule; got 0.1"),
+        ({"loss": "cross-entropy"}, "Plan's loss is expected as a digitscope.nn.Loss; got 'cross-entropy'"),
+        (
+            {"loss": SoftmaxCrossEntropy},
+            "Plan's loss is expected as a digitscope.nn.Loss; got the class SoftmaxCrossEntropy",
+        ),
+        ({"optimizer": Momentum}, "Plan's optimizer is expected as a digitscope.nn.Optimizer; got the class Momentum"),
+        ({"averaging": 0.9}, "Plan's averaging is expected as an Averaging or None; got 0.9"),
+        ({"augment": True}, "Plan's augment is expected as a function (images, rng) or None; got True"),
+        ({"shifts": (1, 0)}, "Plan's shifts is expected as pairs of whole numbers; got (1, 0)"),
+        ({"shifts": ((1, 0.5),)}, "Plan's shifts is expected as pairs of whole numbers; got ((1, 0.5),)"),
+        ({"shifts": 5}, "Plan's shifts is expected as pairs of whole numbers; got 5"),
     ],
     ids=str,
 )
 def test_a_plan_names_the_field_that_is_wrong(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(TrainingError, match=re.escape(f"Plan expects {message}")) as raised:
+    with pytest.raises(TrainingError, match=re.escape(message)) as raised:
         replace(PLAN, **change)
     assert "\n" not in str(raised.value)
 

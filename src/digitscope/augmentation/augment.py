@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from digitscope.arguments import check_number
 from digitscope.arrays import Array, as_images, is_bytes
 from digitscope.augmentation.warp import blur, erase_rectangle, thicken, warp, warp_functions
 from digitscope.errors import DataError
@@ -52,6 +53,7 @@ class Augment:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            check_number(f"Augment's {field.name}", value)
             maximum = 1.0 if field.name in ("thickness", "blur", "contrast", "erase") else math.inf
             if not (0 <= value <= maximum and math.isfinite(value)):
                 limit = "at least 0" if math.isinf(maximum) else "0 to 1"

@@ -93,7 +93,7 @@ def train(
     from digitscope.cli.view import View
     from digitscope.jobs.train import Job, Settings, latest_stopped
     from digitscope.recipes import DEFAULT, RECIPES
-    from digitscope.training import default_threads, to_device
+    from digitscope.training import thread_count, to_device
 
     if recipe is not None and recipe not in RECIPES:
         raise click.UsageError(f"--recipe expects one of {', '.join(RECIPES)}; got {recipe!r}.", context)
@@ -116,7 +116,7 @@ def train(
     else:
         settings = Settings(recipe or DEFAULT, source, epochs, learning_rate, batch_size, seed)
         job = Job.begin(settings, folder)
-    threads = threads or default_threads()
+    threads = thread_count(threads)
     view = View(quiet=as_json)
     view.begin(job, threads)
     _work(job, view, threads, device, checkpoint_every)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from digitscope.arguments import check_kind
 from digitscope.arrays import as_images, as_labels
 from digitscope.datasets.csv_table import read_table
 from digitscope.datasets.data_set import DataSet
@@ -39,6 +40,7 @@ def load_data(source: str | os.PathLike[str]) -> DataSet:
 
     Raises: DataError if there is no such source or it cannot be used.
     """
+    check_kind("source", source, "a path or mnist", str, os.PathLike)
     source = os.fspath(source)
     if source == "mnist":
         (x_train, y_train), (x_test, y_test) = load_mnist()

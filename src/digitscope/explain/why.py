@@ -7,6 +7,7 @@ from inspect import isfunction
 import numpy as np
 import numpy.typing as npt
 
+from digitscope.arguments import check_kind, check_truth, check_whole, check_wholes
 from digitscope.arrays import Array, as_images, as_labels
 from digitscope.errors import ShapeError
 from digitscope.explain.definition import derivations, formula, home, source
@@ -61,7 +62,7 @@ def activations(
     Shapes: images (N, H, W) or rows (N, H W), whole numbers 0 to 255 or floats 0 to 1.
     Raises: ShapeError and DataError for images that do not fit.
     """
-    network, _, pixels = _prepare(model, images, None)
+    network, _, pixels = _prepare(model, images, None, training, seed)
     return Trace(network, network_input(network, pixels), training=training, seed=seed).arrays
 
 
@@ -81,7 +82,7 @@ def gradients(
     Raises: ShapeError and DataError for images and labels that do not fit.
     Derivation: docs/notes/05-backpropagation.md#many-paths-contributions-add
     """
-    network, loss, pixels = _prepare(model, images, loss)
+    network, loss, pixels = _prepare(model, images, loss, training, seed)
     trace = Trace(network, network_input(network, pixels), training=training, seed=seed)
     call = _loss_call(trace, loss, labels)
     value, parameters = _run_back(trace, call)
@@ -119,7 +120,10 @@ def terms(
 
     Raises: ShapeError and DataError for images and labels that do not fit, and for an unknown `of` or `index`.
     """
-    network, loss, pixels = _prepare(model, images, loss)
+    check_kind("of", of, 'the name of a number, such as "loss" or "d0.weight"', str)
+    check_wholes("index", index)
+    check_truth("numeric", numeric)
+    network, loss, pixels = _prepare(model, images, loss, training, seed)
     trace = Trace(network, network_input(network, pixels), training=training, seed=seed)
     loss_call = LossCall(loss, trace.output)
     quantities = _forward_quantities(trace, loss_call, pixels)
@@ -164,8 +168,13 @@ class _Quantity:
 
 
 def _prepare(
-    model: Model | Layer, images: npt.ArrayLike, loss: Loss | None
+    model: Model | Layer, images: npt.ArrayLike, loss: Loss | None, training: bool, seed: int
 ) -> tuple[Layer, Loss, npt.NDArray[np.uint8]]:
+    """The network, the loss and the images of a question that can be asked."""
+    check_kind("model", model, "a Model or a network", Model, Layer)
+    check_kind("loss", loss, "a Loss or None", Loss, type(None))
+    check_truth("training", training)
+    check_whole("seed", seed, 0)
     if isinstance(model, Model):
         return model.network, loss or model.loss, as_images(images, model.image_shape)
     return model, loss or SoftmaxCrossEntropy(), as_images(images)

@@ -1,20 +1,21 @@
 """`fit`: labelled images and a network, a model or a recipe's name become a trained, validated and calibrated model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from digitscope.arguments import check_function, check_kind, check_number, check_whole, check_wholes
 from digitscope.arrays import as_images, as_labels
 from digitscope.datasets import DataSet, as_data_set
 from digitscope.datasets.load import LabelledImages
 from digitscope.errors import TrainingError
 from digitscope.model import Model
-from digitscope.nn import Adam, Frozen, Layer, Loss, Network, OneCycle, Optimizer, ShiftAverage, SoftmaxCrossEntropy
+from digitscope.nn import Adam, Frozen, Loss, Network, OneCycle, Optimizer, SoftmaxCrossEntropy
 from digitscope.recipes import RECIPES, Recipe
 from digitscope.recipes.recipe import hold_out_end, hold_out_nothing
-from digitscope.training import Augmentation, Epoch, Plan, Step, default_threads, train
+from digitscope.training import Augmentation, Epoch, Plan, Step, thread_count, to_device, train
 from digitscope.training_info import TrainingInfo
 
 Callback = Callable[[Step | Epoch], object]
@@ -77,10 +78,34 @@ def fit(
     Shapes: images uint8 0..255 or floats 0..1, (N, H, W) or rows (N, H W); labels integers (N,)
     Raises: ShapeError and DataError for images and labels, TrainingError for settings, DivergenceError.
     """
+    check_kind("start", start, "a Network, a Model or a recipe's name", Network, Model, str)
+    check_wholes("freeze", freeze)
+    check_whole("seed", seed, 0)
+    check_function("callback", callback, optional=True)
+    check_kind("verbose", verbose, "0 or 1", int)
+    if plan is not None:
+        check_kind("plan", plan, "a Plan or None", Plan)
+    if not isinstance(validation, tuple):
+        check_number("validation", validation, optional=True)
+    elif len(validation) != 2:
+        raise TrainingError(f"validation is expected as (images, labels) or a share; got {len(validation)} parts.")
+    threads = thread_count(threads)
+    to_device(device)  # complains before anything is computed
     data = as_data_set(x, y, shape=start.image_shape if isinstance(start, Model) else None)
     recipe = _recipe(start, data, freeze)
-    settings = {"epochs": epochs, "batch_size": batch_size, "loss": loss, "optimizer": optimizer, "augment": augment}
-    recipe = replace(recipe, plan=_plan(recipe.plan, plan, learning_rate, settings))
+    named: dict[str, object] = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+    named |= {"loss": loss, "optimizer": optimizer, "augment": augment}
+    if plan is not None and (given := [name for name, value in named.items() if value is not None]):
+        raise TrainingError(f"A plan holds all settings; got {', '.join(given)} beside it. Put them into the plan.")
+    plan = (plan or recipe.plan).with_settings(
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        loss=loss,
+        optimizer=optimizer,
+        augment=augment,
+    )
+    recipe = replace(recipe, plan=plan)
     if validation is not None:
         share = 0 if isinstance(validation, tuple) else validation
         recipe = replace(recipe, split=hold_out_end(share) if share else hold_out_nothing)
@@ -91,12 +116,13 @@ def fit(
     if isinstance(validation, tuple):
         validation_images = as_images(validation[0], (height, width))
         held_out = validation_images, as_labels(validation[1], len(validation_images), data.classes)
-    threads = threads or default_threads()
     for result in train(run, images, training.labels, validation=held_out, threads=threads, device=device):
         if verbose and isinstance(result, Epoch):
             print(_line(result, run.epochs), flush=True)
         if callback is not None and callback(result) is True:
             break
+    network = run.outcome(images).thawed()
+    assert isinstance(network, Network)  # only layers in it were frozen
     info = TrainingInfo(
         recipe=start if isinstance(start, str) else None,
         seed=seed,
@@ -110,7 +136,7 @@ def fit(
         validation_images=0 if held_out is None else len(held_out[1]),
         validation_accuracy=None if held_out is None else run.history["validation_accuracy"][-1],
     )
-    model = Model(_thawed(run.outcome(images)), recipe.plan.loss, (height, width), info)
+    model = Model(network, recipe.plan.loss, (height, width), info)
     return model if held_out is None else model.calibrated(*held_out, threads=threads)
 
 
@@ -132,17 +158,6 @@ def _recipe(start: Network | Model | str, data: DataSet, freeze: Sequence[int]) 
     return Recipe("network", "", "", lambda rng, shape, classes: copy, plan, hold_out_end(VALIDATION))
 
 
-def _plan(own: Plan, given: Plan | None, learning_rate: float | None, settings: Mapping[str, object]) -> Plan:
-    chosen = {name: value for name, value in settings.items() if value is not None}
-    if given is not None and (chosen or learning_rate is not None):
-        names = [*chosen, *(["learning_rate"] if learning_rate is not None else [])]
-        raise TrainingError(f"A plan holds all settings; got {', '.join(names)} beside it. Put them into the plan.")
-    plan = replace(given or own, **chosen)  # type: ignore[arg-type]
-    if learning_rate is not None:
-        plan = replace(plan, schedule=plan.schedule.with_learning_rate(learning_rate))
-    return plan
-
-
 def _frozen(network: Network, freeze: Sequence[int]) -> Network:
     count = len(network.layers)
     for index in freeze:
@@ -153,17 +168,6 @@ def _frozen(network: Network, freeze: Sequence[int]) -> Network:
     if not network.params:
         raise TrainingError("Nothing is left to learn: each layer with parameters is frozen. Freeze fewer.")
     return network
-
-
-def _thawed(network: Network) -> Network:
-    """The network with each frozen layer as it is by itself, also below the average over shifts."""
-
-    def thaw(layer: Layer) -> Layer:
-        if isinstance(layer, ShiftAverage) and isinstance(layer.network, Network):
-            return ShiftAverage(_thawed(layer.network), layer.height, layer.width, layer.shifts)
-        return layer.layers[0] if isinstance(layer, Frozen) else layer
-
-    return Network(*map(thaw, network.layers))
 
 
 def _line(result: Epoch, epochs: int) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from digitscope.arguments import check_function, check_kind, check_whole
 from digitscope.arrays import Array, as_images, as_labels
 from digitscope.augmentation.augment import Augment
 from digitscope.datasets import DataSet, as_data_set
@@ -25,7 +26,7 @@ from digitscope.nn import Adam, Network, OneCycle
 from digitscope.recipes import RECIPES, Recipe
 from digitscope.recipes.held_out import held_out
 from digitscope.recipes.recipe import hold_out_end
-from digitscope.training import Plan, Run, Step, TailAverage, default_threads, measure_statistics, train
+from digitscope.training import Plan, Run, Step, TailAverage, measure_statistics, thread_count, train
 from digitscope.training.parallel.shards import Augmentation
 from digitscope.training_info import FineTuning, TrainingInfo
 
@@ -147,6 +148,11 @@ def teach(
     Shapes: images as `as_images` takes them, (N, H, W); labels (N,), integers 0 to classes - 1
     Raises: ShapeError, DataError or ModelError if model, examples and data do not fit together; DivergenceError.
     """
+    check_kind("model", model, "a Model, such as Model.load() gives,", Model)
+    check_kind("settings", settings, "TeachSettings", TeachSettings)
+    check_whole("seed", seed, 0)
+    check_function("callback", callback, optional=True)
+    threads = thread_count(threads)
     data = as_data_set(data)
     model = model.to("cpu")
     examples, example_labels = _checked_examples(model, images, labels)
@@ -173,7 +179,7 @@ def teach(
     network = model.network.map_arrays(np.copy)
     for _ in range(settings.rounds):
         run = Run.start(network, plan, len(lesson_images), rng)
-        for step in train(run, lesson_images, lesson_labels, threads=threads or default_threads()):
+        for step in train(run, lesson_images, lesson_labels, threads=threads):
             if isinstance(step, Step) and callback is not None:
                 callback(step)
         network = run.outcome(rehearsed[0])

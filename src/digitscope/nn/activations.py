@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from digitscope.arguments import check_number
 from digitscope.arrays import Array
 from digitscope.nn.layer import Backward, Layer, Params
 
@@ -41,6 +42,7 @@ class LeakyReLU(Layer):
 
     def __init__(self, slope: float = 0.01) -> None:
         super().__init__()
+        check_number("LeakyReLU's slope", slope)
         self.slope = slope
 
     def forward(

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from digitscope.arguments import check_number, check_sizes
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn.kernels.product import row_dot_products, row_sums
@@ -31,6 +32,8 @@ class BatchNorm(Layer):
 
     def __init__(self, channels: int, eps: float = 1e-5) -> None:
         super().__init__()
+        check_sizes("BatchNorm", channels=channels)
+        check_number("BatchNorm's eps", eps)
         if channels < 1 or eps < 0:
             raise ShapeError(f"BatchNorm expects at least 1 channel and eps of at least 0; got {channels} and {eps}.")
         self.channels, self.eps = channels, eps

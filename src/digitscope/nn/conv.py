@@ -6,9 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from digitscope.arguments import check_sizes, check_truth
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.nn.initializers import Initializer, he, zeros
+from digitscope.nn.initializers import Initializer, check_initializers, he, zeros
 from digitscope.nn.kernels.convolution import fast_convolve
 from digitscope.nn.layer import Backward, Layer, Params
 
@@ -74,6 +75,10 @@ class Conv2D(Layer):
     ) -> None:
         """Draws the weights from `rng`; without one, from fresh entropy."""
         super().__init__()
+        check_sizes("Conv2D", in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size)
+        check_sizes("Conv2D", stride=stride, padding=padding)
+        check_truth("Conv2D's bias", bias)
+        check_initializers("Conv2D", rng, weight=weight)
         if min(in_channels, out_channels, kernel_size, stride) < 1 or padding < 0:
             raise ShapeError(
                 "Conv2D expects channels, kernel_size and stride of at least 1 and padding of at least 0; "

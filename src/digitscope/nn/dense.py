@@ -5,9 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from digitscope.arguments import check_sizes
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.nn.initializers import Initializer, he, zeros
+from digitscope.nn.initializers import Initializer, check_initializers, he, zeros
 from digitscope.nn.kernels.product import product
 from digitscope.nn.layer import Backward, Layer, Params
 
@@ -40,6 +41,8 @@ class Dense(Layer):
     ) -> None:
         """Draws the weights, then the biases, from `rng`; without one, from fresh entropy."""
         super().__init__()
+        check_sizes("Dense", in_features=in_features, out_features=out_features)
+        check_initializers("Dense", rng, weight=weight, bias=bias)
         if in_features < 1 or out_features < 1:
             raise ShapeError(f"Dense expects at least 1 feature in and out; got {in_features} and {out_features}.")
         rng = np.random.default_rng() if rng is None else rng

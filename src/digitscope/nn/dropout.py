@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from digitscope.arguments import check_number
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn.layer import Backward, Layer, Params
@@ -28,6 +29,7 @@ class Dropout(Layer):
 
     def __init__(self, rate: float) -> None:
         super().__init__()
+        check_number("Dropout's rate", rate)
         if not 0 <= rate < 1:
             raise ShapeError(f"Dropout's rate is the fraction dropped, from 0 to below 1; got {rate}.")
         self.rate = rate

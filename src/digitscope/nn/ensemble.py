@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from digitscope.arguments import check_kind, check_pairs, check_whole
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn.layer import Backward, Layer, Params, build, describe
@@ -82,6 +83,10 @@ class ShiftAverage(Layer):
 
     def __init__(self, network: Layer, height: int, width: int, shifts: Sequence[Sequence[int]]) -> None:
         super().__init__()
+        check_kind("ShiftAverage's network", network, "a layer", Layer)
+        check_whole("ShiftAverage's height", height, 1)
+        check_whole("ShiftAverage's width", width, 1)
+        check_pairs("ShiftAverage's shifts", shifts)
         self.network, self.height, self.width = network, height, width
         self.shifts = tuple((int(down), int(right)) for down, right in shifts)
         self.params, self.statistics = network.params, network.statistics
@@ -130,6 +135,9 @@ class ShiftAverage(Layer):
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         twin = type(self)(self.network.measure_statistics(batches)[1], self.height, self.width, self.shifts)
         return [twin.forward(x)[0] for x in batches], twin
+
+    def thawed(self) -> "ShiftAverage":
+        return type(self)(self.network.thawed(), self.height, self.width, self.shifts)
 
     def map_arrays(self, function: Callable[[Array], Array]) -> Self:
         return type(self)(self.network.map_arrays(function), self.height, self.width, self.shifts)

@@ -58,5 +58,9 @@ class Frozen(Network):
     def members(self) -> tuple[Layer, ...]:
         return ()
 
+    def thawed(self) -> Layer:
+        layers = [layer.thawed() for layer in self.layers]
+        return layers[0] if len(layers) == 1 else Network(*layers)
+
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         return [self.forward(x, need_dx=False)[0] for x in batches], self

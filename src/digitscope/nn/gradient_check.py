@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from digitscope.arguments import check_kind, check_number, check_whole
 from digitscope.arrays import Array, as_labels, as_numbers
 from digitscope.errors import DataError, ShapeError
 from digitscope.nn.layer import Backward, Layer
@@ -103,8 +104,13 @@ def check_gradients(
     Source: the random direction is that of HIPS autograd's check_grads.
     Derivation: docs/notes/05-backpropagation.md#is-it-right
     """
+    check_kind("network", network, "a network or layer (model.network of a model)", Layer)
+    check_whole("entries", entries, 1, optional=True)
+    check_whole("seed", seed, 0)
+    check_number("tolerance", tolerance, least=0)
     x = _as_input(x)
     loss = SoftmaxCrossEntropy() if loss is None else loss
+    check_kind("loss", loss, "a Loss or None", Loss)
     memories: list[_Memory] = []
     twin = _remembering(network.astype(np.float64), memories)
     rng = np.random.default_rng(seed)

@@ -8,9 +8,17 @@ from collections.abc import Callable
 
 import numpy as np
 
+from digitscope.arguments import check_function, check_kind
 from digitscope.arrays import Array
 
 Initializer = Callable[[np.random.Generator, tuple[int, ...], int, int], Array]
+
+
+def check_initializers(owner: str, rng: object, **initializers: object) -> None:
+    """Raises: ArgumentError unless rng is a random generator or None, and each initializer a function."""
+    check_kind(f"{owner}'s rng", rng, "a numpy.random.Generator or None", np.random.Generator, type(None))
+    for name, initializer in initializers.items():
+        check_function(f"{owner}'s {name}", initializer, "an initializer, such as nn.he")
 
 
 def zeros(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:

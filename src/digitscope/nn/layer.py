@@ -100,6 +100,10 @@ class Layer:
         """
         return 0
 
+    def thawed(self) -> "Layer":
+        """The layer without Frozen around any layer in it, which then learns again; shares its arrays."""
+        return self
+
     def config(self) -> dict[str, Any]:
         """The arguments from which `from_config` makes the same layer again; model files keep them as JSON."""
         return {}

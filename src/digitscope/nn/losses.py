@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from digitscope.arguments import check_number
 from digitscope.arrays import Array
 from digitscope.errors import DataError, ShapeError, TrainingError
 from digitscope.nn.kernels.product import sum_of_squares
@@ -231,5 +232,6 @@ def _check(outputs: Array, labels: Array, classes: int) -> Array:
 
 
 def _check_smoothing(label_smoothing: float) -> None:
+    check_number("label_smoothing", label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise TrainingError(f"label_smoothing is expected from 0 to 1; got {label_smoothing}.")

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from digitscope.arguments import shown
 from digitscope.arrays import Array
 from digitscope.errors import LayerError, ShapeError
 from digitscope.nn.layer import Backward, Layer, Params, build, describe
@@ -32,7 +33,7 @@ class Network(Layer):
         for layer in layers:
             if not isinstance(layer, Layer):
                 raise LayerError(
-                    f"{type(self).__name__} expects layers, as Network(Dense(784, 10), ReLU()); got {layer!r}."
+                    f"{type(self).__name__} expects layers, as Network(Dense(784, 10), ReLU()); got {shown(layer)}."
                 )
         self.layers = layers
 
@@ -97,6 +98,9 @@ class Network(Layer):
 
     def map_arrays(self, function: Callable[[Array], Array]) -> Self:
         return self._with_layers([layer.map_arrays(function) for layer in self.layers])
+
+    def thawed(self) -> Layer:
+        return self._with_layers([layer.thawed() for layer in self.layers])
 
     def _with_layers(self, layers: Sequence[Layer]) -> Self:
         twin = copy(self)

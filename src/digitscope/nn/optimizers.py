@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from digitscope.arguments import check_number, check_truth
 from digitscope.arrays import Array
 from digitscope.nn.kernels.optimizers import adam_in_place, momentum_in_place
 from digitscope.nn.kernels.product import sum_of_squares
@@ -47,6 +48,10 @@ class Optimizer(ABC):
     clip_norm: float | None = None
     slots: ClassVar[tuple[str, ...]] = ()
     """Names of the arrays that it keeps for each parameter."""
+
+    def __post_init__(self) -> None:
+        check_number(f"{type(self).__name__}'s weight_decay", self.weight_decay, least=0)
+        check_number(f"{type(self).__name__}'s clip_norm", self.clip_norm, least=0, optional=True)
 
     def start(self, params: Mapping[str, Array]) -> State:
         """The state before the first step: zeros."""
@@ -99,6 +104,11 @@ class Momentum(Optimizer):
     nesterov: bool = False
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("Momentum's momentum", self.momentum, least=0, below=1)
+        check_truth("Momentum's nesterov", self.nesterov)
+
     def updated(self, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> tuple[Array, ...]:
         v = self.momentum * slots[0] + g
         direction = g + self.momentum * v if self.nesterov else v
@@ -122,6 +132,12 @@ class Adam(Optimizer):
     beta2: float = 0.999
     eps: float = 1e-8
     slots: ClassVar[tuple[str, ...]] = ("mean", "square")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number(f"{type(self).__name__}'s beta1", self.beta1, least=0, below=1)
+        check_number(f"{type(self).__name__}'s beta2", self.beta2, least=0, below=1)
+        check_number(f"{type(self).__name__}'s eps", self.eps, least=0)
 
     def updated(self, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> tuple[Array, ...]:
         t = step + 1

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from digitscope.arguments import check_whole
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn.kernels.pooling import fast_max_pool
@@ -127,6 +128,8 @@ class GlobalAveragePool2D(Layer):
 
 
 def _check_window(size: int, stride: int | None) -> tuple[int, int]:
+    check_whole("Pooling's size", size)
+    check_whole("Pooling's stride", stride, optional=True)
     stride = size if stride is None else stride
     if size < 1 or stride < 1:
         raise ShapeError(f"Pooling expects a size and a stride of at least 1; got {size} and {stride}.")

@@ -9,12 +9,17 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Self
 
+from digitscope.arguments import check_kind, check_number
+
 
 @dataclass(frozen=True)
 class Schedule(ABC):
     """learning_rate is the highest rate that the schedule reaches."""
 
     learning_rate: float
+
+    def __post_init__(self) -> None:
+        check_number(f"{type(self).__name__}'s learning_rate", self.learning_rate)
 
     def __call__(self, step: int, steps: int) -> float:
         """The learning rate of this step out of `steps`."""
@@ -50,6 +55,13 @@ class StepDecay(Schedule):
     decay: float = 0.1
     milestones: tuple[float, ...] = (0.5, 0.75)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("StepDecay's decay", self.decay, least=0)
+        check_kind("StepDecay's milestones", self.milestones, "numbers from 0 to 1", tuple, list)
+        for milestone in self.milestones:
+            check_number("Each of StepDecay's milestones", milestone)
+
     def factor(self, progress: float) -> float:
         return self.decay ** sum(progress >= milestone for milestone in self.milestones)
 
@@ -62,6 +74,10 @@ class Cosine(Schedule):
     """
 
     final: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("Cosine's final", self.final, least=0)
 
     def factor(self, progress: float) -> float:
         return self.final + (1 - self.final) * (1 + math.cos(math.pi * progress)) / 2
@@ -77,6 +93,12 @@ class OneCycle(Schedule):
     warm_up: float = 0.3
     start: float = 0.04
     final: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("OneCycle's warm_up", self.warm_up, least=0, below=1)
+        check_number("OneCycle's start", self.start, least=0)
+        check_number("OneCycle's final", self.final, least=0)
 
     def factor(self, progress: float) -> float:
         if progress < self.warm_up:
@@ -94,6 +116,11 @@ class WarmUp(Schedule):
 
     then: Schedule = Constant(1.0)
     share: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_kind("WarmUp's then", self.then, "a Schedule", Schedule)
+        check_number("WarmUp's share", self.share, least=0, below=1)
 
     def factor(self, progress: float) -> float:
         if progress < self.share:

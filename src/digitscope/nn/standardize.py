@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from digitscope.arguments import check_number
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn.layer import Backward, Layer
@@ -26,6 +27,7 @@ class Standardize(Layer):
 
     def __init__(self, eps: float = 1e-5) -> None:
         super().__init__()
+        check_number("Standardize's eps", eps)
         if eps < 0:
             raise ShapeError(f"Standardize expects eps of at least 0; got {eps}.")
         self.eps = eps

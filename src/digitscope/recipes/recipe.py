@@ -59,13 +59,7 @@ class Recipe:
         self, *, epochs: int | None = None, learning_rate: float | None = None, batch_size: int | None = None
     ) -> "Recipe":
         """The same recipe with these settings replaced; None keeps the recipe's own value."""
-        plan = self.plan
-        if epochs is not None:
-            plan = replace(plan, epochs=epochs)
-        if learning_rate is not None:
-            plan = replace(plan, schedule=plan.schedule.with_learning_rate(learning_rate))
-        if batch_size is not None:
-            plan = replace(plan, batch_size=batch_size)
+        plan = self.plan.with_settings(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
         return replace(self, plan=plan)
 
 

@@ -6,7 +6,7 @@ from digitscope.training.inference import evaluate, network_outputs
 from digitscope.training.loop import train, train_step
 from digitscope.training.parallel.device import device_of, to_device
 from digitscope.training.parallel.shards import Augmentation
-from digitscope.training.parallel.threads import default_threads
+from digitscope.training.parallel.threads import default_threads, thread_count
 from digitscope.training.parallel.thresholds import Thresholds
 from digitscope.training.results import Epoch, Step
 from digitscope.training.run import HISTORY_COLUMNS, Plan, Run, measure_statistics
@@ -30,6 +30,7 @@ __all__ = [
     "measure_statistics",
     "network_outputs",
     "save_checkpoint",
+    "thread_count",
     "to_device",
     "train",
     "train_step",

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from digitscope.arguments import check_number
 from digitscope.errors import TrainingError
 from digitscope.nn import Params
 
@@ -27,6 +28,7 @@ class ExponentialAverage(Averaging):
     decay: float
 
     def __post_init__(self) -> None:
+        check_number("ExponentialAverage's decay", self.decay, error=TrainingError)
         if not 0 <= self.decay < 1:
             raise TrainingError(f"ExponentialAverage expects a decay from 0 to below 1; got {self.decay}.")
 
@@ -44,6 +46,7 @@ class TailAverage(Averaging):
     share: float
 
     def __post_init__(self) -> None:
+        check_number("TailAverage's share", self.share, error=TrainingError)
         if not 0 <= self.share <= 1:
             raise TrainingError(f"TailAverage expects a share of the steps, from 0 to 1; got {self.share}.")
 

@@ -3,19 +3,20 @@
 import numpy as np
 import numpy.typing as npt
 
+from digitscope.arguments import check_kind
 from digitscope.arrays import Array, as_images, as_labels
 from digitscope.errors import ShapeError, TrainingError
 from digitscope.nn import Layer, Loss, to_batch
 from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.device import to_cpu, to_device_of
 from digitscope.training.parallel.memory import keep_freed_memory
-from digitscope.training.parallel.threads import ThreadMap
+from digitscope.training.parallel.threads import ThreadMap, thread_count
 
 CHUNK = 100
 """Images in one forward pass: enough for fast products, few enough for the cache."""
 
 
-def network_outputs(network: Layer, images: npt.ArrayLike, *, threads: int = 1) -> Array:
+def network_outputs(network: Layer, images: npt.ArrayLike, *, threads: int | None = 1) -> Array:
     """The network's outputs for images, computed in chunks that are spread over threads.
 
     The chunks do not depend on the number of threads, so neither do the outputs. A network on a GPU computes there.
@@ -23,7 +24,8 @@ def network_outputs(network: Layer, images: npt.ArrayLike, *, threads: int = 1) 
     Shapes: images as for `as_images`, (N, H, W) or rows (N, D) -> (classes, N)
     Raises: ShapeError for images of a size that the network does not take; DataError for other pixel values.
     """
-    return outputs_in_chunks(network, as_images(images), threads=threads)
+    check_kind("network", network, "a network or layer", Layer)
+    return outputs_in_chunks(network, as_images(images), threads=thread_count(threads))
 
 
 def outputs_in_chunks(network: Layer, images: Array, *, threads: int = 1) -> Array:
@@ -43,7 +45,7 @@ def outputs_in_chunks(network: Layer, images: Array, *, threads: int = 1) -> Arr
 
 
 def evaluate(
-    network: Layer, loss: Loss, images: npt.ArrayLike, labels: npt.ArrayLike, *, threads: int = 1
+    network: Layer, loss: Loss, images: npt.ArrayLike, labels: npt.ArrayLike, *, threads: int | None = 1
 ) -> tuple[float, float]:
     """The mean loss and the accuracy on these images.
 
@@ -51,13 +53,15 @@ def evaluate(
     Raises: ShapeError or DataError for images and labels that do not fit the network; TrainingError for no images, and
         for batch normalization whose statistics were never measured.
     """
+    check_kind("network", network, "a network or layer", Layer)
+    check_kind("loss", loss, "a Loss", Loss)
     if unmeasured := _unmeasured(network):
         raise TrainingError(
             f"The network is expected with measured statistics of batch normalization; those of {unmeasured} are as "
             "they began. Evaluate run.outcome(images), or measure_statistics(network, images)."
         )
     images, labels = checked_examples(network, loss, images, labels)
-    outputs = outputs_in_chunks(network, images, threads=threads)
+    outputs = outputs_in_chunks(network, images, threads=thread_count(threads))
     return loss.forward(outputs, labels)[0], float((outputs.argmax(axis=0) == labels).mean())
 
 

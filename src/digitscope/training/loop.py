@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import numpy.typing as npt
 
+from digitscope.arguments import check_kind
 from digitscope.arrays import Array
 from digitscope.errors import TrainingError
 from digitscope.nn import Loss, Network, Optimizer, clip_scale, gradient_norm, to_batch
@@ -17,7 +18,7 @@ from digitscope.training.parallel.device import Transfer, device_of, to_device, 
 from digitscope.training.parallel.memory import keep_freed_memory
 from digitscope.training.parallel.shards import Task
 from digitscope.training.parallel.step import ParallelStep
-from digitscope.training.parallel.threads import ThreadMap
+from digitscope.training.parallel.threads import ThreadMap, thread_count
 from digitscope.training.parallel.thresholds import Thresholds
 from digitscope.training.parallel.workers import WorkerPool, worker_count
 from digitscope.training.results import Epoch, Step
@@ -64,7 +65,7 @@ def train(
     labels: npt.ArrayLike,
     *,
     validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-    threads: int = 1,
+    threads: int | None = 1,
     device: str = "cpu",
     thresholds: Thresholds | None = None,
 ) -> Iterator[Step | Epoch]:
@@ -88,8 +89,8 @@ def train(
         TrainingError for no images, for another number of them than the run was started with, and if there is no such
         device. Later, DivergenceError if a loss is not finite: the weights are then those from before that step.
     """
-    if threads < 1:
-        raise TrainingError(f"Training expects at least 1 thread; got {threads}.")
+    check_kind("run", run, "a Run, as Run.start gives it", Run)
+    threads = thread_count(threads)
     plan, network = run.plan, run.network
     images, labels = checked_examples(network, plan.loss, images, labels)
     if len(run.shard_rngs) != plan.shards(len(images)):
@@ -98,6 +99,9 @@ def train(
             f"{plan.shards(len(images))}. Give Run.start the number of images that are trained on."
         )
     if validation is not None:
+        check_kind("validation", validation, "(images, labels) or None", tuple, list)
+        if len(validation) != 2:
+            raise TrainingError(f"validation is expected as (images, labels); got {len(validation)} parts.")
         height, width = images.shape[1:]
         validation = checked_examples(network, plan.loss, *validation, (height, width))
     transfer = to_device(device)

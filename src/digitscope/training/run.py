@@ -1,14 +1,14 @@
 """A training: what was planned, and how far it has come."""
 
 import math
-from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from digitscope.arguments import check_function, check_kind, check_number, check_pairs, check_whole
 from digitscope.arrays import Array, as_images
 from digitscope.errors import TrainingError
 from digitscope.nn import Ensemble, Loss, Network, Optimizer, Params, Schedule, ShiftAverage, to_batch
@@ -63,29 +63,41 @@ class Plan:
     none for the image as it is. They are not part of the network that learns."""
 
     def __post_init__(self) -> None:
+        error = TrainingError
         for name, kind in (("loss", Loss), ("optimizer", Optimizer), ("schedule", Schedule)):
-            if not isinstance(getattr(self, name), kind):
-                raise TrainingError(f"Plan expects {name} to be a digitscope.nn.{kind.__name__}; got {self._of(name)}.")
-        for name in ("epochs", "batch_size", "shard_size"):
-            optional = " or None" if name != "epochs" else ""
-            value = getattr(self, name)
-            if not (_is_whole(value) and value >= 1) and not (optional and value is None):
-                raise TrainingError(f"Plan expects {name} to be a whole number from 1 on{optional}; got {value!r}.")
-        rate: Any = self.schedule.learning_rate
-        if not (isinstance(rate, (int, float, np.number)) and rate > 0 and math.isfinite(rate)):
-            raise TrainingError(f"Plan expects schedule to have a positive, finite learning rate; got {rate!r}.")
-        if not (self.augment is None or callable(self.augment)):
-            raise TrainingError(f"Plan expects augment to be a function (images, rng); got {self._of('augment')}.")
-        averaging: Any = self.averaging
-        if not (averaging is None or isinstance(averaging, Averaging)):
-            raise TrainingError(f"Plan expects averaging to be an Averaging or None; got {self._of('averaging')}.")
-        shifts: Any = self.shifts
-        if not (isinstance(shifts, Sequence) and all(map(_is_shift, shifts))):
-            raise TrainingError(f"Plan expects shifts to be pairs of whole numbers; got {self.shifts!r}.")
+            check_kind(f"Plan's {name}", getattr(self, name), f"a digitscope.nn.{kind.__name__}", kind, error=error)
+        check_whole("Plan's epochs", self.epochs, 1, error=error)
+        check_whole("Plan's batch_size", self.batch_size, 1, optional=True, error=error)
+        check_whole("Plan's shard_size", self.shard_size, 1, optional=True, error=error)
+        rate = self.schedule.learning_rate
+        check_number("The schedule's learning rate", rate, error=error)
+        if not (rate > 0 and math.isfinite(rate)):
+            raise TrainingError(f"The schedule's learning rate is expected above 0 and finite; got {rate}.")
+        check_function("Plan's augment", self.augment, "a function (images, rng)", optional=True, error=error)
+        if self.averaging is not None:
+            check_kind("Plan's averaging", self.averaging, "an Averaging or None", Averaging, error=error)
+        check_pairs("Plan's shifts", self.shifts, error=error)
 
-    def _of(self, name: str) -> str:
-        value = getattr(self, name)
-        return f"the class {value.__name__}" if isinstance(value, type) else f"{value!r}"
+    def with_settings(
+        self,
+        *,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        loss: Loss | None = None,
+        optimizer: Optimizer | None = None,
+        augment: Augmentation | None = None,
+    ) -> "Plan":
+        """The same plan with these settings, learning_rate being the highest of the schedule; None keeps its own."""
+        return replace(
+            self,
+            epochs=self.epochs if epochs is None else epochs,
+            schedule=self.schedule if learning_rate is None else self.schedule.with_learning_rate(learning_rate),
+            batch_size=self.batch_size if batch_size is None else batch_size,
+            loss=self.loss if loss is None else loss,
+            optimizer=self.optimizer if optimizer is None else optimizer,
+            augment=self.augment if augment is None else augment,
+        )
 
     def batches(self, images: int) -> int:
         """Steps an epoch; the last one may be of fewer images."""
@@ -133,18 +145,10 @@ class Run:
 
         Raises: TrainingError for arguments of another kind.
         """
-        given: tuple[tuple[str, Any, type], ...] = (
-            ("network", network, Network),
-            ("plan", plan, Plan),
-            ("rng", rng, np.random.Generator),
-        )
-        for name, value, kind in given:
-            if not isinstance(value, kind):
-                raise TrainingError(f"Run.start expects {name} to be a {kind.__name__}; got a {type(value).__name__}.")
-        count: Any = images
-        if not (_is_whole(count) and count >= 1):
-            came = count if isinstance(count, (int, float)) else f"a {type(count).__name__}"
-            raise TrainingError(f"Run.start expects the number of images, at least 1; got {came}. Give len(images).")
+        check_kind("Run.start's network", network, "a Network", Network, error=TrainingError)
+        check_kind("Run.start's plan", plan, "a Plan", Plan, error=TrainingError)
+        check_kind("Run.start's rng", rng, "a numpy.random.Generator", np.random.Generator, error=TrainingError)
+        check_whole("Run.start's number of images, len(images),", images, 1, error=TrainingError)
         order, *shard_rngs = rng.spawn(1 + plan.shards(images))
         run = cls(network, plan, {}, order, shard_rngs, {})
         run.start_learner()
@@ -237,7 +241,9 @@ def measure_statistics(network: Network, images: npt.ArrayLike, *, count: int = 
     Raises: ShapeError for images of a size that the network does not take; DataError for other pixel values;
         TrainingError for no images.
     """
-    return _measured(network, _spread(images, count))
+    check_kind("network", network, "a Network", Network)
+    check_whole("count", count, 1)
+    return _measured(network, _spread(as_images(images), count))
 
 
 def _spread(images: Any, count: int) -> npt.NDArray[np.uint8]:
@@ -254,11 +260,3 @@ def _measured(network: Network, images: Array) -> Network:
     batches = [transfer(to_batch(images[i : i + CHUNK])) for i in range(0, len(images), CHUNK)]
     with blas_threads(1):  # so that the statistics do not depend on the number of cores, as the weights do not
         return network.measure_statistics(batches)[1]
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
-def _is_shift(value: object) -> bool:
-    return isinstance(value, Sequence) and len(value) == 2 and all(map(_is_whole, value))

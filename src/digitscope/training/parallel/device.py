@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from digitscope.arguments import check_kind
 from digitscope.arrays import Array
 from digitscope.errors import TrainingError
 from digitscope.nn import Layer
@@ -18,18 +19,19 @@ def to_device(name: str) -> Transfer:
 
     Raises: TrainingError for another name, and for "cuda" without CuPy or without a GPU that it can use.
     """
+    check_kind("The device", name, "cpu or cuda", str, error=TrainingError)
+    if name not in ("cpu", "cuda"):
+        raise TrainingError(f"The device is expected as cpu or cuda; got {name!r}.")
     if name == "cpu":
         return to_cpu
-    if name != "cuda":
-        raise TrainingError(f"The device is cpu or cuda; got {name!r}.")
     try:
         import cupy
     except ImportError as error:
-        raise TrainingError("--device cuda needs CuPy: pip install 'digitscope[cuda]'.") from error
+        raise TrainingError("The device cuda needs CuPy: pip install 'digitscope[cuda]'.") from error
     try:
         cupy.cuda.Device().use()
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise TrainingError(f"--device cuda found no GPU that CuPy can use ({error}). Leave it out.") from error
+        raise TrainingError(f"The device cuda needs a GPU that CuPy can use ({error}). Use cpu.") from error
     transfer: Transfer = cupy.asarray
     return transfer
 

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
+from digitscope.arguments import check_whole
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -38,6 +40,15 @@ class ThreadMap:
         futures = [self._pool.submit(function, item) for item in items]
         own = {i: function(items[i]) for i in reversed(range(len(items))) if futures[i].cancel()}
         return [own[i] if i in own else future.result() for i, future in enumerate(futures)]
+
+
+def thread_count(threads: int | None) -> int:
+    """The number of threads to use: all processors for None.
+
+    Raises: ArgumentError unless it is a whole number from 1 on, or None.
+    """
+    check_whole("threads", threads, 1, optional=True)
+    return default_threads() if threads is None else threads
 
 
 def default_threads() -> int:
