@@ -19,7 +19,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.fitting import compare, fit, generate, report, settings
+from benchmarks.fitting import fit_and_compare
 from digitscope.arrays import Array
 from digitscope.datasets import load_mnist
 from digitscope.synthetic.photos import KINDS, photograph_digit
@@ -29,7 +29,6 @@ from digitscope.vision.paper import ink_axis, project_colours
 from digitscope.vision.prepare import WORKING
 
 NAMES = tuple(WEIGHTS)
-PRESENT = np.array(list(WEIGHTS.values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,15 +85,9 @@ def is_right(choice: Choice, weights: Array) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    setting = settings(__doc__, count=360, quick=4, arguments=arguments)
-    training, held_out = (generate(photo_choice, setting.seed + offset, setting) for offset in (0, 1))
-    usable = [choice for choice in training if choice is not None]
-    fitted = fit(usable, np.zeros(len(PRESENT)), log_probability)
-    results = {
-        which: compare(held_out, weights, log_probability, is_right)
-        for which, weights in (("present", PRESENT), ("fitted", fitted))
-    }
-    report("ink", NAMES, PRESENT, fitted, setting, results, len(usable))
+    fit_and_compare(
+        "ink", __doc__, 360, WEIGHTS, np.zeros(len(WEIGHTS)), photo_choice, log_probability, is_right, arguments
+    )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.fitting import compare, fit, generate, report, settings
+from benchmarks.fitting import fit_and_compare
 from digitscope.arrays import Array
 from digitscope.datasets import load_mnist
 from digitscope.model import Model
@@ -138,15 +138,17 @@ def is_right(line: Line, weights: Array) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    setting = settings(__doc__, count=336, quick=4, arguments=arguments)
-    training, held_out = (generate(photo_line, setting.seed + offset, setting) for offset in (0, 1))
-    usable = [line for line in training if line is not None]
-    fitted = fit(usable, WEIGHTS, log_probability)
-    results = {
-        which: compare(held_out, weights, log_probability, is_right)
-        for which, weights in (("present", WEIGHTS), ("fitted", fitted))
-    }
-    report("reader", NAMES, WEIGHTS, fitted, setting, results, len(usable))
+    fit_and_compare(
+        "reader",
+        __doc__,
+        336,
+        dict(zip(NAMES, WEIGHTS.tolist(), strict=True)),
+        WEIGHTS,
+        photo_line,
+        log_probability,
+        is_right,
+        arguments,
+    )
 
 
 if __name__ == "__main__":

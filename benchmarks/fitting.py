@@ -10,7 +10,7 @@ is at most -log e: examples that no weights can get right, because their ink was
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,34 +59,12 @@ def _loss(examples: Sequence[Example], log_probability: LogProbability[Example],
     return bounded_loss(examples, weights, log_probability)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the command line says."""
-
-    count: int
-    seed: int
-    processes: int
-    record: bool
-
-
-def settings(documentation: str | None, count: int, quick: int, arguments: Sequence[str] | None) -> Settings:
-    parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=count, help="photos to fit on, and as many to compare on")
-    parser.add_argument(
-        "--seed", type=int, default=1, help="of the photos to fit on; those to compare on have the next"
-    )
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help=f"{quick} photos, and no record: only whether it runs")
-    options = parser.parse_args(arguments)
-    return Settings(quick if options.quick else options.count, options.seed, options.processes, not options.quick)
-
-
-def generate(make: Callable[[int, int], Example | None], seed: int, setting: Settings) -> list[Example | None]:
+def generate(make: Callable[[int, int], Example | None], seed: int, count: int, processes: int) -> list[Example | None]:
     """make(seed, k) for each k, on several processes; the order and the outcome do not depend on these."""
-    if setting.processes == 1:
-        return [make(seed, k) for k in range(setting.count)]
-    with ProcessPoolExecutor(setting.processes) as pool:
-        return list(pool.map(partial(make, seed), range(setting.count), chunksize=4))
+    if processes == 1:
+        return [make(seed, k) for k in range(count)]
+    with ProcessPoolExecutor(processes) as pool:
+        return list(pool.map(partial(make, seed), range(count), chunksize=4))
 
 
 @dataclass(frozen=True)
@@ -112,39 +90,58 @@ def compare(
     return Comparison(float(np.mean(right)), loss - RIDGE * float(weights @ weights), right)
 
 
-def report(
+def fit_and_compare(
     name: str,
-    names: Sequence[str],
-    present: Array,
-    fitted: Array,
-    setting: Settings,
-    results: dict[str, Comparison],
-    usable: int,
+    documentation: str | None,
+    count: int,
+    present: Mapping[str, float],
+    start: Array,
+    make: Callable[[int, int], Example | None],
+    log_probability: LogProbability[Example],
+    is_right: Callable[[Example, Array], bool],
+    arguments: Sequence[str] | None = None,
 ) -> None:
-    """Prints both weights and how good they are; writes the record unless it is only a trial."""
-    for feature, old, new in zip(names, present, fitted, strict=True):
+    """The command: fits the weights on `count` photos and compares them with the present ones on as many others.
+
+    Prints both weights and how good they are, and writes the record unless it is only a trial.
+
+    name: of the module, without "fit_"
+    make: (seed, k) -> the k-th example, or None if its photo has no usable ink
+    """
+    parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=count, help="photos to fit on, and as many to compare on")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of the photos to fit on; those to compare on have the next"
+    )
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="4 photos, and no record: only whether it runs")
+    options = parser.parse_args(arguments)
+    count = 4 if options.quick else options.count
+    training, held_out = (generate(make, options.seed + k, count, options.processes) for k in (0, 1))
+    usable = [example for example in training if example is not None]
+    weights = {"present": np.array(list(present.values())), "fitted": fit(usable, start, log_probability)}
+    for feature, old, new in zip(present, weights["present"], weights["fitted"], strict=True):
         print(f"{feature:34} {old:7.2f} in the source {new:7.2f} fitted")
+    results = {which: compare(held_out, values, log_probability, is_right) for which, values in weights.items()}
     for which, result in results.items():
-        print(
-            f"{which}: accuracy {result.accuracy:.1%}, loss {result.loss:.4f} nats, on {setting.count} held-out photos"
-        )
+        print(f"{which}: accuracy {result.accuracy:.1%}, loss {result.loss:.4f} nats, on {count} held-out photos")
     old_right, new_right = results["present"].right, results["fitted"].right
     only = [
         sum(a and not b for a, b in zip(*pair, strict=True))
         for pair in ((old_right, new_right), (new_right, old_right))
     ]
     print(f"right with the present weights only: {only[0]}, with the fitted ones only: {only[1]}")
-    if not setting.record:
+    if options.quick:
         return
     path = records_folder() / "vision_weights.json"
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     content[name] = {
-        "command": f"uv run python -m benchmarks.fit_{name} --count {setting.count} --seed {setting.seed}",
-        "photos": setting.count,
-        "usable_photos_fitted_on": usable,
-        "seeds": {"fit": setting.seed, "held_out": setting.seed + 1},
-        "present": {feature: float(value) for feature, value in zip(names, present, strict=True)},
-        "fitted": {feature: round(float(value), 4) for feature, value in zip(names, fitted, strict=True)},
+        "command": f"uv run python -m benchmarks.fit_{name} --count {count} --seed {options.seed}",
+        "photos": count,
+        "usable_photos_fitted_on": len(usable),
+        "seeds": {"fit": options.seed, "held_out": options.seed + 1},
+        "present": dict(present),
+        "fitted": {feature: round(float(value), 4) for feature, value in zip(present, weights["fitted"], strict=True)},
         "held_out": {
             which: {"accuracy": round(result.accuracy, 4), "loss": round(result.loss, 4)}
             for which, result in results.items()
