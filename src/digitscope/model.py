@@ -200,7 +200,7 @@ class Model:
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Writes a safetensors file; the same model gives the same bytes. `half`: in float16, half as large."""
-        check_kind("path", path, "a path", str, os.PathLike)
+        check_kind("path", path, "a file name", str, os.PathLike)
         check_truth("half", half)
         about = {
             "format": FORMAT,

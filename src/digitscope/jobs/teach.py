@@ -148,7 +148,7 @@ def teach(
     Shapes: images as `as_images` takes them, (N, H, W); labels (N,), integers 0 to classes - 1
     Raises: ShapeError, DataError or ModelError if model, examples and data do not fit together; DivergenceError.
     """
-    check_kind("model", model, "a Model, such as Model.load() gives,", Model)
+    check_kind("model", model, "a Model (Model.load() gives one)", Model)
     check_kind("settings", settings, "TeachSettings", TeachSettings)
     check_whole("seed", seed, 0)
     check_function("callback", callback, optional=True)

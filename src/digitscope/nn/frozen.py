@@ -35,11 +35,7 @@ class Frozen(Network):
     @property
     def statistics(self) -> Params:
         """The parameters and statistics of all layers by name."""
-        return {
-            f"{i}.{name}": value
-            for i, layer in enumerate(self.layers)
-            for name, value in {**layer.params, **layer.statistics}.items()
-        }
+        return {**super().params, **super().statistics}
 
     @statistics.setter
     def statistics(self, values: Mapping[str, Array]) -> None:
