@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.readme import full_ladder, short_ladder
 from digitscope.recipes import RECIPES
-from digitscope.recipes.records import ladder, load_records
+from digitscope.recipes.records import load_records
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "digitscope"
@@ -81,9 +82,15 @@ def test_jobs_write_no_html(path: Path) -> None:
     assert [text for text in texts if re.search(r"</?[a-z][\w-]*[\s/>]", text)] == []
 
 
-def test_the_readmes_table_is_what_the_records_say() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert ladder(load_records(RECIPES).values()) in readme
+def test_the_tables_have_the_records_figures() -> None:
+    records = load_records(RECIPES).values()
+    assert short_ladder(records) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert full_ladder(records) in (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+
+
+def test_every_rung_has_a_short_description() -> None:
+    for recipe in RECIPES.values():
+        assert 1 <= len(recipe.summary.split()) <= 10, recipe.name
 
 
 def markdown() -> list[Path]:

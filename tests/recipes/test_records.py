@@ -1,22 +1,25 @@
-"""What a record says of itself."""
+"""The figures of a record as text."""
 
 from dataclasses import replace
 
-from digitscope.recipes.records import Record, ladder
+from benchmarks.readme import full_ladder, short_ladder
+from digitscope.recipes.records import Record
 
 RUN = {"test_accuracy": 0.99, "train_seconds": 30.0, "parameters": 1234}
-ONE = Record("r", "a network", "98 % (someone)", "a command", "a machine", {}, "abc", "2026-01-01", (RUN,))
+ONE = Record("mlp", "a network", "98 % (someone)", "a command", "a machine", {}, "abc", "2026-01-01", (RUN,))
 
 
 def test_one_run_has_no_spread() -> None:
     assert ONE.claim == "Test accuracy 99.00 % (n = 1), 30.0 s of training, 1,234 parameters; a machine."
-    assert "| **99.00 %** | 1 | 30.0 s | 1,234 |" in ladder([ONE])
+    assert "| **99.00 %** | 1 | 30.0 s | 1,234 |" in full_ladder([ONE])
+    assert "| **99.00 %** (n = 1) | 30.0 s |" in short_ladder([ONE])
 
 
 def test_several_runs_have_mean_and_standard_deviation() -> None:
     two = replace(ONE, runs=(RUN, {**RUN, "test_accuracy": 0.98, "train_seconds": 330.0}))
     assert two.claim.startswith("Test accuracy 98.50 % ± 0.71 (n = 2 seeds), 3.0 min of training")
-    assert "| **98.50 %** ± 0.71 | 2 | 3.0 min |" in ladder([two])
+    assert "| **98.50 %** ± 0.71 | 2 | 3.0 min |" in full_ladder([two])
+    assert "| **98.50 %** ± 0.71 (n = 2) | 3.0 min |" in short_ladder([two])
 
 
 def test_another_number_of_threads_than_two_is_said() -> None:

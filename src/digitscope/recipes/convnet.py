@@ -26,6 +26,7 @@ def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
 RECIPE = Recipe(
     name="convnet",
     title="conv16x5 pool conv32x3 conv32x3 pool conv64x3, batch norm, warped images",
+    summary="four convolutions, data augmentation",
     published="99.6 % (two convolutions with elastic distortion; Simard et al. 2003)",
     build=build,
     plan=Plan(

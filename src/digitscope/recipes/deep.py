@@ -1,4 +1,4 @@
-"""Eight convolutions, half of them past a residual connection, on warped images: the best single network.
+"""Seven convolutions, four of them residual, on warped images: the best single network.
 
 Test accuracy 99.71 % ± 0.02 (n = 5 seeds), 27.1 min (1 thread) of training, 1,186,698 parameters; 2 cores of AMD
 EPYC (family 26, model 2) with AVX-512, Linux.
@@ -50,6 +50,7 @@ def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
 RECIPE = Recipe(
     name="deep",
     title="conv64x5 and residual convolutions 3x3 to 64, 128 and 256, batch norm, warped images",
+    summary="residual network of seven convolutions",
     published="99.75 % (the best without choosing on test that we know of; 99.738 ± 0.029 by ttdoucet/mnist)",
     build=build,
     plan=Plan(

@@ -24,6 +24,7 @@ def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
 RECIPE = Recipe(
     name="ensemble",
     title="the mean of five deeps",
+    summary="ensemble of five `deep` networks",
     published="99.77 % (35 convnets; Ciresan et al. 2012), 99.82 % (ten; ttdoucet/mnist)",
     build=build,
     plan=deep.RECIPE.plan,

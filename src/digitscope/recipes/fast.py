@@ -31,6 +31,7 @@ def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
 RECIPE = Recipe(
     name="fast",
     title="conv16x5/2 conv32x3 pool conv64x3, batch norm, one epoch",
+    summary="three convolutions, a single epoch",
     published="99.04 % (one epoch of conv24x5 conv32x3 256; tuomaso/train_mnist_fast)",
     build=build,
     plan=Plan(

@@ -58,6 +58,7 @@ def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
 RECIPE = Recipe(
     name="lenet",
     title="LeNet-5: conv6x5 pool conv16x5 pool 120-84-10, tanh",
+    summary="LeNet-5 of 1998",
     published="99.05 % (99.2 with distortions; LeCun et al. 1998)",
     build=build,
     plan=Plan(

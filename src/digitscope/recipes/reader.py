@@ -44,6 +44,7 @@ def drawings(images: Array, labels: Array, rng: np.random.Generator) -> tuple[Ar
 RECIPE = Recipe(
     name="reader",
     title="conv20x5 pool conv40x3 conv40x3 pool conv80x3, batch norm, warped images, drawings that are not digits",
+    summary="four convolutions, also rejects what is not a digit",
     published="none for this; a background class: Dhamija et al. 2018",
     build=build,
     plan=Plan(

@@ -33,6 +33,8 @@ class Recipe:
     split: Split
     extra_examples: Callable[[Array, Array, np.random.Generator], tuple[Array, Array]] | None = None
     """(images, labels, rng) -> additional images and labels for training, made from these; None for none."""
+    summary: str = ""
+    """The network in at most ten words, for the table in the README."""
 
     def start(self, data: DataSet, seed: int) -> "Training":
         """A training with everything random drawn from one seed: the split, the weights, and the order of images."""

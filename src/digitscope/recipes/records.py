@@ -1,4 +1,4 @@
-"""The measured ladder: the records in records/, one folder a recipe, and the table made from them."""
+"""The measured ladder: the records in records/, one folder for each recipe."""
 
 import json
 import statistics
@@ -93,18 +93,3 @@ def read_record(path: Path) -> Record:
         return Record(**{**content, "runs": tuple(content["runs"])})
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path}: expected a record as benchmarks/measure.py writes it; {error}.") from error
-
-
-def ladder(records: Iterable[Record]) -> str:
-    """The README's table, in Markdown."""
-    rows = [
-        "| recipe | network | published | test accuracy | n | training | parameters |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    rows.extend(
-        f"| `{r.recipe}` | {r.title} | {r.published} | "
-        f"**{r.accuracy.replace(' %', ' %**')} | {r.n} | "
-        f"{r.training} | {r.runs[0]['parameters']:,} |"
-        for r in records
-    )
-    return "\n".join(rows)

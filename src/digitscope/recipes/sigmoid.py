@@ -31,6 +31,7 @@ def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
 RECIPE = Recipe(
     name="sigmoid",
     title="784-30-10 of sigmoids, squared error, 30 epochs",
+    summary="one hidden layer of 30 sigmoids, squared error",
     published="95.42 % (best of three; Nielsen 2015, chapter 1)",
     build=build,
     plan=Plan(

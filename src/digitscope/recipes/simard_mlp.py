@@ -26,6 +26,7 @@ def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
 RECIPE = Recipe(
     name="simard-mlp",
     title="784-800-10, elastic distortion",
+    summary="one hidden layer of 800 ReLUs, elastic distortion",
     published="99.3 % (98.4 without distortion, 98.9 with affine; Simard et al. 2003)",
     build=build,
     plan=Plan(

@@ -24,6 +24,7 @@ def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
 RECIPE = Recipe(
     name="tiny",
     title="conv10x5 pool conv18x3 conv18x3 pool conv36x3, batch norm, test-time augmentation over 5 shifts",
+    summary="four convolutions with 14,032 parameters",
     published="none found for fewer than 16,000 parameters",
     build=build,
     plan=Plan(
