@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
+from digitscope.arguments import shown
 from digitscope.errors import ModelError
 
 _TEXTS = ("recipe", "data", "data_digest")
@@ -31,7 +32,7 @@ class FineTuning:
         for name in ("accuracy_before", "accuracy_after"):
             _check_accuracy(name, getattr(self, name))
         if not isinstance(self.labels, Mapping):
-            raise ModelError(f"Fine-tuning expects labels as counts by class; got {self.labels!r}.")
+            raise ModelError(f"Fine-tuning expects labels as counts by class; got {shown(self.labels)}.")
         for label, count in self.labels.items():
             _check_text("label", label)
             _check_count(f"count of the label {label}", count)
@@ -129,33 +130,33 @@ class TrainingInfo:
 def _checked(content: Any, keys: Sequence[str]) -> dict[str, Any]:
     """A copy of the object, which has no other keys than these."""
     if not isinstance(content, dict):
-        raise ModelError(f"The record of the training is expected as a JSON object; got {content!s:.60}.")
+        raise ModelError(f"The record of the training is expected as a JSON object; got {shown(content)}.")
     if unknown := [key for key in content if key not in keys]:
-        raise ModelError(f"The record of the training has the keys {', '.join(keys)}; got {unknown[0]!r}.")
+        raise ModelError(f"The record of the training has the keys {', '.join(keys)}; got {shown(unknown[0])}.")
     return dict(content)
 
 
 def _list(value: Any, name: str) -> list[Any]:
     if not isinstance(value, list):
-        raise ModelError(f"{name} is expected as a list; got {value!r}.")
+        raise ModelError(f"{name} is expected as a list; got {shown(value)}.")
     return value
 
 
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str):
-        raise ModelError(f"{name} is expected as text; got {value!r}.")
+        raise ModelError(f"{name} is expected as text; got {shown(value)}.")
 
 
 def _check_count(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ModelError(f"{name} is expected as a whole number from 0; got {value!r}.")
+        raise ModelError(f"{name} is expected as a whole number from 0; got {shown(value)}.")
 
 
 def _check_number(name: str, value: object) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ModelError(f"{name} is expected as a number; got {value!r}.")
+        raise ModelError(f"{name} is expected as a number; got {shown(value)}.")
 
 
 def _check_accuracy(name: str, value: object) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise ModelError(f"{name} is expected as a number from 0 to 1; got {value!r}.")
+        raise ModelError(f"{name} is expected as a number from 0 to 1; got {shown(value)}.")
