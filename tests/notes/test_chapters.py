@@ -142,6 +142,13 @@ def docstring_links() -> dict[tuple[str, str], set[str]]:
     return found
 
 
+def test_links_of_the_source_lead_to_a_heading() -> None:
+    for path in (ROOT / "src").rglob("*.py"):
+        for chapter, anchor in re.findall(r"docs/notes/(\d[\w-]+\.md)(?:#([\w-]+))?", path.read_text("utf-8")):
+            assert (NOTES / chapter).exists(), f"{path}: {chapter}"
+            assert not anchor or anchor in anchors(read_section(NOTES / chapter)), f"{path}: {chapter}#{anchor}"
+
+
 def test_docstrings_link_to_their_chapter_and_the_chapter_links_back() -> None:
     links = docstring_links()
     for (module, chapter), named in links.items():

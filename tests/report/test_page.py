@@ -4,38 +4,47 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from digitscope.errors import DigitscopeError
-from digitscope.report import confident_mistakes, first_layer_weights, write_report
+from digitscope.report import Html, Section, confident_mistakes, first_layer_weights, write_report
 
+CHECKOUT = Path(__file__).parents[2]
 HOSTILE = """<script>alert("x")</script> & 'quotes' </title>"""
 
 
-def make_sections() -> list[tuple[str, str, Figure]]:
+def make_sections() -> list[Section]:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (9, 28, 28), dtype=np.uint8)
     mistakes = confident_mistakes(images, np.zeros(9, dtype=int), rng.dirichlet(np.ones(10), 9))
     weights = first_layer_weights(rng.normal(size=(5, 784)), (28, 28))
-    return [("Mistakes", "The surest.", mistakes), ("Weights", "As images.", weights), ("Again", "Same.", weights)]
+    return [
+        Section("Mistakes", "The surest.", mistakes),
+        Section("Weights", "As images.", weights),
+        Section("Again", "Same.", weights),
+    ]
 
 
 def write(path: Path, text: str = "Plain") -> ElementTree.Element:
     """Write a report in which all texts are `text`, and read it back as XML."""
-    sections = [(text, text, figure) for _, _, figure in make_sections()]
+    sections = [Section(text, text, section.content) for section in make_sections()]
     write_report(path, title=text, lead=text, facts=[(text, text)], sections=sections)
+    return parse(path)
+
+
+def parse(path: Path) -> ElementTree.Element:
     return ElementTree.fromstring(path.read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>"))
 
 
 def test_contents(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_report(path, title="Run 7", lead="It reads 97.4 % right.", facts=[("Seed", "0")], sections=make_sections())
-    root = ElementTree.fromstring(path.read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>"))
+    root = parse(path)
     assert [heading.text for heading in root.iter("h1")] == ["Run 7"]
     assert [heading.text for heading in root.iter("h2")] == ["Mistakes", "Weights", "Again"]
     assert [caption.text for caption in root.iter("figcaption")] == ["The surest.", "As images.", "Same."]
@@ -70,13 +79,40 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
 
 def test_a_table_may_stand_for_a_figure(tmp_path: Path) -> None:
     rows = [["name", "right, %"], [HOSTILE, "97.4"], ["b", "1 %"]]
-    write_report(tmp_path / "a.html", title="", lead="", facts=[], sections=[("Table", "Numbers.", rows)])
-    root = ElementTree.fromstring((tmp_path / "a.html").read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>"))
+    write_report(tmp_path / "a.html", title="", lead="", facts=[], sections=[Section("Table", "Numbers.", rows)])
+    root = parse(tmp_path / "a.html")
     assert [[(cell.tag, cell.text) for cell in row] for row in root.iter("tr")] == [
         [("th", "name"), ("th", "right,\u00a0%")],
         [("td", HOSTILE), ("td", "97.4")],
         [("td", "b"), ("td", "1\u00a0%")],
     ]
+
+
+def test_ready_html_stays_as_it_is(tmp_path: Path) -> None:
+    section = Section("A & B", "Ready.", Html('<p id="ready">1 &lt; 2</p>'))
+    write_report(tmp_path / "a.html", title="", lead="", facts=[], sections=[section])
+    (ready,) = parse(tmp_path / "a.html").iterfind(".//figure/p")
+    assert (ready.get("id"), ready.text) == ("ready", "1 < 2")
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (5, 1), (6, 3), (8, 4), (9, 3), (10, 2)])
+def test_the_grid_of_facts_has_no_empty_cell(tmp_path: Path, count: int, columns: int) -> None:
+    facts = [("name", str(number)) for number in range(count)]
+    write_report(tmp_path / "a.html", title="", lead="", facts=facts, sections=[])
+    (grid,) = parse(tmp_path / "a.html").iter("dl")
+    assert grid.get("style") == f"--columns: {columns}"
+    assert len(grid) == count
+
+
+def test_inside_a_checkout_the_notes_are_a_link(tmp_path: Path) -> None:
+    section = Section("A", "B.", Html(""), notes="docs/notes/04-softmax.md#the-code")
+    with tempfile.TemporaryDirectory(dir=CHECKOUT / "tests") as inside:
+        for folder, target in ((Path(inside), f"../../{section.notes}"), (tmp_path, None)):
+            write_report(folder / "a.html", title="", lead="", facts=[], sections=[section])
+            root = parse(folder / "a.html")
+            assert [link.get("href") for link in root.iter("a")] == ([] if target is None else [target])
+            assert [name.text for name in root.iter("code")] == [section.notes]
+        assert (Path(inside) / "../../docs/notes/04-softmax.md").exists()
 
 
 def test_no_facts_no_sections(tmp_path: Path) -> None:

@@ -21,11 +21,13 @@ from digitscope.report.figures import (
     sample_predictions,
 )
 from digitscope.report.marked_digits import reading_figure
-from digitscope.report.page import write_report
+from digitscope.report.page import Html, Section, write_report
 from digitscope.report.preparation_steps import steps_figure, to_png
 from digitscope.report.style import save_svg, to_svg
 
 __all__ = [
+    "Html",
+    "Section",
     "calibration_figure",
     "confident_mistakes",
     "confusion_figure",

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -21,10 +22,19 @@ body { margin: 0 auto; max-width: 76rem; padding: clamp(1rem, 4vw, 3rem); backgr
 h1 { margin: 0; font-size: clamp(1.5rem, 4vw, 2.1rem); line-height: 1.2; letter-spacing: -0.01em; }
 h1, h2, p, dd, figcaption { overflow-wrap: anywhere; text-wrap: pretty; }
 .lead { margin: 0.5rem 0 1.75rem; max-width: 44rem; font-size: 1.1rem; color: var(--soft); }
-dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 9.5rem), 1fr)); gap: 1rem 1.5rem;
-  margin: 0 0 2.5rem; padding: 1.1rem 0; border-block: 1px solid var(--line); }
-dt { font-size: 0.85rem; color: var(--soft); }
+.notes { display: block; margin-top: 0.25rem; font-size: 0.85rem; }
+.notes code { font-family: inherit; }
+a { color: inherit; text-underline-offset: 0.15em; }
+dl { display: grid; grid-template-columns: repeat(var(--columns), 1fr); column-gap: 1.5rem; margin: 0 0 2.5rem;
+  padding: 0.3rem 0 1.1rem; border-block: 1px solid var(--line); }
+dl div { display: grid; grid-row: span 2; grid-template-rows: subgrid; padding-top: 0.8rem; }
+dt { align-self: end; font-size: 0.85rem; color: var(--soft); }
 dd { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; }
+@media screen and (max-width: 40rem) {
+  dl { grid-template-columns: 1fr; padding-bottom: 0.8rem; }
+  dl div { grid-row: auto; grid-template: auto / auto 1fr; align-items: baseline; gap: 1rem; padding-top: 0.5rem; }
+  dd { text-align: right; }
+}
 main { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 29rem), 1fr)); gap: 3rem 3.5rem; }
 section { min-width: 0; break-inside: avoid; }
 h2 { margin: 0 0 0.25rem; font-size: 1.15rem; }
@@ -47,8 +57,23 @@ th { font-weight: 600; }
 Table = Sequence[Sequence[str]]
 """The headings, then the rows."""
 
-Section = tuple[str, str, Figure | Table]
-"""Heading, a sentence, and a figure or a table."""
+
+@dataclass(frozen=True)
+class Html:
+    """Ready HTML. It is not escaped, and its ids must differ from all others of the page: "figure1-..." are taken."""
+
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A part of a page."""
+
+    heading: str
+    sentence: str
+    content: Figure | Table | Html
+    notes: str | None = None
+    """Where the notes explain it: docs/notes/FILE.md#SECTION."""
 
 
 def _text(text: str) -> str:
@@ -56,14 +81,44 @@ def _text(text: str) -> str:
     return escape(text).replace(" %", "\u00a0%")
 
 
-def _content(content: Figure | Table, ids: str) -> str:
+def _content(content: Figure | Table | Html, ids: str) -> str:
     if isinstance(content, Figure):
         return to_svg(content, ids=ids)
+    if isinstance(content, Html):
+        return content.text
     lines = (
         "<tr>" + "".join(f"<{cell}>{_text(text)}</{cell}>" for text in row) + "</tr>\n"
         for cell, row in zip(["th"] + ["td"] * len(content), content, strict=False)
     )
     return f'<div class="wide"><table>\n{"".join(lines)}</table></div>'
+
+
+def _section(section: Section, number: int, report: Path) -> str:
+    return (
+        f"<section>\n<h2>{_text(section.heading)}</h2>\n<figure>\n{_content(section.content, f'figure{number}')}\n"
+        f"<figcaption>{_text(section.sentence)}{_notes(section.notes, report)}</figcaption>\n</figure>\n</section>\n"
+    )
+
+
+def _notes(notes: str | None, report: Path) -> str:
+    """Says where the notes explain a section. It is a link if the report is inside a checkout, which has the notes."""
+    if notes is None:
+        return ""
+    checkout, folder = Path(__file__).parents[3].resolve(), report.parent.resolve()
+    name = f"<code>{_text(notes)}</code>"
+    if folder.is_relative_to(checkout) and (checkout / notes.partition("#")[0]).is_file():
+        up = "../" * len(folder.relative_to(checkout).parts)
+        name = f'<a href="{_text(up + notes)}">{name}</a>'
+    return f' <span class="notes">Notes: {name}</span>'
+
+
+def _facts(facts: Sequence[tuple[str, str]]) -> str:
+    """The facts in a grid without empty cells, or one below the other."""
+    if not facts:
+        return ""
+    columns = next(columns for columns in (4, 3, 2, 1) if len(facts) % columns == 0)
+    rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>\n" for name, value in facts)
+    return f'<dl style="--columns: {columns}">\n{rows}</dl>'
 
 
 def write_report(
@@ -74,16 +129,12 @@ def write_report(
     facts: Sequence[tuple[str, str]],
     sections: Sequence[Section],
 ) -> None:
-    """Writes a self-contained HTML page without scripts or downloads, for light, dark and print.
+    """Writes a self-contained HTML page that downloads nothing, for light, dark and print.
 
     lead: a sentence below the title; facts: (name, value). All text is escaped.
     """
-    rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>\n" for name, value in facts)
-    parts = "".join(
-        f"<section>\n<h2>{_text(heading)}</h2>\n<figure>\n{_content(content, f'figure{number}')}\n"
-        f"<figcaption>{_text(sentence)}</figcaption>\n</figure>\n</section>\n"
-        for number, (heading, sentence, content) in enumerate(sections, start=1)
-    )
+    path = Path(path)
+    parts = "".join(_section(section, number, path) for number, section in enumerate(sections, start=1))
     page = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -97,10 +148,10 @@ def write_report(
 <h1>{_text(title)}</h1>
 <p class="lead">{_text(lead)}</p>
 </header>
-{f"<dl>{rows}</dl>" if rows else ""}
+{_facts(facts)}
 <main>
 {parts}</main>
 </body>
 </html>
 """
-    write_atomic(Path(path), page.encode())
+    write_atomic(path, page.encode())

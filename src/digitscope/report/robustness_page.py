@@ -91,23 +91,31 @@ def write_robustness_page(path: Path, model: str, result: Robustness) -> None:
     reliability = calibration_figure(
         result.uncalibrated.reliability, result.calibrated.reliability if result.calibrated else None
     )
-    sections: list[Section] = [
-        (
+    sections = [
+        Section(
             "Accuracy on corrupted images",
             "Accuracy in per cent at growing strength. Below each curve, one of the images at each strength.",
             curves,
+            "docs/notes/10-regularization.md#what-does-not-matter",
         ),
-        (
+        Section(
             "Accuracy on corrupted images in numbers",
             f"On the same {clean.images:,} images each time. {corruption_sentence(result)}",
             corruption_table(result),
+            "docs/notes/11-uncertainty.md#the-interval-of-an-accuracy",
         ),
-        (
+        Section(
             "Calibration",
             "How often it was right, by how confident it was. On the diagonal both agree.",
             reliability,
+            "docs/notes/11-uncertainty.md#does-90--mean-nine-in-ten",
         ),
-        ("Calibration in numbers", f"Lower is better. {temperature_sentence(result)}", calibration_table(result)),
+        Section(
+            "Calibration in numbers",
+            f"Lower is better. {temperature_sentence(result)}",
+            calibration_table(result),
+            "docs/notes/11-uncertainty.md#one-number-repairs-most-of-it",
+        ),
     ]
     if (mnist := result.mnist) is not None:
         texts = [
@@ -115,18 +123,25 @@ def write_robustness_page(path: Path, model: str, result: Robustness) -> None:
             for _, label, people, answer in disputed_table(mnist)[1:]
         ]
         sections += [
-            (
+            Section(
                 "Disputed labels",
                 f"Fewer than three of five people saw what the label says. {disputed_sentence(mnist)}",
                 disputed_figure(mnist.disputed_images, texts),
+                "docs/notes/11-uncertainty.md#the-fifteen",
             ),
-            ("Accuracy on parts of the test set", HALVES, parts_table(mnist)),
+            Section(
+                "Accuracy on parts of the test set",
+                HALVES,
+                parts_table(mnist),
+                "docs/notes/11-uncertainty.md#who-wrote-it",
+            ),
         ]
     low, high = clean.interval
     facts = [
         ("Accuracy", f"{100 * clean.accuracy:.2f} %"),
         ("95 % interval", f"{100 * low:.2f} to {100 * high:.2f} %"),
-        ("On corrupted images", f"{100 * result.mean_accuracy:.2f} %"),
+        ("Accuracy on corrupted images", f"{100 * result.mean_accuracy:.2f} %"),
+        ("Calibration error", f"{100 * result.uncalibrated.reliability.expected_calibration_error:.2f} %"),
         ("Images", f"{clean.images:,}, {result.source}"),
         ("Model", model),
     ]

@@ -66,7 +66,7 @@ def _facts(result: TrainingResult) -> Sequence[tuple[str, str]]:
         ("95 % interval", f"{100 * low:.2f} to {100 * high:.2f} %"),
         ("Validation accuracy", f"{100 * result.validation_accuracy:.2f} %"),
         ("Negative log-likelihood", f"{evaluation.negative_log_likelihood:.4f} nats"),
-        ("Training", f"{result.train_seconds:.1f} s, {result.epochs} epochs"),
+        ("Training", f"{result.train_seconds:.1f} s, {result.epochs} {'epoch' if result.epochs == 1 else 'epochs'}"),
         ("Parameters", f"{result.parameters:,}"),
         ("Images", f"{result.train_images:,} for training, {evaluation.images:,} for {result.part}"),
         ("Seed", str(result.seed)),
@@ -74,45 +74,54 @@ def _facts(result: TrainingResult) -> Sequence[tuple[str, str]]:
 
 
 def _sections(result: TrainingResult) -> Sequence[Section]:
-    sections: list[Section] = [
-        (
+    part, images, labels, probabilities = result.part, result.images, result.labels, result.probabilities
+    # Without test images, only the images that the temperature was fitted on are left to evaluate it.
+    caution = " The temperature was fitted on these same images." if part == "validation" else ""
+    sections = [
+        Section(
             "Learning curves",
             "Loss and accuracy after each step, on the training images and on the validation images.",
             learning_curves(result.history),
+            "docs/notes/06-descent.md#a-slope-from-a-few-images",
         ),
-        (
+        Section(
             "Sample predictions",
-            f"Images of the {result.part} set, with the probability that the network gives to each class.",
-            sample_predictions(result.images, result.labels, result.probabilities),
+            f"Images of the {part} set, with the probability that the network gives to each class.",
+            sample_predictions(images, labels, probabilities),
+            "docs/notes/04-softmax.md#shares-that-come-from-scores",
         ),
-        (
+        Section(
             "Confusion matrix",
             "Rows are the true classes, columns the answers. The diagonal is the share of each class that was read "
             "correctly.",
             confusion_figure(result.evaluation.confusion),
+            "docs/notes/11-uncertainty.md#the-interval-of-an-accuracy",
         ),
-        (
+        Section(
             "Most confident errors",
             "Confident mistakes: wrong answers with the highest probability.",
-            confident_mistakes(result.images, result.labels, result.probabilities),
+            confident_mistakes(images, labels, probabilities),
+            "docs/notes/04-softmax.md#how-wrong-was-it",
         ),
     ]
     if (patterns := _patterns(result)) is not None:
         sections.append(
-            (
+            Section(
                 "Weights of the first layer",
                 "The weights of each unit, laid out as an image. Orange: ink here excites the unit. Blue: ink here "
                 "inhibits it.",
                 first_layer_weights(*patterns),
+                "docs/notes/02-neurons.md#a-stencil"
+                if result.first_weights is not None and result.first_weights.ndim == 2
+                else "docs/notes/08-convolution.md#what-the-filters-look-like",
             )
         )
-    # Without test images, only the images that the temperature was fitted on are left to evaluate it.
-    caution = " The temperature was fitted on these same images." if result.part == "validation" else ""
     sections.append(
-        (
+        Section(
             "Calibration",
             f"How often it was right, by how confident it was. On the diagonal both agree.{caution}",
             calibration_figure(result.evaluation.reliability),
+            "docs/notes/11-uncertainty.md#does-90--mean-nine-in-ten",
         )
     )
     return sections
