@@ -140,7 +140,6 @@ def test_a_run_is_never_overwritten(digitscope: Digitscope, few_file: Path, in_f
         (["--threads", "none"], "'none' is not a valid integer range"),
         (["--resume"], "No stopped run was found under runs/."),
         (["--resume", "--out", "nowhere"], "nowhere holds no checkpoint: there is nothing to resume."),
-        (["--resume", "--epochs", "3"], "--resume goes on with the settings the run began with; leave out --epochs."),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(
@@ -166,6 +165,28 @@ def test_a_learning_rate_that_is_too_high_says_so_and_leaves_the_checkpoint(
         r"The last good checkpoint is runs.mlp.checkpoint\.safetensors\.",
         line,
     )
+    assert in_folder() == ["runs/mlp/checkpoint.safetensors"]
+
+
+def test_resume_takes_the_settings_that_the_run_began_with_and_no_others(
+    digitscope: Digitscope, few_file: Path, in_folder: Files
+) -> None:
+    command = ["train", "--recipe", "mlp", "--data", few_file, "--batch-size", 100, "--learning-rate", 1e20]
+    assert digitscope(*command).status == 2  # stopped: the loss is not finite
+    before = Path("runs/mlp/checkpoint.safetensors").read_bytes()
+    began_with = {"recipe": "mlp", "data": few_file, "batch-size": 100, "learning-rate": 1e20, "epochs": None}
+    for option, other in (("recipe", "seed"), ("data", "mnist"), ("batch-size", 50), ("epochs", 3)):
+        given = [*command, "--resume", "--out", "runs/mlp", f"--{option}", other]  # the last one counts
+        answer = digitscope(*given)
+        was = began_with[option]
+        began = f"without --{option}" if was is None else f"with --{option} {was}"
+        assert answer.status == 2
+        assert answer.err == (
+            f"Error: The run in {Path('runs/mlp')} began {began}; got {other}. Leave out --{option}.\n"
+        )
+    answer = digitscope(*command, "--resume")
+    assert answer.err.startswith("Error: The loss is ")  # it goes on
+    assert Path("runs/mlp/checkpoint.safetensors").read_bytes() == before
     assert in_folder() == ["runs/mlp/checkpoint.safetensors"]
 
 

@@ -5,8 +5,9 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -65,18 +66,16 @@ if TYPE_CHECKING:
 @click.pass_context
 def train(
     context: click.Context,
+    /,
     recipe: str | None,
     source: str,
-    epochs: int | None,
-    learning_rate: float | None,
-    batch_size: int | None,
-    seed: int,
     threads: int | None,
     device: str,
     folder: Path | None,
     resume: bool,
     checkpoint_every: float,
     as_json: bool,
+    **options: Any,  # the other fields of Settings, by their names
 ) -> None:
     """Train a network from scratch, and write model.safetensors, history.csv and report.html.
 
@@ -98,23 +97,11 @@ def train(
     if recipe is not None and recipe not in RECIPES:
         raise click.UsageError(f"--recipe expects one of {', '.join(RECIPES)}; got {recipe!r}.", context)
     to_device(device)  # complains before anything is written
+    settings = Settings(recipe or DEFAULT, source, **options)
     if resume:
-        given = [
-            name
-            for name in ("source", "epochs", "learning_rate", "batch_size", "seed")
-            if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
-        ]
-        if given:
-            names = ", ".join("--" + {"source": "data"}.get(name, name).replace("_", "-") for name in given)
-            raise click.UsageError(
-                f"--resume goes on with the settings the run began with; leave out {names}.", context
-            )
-        folder = folder or latest_stopped(recipe)
-        job = Job.resume(folder)
-        if recipe is not None and job.settings.recipe != recipe:
-            raise click.UsageError(f"The run in {folder} is one of {job.settings.recipe}; leave out --recipe.", context)
+        given = {name: value for name, value in asdict(settings).items() if _is_given(context, name)}
+        job = Job.resume(folder or latest_stopped(recipe), given)
     else:
-        settings = Settings(recipe or DEFAULT, source, epochs, learning_rate, batch_size, seed)
         job = Job.begin(settings, folder)
     threads = thread_count(threads)
     view = View(quiet=as_json)
@@ -125,6 +112,12 @@ def train(
         click.echo(json.dumps(summary.as_json()))
     else:
         view.summarize(job, summary)
+
+
+def _is_given(context: click.Context, setting: str) -> bool:
+    """Whether the command line names this setting."""
+    parameter = {"data": "source"}.get(setting, setting)
+    return context.get_parameter_source(parameter) is not click.core.ParameterSource.DEFAULT
 
 
 def _work(job: "Job", view: "View", threads: int, device: str, checkpoint_every: float) -> None:

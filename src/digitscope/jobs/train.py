@@ -3,8 +3,9 @@
 import csv
 import io
 import itertools
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,10 +90,11 @@ class Job:
         return job
 
     @classmethod
-    def resume(cls, folder: Path) -> "Job":
-        """The run that was stopped in `folder`, as it was then.
+    def resume(cls, folder: Path, given: Mapping[str, Any] | None = None) -> "Job":
+        """The run that was stopped in `folder`, as it was then. `given` are settings that it must have begun with.
 
-        Raises: TrainingError if there is none; ModelError or DataError if it or its data are not as they were.
+        Raises: TrainingError if there is none, or one with other settings; ModelError or DataError if it or its data
+            are not as they were.
         """
         path = folder / CHECKPOINT
         if not path.is_file():
@@ -101,6 +103,7 @@ class Job:
         checkpoint = load_checkpoint(path)
         digest = checkpoint.settings.pop("digest")
         settings = Settings(**checkpoint.settings)
+        _check_given(given or {}, settings, folder)
         data, recipe, training = _prepare(settings)
         if data.digest != digest:
             raise TrainingError(
@@ -222,6 +225,17 @@ def latest_stopped(recipe: str | None) -> Path:
     if not found:
         raise TrainingError("No stopped run was found under runs/. Name its folder: --resume --out DIR.")
     return max(found, key=lambda path: path.stat().st_mtime).parent
+
+
+def _check_given(given: Mapping[str, Any], settings: Settings, folder: Path) -> None:
+    """Raises: TrainingError if a given setting differs from what the run in the folder began with."""
+    begun = asdict(settings)
+    for name, value in given.items():
+        # Compared as JSON, which is how a checkpoint keeps them: there a tuple is a list.
+        if json.dumps(value) != json.dumps(begun[name]):
+            option = f"--{name.replace('_', '-')}"
+            with_what = f"with {option} {begun[name]}" if begun[name] is not None else f"without {option}"
+            raise TrainingError(f"The run in {folder} began {with_what}; got {value}. Leave out {option}.")
 
 
 def _prepare(settings: Settings) -> tuple[DataSet, Recipe, Training]:
