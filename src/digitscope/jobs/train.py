@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet, load_data
 from digitscope.errors import DivergenceError, TrainingError
@@ -73,6 +75,8 @@ class Job:
     def __init__(self, settings: Settings, folder: Path, data: DataSet, recipe: Recipe, training: Training) -> None:
         self.settings, self.folder = settings, folder
         self.data, self.recipe, self.training = data, recipe, training
+        # Test images would be used before everything is decided.
+        self.watch = first_of_each_class(training.validation[1])
 
     @classmethod
     def begin(cls, settings: Settings, folder: Path | None) -> "Job":
@@ -125,7 +129,9 @@ class Job:
         t = self.training
         saved = time.monotonic()
         try:
-            for result in train(t.run, t.images, t.labels, validation=t.validation, threads=threads, device=device):
+            for result in train(
+                t.run, t.images, t.labels, validation=t.validation, watch=self.watch, threads=threads, device=device
+            ):
                 if time.monotonic() - saved >= checkpoint_every:
                     self.save()
                     saved = time.monotonic()
@@ -209,6 +215,11 @@ class Job:
             seed=summary.seed,
         )
         write_training_page(summary.report, result)
+
+
+def first_of_each_class(labels: Array) -> list[int]:
+    """The index of the first image of each class, of up to ten classes."""
+    return [int(index) for index in np.unique(labels, return_index=True)[1][:10]]
 
 
 def holds_run(folder: Path) -> bool:

@@ -10,9 +10,11 @@ from digitscope.training.parallel.threads import default_threads, thread_count
 from digitscope.training.parallel.thresholds import Thresholds
 from digitscope.training.results import Epoch, Step
 from digitscope.training.run import HISTORY_COLUMNS, Plan, Run, measure_statistics
+from digitscope.training.snapshots import SNAPSHOTS, Snapshot, is_snapshot_due
 
 __all__ = [
     "HISTORY_COLUMNS",
+    "SNAPSHOTS",
     "Augmentation",
     "Averaging",
     "Checkpoint",
@@ -20,12 +22,14 @@ __all__ = [
     "ExponentialAverage",
     "Plan",
     "Run",
+    "Snapshot",
     "Step",
     "TailAverage",
     "Thresholds",
     "default_threads",
     "device_of",
     "evaluate",
+    "is_snapshot_due",
     "load_checkpoint",
     "measure_statistics",
     "network_outputs",

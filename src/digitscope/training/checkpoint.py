@@ -15,12 +15,13 @@ from digitscope.files.tensors import read_tensors, write_tensors
 from digitscope.training.identity import describe, difference
 from digitscope.training.parallel.device import to_cpu
 from digitscope.training.run import HISTORY_COLUMNS, Run
+from digitscope.training.snapshots import stack_snapshots, unstack_snapshots
 
-FORMAT = 2
+FORMAT = 3
 
 
 def save_checkpoint(path: Path, run: Run, settings: Mapping[str, Any]) -> None:
-    """Writes weights, optimizer state, position, random state and history, and the caller's own `settings`.
+    """Writes weights, optimizer state, position, random state, history and snapshots, and the caller's own `settings`.
 
     The old checkpoint stays until the new one is complete: a process killed at any moment leaves one or the other.
     The plan is written as `identity.describe` describes it.
@@ -31,6 +32,7 @@ def save_checkpoint(path: Path, run: Run, settings: Mapping[str, Any]) -> None:
     arrays.update({f"average/{name}": array for name, array in run.average.items()})
     for column, values in run.history.items():
         arrays[f"history/{column}"] = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+    arrays.update({f"snapshot/{name}": stacked for name, stacked in stack_snapshots(run.snapshots).items()})
     about = {
         "format": FORMAT,
         "settings": dict(settings),
@@ -76,7 +78,8 @@ class Checkpoint:
             targets.update({f"optimizer/{slot}/{name}": array for name, array in state.items()})
         targets.update({f"average/{name}": array for name, array in run.average.items()})
         history = {f"history/{column}" for column in HISTORY_COLUMNS}
-        if differing := arrays.keys() ^ (targets.keys() | history):
+        snapshots = {f"snapshot/{name}" for name in stack_snapshots([])}
+        if differing := arrays.keys() ^ (targets.keys() | history | snapshots):
             raise ModelError(f"{self.path}: not in both checkpoint and network: {', '.join(sorted(differing))}.")
         for name, target in targets.items():
             if (arrays[name].shape, arrays[name].dtype) != (target.shape, target.dtype):
@@ -94,12 +97,13 @@ class Checkpoint:
             seconds = float(about["seconds"])
             if not (0 <= member < len(run.learners) and 0 <= epoch <= run.epochs and batch >= 0):
                 raise ValueError(f"member {member}, epoch {epoch}, batch {batch}")
+            taken = unstack_snapshots({name.removeprefix("snapshot/"): arrays[name] for name in snapshots})
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(f"{self.path}: the checkpoint is damaged ({error}). Begin anew.") from error
         for name, target in targets.items():
             target[...] = arrays[name]
         run.member, run.epoch, run.batch, run.seconds = member, epoch, batch, seconds
-        run.order, run.shard_rngs = order, shard_rngs
+        run.order, run.shard_rngs, run.snapshots = order, shard_rngs, taken
         run.history = {
             column: [None if np.isnan(v) else v for v in arrays[f"history/{column}"].tolist()]
             for column in HISTORY_COLUMNS

@@ -1,20 +1,21 @@
 """How a network learns: forward, loss, backward, update, over and over."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from digitscope.arguments import check_kind
+from digitscope.arguments import check_kind, check_wholes
 from digitscope.arrays import Array
 from digitscope.errors import TrainingError
 from digitscope.nn import Loss, Network, Optimizer, clip_scale, gradient_norm, to_batch
 from digitscope.nn.optimizers import State
-from digitscope.training.inference import checked_examples, evaluate
+from digitscope.training.inference import checked_examples, outputs_in_chunks
 from digitscope.training.parallel.blas import blas_threads, choose_blas_threads
-from digitscope.training.parallel.device import Transfer, device_of, to_device, to_device_of
+from digitscope.training.parallel.device import Transfer, device_of, to_cpu, to_device, to_device_of
 from digitscope.training.parallel.memory import keep_freed_memory
 from digitscope.training.parallel.shards import Task
 from digitscope.training.parallel.step import ParallelStep
@@ -23,9 +24,17 @@ from digitscope.training.parallel.thresholds import Thresholds
 from digitscope.training.parallel.workers import WorkerPool, worker_count
 from digitscope.training.results import Epoch, Step
 from digitscope.training.run import Run
+from digitscope.training.snapshots import UNITS, Snapshot, is_snapshot_due
 
 REPORTS = 100
 """Approximate number of step results an epoch."""
+
+
+class _Validation(NamedTuple):
+    images: Array
+    labels: Array
+    watch: list[int]
+    """Indices of the images that snapshots are about."""
 
 
 def train_step(
@@ -65,6 +74,7 @@ def train(
     labels: npt.ArrayLike,
     *,
     validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    watch: Sequence[int] = (),
     threads: int | None = 1,
     device: str = "cpu",
     thresholds: Thresholds | None = None,
@@ -81,6 +91,9 @@ def train(
 
     On device "cuda" steps and validation run on a GPU, with CuPy; images are augmented on the CPU. Whenever the
     iteration ends, the network is back where it was.
+
+    `watch` are indices of validation images: for these, `run.snapshots` notes the probabilities before the first step
+    and at the ends of epochs, with the weights of the first layer.
 
     `thresholds` decide when threads and worker processes are used; no bit of the result depends on them.
 
@@ -104,17 +117,22 @@ def train(
             raise TrainingError(f"validation is expected as (images, labels); got {len(validation)} parts.")
         height, width = images.shape[1:]
         validation = checked_examples(network, plan.loss, *validation, (height, width))
+    check_wholes("watch", watch)
+    count = 0 if validation is None else len(validation[0])
+    if not all(0 <= index < count for index in watch):
+        raise TrainingError(f"watch expects indices of {count} validation images; got {list(watch)}.")
     transfer = to_device(device)
     if device != "cpu":
         threads = 1
-    return _train(run, images, labels, validation, threads, device, transfer, thresholds or Thresholds())
+    held_out = None if validation is None else _Validation(*validation, list(watch))
+    return _train(run, images, labels, held_out, threads, device, transfer, thresholds or Thresholds())
 
 
 def _train(
     run: Run,
     images: Array,
     labels: Array,
-    validation: tuple[Array, Array] | None,
+    validation: _Validation | None,
     threads: int,
     device: str,
     transfer: Transfer,
@@ -128,6 +146,8 @@ def _train(
             task = Task(run.learner, plan.loss, images, labels, plan.augment)
             batch = min(plan.batch_size or len(images), len(images))
             limit = choose_blas_threads(task, plan.optimizer, batch, threads, thresholds)
+        if validation and validation.watch and not (run.epoch or run.batch or run.snapshots):
+            _evaluate(run, run.outcome(images), validation, threads)
         with blas_threads(limit), ThreadMap(threads) as thread_map:
             while run.epoch < run.epochs:
                 if run.epoch == (run.member + 1) * plan.epochs:
@@ -156,7 +176,7 @@ def _train_learner(
     run: Run,
     images: Array,
     labels: Array,
-    validation: tuple[Array, Array] | None,
+    validation: _Validation | None,
     threads: ThreadMap,
     transfer: Transfer,
     thresholds: Thresholds,
@@ -227,14 +247,26 @@ def _batch(order: Array, number: int, batch_size: int | None) -> tuple[slice | A
     return rows, len(rows)
 
 
-def _end_of_epoch(run: Run, images: Array, validation: tuple[Array, Array] | None, threads: int) -> Epoch:
+def _end_of_epoch(run: Run, images: Array, validation: _Validation | None, threads: int) -> Epoch:
     """Evaluates the run's outcome on the validation images, if there are any."""
     if validation is None:
         return Epoch(run.epoch, None, None, run.seconds)
     began = time.perf_counter()
     outcome = run.outcome(images)
     run.seconds += time.perf_counter() - began
-    loss, accuracy = evaluate(outcome, run.plan.loss, *validation, threads=threads)
+    loss, accuracy = _evaluate(run, outcome, validation, threads)
     run.history["validation_loss"][-1] = loss
     run.history["validation_accuracy"][-1] = accuracy
     return Epoch(run.epoch, loss, accuracy, run.seconds)
+
+
+def _evaluate(run: Run, outcome: Network, validation: _Validation, threads: int) -> tuple[float, float]:
+    """The outcome's loss and accuracy on the validation images, which a snapshot notes if one is due."""
+    outputs = outputs_in_chunks(outcome, validation.images, threads=threads)
+    loss = run.plan.loss.forward(outputs, validation.labels)[0]
+    accuracy = float((outputs.argmax(axis=0) == validation.labels).mean())
+    if validation.watch and is_snapshot_due(run.epoch, run.epochs):
+        probabilities = run.plan.loss.probabilities(outputs[:, validation.watch]).T.astype(np.float32)
+        weights = to_cpu(next(iter(outcome.params.values()))[:UNITS]).astype(np.float16)
+        run.snapshots.append(Snapshot(run.epoch, loss, accuracy, probabilities, weights))
+    return loss, accuracy

@@ -19,6 +19,7 @@ from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.device import Transfer, to_device_of
 from digitscope.training.parallel.shards import Augmentation
 from digitscope.training.results import Step
+from digitscope.training.snapshots import Snapshot
 
 STATISTICS_IMAGES = 2000
 """Number of images that statistics of batch normalization are measured on."""
@@ -138,6 +139,8 @@ class Run:
     seconds: float = 0.0
     """Time spent in training steps; evaluation, checkpoints and drawing are not counted."""
     history: dict[str, list[float | None]] = field(default_factory=lambda: {name: [] for name in HISTORY_COLUMNS})
+    snapshots: list[Snapshot] = field(default_factory=list)
+    """One from before the first step and up to SNAPSHOTS more, if `train` watches any images; else none."""
 
     @classmethod
     def start(cls, network: Network, plan: Plan, images: int, rng: np.random.Generator) -> "Run":

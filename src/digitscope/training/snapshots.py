@@ -1,0 +1,55 @@
+"""Snapshots: how a network reads a few images at several moments of its training, and its first weights then."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from digitscope.arrays import Array
+
+SNAPSHOTS = 30
+"""Maximum number of snapshots after the one that is taken before the first step."""
+UNITS = 16
+"""Maximum number of units of the first layer whose weights a snapshot holds. Together with SNAPSHOTS it bounds the size
+of checkpoints and reports."""
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The run's outcome at one moment: before the first step, or at the end of an epoch."""
+
+    epoch: int
+    """Epochs completed; 0 before the first step."""
+    loss: float
+    """Mean loss of all validation images."""
+    accuracy: float
+    """Accuracy on all validation images."""
+    probabilities: Array
+    """The probability of each class for each watched image, float32 (N, classes)."""
+    weights: Array
+    """The weights of the first UNITS units of the first layer that has any, float16 (units, ...)."""
+
+
+def is_snapshot_due(epoch: int, epochs: int) -> bool:
+    """Whether a snapshot is taken at the end of this epoch: of each, or of evenly spaced ones and the last."""
+    return epoch % -(-epochs // SNAPSHOTS) == 0 or epoch == epochs
+
+
+def stack_snapshots(snapshots: Sequence[Snapshot]) -> dict[str, Array]:
+    """The values of each field as one array, the snapshots along its first axis."""
+    return {field.name: np.array([getattr(s, field.name) for s in snapshots]) for field in fields(Snapshot)}
+
+
+def unstack_snapshots(arrays: Mapping[str, Array]) -> list[Snapshot]:
+    """What `stack_snapshots` stacked.
+
+    Raises: ValueError for arrays that do not fit each other, KeyError if one is missing.
+    """
+    epoch, *columns = (arrays[field.name] for field in fields(Snapshot))
+    loss, accuracy, probabilities, weights = columns
+    if len(epoch) and (np.any(np.diff(epoch) <= 0) or probabilities.ndim != 3 or weights.ndim < 2):
+        raise ValueError(f"snapshots {epoch.tolist()} of {probabilities.shape} and {weights.shape}")
+    return [
+        Snapshot(int(e), float(value), float(share), p, w)
+        for e, value, share, p, w in zip(epoch, loss, accuracy, probabilities, weights, strict=True)
+    ]
