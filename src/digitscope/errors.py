@@ -51,3 +51,7 @@ class TrainingError(DigitscopeError):
 
 class DivergenceError(TrainingError):
     """The loss is not a finite number any more."""
+
+
+class DigitscopeWarning(UserWarning):
+    """What a user should know about results that Digitscope gives nevertheless."""

@@ -43,6 +43,27 @@ def test_a_run_writes_model_history_and_report(digitscope: Digitscope, few_file:
     assert not re.findall(r'(?:src|href)="(?!#|data:)', page)
 
 
+def test_data_sorted_by_class(digitscope: Digitscope, few: DataSet, in_folder: Files) -> None:
+    keep = np.argsort(few.y_train, kind="stable")[:600]  # no image of the last classes, and one image of 9
+    keep = np.append(keep[few.y_train[keep] < 5], np.flatnonzero(few.y_train == 9)[0])
+    np.savez("sorted.npz", x_train=few.x_train[keep], y_train=few.y_train[keep])
+    command = ["train", "--data", "sorted.npz", "--recipe", "mlp", "--epochs", 4, "--threads", 1]
+    answer = digitscope(*command, "--out", "plain")
+    notices = [
+        "No training image is of classes 5, 6, 7 and 8: the network has an output for them, but never learns them.",
+        "No validation image is of class 9: the validation accuracy says nothing about it.",
+    ]
+    assert [line for line in answer.out.splitlines() if line.startswith("Note: ")] == [f"Note: {n}" for n in notices]
+    result = digitscope(*command, "--json").json
+    assert result["notices"] == notices
+    assert result["validation_accuracy"] > 0.7
+    page = Path("runs/mlp/report.html").read_text(encoding="utf-8")
+    for notice in notices:
+        assert f'<p class="notice">{notice}</p>' in page
+    recall = digitscope("evaluate", "runs/mlp/model.safetensors", "--data", "sorted.npz", "--json").json["recall"]
+    assert min(recall[:5]) > 0.5
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
     digitscope: Digitscope, few_file: Path, in_folder: Files
 ) -> None:
@@ -92,7 +113,7 @@ def test_a_persons_view_is_plain_lines_without_a_terminal(
     assert "\x1b" not in answer.out
     lines = answer.out.splitlines()
     assert lines[0].startswith("convnet: ")
-    assert lines[1].startswith("few.npz: 1,100 training images, 100 validation images; ")
+    assert lines[1].startswith("few.npz: 1,099 training images, 101 validation images; ")
     assert [line.split()[:2] for line in lines[2:5]] == [["epoch", "1/3"], ["epoch", "2/3"], ["epoch", "3/3"]]
     for name in ("test accuracy", "95% interval", "most often confused", "training", "parameters", "report.html"):
         assert name in answer.out

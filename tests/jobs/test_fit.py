@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from digitscope import DataSet, Model, Network, fit
-from digitscope.errors import DataError, DigitscopeError, ShapeError, TrainingError
+from digitscope.errors import DataError, DigitscopeError, DigitscopeWarning, ShapeError, TrainingError
 from digitscope.jobs.fit import PLAN
 from digitscope.nn import BatchNorm, Dense, Dropout, MeanSquaredError, Momentum, OneCycle, ReLU, Sigmoid
 from digitscope.recipes import RECIPES
+from digitscope.recipes.recipe import hold_out_end
 from digitscope.training import Epoch, Step, TailAverage, train
 from digitscope.training_info import TrainingInfo
 
@@ -51,9 +52,10 @@ def test_it_learns_validates_and_calibrates(few: DataSet, fitted: Model) -> None
     evaluation = fitted.evaluate(few.x_test, few.y_test)
     assert evaluation.accuracy > 0.8
     assert fitted.calibration is not None
-    assert len(fitted.calibration.evidence) == 100  # a twelfth
-    assert (fitted.info.train_images, fitted.info.validation_images) == (1100, 100)
-    held_out = fitted.evaluate(few.x_train[-100:], few.y_train[-100:])
+    _, chosen = hold_out_end(1 / 12)(few, np.random.default_rng(0))
+    assert len(fitted.calibration.evidence) == len(chosen) == pytest.approx(100, abs=2)
+    assert (fitted.info.train_images, fitted.info.validation_images) == (1200 - len(chosen), len(chosen))
+    held_out = fitted.evaluate(few.x_train[chosen], few.y_train[chosen])
     assert fitted.info.validation_accuracy == pytest.approx(held_out.accuracy)
     assert (fitted.info.epochs, fitted.info.learning_rate, fitted.info.batch_size) == (5, 0.01, 128)
 
@@ -120,7 +122,7 @@ class TestValidation:
 
     def test_a_share(self, few: DataSet) -> None:
         model = fit(network(), few.x_train, few.y_train, epochs=1, validation=0.25)
-        assert (model.info.train_images, model.info.validation_images) == (900, 300)
+        assert model.info.validation_images == pytest.approx(300, abs=2)
 
     def test_none(self, few: DataSet) -> None:
         model = fit(network(), few.x_train, few.y_train, epochs=1, validation=0)
@@ -132,6 +134,15 @@ class TestValidation:
         model = fit(network(), few.x_train[order], few.y_train[order], epochs=2)
         assert model.info.validation_accuracy is not None
         assert model.info.validation_accuracy > 0.5  # the last twelfth would be nines, of which none were seen
+        assert set(model.predict(few.x_train[:50]).tolist()) == set(range(10))
+
+    def test_a_class_that_is_not_learned_or_not_validated_is_a_warning(self, few: DataSet) -> None:
+        keep = np.flatnonzero(few.y_train != 3)[:100]
+        with pytest.warns(DigitscopeWarning, match="No training image is of class 3: the network has an output"):
+            fit(network(), few.x_train[keep], few.y_train[keep], epochs=1)
+        others = few.y_train != 5
+        with pytest.warns(DigitscopeWarning, match="No validation image is of class 5"):
+            fit(network(), few, epochs=1, validation=(few.x_train[others], few.y_train[others]))
 
     @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
     def test_no_share(self, few: DataSet, share: float) -> None:
@@ -157,7 +168,7 @@ class TestFineTuning:
     def test_on_a_folder_of_pictures(self, pictures: Path, fitted: Model) -> None:
         model = fit(fitted, pictures, epochs=2, freeze=[0])
         assert model.info.classes == 10
-        assert model.info.train_images == 18
+        assert model.info.train_images == 10  # and the other picture of each digit validates
 
     def test_the_augmentation_is_that_of_the_recipe(self, few: DataSet) -> None:
         model = fit("convnet", few, epochs=1)

@@ -16,6 +16,7 @@ from digitscope.model import Model
 from digitscope.nn import BatchNorm, Dense, MeanSquaredError, Network, Params, ReLU, SoftmaxCrossEntropy, to_batch
 from digitscope.recipes import RECIPES
 from digitscope.recipes.held_out import held_out
+from digitscope.recipes.recipe import hold_out_end
 from digitscope.synthetic.non_digits import VARIANTS, DigitSource
 from digitscope.training import Run, train
 from digitscope.training_info import TrainingInfo
@@ -135,11 +136,17 @@ def contents(images: Iterable[Array]) -> Counter[bytes]:
     return Counter(image.tobytes() for image in images)
 
 
+def rehearsed_images(data: DataSet) -> Array:
+    """Those that `teach` does not evaluate on, if it is not known what validated the model."""
+    return data.x_train[hold_out_end(1 / 12)(data, np.random.default_rng(0))[0]]
+
+
 def test_no_evaluated_image_is_rehearsed(model: Model, few: DataSet, examples: Array) -> None:
     recorder = Recorder()
     lesson = teach(model, examples, np.zeros(3, int), few, settings=replace(QUICK, augment=recorder), threads=1)
-    assert (lesson.evaluated, lesson.held_out, lesson.rehearsed) == (100, False, 1100)
-    assert contents(recorder.seen).keys() == contents([*few.x_train[:1100], *examples]).keys()
+    rehearsed = rehearsed_images(few)
+    assert (lesson.evaluated, lesson.held_out, lesson.rehearsed) == (1200 - len(rehearsed), False, len(rehearsed))
+    assert contents(recorder.seen).keys() == contents([*rehearsed, *examples]).keys()
     assert lesson.model.info.validation_accuracy is None
 
 
@@ -148,7 +155,7 @@ def test_statistics_are_measured_with_the_weights_that_are_kept(model: Model, fe
     network = teach(model, examples, np.zeros(3, int), few, settings=settings).model.network
     first, norm, *_ = network.layers
     np.testing.assert_array_equal(first.params["weight"], model.network.params["0.weight"])
-    outputs = first.forward(to_batch(few.x_train[:1100]))[0]
+    outputs = first.forward(to_batch(rehearsed_images(few)))[0]
     np.testing.assert_allclose(norm.statistics["mean"], outputs.mean(axis=1), atol=1e-3)
 
 
@@ -320,7 +327,7 @@ class TestHeldOut:
         chosen = held_out(TrainingInfo(members=(one, two)), few)
         assert chosen is not None
         assert two.validation_images is not None
-        np.testing.assert_array_equal(chosen, np.arange(1200 - two.validation_images, 1200))
+        np.testing.assert_array_equal(chosen, held_out(two, few))
         assert held_out(TrainingInfo(members=(one, TrainingInfo(recipe="mlp"))), few) is None
 
     def test_of_the_best_shipped_model(self, mnist: DataSet) -> None:

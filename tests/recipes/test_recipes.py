@@ -1,5 +1,6 @@
 import importlib
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,39 +23,79 @@ def test_a_seed_decides_everything(few: DataSet, name: str) -> None:
     np.testing.assert_array_equal(one.images, same.images)
 
 
-def test_the_end_is_held_out_as_one_block() -> None:
-    train, validation = hold_out_end(1 / 6)(MANY, np.random.default_rng(0))
-    assert train.tolist() == list(range(50_000))
-    assert validation.tolist() == list(range(50_000, 60_000))
+def of(labels: Any) -> DataSet:
+    """Blank images with these labels."""
+    return DataSet("mine", np.zeros((len(labels), 1, 1), np.uint8), labels)
 
 
-def test_images_grouped_by_class_validate_on_each_class() -> None:
-    labels = np.repeat([3, 1, 2], [40, 4, 36])
-    train, validation = hold_out_end(1 / 10)(labels, np.random.default_rng(0))
-    assert validation.tolist() == [9, 19, 29, 39, 49, 59, 69, 79]
-    assert sorted([*train, *validation]) == list(range(80))
+def halves(split: Split, data: DataSet) -> tuple[list[int], list[int]]:
+    train, validation = split(data, np.random.default_rng(0))
+    assert len({*train.tolist(), *validation.tolist()}) == len(train) + len(validation)
+    return train.tolist(), validation.tolist()
+
+
+def test_of_mnist_the_end_is_held_out_as_one_block(mnist: DataSet) -> None:
+    train, validation = halves(hold_out_end(1 / 6), mnist)
+    assert train == list(range(50_000))
+    assert validation == list(range(50_000, 60_000))
+    again = DataSet("raw", mnist.x_train.copy(), mnist.y_train.copy())  # by another way
+    assert halves(hold_out_end(1 / 6), again)[1] == validation
+
+
+def test_of_other_data_the_last_images_of_each_class_are_held_out() -> None:
+    labels = np.repeat([3, 1, 2, 5], [40, 4, 35, 1])
+    train, validation = halves(hold_out_end(1 / 10), of(labels))
+    assert validation == [36, 37, 38, 39, 43, 75, 76, 77, 78]
+    assert sorted(train + validation) == list(range(80))
     mixed = np.random.default_rng(0).permutation(labels)
-    assert hold_out_end(1 / 10)(mixed, np.random.default_rng(0))[1].tolist() == list(range(72, 80))
+    _, validation = halves(hold_out_end(1 / 10), of(mixed))
+    assert Counter(mixed[validation].tolist()) == {3: 4, 1: 1, 2: 4}
+    assert min(validation) > 55
+
+
+@pytest.mark.parametrize("split", [hold_out_end(0.9), hold_out_end(0.01), random_subset(20, validation=10)])
+def test_each_class_with_two_images_is_on_both_sides(split: Split) -> None:
+    labels = np.repeat(np.arange(10), [2, 3, 200, 2, 2, 2, 2, 2, 2, 300])
+    for part in halves(split, of(labels)):
+        assert set(labels[part].tolist()) == set(range(10))
+
+
+@pytest.mark.parametrize(
+    ("labels", "notices"),
+    [
+        ([0, 1, 2] * 20, []),
+        ([0, 2, 7] * 2, ["No training image is of classes 1, 3, 4, 5 and 6: the network has an output for them, but"]),
+        ([0, 0, 1], ["No validation image is of class 1: the validation accuracy says nothing about it."]),
+        ([0, 0, 99], ["classes 1, 2, 3, 4, 5, 6, 7, 8 and 90 more", "No validation image is of class 99"]),
+    ],
+)
+def test_a_class_that_is_not_on_both_sides_is_named(labels: list[int], notices: list[str]) -> None:
+    found = RECIPES["mlp"].start(of(labels), 0).notices
+    assert len(found) == len(notices)
+    for sentence, words in zip(found, notices, strict=True):
+        assert words in sentence
 
 
 def test_nothing_may_be_held_out() -> None:
-    train, validation = hold_out_nothing(MANY[:7], np.random.default_rng(0))
+    train, validation = hold_out_nothing(of(MANY[:7]), np.random.default_rng(0))
     assert (train.tolist(), validation.tolist()) == (list(range(7)), [])
 
 
-def test_a_draw_is_of_kaggles_size_and_has_no_image_twice() -> None:
-    train, validation = random_subset(42_000, validation=1_000)(MANY, np.random.default_rng(0))
-    assert (len(train), len(validation)) == (41_000, 1_000)
-    assert Counter([*train.tolist(), *validation.tolist()]).most_common(1)[0][1] == 1
-    train, validation = random_subset(42_000, validation=1_000)(MANY[:420], np.random.default_rng(0))
+def test_a_draw_is_of_kaggles_size_and_has_no_image_twice(mnist: DataSet) -> None:
+    split = random_subset(42_000, validation=1_000)
+    drawn = np.random.default_rng(0).permutation(60_000)
+    assert halves(split, mnist) == (drawn[1_000:42_000].tolist(), drawn[:1_000].tolist())
+    train, validation = halves(split, of(MANY[:420]))
     assert (len(train), len(validation)) == (410, 10)
 
 
 @pytest.mark.parametrize("split", [hold_out_end(1 / 12), random_subset(42_000, validation=1_000)])
 def test_one_image_is_too_few(split: Split) -> None:
-    with pytest.raises(TrainingError, match="at least 2 images, one of them to validate on; got 1"):
-        split(MANY[:1], np.random.default_rng(0))
-    assert [len(part) for part in split(MANY[:2], np.random.default_rng(0))] == [1, 1]
+    with pytest.raises(TrainingError, match="at least 2 images of a class, one of them to validate on; got 1 image,"):
+        halves(split, of([0]))
+    with pytest.raises(TrainingError, match="got 3 images, each of another class"):
+        halves(split, of([0, 1, 2]))
+    assert [len(part) for part in halves(split, of([4, 4]))] == [1, 1]
 
 
 def test_the_seed_is_the_historical_network() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -45,6 +46,8 @@ class View:
             f"{data.name}: {images:,} training images, {held_out:,} validation images; "
             f"{parameters:,} parameters; {threads} thread{'s' * (threads > 1)}; seed {job.settings.seed}"
         )
+        for notice in job.training.notices:
+            self.console.print(f"[bold]Note:[/] {escape(notice)}")
         if run.epoch or run.batch:
             self.console.print(f"continuing after epoch {run.epoch}, step {run.batch} of the next")
 

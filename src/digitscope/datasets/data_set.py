@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from digitscope.arrays import as_images, as_labels
+from digitscope.datasets.mnist_facts import MNIST_DIGEST
 from digitscope.errors import DataError, DigitscopeError
 
 
@@ -78,6 +79,11 @@ class DataSet:
         """
         crc = zlib.crc32(self.x_train.tobytes())
         return f"{zlib.crc32(self.y_train.tobytes(), crc):08x}"
+
+    @property
+    def is_mnist(self) -> bool:
+        """Whether the training part is MNIST's in its published order, from whatever file."""
+        return self.digest == MNIST_DIGEST
 
 
 def _size(images: NDArray[np.uint8]) -> str:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from digitscope.arrays import Array
 
+MNIST_DIGEST = "60637407"
+"""`DataSet.digest` of MNIST's training images and labels in their published order."""
+
 _CRC = 0x190E897B
 """The CRC-32 of the test images and labels."""
 

@@ -1,5 +1,6 @@
 """`fit`: labelled images and a network, a model or a recipe's name become a trained, validated and calibrated model."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -10,11 +11,11 @@ from digitscope.arguments import check_function, check_kind, check_number, check
 from digitscope.arrays import as_images, as_labels
 from digitscope.datasets import DataSet, as_data_set
 from digitscope.datasets.load import LabelledImages
-from digitscope.errors import TrainingError
+from digitscope.errors import DigitscopeWarning, TrainingError
 from digitscope.model import Model
 from digitscope.nn import Adam, Frozen, Loss, Network, OneCycle, Optimizer, SoftmaxCrossEntropy
 from digitscope.recipes import RECIPES, Recipe
-from digitscope.recipes.recipe import hold_out_end, hold_out_nothing
+from digitscope.recipes.recipe import VALIDATION_SHARE, class_notices, hold_out_end, hold_out_nothing
 from digitscope.training import Augmentation, Epoch, Plan, Step, thread_count, to_device, train
 from digitscope.training_info import TrainingInfo
 
@@ -31,8 +32,6 @@ PLAN = Plan(
 """How a network learns unless something else is given."""
 FINE_TUNING_RATE = 0.001
 """The highest learning rate for a model that learns further."""
-VALIDATION = 1 / 12
-"""The share of the images that is held out."""
 
 
 def fit(
@@ -67,8 +66,9 @@ def fit(
         augmentation of its recipe.
     freeze: the indices of layers that do not learn.
     validation: (images, labels), or the share of the images that is held out; 0 for no validation and no calibration.
-        The default is the recipe's own choice, else a twelfth. The last images are held out, because neighbours often
-        share a writer; or evenly spaced ones, if the last ones do not have the same classes as the rest.
+        The default is the recipe's own choice, else a twelfth. The last images of each class are held out, because
+        neighbours often share a writer; of MNIST the last ones of all. A class that is not learned or not validated is
+        named by a DigitscopeWarning.
     seed: decides all that is random. Equal arguments give equal bits on any number of threads.
     threads: all processors unless given.
     device: "cpu", or "cuda" with the extra digitscope[cuda].
@@ -113,9 +113,13 @@ def fit(
     run, images = training.run, training.images
     _, height, width = images.shape
     held_out = training.validation if len(training.validation[1]) else None
+    notices = training.notices
     if isinstance(validation, tuple):
         validation_images = as_images(validation[0], (height, width))
         held_out = validation_images, as_labels(validation[1], len(validation_images), data.classes)
+        notices = class_notices(data, data.y_train, held_out[1])
+    for notice in notices if not isinstance(start, Model) else ():  # a model may know other classes
+        warnings.warn(notice, DigitscopeWarning, stacklevel=2)
     for result in train(run, images, training.labels, validation=held_out, threads=threads, device=device):
         if verbose and isinstance(result, Epoch):
             print(_line(result, run.epochs), flush=True)
@@ -155,7 +159,7 @@ def _recipe(start: Network | Model | str, data: DataSet, freeze: Sequence[int]) 
         plan = replace(PLAN, loss=start.loss, schedule=OneCycle(FINE_TUNING_RATE), augment=augment)
     network = start.network if isinstance(start, Model) else start
     copy = _frozen(network.map_arrays(np.copy), freeze)
-    return Recipe("network", "", "", lambda rng, shape, classes: copy, plan, hold_out_end(VALIDATION))
+    return Recipe("network", "", "", lambda rng, shape, classes: copy, plan, hold_out_end(VALIDATION_SHARE))
 
 
 def _frozen(network: Network, freeze: Sequence[int]) -> Network:

@@ -25,7 +25,7 @@ from digitscope.model import Model
 from digitscope.nn import Adam, Network, OneCycle
 from digitscope.recipes import RECIPES, Recipe
 from digitscope.recipes.held_out import held_out
-from digitscope.recipes.recipe import hold_out_end
+from digitscope.recipes.recipe import VALIDATION_SHARE, hold_out_end
 from digitscope.training import Plan, Run, Step, TailAverage, measure_statistics, thread_count, train
 from digitscope.training.parallel.shards import Augmentation
 from digitscope.training_info import FineTuning, TrainingInfo
@@ -159,7 +159,7 @@ def teach(
     _check_data(model, data)
     before = model.predict_proba(examples, threads=threads)
     known = held_out(model.info, data)
-    evaluated = hold_out_end(1 / 12)(data.y_train, np.random.default_rng(seed))[1] if known is None else known
+    evaluated = hold_out_end(VALIDATION_SHARE)(data, np.random.default_rng(seed))[1] if known is None else known
     evaluation_images, evaluation_labels = data.x_train[evaluated], data.y_train[evaluated]
     rng = np.random.default_rng(seed)
     others = rng.permutation(np.setdiff1d(np.arange(len(data.x_train)), evaluated))

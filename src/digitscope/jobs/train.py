@@ -52,6 +52,8 @@ class Summary:
     """None if the data have no test images."""
     model: Path
     report: Path
+    notices: tuple[str, ...] = ()
+    """What the reader of the results should know about the classes."""
 
     def as_json(self) -> dict[str, Any]:
         """What `digitscope train --json` prints."""
@@ -66,6 +68,7 @@ class Summary:
             "test_interval": list(self.test.interval) if self.test else None,
             "model": str(self.model),
             "report": str(self.report),
+            "notices": list(self.notices),
         }
 
 
@@ -166,6 +169,7 @@ class Job:
             test=test,
             model=self.folder / MODEL,
             report=self.folder / REPORT,
+            notices=self.training.notices,
         )
         model.save(summary.model)
         write_atomic(self.folder / HISTORY, _csv(run.history))
@@ -213,6 +217,7 @@ class Job:
             parameters=summary.parameters,
             train_images=len(self.training.images),
             seed=summary.seed,
+            notices=summary.notices,
         )
         write_training_page(summary.report, result)
 

@@ -23,5 +23,5 @@ def held_out(info: TrainingInfo, data: DataSet) -> Array | None:
     recipe = RECIPES.get(info.recipe or "")
     if recipe is None or info.seed is None or info.data_digest != data.digest:
         return None
-    _, validation = recipe.divide(data.y_train, info.seed)
+    _, validation = recipe.divide(data, info.seed)
     return validation if len(validation) == info.validation_images else None

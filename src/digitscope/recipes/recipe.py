@@ -11,8 +11,11 @@ from digitscope.errors import TrainingError
 from digitscope.nn import Network
 from digitscope.training import Plan, Run
 
-Split = Callable[[Array, np.random.Generator], tuple[Array, Array]]
-"""(labels (N,), rng) -> (indices to train on, indices to validate on)"""
+Split = Callable[[DataSet, np.random.Generator], tuple[Array, Array]]
+"""(data, rng) -> (indices of the images to train on, indices of those to validate on)"""
+
+VALIDATION_SHARE = 1 / 12
+"""The share of the images that validate unless a recipe says otherwise."""
 
 Shape = tuple[int, int]
 """Height and width of an image, in pixels."""
@@ -39,7 +42,7 @@ class Recipe:
     def start(self, data: DataSet, seed: int) -> "Training":
         """A training with everything random drawn from one seed: the split, the weights, and the order of images."""
         _, network_rng, run_rng, extra_rng = np.random.default_rng(seed).spawn(4)
-        train, validation = self.divide(data.y_train, seed)
+        train, validation = self.divide(data, seed)
         _, height, width = data.x_train.shape
         network = self.build(network_rng, (height, width), data.classes)
         images, labels = data.x_train[train], data.y_train[train]
@@ -51,11 +54,12 @@ class Recipe:
             images=images,
             labels=labels,
             validation=(data.x_train[validation], data.y_train[validation]),
+            notices=class_notices(data, data.y_train[train], data.y_train[validation]),
         )
 
-    def divide(self, labels: Array, seed: int) -> tuple[Array, Array]:
+    def divide(self, data: DataSet, seed: int) -> tuple[Array, Array]:
         """The indices of the images to train on and of those to validate on, as `start` divides them."""
-        return self.split(labels, np.random.default_rng(seed).spawn(3)[0])
+        return self.split(data, np.random.default_rng(seed).spawn(3)[0])
 
     def with_settings(
         self, *, epochs: int | None = None, learning_rate: float | None = None, batch_size: int | None = None
@@ -73,49 +77,107 @@ class Training:
     images: Array
     labels: Array
     validation: tuple[Array, Array]
+    notices: tuple[str, ...] = ()
+    """What the reader of the results should know about the classes: see `class_notices`."""
 
 
 def hold_out_end(share: float) -> Split:
-    """Holds out the last images for validation, as one block. Neighbours in MNIST share a writer, so a random choice
-    would put the same writers on both sides and overestimate the accuracy.
+    """Holds out the last images for validation.
 
-    If the images are grouped by class, the last ones would be of few classes. Then evenly spaced images are held out.
+    Of MNIST these are one block. Neighbours in MNIST share a writer, so a random choice would put the same writers on
+    both sides and overestimate the accuracy.
+
+    Of other data they are the last images of each class, at least one of each class that has two: the data may be
+    sorted by class, and the last classes would never be learned.
     """
     if not 0 < share < 1:
         raise TrainingError(f"The share of images that validate is expected between 0 and 1; got {share}.")
 
-    def split(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-        images = len(labels)
-        held_out = max(1, round(images * share))
-        _check(images, held_out)
-        indices = np.arange(images)
-        validation = indices[images - held_out :]
-        if np.count_nonzero(np.diff(labels)) < len(np.unique(labels)):
-            validation = (np.arange(1, held_out + 1) * images) // held_out - 1
-        return np.delete(indices, validation), validation
+    def split(data: DataSet, rng: np.random.Generator) -> tuple[Array, Array]:
+        labels = data.y_train
+        if data.is_mnist:
+            indices, held_out = np.arange(len(labels)), max(1, round(len(labels) * share))
+            return indices[:-held_out], indices[-held_out:]
+        from_end = _rank_in_class(labels[::-1])[::-1]
+        validates = from_end < _held_out_counts(labels, share)[labels]
+        return np.flatnonzero(~validates), np.flatnonzero(validates)
 
     return split
 
 
-def hold_out_nothing(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+def hold_out_nothing(data: DataSet, rng: np.random.Generator) -> tuple[Array, Array]:
     """All images are for training, none for validation."""
-    return np.arange(len(labels)), np.arange(0)
+    return np.arange(len(data.y_train)), np.arange(0)
 
 
 def random_subset(size: int, validation: int) -> Split:
     """`size` images drawn at random, of which the first `validation` are for validation. If there are fewer images, the
     same fraction is.
+
+    Of data other than MNIST two images of each class are drawn first, and the fraction is held out of each class.
     """
 
-    def split(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-        drawn = rng.permutation(len(labels))[:size]
-        held_out = max(1, round(len(drawn) * validation / size))
-        _check(len(labels), held_out)
-        return drawn[held_out:], drawn[:held_out]
+    def split(data: DataSet, rng: np.random.Generator) -> tuple[Array, Array]:
+        labels = data.y_train
+        drawn = rng.permutation(len(labels))
+        if data.is_mnist:
+            return drawn[validation:size], drawn[:validation]
+        drawn = drawn[np.argsort(_rank_in_class(labels[drawn]) >= 2, kind="stable")][:size]
+        labels = labels[drawn]
+        validates = _rank_in_class(labels) < _held_out_counts(labels, validation / size)[labels]
+        return drawn[~validates], drawn[validates]
 
     return split
 
 
-def _check(images: int, held_out: int) -> None:
-    if images <= held_out:
-        raise TrainingError(f"Training expects at least 2 images, one of them to validate on; got {images}.")
+def _rank_in_class(labels: Array) -> Array:
+    """How many images of the same class come before each image, (N,)."""
+    counts = np.bincount(labels)
+    order = np.argsort(labels, kind="stable")
+    rank = np.empty(len(labels), np.int64)
+    rank[order] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return rank
+
+
+def _held_out_counts(labels: Array, share: float) -> Array:
+    """How many images of each class are held out: this share, but at least one and not all. (classes,)
+
+    Raises: TrainingError if no class has two images.
+    """
+    counts = np.bincount(labels)
+    held_out: Array = np.clip(np.rint(share * counts), 1, counts - 1).clip(min=0).astype(np.int64)
+    if not held_out.any():
+        raise TrainingError(
+            f"Training expects at least 2 images of a class, one of them to validate on; got {len(labels)} "
+            f"image{'s' * (len(labels) != 1)}, each of another class. Give more images, or fewer classes."
+        )
+    return held_out
+
+
+def class_notices(data: DataSet, trained: Array, validated: Array) -> tuple[str, ...]:
+    """Sentences about the classes that are not learned or not validated, given the labels of both sides."""
+    counts = np.bincount(trained, minlength=data.classes)
+    notices = []
+    if len(missing := np.flatnonzero(counts == 0)):
+        it = "it" if len(missing) == 1 else "them"
+        notices.append(
+            f"No training image is of {_named(data, missing)}: the network has an output for {it}, but never learns "
+            f"{it}."
+        )
+    unknown = np.flatnonzero((counts > 0) & (np.bincount(validated, minlength=data.classes) == 0))
+    if len(validated) and len(unknown):
+        notices.append(
+            f"No validation image is of {_named(data, unknown)}: the validation accuracy says nothing about "
+            f"{'it' if len(unknown) == 1 else 'them'}."
+        )
+    return tuple(notices)
+
+
+def _named(data: DataSet, classes: Array) -> str:
+    """class 7; classes 3, 5 and 7; classes 10, 11, 12, 13, 14, 15, 16, 17 and 42 more"""
+    shown = classes[:8].tolist()
+    names = [f"{k} ({data.class_names[k]})" if data.class_names else str(k) for k in shown]
+    if more := len(classes) - len(names):
+        names.append(f"{more} more")
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"class{'es' * (len(names) > 1)} {listed}"

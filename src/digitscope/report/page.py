@@ -12,9 +12,9 @@ from digitscope.files.atomic import write_atomic
 from digitscope.report.style import to_svg
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --page: #ffffff; --line: #d8dee4; }
+:root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --page: #ffffff; --line: #d8dee4; --tint: #fdf1e7; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e6edf3; --soft: #9198a1; --page: #0d1117; --line: #2f353d; }
+  :root { --ink: #e6edf3; --soft: #9198a1; --page: #0d1117; --line: #2f353d; --tint: #2b1f16; }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 76rem; padding: clamp(1rem, 4vw, 3rem); background: var(--page); color: var(--ink);
@@ -22,6 +22,8 @@ body { margin: 0 auto; max-width: 76rem; padding: clamp(1rem, 4vw, 3rem); backgr
 h1 { margin: 0; font-size: clamp(1.5rem, 4vw, 2.1rem); line-height: 1.2; letter-spacing: -0.01em; }
 h1, h2, p, dd, figcaption { overflow-wrap: anywhere; text-wrap: pretty; }
 .lead { margin: 0.5rem 0 1.75rem; max-width: 44rem; font-size: 1.1rem; color: var(--soft); }
+.notice { margin: 0 0 1rem; padding: 0.6rem 0.9rem; max-width: 44rem; border-left: 4px solid #d55e00;
+  background: var(--tint); }
 .notes { display: block; margin-top: 0.25rem; font-size: 0.85rem; }
 .notes code { font-family: inherit; }
 a { color: inherit; text-underline-offset: 0.15em; }
@@ -47,7 +49,7 @@ th, td { padding: 0.3rem 0 0.3rem 1rem; text-align: right; border-bottom: 1px so
 th { font-weight: 600; }
 :is(th, td):first-child { padding-left: 0; text-align: left; }
 @media print {
-  :root { color-scheme: light; --ink: #000; --soft: #444; --page: #fff; --line: #bbb; }
+  :root { color-scheme: light; --ink: #000; --soft: #444; --page: #fff; --line: #bbb; --tint: #fff; }
   body { padding: 0; font-size: 10pt; }
   main { grid-template-columns: 1fr 1fr; gap: 1.5rem 2rem; }
 }
@@ -128,11 +130,14 @@ def write_report(
     lead: str,
     facts: Sequence[tuple[str, str]],
     sections: Sequence[Section],
+    notices: Sequence[str] = (),
 ) -> None:
     """Writes a self-contained HTML page that downloads nothing, for light, dark and print.
 
-    lead: a sentence below the title; facts: (name, value). All text is escaped.
+    lead: a sentence below the title; notices: sentences that stand out below it; facts: (name, value). All text is
+    escaped.
     """
+    remarks = "".join(f'<p class="notice">{_text(notice)}</p>\n' for notice in notices)
     path = Path(path)
     parts = "".join(_section(section, number, path) for number, section in enumerate(sections, start=1))
     page = f"""<!DOCTYPE html>
@@ -147,7 +152,7 @@ def write_report(
 <header>
 <h1>{_text(title)}</h1>
 <p class="lead">{_text(lead)}</p>
-</header>
+{remarks}</header>
 {_facts(facts)}
 <main>
 {parts}</main>

@@ -45,6 +45,8 @@ class TrainingResult:
     parameters: int
     train_images: int
     seed: int
+    notices: Sequence[str] = ()
+    """Sentences that the reader should know first."""
 
 
 def write_training_page(path: Path, result: TrainingResult) -> None:
@@ -53,6 +55,7 @@ def write_training_page(path: Path, result: TrainingResult) -> None:
         path,
         title=f"Digitscope: {result.recipe} on {result.data}",
         lead=result.description,
+        notices=result.notices,
         facts=_facts(result),
         sections=_sections(result),
     )
