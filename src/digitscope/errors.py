@@ -12,9 +12,17 @@ DigitscopeError
     └── DivergenceError  a loss that is not a finite number
 """
 
+LONGEST_MESSAGE = 1000
+"""Characters; names and values from a file may be of any length."""
+
 
 class DigitscopeError(Exception):
-    """Whatever a user can cause. The command line prints it as one line and exits with status 2."""
+    """Whatever a user can cause. Its message is one printable line of limited length. The command line prints it and
+    exits with status 2.
+    """
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class ArgumentError(DigitscopeError, TypeError, ValueError):
@@ -55,3 +63,19 @@ class DivergenceError(TrainingError):
 
 class DigitscopeWarning(UserWarning):
     """What a user should know about results that Digitscope gives nevertheless."""
+
+
+def printable(text: str) -> str:
+    """The text with line breaks, control and other unprintable characters escaped as in Python's strings."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def one_line(text: str) -> str:
+    """The `printable` text, without its middle if it is longer than LONGEST_MESSAGE."""
+    text = printable(text)
+    if len(text) <= LONGEST_MESSAGE:
+        return text
+    kept = (LONGEST_MESSAGE - 5) // 2
+    return f"{text[:kept]} ... {text[-kept:]}"

@@ -1,5 +1,24 @@
 """The command line: thin verbs that parse, call one function and show."""
 
-from digitscope.cli.app import cli, main
+import sys
+from typing import TYPE_CHECKING, Any
+
+from digitscope.cli.exit_status import exit_status
+
+if TYPE_CHECKING:
+    from digitscope.cli.app import cli
 
 __all__ = ["cli", "main"]
+
+
+def main() -> None:
+    """The command `digitscope`. Everything it needs is loaded inside, where errors and Ctrl-C are handled."""
+    sys.exit(exit_status(lambda: __getattr__("cli")()))
+
+
+def __getattr__(name: str) -> Any:
+    if name != "cli":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from digitscope.cli.app import cli
+
+    return cli

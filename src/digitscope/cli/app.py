@@ -1,6 +1,8 @@
-"""The command group, and how errors are shown."""
+"""The command group."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -9,6 +11,7 @@ from digitscope.cli.check_gradients import check_gradients
 from digitscope.cli.data import data
 from digitscope.cli.ensemble import ensemble
 from digitscope.cli.evaluate import evaluate
+from digitscope.cli.exit_status import FAILED, exit_status
 from digitscope.cli.predict import predict
 from digitscope.cli.read import read
 from digitscope.cli.recipes import recipes
@@ -17,34 +20,52 @@ from digitscope.cli.teach import teach
 from digitscope.cli.train import train
 from digitscope.errors import DigitscopeError
 
-INTERRUPTED = 130
-"""The exit status of a program that Ctrl-C stopped: 128 + SIGINT."""
-
 
 class Verbs(click.Group):
     """A command group that shows each user error as one line and exits with status 2."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        sys.exit(exit_status(lambda: self._status(*args, **kwargs)))
+
+    def _status(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            status = super().main(*args, **{**kwargs, "standalone_mode": False})
-        except DigitscopeError as error:
-            status = _complain(str(error))
+            return super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
-            status = 2
+            return FAILED
         except click.ClickException as error:
             context = getattr(error, "ctx", None)
             more = f" See {context.command_path} --help." if context else ""
-            status = _complain(error.format_message() + more)
-        except (click.Abort, KeyboardInterrupt):
-            click.echo("Stopped.", err=True)
-            status = INTERRUPTED
-        sys.exit(status if isinstance(status, int) else 0)
+            raise DigitscopeError(" ".join(error.format_message().split()) + more) from error
+        except click.Abort as error:
+            raise KeyboardInterrupt from error
+        except _PassedError as passed:
+            raise passed.error from None
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _past_click():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, context: click.Context) -> Any:
+        with _past_click():
+            return super().invoke(context)
 
 
-def _complain(message: str) -> int:
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
-    return 2
+class _PassedError(Exception):
+    """Carries an exception past click: for a broken pipe click would exit with status 1, on Ctrl-C or at the end of a
+    file it would print an empty line.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+@contextmanager
+def _past_click() -> Iterator[None]:
+    try:
+        yield
+    except (BrokenPipeError, EOFError, KeyboardInterrupt) as error:
+        raise _PassedError(error) from error
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,7 +83,3 @@ def cli() -> None:
 
 for verb in (train, evaluate, predict, read, teach, submit, ensemble, recipes, check_gradients, data):
     cli.add_command(verb)
-
-
-def main() -> None:
-    cli()

@@ -15,9 +15,9 @@ def recipes() -> None:
       digitscope recipes
     """
     import numpy as np
-    from rich.console import Console
     from rich.table import Table
 
+    from digitscope.cli.console import Output
     from digitscope.recipes import DEFAULT, RECIPES
     from digitscope.recipes.records import load_rate_shares, load_records
 
@@ -37,7 +37,7 @@ def recipes() -> None:
             accuracy = r.accuracy
             n, seconds = str(r.n), r.training
         table.add_row(shown, accuracy, n, seconds, parameters, work, share)
-    console = Console(highlight=False)
+    console = Output()
     console.print(table)
     console.print("* the default of digitscope train")
     console.print("MFLOP: million operations of training on one image, by the layers' definitions")

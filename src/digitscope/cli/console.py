@@ -1,0 +1,26 @@
+"""Text on the terminal with rich: styles, tables and progress bars."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from digitscope.errors import printable
+
+
+class Output(Console):
+    """Standard output: plain text but for markup that we wrote. With `quiet` it prints nothing."""
+
+    def __init__(self, *, quiet: bool = False, **options: Any) -> None:
+        super().__init__(quiet=quiet, highlight=False, emoji=False, **options)
+
+    def on_broken_pipe(self) -> None:
+        """Leaves it to `exit_status`; rich would exit with status 1."""
+        raise BrokenPipeError
+
+
+def literal(text: object) -> str:
+    """A name from outside, such as a path, as it is printed: its brackets are not markup, its control characters are
+    escaped.
+    """
+    return escape(printable(str(text)))
