@@ -95,10 +95,13 @@ def test_statistics_that_are_missing_or_of_another_shape_are_refused(tmp_path: P
     path = tmp_path / "m"
     network = Network(Dense(784, 10), BatchNorm(10))
     for how, message in (
-        (lambda _, header: header.pop("1.mean"), r"statistics 1\.mean, 1\.variance; not in both: 1\.mean|damaged"),
+        (
+            lambda _, header: header.pop("1.mean"),
+            r"statistics 1\.mean, 1\.variance; missing or unknown: 1\.mean|damaged",
+        ),
         (lambda _, header: header["1.mean"].update(shape=[2, 5]), r"1\.mean expects shape \(10,\); got \(2, 5\)"),
         (lambda about, _: about["network"]["layers"][1].update(channels=9), r"expects shape \(9,\); got \(10,\)"),
-        (lambda about, _: about["network"]["layers"].pop(1), r"not in both: .*1\."),
+        (lambda about, _: about["network"]["layers"].pop(1), r"missing or unknown: .*1\."),
     ):
         Model(network, SoftmaxCrossEntropy(), (28, 28)).save(path)
         change(path, how)
@@ -142,7 +145,7 @@ def change(path: Path, how: Any) -> None:
     [
         (lambda about, _: about.update(format=99), "expected a model of format 1; got 99"),
         (lambda about, _: about.update(kind="checkpoint"), "expected a Digitscope model .*; it is a checkpoint"),
-        (lambda about, _: about["network"]["layers"].pop(0), "not in both: .*weight"),
+        (lambda about, _: about["network"]["layers"].pop(0), "missing or unknown: .*weight"),
         (lambda about, _: about["network"]["layers"][0].update(type="Evil"), "The layer 'Evil' is not known"),
         (lambda about, _: about["network"]["layers"][0].update(in_features=10**9), "expects shape|is damaged"),
         (lambda about, _: about["network"]["layers"][0].update(in_features=10**15), "expects shape|is damaged"),

@@ -219,13 +219,13 @@ class TestEnsemble:
 
     @pytest.mark.parametrize("member", ["convnet", "reader"])  # the second has a background class
     def test_how_sure_it_may_be(self, digitscope: Digitscope, tmp_path: Path, member: str) -> None:
-        out = tmp_path / "twins.safetensors"
+        out = tmp_path / "ensemble.safetensors"
         assert digitscope("ensemble", member, member, "--out", out).status == 0
-        twins, one = Model.load(out).calibration, Model.load(member).calibration
-        assert twins is not None
+        ensemble, one = Model.load(out).calibration, Model.load(member).calibration
+        assert ensemble is not None
         assert one is not None
-        assert twins.temperature == pytest.approx(one.temperature, rel=0.01)
-        np.testing.assert_allclose(twins.evidence, one.evidence, rtol=0.01, atol=0.01)
+        assert ensemble.temperature == pytest.approx(one.temperature, rel=0.01)
+        np.testing.assert_allclose(ensemble.evidence, one.evidence, rtol=0.01, atol=0.01)
 
     def test_bad_members_are_refused(
         self, digitscope: Digitscope, model: Path, tmp_path: Path, in_folder: Files

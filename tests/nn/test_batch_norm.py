@@ -90,8 +90,8 @@ def make(channels: int, seed: int = 0) -> BatchNorm:
     return layer
 
 
-class AsUsed(Network):
-    """Its layers outside training, so that check_gradients sees that derivative."""
+class EvaluationMode(Network):
+    """Its layers in evaluation mode, so that check_gradients checks their derivatives in this mode."""
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
@@ -100,7 +100,7 @@ class AsUsed(Network):
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "use"])
-def test_it_is_that_of_pytorch(training: bool) -> None:
+def test_it_agrees_with_pytorch(training: bool) -> None:
     layer = BatchNorm(2).astype(np.float64)
     layer.params = {"scale": np.array([1.5, -0.5]), "shift": np.array([0.25, 2.0])}
     layer.statistics = {"mean": np.array([0.1, -0.2]), "variance": np.array([0.5, 2.0])}
@@ -120,7 +120,7 @@ def test_it_is_that_of_pytorch(training: bool) -> None:
     size=st.floats(1e-3, 1e3),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_forward_and_all_derivatives_are_those_of_the_loops(
+def test_forward_and_all_derivatives_agree_with_loops(
     channels: int, side: int, batch: int, size: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -149,7 +149,7 @@ def test_forward_and_all_derivatives_are_those_of_the_loops(
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("kind", [Network, AsUsed], ids=["training", "use"])
+@pytest.mark.parametrize("kind", [Network, EvaluationMode], ids=["training", "use"])
 def test_its_derivative_agrees_with_differences(shape: tuple[int, ...], kind: type[Network]) -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=shape) * 3 + 1
@@ -205,7 +205,7 @@ def test_measured_statistics_are_those_of_all_numbers_together(dtype: type[np.fl
     assert layer.statistics["variance"].tolist() == [1, 1, 1]
 
 
-def test_use_is_of_each_image_alone_and_training_is_not() -> None:
+def test_an_output_depends_on_other_images_only_in_training() -> None:
     rng = np.random.default_rng(4)
     layer = make(3)
     x = rng.normal(size=(3, 4, 4, 6))
@@ -231,7 +231,7 @@ def test_a_whole_network_is_measured_layer_by_layer() -> None:
     for name, value in {**network.params, **network.statistics}.items():
         np.testing.assert_array_equal(value, before[name])
     assert type(measured.layers[3]) is Residual
-    # With all images in one batch, training takes the same statistics, but for dropout.
+    # With all images in one batch, training uses the same statistics. Only dropout differs.
     walked = Network(*network.layers[:6]).forward(np.concatenate(batches, axis=-1), training=True)[0]
     expected = network.layers[7].forward(walked, training=True)[0]
     np.testing.assert_allclose(np.concatenate(outputs, axis=-1), expected, rtol=1e-3, atol=1e-4)
@@ -246,11 +246,11 @@ def test_statistics_are_set_by_value_and_follow_a_copy() -> None:
     network.statistics = values
     assert network.statistics["1.mean"].dtype == np.float32
     assert network.layers[1].statistics["variance"].tolist() == [4, 5, 6]
-    twin = network.astype(np.float64)
-    twin.statistics["1.mean"][:] = 0
-    assert twin.statistics["1.variance"].dtype == np.float64
+    exact = network.astype(np.float64)
+    exact.statistics["1.mean"][:] = 0
+    assert exact.statistics["1.variance"].dtype == np.float64
     assert network.statistics["1.mean"].tolist() == [1, 2, 3]
-    with pytest.raises(ShapeError, match=r"has the statistics 1\.mean, 1\.variance; not in both: 1\.mean"):
+    with pytest.raises(ShapeError, match=r"expects the statistics 1\.mean, 1\.variance; missing or unknown: 1\.mean"):
         network.statistics = {"1.variance": values["1.variance"]}
     with pytest.raises(ShapeError, match=r"1\.mean expects shape \(3,\); got \(2,\)"):
         network.statistics = {**values, "1.mean": np.zeros(2)}
@@ -282,7 +282,7 @@ def test_forward_and_backward_change_nothing(shape: tuple[int, ...], training: b
         np.testing.assert_array_equal(same[name], g)
 
 
-def test_decay_spares_scale_and_shift() -> None:
+def test_weight_decay_does_not_change_scale_and_shift() -> None:
     assert not any(name.endswith("weight") for name in BatchNorm(3).params)
 
 

@@ -1,4 +1,4 @@
-"""The convolution, its definition and its fast form, against loops, SciPy, PyTorch's numbers and finite differences."""
+"""Convolution: definition and fast version against loops, SciPy, PyTorch's numbers and finite differences."""
 
 from itertools import product
 from typing import Any
@@ -50,7 +50,7 @@ def make(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int =
 
 
 def loops(layer: Conv2D, x: Array, dy_of: Any) -> tuple[Array, Array, Array, Array]:
-    """y, dx, dW and db, one product at a time, as the formulas say."""
+    """y, dx, dW and db by the formulas, one product at a time."""
     W, b = layer.params["weight"], layer.params["bias"]
     (outputs, channels, k, _), s, p = W.shape, layer.stride, layer.padding
     _, height, width, batch = x.shape
@@ -76,7 +76,7 @@ def loops(layer: Conv2D, x: Array, dy_of: Any) -> tuple[Array, Array, Array, Arr
     batch=st.integers(1, 3),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_forward_and_all_derivatives_are_those_of_the_loops(
+def test_forward_and_all_derivatives_agree_with_loops(
     channels: tuple[int, int], window: tuple[int, int, int], more: tuple[int, int], batch: int, seed: int
 ) -> None:
     kernel, stride, padding = window
@@ -113,7 +113,7 @@ def test_forward_and_all_derivatives_are_those_of_the_loops(
 @example((3, 5), (5, 1, 2), (12, 12), 32, np.float32, True, True, 0)
 @example((1, 1), (1, 1, 0), (0, 0), 1, np.float32, True, True, 0)
 @example((16, 24), (3, 2, 1), (20, 19), 64, np.float32, False, False, 0)
-def test_the_fast_form_is_the_definition(
+def test_the_fast_version_agrees_with_the_definition(
     channels: tuple[int, int],
     window: tuple[int, int, int],
     extra: tuple[int, int],
@@ -154,7 +154,7 @@ def test_the_fast_form_is_the_definition(
 @pytest.mark.parametrize(
     ("kernel", "padding", "height", "width"), [(2, 0, 3, 7), (3, 1, 4, 5), (3, 0, 5, 8), (4, 3, 2, 3)]
 )
-def test_the_toom_cook_algorithm_gives_the_same(
+def test_the_toom_cook_algorithm_agrees_with_the_definition(
     monkeypatch: pytest.MonkeyPatch, kernel: int, padding: int, height: int, width: int, tile: int
 ) -> None:
     monkeypatch.setattr(convolution, "choose_transforms", lambda width, *_: toom_cook(width, kernel, padding, tile))
@@ -170,7 +170,7 @@ def test_the_toom_cook_algorithm_gives_the_same(
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
-def test_forward_is_scipys_correlation(geometry: tuple[int, ...]) -> None:
+def test_forward_agrees_with_scipys_correlation(geometry: tuple[int, ...]) -> None:
     kernel, stride, padding, height, width = geometry
     layer = make(3, 4, kernel, stride, padding)
     x = np.random.default_rng(1).normal(size=(3, height, width, 5))
@@ -182,7 +182,7 @@ def test_forward_is_scipys_correlation(geometry: tuple[int, ...]) -> None:
         np.testing.assert_allclose(y[o, :, :, n], expected[::stride, ::stride] + b[o, 0], rtol=1e-12, atol=1e-12)
 
 
-def test_it_is_that_of_pytorch() -> None:
+def test_it_agrees_with_pytorch() -> None:
     # torch 2.13.0, float64: conv2d(x, W, b, stride=2, padding=1) and its gradients.
     layer = Conv2D(1, 2, 2, stride=2, padding=1).astype(np.float64)
     layer.params["weight"] = np.cos(np.arange(8.0)).reshape(2, 1, 2, 2)
@@ -230,7 +230,7 @@ def test_its_derivative_agrees_with_differences(geometry: tuple[int, ...], bias:
 
 
 class Defined(Conv2D):
-    """A convolutional layer as the definition computes it."""
+    """A convolutional layer that computes with the definition."""
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
@@ -255,7 +255,7 @@ def test_the_definitions_derivatives_agree_with_differences(geometry: tuple[int,
     assert result.passed, str(result)
 
 
-def test_a_bias_that_the_next_layer_takes_away_has_the_derivative_nothing() -> None:
+def test_a_bias_before_batch_norm_has_derivative_zero() -> None:
     rng = np.random.default_rng(3)
     convs = [Conv2D(3, 4, 3, rng=rng, padding=1), Conv2D(4, 6, 3, rng=rng)]
     end = [BatchNorm(6), ReLU(), GlobalAveragePool2D(), Dense(6, 10, rng=rng)]
@@ -319,7 +319,7 @@ def test_arrays_may_lie_in_memory_in_any_order() -> None:
     np.testing.assert_allclose(turned_grads["weight"], grads["weight"], rtol=1e-12, atol=1e-12)
 
 
-def test_a_large_batch_is_many_small_ones() -> None:
+def test_a_large_batch_gives_the_same_as_many_small_ones() -> None:
     layer = make(4, 8, 3)
     x = np.random.default_rng(7).normal(size=(4, 14, 14, 150))
     y, backward = layer.forward(x)
@@ -356,8 +356,8 @@ def test_its_first_weights_keep_the_variance() -> None:
     assert not layer.params["bias"].any()
 
 
-def test_rows_of_factors_are_no_power_of_two_apart() -> None:
-    """They would meet in the same places of the cache; nothing but the time would tell."""
+def test_rows_of_factors_are_not_a_power_of_two_apart() -> None:
+    """Such rows would compete for the same cache lines, which only the time would reveal."""
     T = np.ones((1, 8, 4, 24), np.float32)
     rows = convolution.transform_rows(T, np.ones((3, 5, 24, 64), np.float32), 1, 1)
     products = convolution.multiply_rows(np.ones((8, 6, 9), np.float32), convolution.row_windows(rows, 3, 1))

@@ -1,7 +1,7 @@
-"""The network runs on any array that follows NumPy's protocols, and never takes it back to the host.
+"""The network runs on any array that follows NumPy's protocols, and never copies it back to the host.
 
-`Device` stands for an array on a GPU, as CuPy's: it can be reached through NumPy's functions and operators alone, does
-not become a NumPy array by itself, and does not mix with one.
+`Device` stands for an array on a GPU, such as CuPy's: only NumPy's functions and operators can access it, it is never
+converted to a NumPy array implicitly, and it cannot be mixed with one.
 """
 
 import re
@@ -77,7 +77,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Device(NDArrayOperatorsMixin):
-    """An array elsewhere. Even one number stays there until float() or int() asks for it."""
+    """An array on a device. Even a single number stays there until float() or int() converts it."""
 
     def __init__(self, held: Any) -> None:
         self.held: Array = np.asarray(held)
@@ -90,7 +90,7 @@ class Device(NDArrayOperatorsMixin):
         return to_device(getattr(ufunc, method)(*to_host(inputs), **to_host(kwargs)), kwargs.get("out"))
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function in (np.asarray, np.array):  # with like=: the one way from the host to the device
+        if function in (np.asarray, np.array):  # with like=: the only way from the host to the device
             return Device(function(*args, **kwargs))
         return to_device(function(*to_host(args), **to_host(kwargs)))
 
@@ -147,10 +147,10 @@ def move(array: Array) -> Any:
     return Device(array.copy())
 
 
-def same(one: Any, other: Array) -> None:
-    """That is on the device, and holds the same numbers of the same type."""
-    assert type(one) is Device
-    np.testing.assert_array_equal(one.held, other, strict=True)
+def same(actual: Any, expected: Array) -> None:
+    """Asserts that an array is on the device and has the expected numbers and type."""
+    assert type(actual) is Device
+    np.testing.assert_array_equal(actual.held, expected, strict=True)
 
 
 RNG = np.random.default_rng(0)
@@ -170,7 +170,7 @@ CASES: list[tuple[Layer, tuple[int, ...]]] = [
     (Dense(784, 10, rng=RNG), (784, 150)),  # few rows
     (conv(2, 3, 3), (2, 6, 5, 4)),
     (conv(2, 3, 3, stride=2, padding=1, bias=False), (2, 6, 5, 4)),
-    (conv(8, 16, 5), (8, 14, 14, 30)),  # more than BLAS is given at a time
+    (conv(8, 16, 5), (8, 14, 14, 30)),  # more than one BLAS call computes
     (conv(2, 3, 1), (2, 6, 5, 4)),
     (MaxPool2D(2), (2, 6, 5, 4)),
     (MaxPool2D(3, 2), (2, 6, 5, 4)),
@@ -209,10 +209,10 @@ def test_every_layer_and_every_loss_has_its_case() -> None:
 @pytest.mark.parametrize("training", [True, False], ids=["training", "use"])
 def test_a_layer_stays_on_the_device(layer: Layer, shape: tuple[int, ...], training: bool) -> None:
     x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
-    twin = layer.map_arrays(move)
+    moved = layer.map_arrays(move)
     for need_dx in (True, False):
         y, backward = layer.forward(x, training=training, rng=np.random.default_rng(2), need_dx=need_dx)
-        there, backward_there = twin.forward(move(x), training=training, rng=np.random.default_rng(2), need_dx=need_dx)
+        there, backward_there = moved.forward(move(x), training=training, rng=np.random.default_rng(2), need_dx=need_dx)
         same(there, y)
         dy = np.random.default_rng(3).normal(size=y.shape).astype(np.float32)
         dx, grads = backward(dy)
@@ -251,7 +251,7 @@ LOSS_CASES: list[Loss] = [
 
 
 @pytest.mark.parametrize("loss", LOSS_CASES, ids=repr)
-def test_a_loss_stays_on_the_device_but_for_its_number(loss: Loss) -> None:
+def test_a_loss_stays_on_the_device_except_for_its_value(loss: Loss) -> None:
     outputs = np.random.default_rng(5).normal(size=(4, 6)).astype(np.float32)
     labels = np.array([0, 3, 1, 2, 3, 0])
     value, backward = loss.forward(outputs, labels)
@@ -289,7 +289,7 @@ def test_an_optimizer_stays_on_the_device(optimizer: Optimizer) -> None:
 
 def test_a_whole_network_learns_on_the_device() -> None:
     network = Network(*small().layers[:-1], Dropout(0.2), Dense(32, 4, rng=np.random.default_rng(7)))
-    twin = network.map_arrays(move)
+    moved = network.map_arrays(move)
     images = np.random.default_rng(8).integers(0, 256, (12, 6, 6), dtype=np.uint8)
     labels = np.arange(12) % 4
     loss, optimizer = SoftmaxCrossEntropy(), Momentum()
@@ -304,15 +304,15 @@ def test_a_whole_network_learns_on_the_device() -> None:
             optimizer.update(network.params, backward(loss_backward(1.0))[1], state, 0.1, step)
         return value
 
-    assert learn(twin, move(images), move(labels)) == learn(network, images, labels)
+    assert learn(moved, move(images), move(labels)) == learn(network, images, labels)
     for name, p in network.params.items():
-        same(twin.params[name], p)
+        same(moved.params[name], p)
     network.params = {name: np.zeros_like(p) for name, p in network.params.items()}
-    twin.params = {name: np.zeros_like(p) for name, p in twin.params.items()}
-    same(twin.params["1.weight"], network.params["1.weight"])
+    moved.params = {name: np.zeros_like(p) for name, p in moved.params.items()}
+    same(moved.params["1.weight"], network.params["1.weight"])
 
 
-@pytest.mark.usefixtures("way_back")
+@pytest.mark.usefixtures("copying_to_host")
 def test_a_whole_training_runs_on_the_device(few: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     images, labels = few.x_train[:90], few.y_train[:90]
     plan = Plan(
@@ -360,29 +360,29 @@ def test_a_whole_training_runs_on_the_device(few: DataSet, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def way_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CuPy's way from the device to the host."""
+def copying_to_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CuPy's method that copies an array from the device to the host."""
     monkeypatch.setattr(Device, "get", lambda self: self.held, raising=False)
 
 
-@pytest.mark.usefixtures("way_back")
+@pytest.mark.usefixtures("copying_to_host")
 def test_a_network_on_the_device_predicts_there(few: DataSet) -> None:
     network = Network(Reshape(1, 28, 28), conv(1, 2, 5, stride=3), BatchNorm(2), Flatten(), Dense(128, 10, rng=RNG))
-    twin = network.map_arrays(move)
-    assert (device_of(network), device_of(twin), device_of(Network(Flatten()))) == ("cpu", "cuda", "cpu")
+    moved = network.map_arrays(move)
+    assert (device_of(network), device_of(moved), device_of(Network(Flatten()))) == ("cpu", "cuda", "cpu")
     images, labels = few.x_train[:250], few.y_train[:250]
-    np.testing.assert_array_equal(network_outputs(twin, images), network_outputs(network, images), strict=True)
+    np.testing.assert_array_equal(network_outputs(moved, images), network_outputs(network, images), strict=True)
     loss = SoftmaxCrossEntropy()
-    for one in (network, twin):
+    for one in (network, moved):
         with pytest.raises(TrainingError, match="those of layer 2 are as they began"):
             evaluate(one, loss, images, labels)
-    network, twin = measure_statistics(network, images), measure_statistics(twin, images)
-    assert device_of(twin) == "cuda"
-    same(twin.statistics["2.mean"], network.statistics["2.mean"])
-    assert evaluate(twin, loss, images, labels) == evaluate(network, loss, images, labels)
+    network, moved = measure_statistics(network, images), measure_statistics(moved, images)
+    assert device_of(moved) == "cuda"
+    same(moved.statistics["2.mean"], network.statistics["2.mean"])
+    assert evaluate(moved, loss, images, labels) == evaluate(network, loss, images, labels)
 
 
-@pytest.mark.usefixtures("way_back")
+@pytest.mark.usefixtures("copying_to_host")
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("end", ["last", "break", "error"])
 def test_a_training_leaves_the_network_where_it_was(
@@ -424,7 +424,7 @@ def test_a_training_leaves_the_network_where_it_was(
         lambda x: np.add(x, x, out=np.zeros(3)),
     ],
 )
-def test_whatever_leaves_the_device_would_be_noticed(leave: Callable[[Any], object]) -> None:
+def test_leaving_the_device_is_noticed(leave: Callable[[Any], object]) -> None:
     with pytest.raises((TypeError, AssertionError), match="host"):
         leave(Device(np.arange(3.0)))
 
@@ -434,7 +434,7 @@ def gpu_examples() -> list[str]:
     return [code for text in texts for code in re.findall(r"^```python gpu\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
 
 
-@pytest.mark.usefixtures("way_back")
+@pytest.mark.usefixtures("copying_to_host")
 @pytest.mark.parametrize("code", gpu_examples(), ids=["README", "python.md"])
 def test_the_documents_example_runs_on_the_device(code: str, few: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (loop, model, fit_module):

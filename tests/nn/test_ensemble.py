@@ -32,8 +32,8 @@ from digitscope.nn.layer import Backward
 SHIFTS = [(0, 0), (1, 0), (-1, 0), (0, 2), (2, -1)]
 
 
-class AsUsed(Network):
-    """Its layers outside training, so that check_gradients sees that derivative."""
+class EvaluationMode(Network):
+    """Its layers in evaluation mode, so that check_gradients checks their derivatives in this mode."""
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
@@ -42,7 +42,7 @@ class AsUsed(Network):
 
 
 class Fixed(Layer):
-    """Gives the same logits whatever comes."""
+    """Returns the same logits for every input."""
 
     def __init__(self, logits: Any) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def small(seed: int, side: int = 6) -> Network:
     size=st.floats(0, 30),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_the_output_is_the_mean_of_the_members_probabilities_and_evidence(
+def test_the_output_has_the_mean_of_the_members_probabilities_and_evidence(
     members: int, classes: int, batch: int, size: float, seed: int
 ) -> None:
     logits: Array = size * np.random.default_rng(seed).normal(size=(members, classes, batch))
@@ -92,14 +92,14 @@ def test_logits_of_any_size_stay_finite(size: float, dtype: type[np.floating]) -
     y, backward = Ensemble(*members).forward(np.zeros((1, 2), dtype))
     assert y.dtype == dtype
     assert np.isfinite(y).all()
-    if size < 1e3:  # beyond, the evidence of 1e4 nats and more leaves no digits for the probabilities
+    if size < 1e3:  # added to an evidence of 1e4 nats or more, log probabilities lose their digits
         np.testing.assert_allclose(softmax(y), [[0.5, 0.5], [0.5, 0.5], [0.0, 0.0]], rtol=1e-5, atol=1e-30)
     for df in ensemble_logits([one, -one])[1](np.ones_like(y)):
         assert np.isfinite(df).all()
     assert np.isfinite(backward(np.ones_like(y))[0]).all()
 
 
-def test_the_ensembles_logits_and_their_derivatives_are_those_of_pytorch() -> None:
+def test_the_ensembles_logits_and_their_derivatives_agree_with_pytorch() -> None:
     # torch 2.13.0, float64: log(softmax(z, dim=1).mean(0)) + logsumexp(z, dim=1).mean(0), and its gradient.
     z = np.sin(np.arange(12.0) * 2).reshape(2, 3, 2)
     y, logits_backward = ensemble_logits(list(z))
@@ -131,9 +131,9 @@ def test_the_ensembles_logits_and_their_derivatives_are_those_of_pytorch() -> No
         Ensemble(small(0)),
         Ensemble(small(0), small(1), Network(Dense(36, 8), ReLU(), Dense(8, 4))),
         Ensemble(small(0), Ensemble(small(1), small(2))),
-        AsUsed(ShiftAverage(small(0), 6, 6, SHIFTS)),
-        AsUsed(ShiftAverage(small(0), 6, 6, [(0, 0), (0, 0), (9, 0)])),
-        AsUsed(Ensemble(ShiftAverage(small(0), 6, 6, SHIFTS), small(1))),
+        EvaluationMode(ShiftAverage(small(0), 6, 6, SHIFTS)),
+        EvaluationMode(ShiftAverage(small(0), 6, 6, [(0, 0), (0, 0), (9, 0)])),
+        EvaluationMode(Ensemble(ShiftAverage(small(0), 6, 6, SHIFTS), small(1))),
         Network(ShiftAverage(small(0), 6, 6, SHIFTS)),
     ],
     ids=["one", "three", "nested", "shifts", "shifts again", "both", "training"],
@@ -146,7 +146,7 @@ def test_the_derivative_agrees_with_differences(network: Network, batch: int) ->
     assert len(result.comparisons) == len(network.params) + 2
 
 
-def test_the_mean_over_shifts_is_a_loop_of_rolled_images() -> None:
+def test_the_mean_over_shifts_agrees_with_a_loop_over_rolled_images() -> None:
     network = small(0, 8).astype(np.float64)
     images = np.zeros((8, 8, 5))
     images[2:6, 2:6] = np.random.default_rng(4).normal(size=(4, 4, 5))  # borders as wide as the longest shift
@@ -187,15 +187,15 @@ def test_parameters_and_statistics_are_the_members_own() -> None:
     assert ensemble.statistics["0.2.mean"] is members[0].statistics["2.mean"]
     views = ShiftAverage(members[0], 6, 6, SHIFTS)
     assert views.params["1.weight"] is members[0].params["1.weight"]
-    twin = Network(views).astype(np.float64)
+    exact = Network(views).astype(np.float64)
     x = np.random.default_rng(6).normal(size=(36, 3))
     before = views.forward(x)[0]
-    twin.params = {name: np.zeros_like(p) for name, p in twin.params.items()}
-    assert np.allclose(twin.forward(x)[0], 0)  # four classes of 1/4 each, and the evidence log 4
+    exact.params = {name: np.zeros_like(p) for name, p in exact.params.items()}
+    assert np.allclose(exact.forward(x)[0], 0)  # four classes of 1/4 each, and the evidence log 4
     np.testing.assert_array_equal(views.forward(x)[0], before)
 
 
-def test_members_are_what_is_trained_on_its_own() -> None:
+def test_members_are_the_separately_trained_layers() -> None:
     members = small(0), small(1)
     for network in (Ensemble(*members), Network(Ensemble(*members)), Network(Network(Ensemble(*members)))):
         assert network.members == members

@@ -1,4 +1,4 @@
-"""The count of floating-point operations, against numbers worked by hand."""
+"""The count of floating-point operations, against numbers computed by hand."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def dense() -> Network:
 
 
 def lenet() -> Network:
-    """28 -> 24 -> 12 -> 8 -> 4: 576 places, then 64."""
+    """28 -> 24 -> 12 -> 8 -> 4: 576 positions, then 64."""
     return Network(
         *(Reshape(1, 28, 28), Conv2D(1, 16, 5), MaxPool2D(2), ReLU()),
         *(Conv2D(16, 32, 5), MaxPool2D(2), ReLU()),
@@ -51,11 +51,11 @@ FIRST, SECOND, THIRD, FOURTH = 16 * 25 * 576, 16 * 32 * 25 * 64, 512 * 128, 128 
         (dense(), 784, 2 * 784 * 800 + 2 * 800 * 10, 4 * 784 * 800 + 6 * 800 * 10),
         (lenet(), 784, 2_232_832, 4 * FIRST + 6 * (SECOND + THIRD + FOURTH)),
         (residual(), 36, 2 * (36 * 9 + 144 * 9 + 8), 4 * 36 * 9 + 6 * (144 * 9 + 8)),
-        # What comes first is what learns first, wherever it stands.
+        # The first layer with parameters does not need dx, at any depth.
         (Network(Network(Dense(3, 4)), Dense(4, 2)), 3, 2 * (12 + 8), 4 * 12 + 6 * 8),
         (Network(Residual(Dense(3, 3))), 3, 18, 4 * 9),
         (Ensemble(Dense(3, 4), Dense(3, 4)), 3, 2 * 24, 4 * 24),
-        # Three views in use, one in training.
+        # Three shifted copies in evaluation, one in training.
         (ShiftAverage(Network(Dense(4, 5)), 2, 2, [(0, 0), (0, 1), (1, 0)]), 4, 3 * 2 * 20, 4 * 20),
         (Network(ReLU()), 3, 0, 0),
     ],

@@ -34,7 +34,7 @@ def parts() -> Network:
     return Network(Reshape(1, 6, 6), Conv2D(1, 3, 3, rng=RNG), norm, ReLU(), MaxPool2D(2), Flatten(), Dropout(0.5))
 
 
-def test_it_acts_in_training_as_the_layer_does_in_use() -> None:
+def test_in_training_it_acts_as_in_evaluation() -> None:
     layer, x = parts(), RNG.normal(size=(36, 5)).astype(np.float32)
     y, backward = Frozen(layer).forward(x, training=True, rng=np.random.default_rng(1))
     y_in_use, backward_in_use = layer.forward(x)
@@ -45,7 +45,7 @@ def test_it_acts_in_training_as_the_layer_does_in_use() -> None:
     assert grads == {}
 
 
-def test_it_learns_nothing_and_measures_nothing() -> None:
+def test_it_learns_and_measures_nothing() -> None:
     layer = parts()
     frozen = Frozen(layer)
     assert frozen.params == {}
@@ -55,13 +55,13 @@ def test_it_learns_nothing_and_measures_nothing() -> None:
     assert outputs[0].shape == (12, 5)
 
 
-def test_what_comes_before_it_learns() -> None:
+def test_layers_before_it_learn() -> None:
     network = Network(Dense(8, 36, rng=RNG), Frozen(parts()), Dense(12, 3, rng=RNG))
     assert list(network.params) == ["0.weight", "0.bias", "2.weight", "2.bias"]
     assert check_gradients(network, RNG.normal(size=(8, 4)), np.array([0, 1, 2, 0])).passed
 
 
-def test_without_dx_the_layers_before_the_first_that_learns_are_not_derived() -> None:
+def test_without_dx_layers_before_the_first_that_learns_are_not_differentiated() -> None:
     network = Network(Frozen(parts()), Dense(12, 3, rng=RNG))
     y, backward = network.forward(RNG.normal(size=(36, 5)).astype(np.float32), training=True, need_dx=False)
     dx, grads = backward(np.ones_like(y))
@@ -70,8 +70,8 @@ def test_without_dx_the_layers_before_the_first_that_learns_are_not_derived() ->
 
 
 def test_a_copy_maps_the_arrays_of_the_layer() -> None:
-    twin = Frozen(parts()).astype(np.float64)
-    assert {value.dtype for value in twin.statistics.values()} == {np.dtype(np.float64)}
+    exact = Frozen(parts()).astype(np.float64)
+    assert {value.dtype for value in exact.statistics.values()} == {np.dtype(np.float64)}
 
 
 def test_a_model_file_keeps_its_arrays(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_model_file_keeps_its_arrays(tmp_path: Path) -> None:
     assert loaded.network.config() == network.config()
 
 
-def test_its_operations_are_those_of_a_pass_unless_something_before_it_learns() -> None:
+def test_its_flops_are_those_of_a_forward_pass_unless_a_layer_before_it_learns() -> None:
     layer = Dense(12, 3, rng=RNG)
     assert Network(Frozen(layer)).flops((12,), training=True) == layer.flops((12,)) == 72
     learns_before = Network(Dense(5, 12, rng=RNG), Frozen(layer))
@@ -96,7 +96,7 @@ def test_the_members_of_a_frozen_ensemble_do_not_learn() -> None:
     assert Network(Frozen(ensemble)).members == ()
 
 
-def test_thawed_layers_learn_again_wherever_they_are() -> None:
+def test_thawed_layers_learn_again_at_any_depth() -> None:
     def network(wrap: Callable[[Layer], Layer]) -> Network:
         inner = Network(wrap(Dense(9, 9, rng=np.random.default_rng(1))), Residual(wrap(Dense(9, 9, rng=RNG))))
         return Network(ShiftAverage(inner, 3, 3, [(0, 0)]), Ensemble(wrap(Dense(9, 2, rng=RNG))))

@@ -1,4 +1,4 @@
-"""Every derivative against central differences, and whether the check itself would notice a mistake."""
+"""Every derivative against central differences, and tests that the check itself notices mistakes."""
 
 import re
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def test_every_layer_and_loss_agrees_with_differences(layer: Layer, loss: Loss) 
     assert {c.name: c.checked for c in result.comparisons}["0.weight"] == 48
 
 
-def test_the_table_is_aligned_where_names_are_long() -> None:
+def test_the_table_is_aligned_if_names_are_long() -> None:
     nested: Layer = dense(6, 4)
     for _ in range(6):
         nested = Network(nested)
@@ -102,7 +102,7 @@ def test_a_long_sum_is_cut_without_harm_to_its_derivative() -> None:
 
 
 class WrongBy(Dense):
-    """A dense layer with one entry of one derivative off by a factor."""
+    """A dense layer with one entry of one derivative wrong by a factor."""
 
     def __init__(self, inputs: int, outputs: int, name: str, factor: float) -> None:
         super().__init__(inputs, outputs, rng=np.random.default_rng(1), bias=normal(0.5))
@@ -136,7 +136,7 @@ def test_an_error_of_one_per_cent_in_one_entry_is_caught_and_named(name: str) ->
 
 
 class HistoricalDense(Dense):
-    """The project's first version: the bias gradient summed over all axes, not over the batch alone."""
+    """The dense layer of the first version: its bias gradient is summed over all axes, not only over the batch."""
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
@@ -175,8 +175,8 @@ class BiasOff(Dense):
 
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
-def test_a_derivative_that_is_nothing_passes_and_a_wrong_one_there_is_caught(size: float) -> None:
-    """Batch normalization takes a bias before it away, but for rounding."""
+def test_a_zero_derivative_passes_and_a_wrong_one_in_its_place_is_caught(size: float) -> None:
+    """Batch normalization removes a bias before it, except for rounding."""
     biased = BiasOff(6, 8, rng=np.random.default_rng(3))
     network = Network(biased, BatchNorm(8, eps=0), Tanh(), dense(8, 4))
     result = check_gradients(network, size * X, LABELS)
@@ -188,8 +188,8 @@ def test_a_derivative_that_is_nothing_passes_and_a_wrong_one_there_is_caught(siz
     assert result.worst.name == "0.bias"
 
 
-def test_a_small_derivative_is_judged_by_its_own_size() -> None:
-    """One that is 1/100,000 of the others, and wrong by one per cent."""
+def test_a_small_derivative_is_compared_by_its_own_size() -> None:
+    """It is 1/100,000 of the others, and wrong by one per cent."""
     network = Network(dense(6, 8), Scale(), WrongBy(8, 4, "bias", 1.01))
     network.layers[1].params["scale"][...] = 1e5
     network.layers[2].params["weight"][...] *= 1e-5
@@ -198,7 +198,7 @@ def test_a_small_derivative_is_judged_by_its_own_size() -> None:
     assert not result.passed
 
 
-def test_one_direction_sees_an_error_that_drawn_entries_miss() -> None:
+def test_the_random_direction_reveals_an_error_that_the_drawn_entries_miss() -> None:
     network = Network(dense(400, 40), Tanh(), WrongBy(40, 4, "weight", 3.0))
     result = check_gradients(network, RNG.normal(size=(400, 5)), LABELS, entries=1, seed=3)
     by_name = {c.name: c for c in result.comparisons}
@@ -216,7 +216,7 @@ def test_the_network_is_left_as_it_was() -> None:
 
 
 class Scale(Layer):
-    """What a user's own layer looks like."""
+    """A layer as a user would write it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -235,14 +235,14 @@ class Forgetful(Scale):
         return y, lambda dy: (dy, {})
 
 
-def test_a_layer_of_ones_own_can_be_checked() -> None:
+def test_a_custom_layer_can_be_checked() -> None:
     assert check_gradients(Network(dense(6, 8), Scale(), dense(8, 4)), X, LABELS).passed
-    with pytest.raises(ShapeError, match=r"one derivative of its name; not in both: 1\.scale"):
+    with pytest.raises(ShapeError, match=r"one derivative for each parameter, .*missing or unknown: 1\.scale"):
         check_gradients(Network(dense(6, 8), Forgetful(), dense(8, 4)), X, LABELS)
 
 
-class Vain(Scale):
-    """Its parameter changes nothing but the last bits, and those at random, as rounding does."""
+class WithoutEffect(Scale):
+    """A layer whose parameter only changes the last bits of the output, at random, as rounding does."""
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
@@ -251,13 +251,13 @@ class Vain(Scale):
         return x + 1e-13 * np.sin(1e9 * scale), lambda dy: (dy, {"scale": np.zeros_like(scale)})
 
 
-def test_rounding_over_a_small_width_is_not_taken_for_a_derivative() -> None:
-    result = check_gradients(Network(dense(6, 8), Vain(), dense(8, 4)), X, LABELS)
+def test_rounding_over_a_small_step_is_not_taken_for_a_derivative() -> None:
+    result = check_gradients(Network(dense(6, 8), WithoutEffect(), dense(8, 4)), X, LABELS)
     assert result.passed, str(result)
 
 
-class Whole(Layer):
-    """A network that check_gradients does not look into, so that it computes all of it each time."""
+class Opaque(Layer):
+    """Hides the layers of a network, so that check_gradients computes all of them each time."""
 
     def __init__(self, network: Layer) -> None:
         super().__init__()
@@ -268,8 +268,8 @@ class Whole(Layer):
     ) -> tuple[Array, Backward]:
         return self.network.forward(x, training=training, rng=rng)
 
-    def map_arrays(self, function: Callable[[Array], Array]) -> "Whole":
-        return Whole(self.network.map_arrays(function))
+    def map_arrays(self, function: Callable[[Array], Array]) -> "Opaque":
+        return Opaque(self.network.map_arrays(function))
 
 
 def with_dropout(seed: int) -> Network:
@@ -294,11 +294,11 @@ def with_dropout(seed: int) -> Network:
     ],
     ids=["row", "nested", "members", "members of members", "shifts"],
 )
-def test_what_is_remembered_is_what_would_be_computed(network: Network) -> None:
+def test_cached_outputs_equal_computed_ones(network: Network) -> None:
     x, labels = RNG.normal(size=(6, 9)), RNG.integers(0, 4, 9)
     result = check_gradients(network, x, labels, seed=3)
     assert result.passed, str(result)
-    assert result == check_gradients(Whole(network), x, labels, seed=3)
+    assert result == check_gradients(Opaque(network), x, labels, seed=3)
 
 
 class Counted(Scale):
@@ -310,18 +310,20 @@ class Counted(Scale):
 
 
 @pytest.mark.parametrize("others", [0, 2])
-def test_layers_before_a_changed_parameter_and_other_members_are_not_computed(others: int) -> None:
+def test_layers_before_a_changed_parameter_and_other_members_are_not_computed_again(others: int) -> None:
     Counted.calls = 0
     counted = Network(dense(6, 8), Counted(), dense(8, 40), Tanh(), dense(40, 4))
     members = [Network(dense(6, 4), Tanh(), dense(4, 4)) for _ in range(others)]
     result = check_gradients(Ensemble(*members, counted, *members), X, LABELS)
     assert result.passed, str(result)
     before_and_itself = dense(6, 8).params["weight"].size + 8 + 8 + X.size
-    assert Counted.calls == 1 + 2 * before_and_itself + 2  # once at first, twice an entry, twice the direction
+    assert (
+        Counted.calls == 1 + 2 * before_and_itself + 2
+    )  # once in the first pass, twice for each entry, twice for the direction
 
 
 class InPlace(Network):
-    """The sum of its layers side by side, added to the first one's output in place."""
+    """The sum of its layers' outputs for the same input, added in place to the first layer's output."""
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True

@@ -1,4 +1,4 @@
-"""What the layers compute, against naive loops and numbers worked by hand."""
+"""The layers' outputs and derivatives, against naive loops and numbers computed by hand."""
 
 import json
 import threading
@@ -74,7 +74,7 @@ def test_dense_is_a_weighted_sum_and_a_bias() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Layer) else "",
 )
-def test_activations_at_points_worked_by_hand(layer: Layer, x: list[float], y: list[float]) -> None:
+def test_activations_at_points_computed_by_hand(layer: Layer, x: list[float], y: list[float]) -> None:
     np.testing.assert_allclose(layer.forward(np.array([x]))[0], [y], atol=1e-12)
 
 
@@ -94,7 +94,7 @@ def test_product_is_the_matrix_product(rows: int, inner: int, columns: int, tran
     assert y.flags.c_contiguous
 
 
-def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
+def test_dropout_drops_the_given_fraction_and_keeps_the_mean() -> None:
     x = np.ones((400, 500), dtype=np.float32)
     y, backward = Dropout(0.3).forward(x, training=True, rng=np.random.default_rng(0))
     dropped = float((y == 0).mean())
@@ -104,7 +104,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     np.testing.assert_array_equal(backward(x)[0], y)
 
 
-def test_dropout_does_nothing_outside_training_and_needs_randomness_inside() -> None:
+def test_dropout_only_acts_in_training_and_needs_a_generator_there() -> None:
     x = RNG.normal(size=(3, 2))
     y, backward = Dropout(0.5).forward(x)
     np.testing.assert_array_equal(y, x)
@@ -122,7 +122,7 @@ def test_reshape_keeps_the_order_and_the_batch() -> None:
     np.testing.assert_array_equal(y[..., 1].ravel(), x[:, 1])
     np.testing.assert_array_equal(backward(y)[0], x)
     np.testing.assert_array_equal(Flatten().forward(y)[0], x)
-    with pytest.raises(ShapeError, match=r"Reshape expects 10 numbers an example; got \(12,\)"):
+    with pytest.raises(ShapeError, match=r"Reshape expects 10 numbers for each example; got \(12,\)"):
         Reshape(2, 5).forward(x)
 
 
@@ -142,7 +142,7 @@ def test_a_wrong_shape_says_what_to_do() -> None:
         Dense(0, 3)
 
 
-def test_parameters_are_named_by_place_and_set_by_value() -> None:
+def test_parameters_are_named_by_index_and_set_by_value() -> None:
     network = small_network()
     assert list(network.params) == ["0.weight", "0.bias", "3.weight", "3.bias"]
     assert network.params["0.weight"] is network.layers[0].params["weight"]
@@ -150,7 +150,7 @@ def test_parameters_are_named_by_place_and_set_by_value() -> None:
     network.params = new
     assert network.params["3.bias"].tolist() == [[2.0]] * 4
     assert network.params["3.bias"] is not new["3.bias"]
-    with pytest.raises(ShapeError, match=r"not in both: 3\.bias"):
+    with pytest.raises(ShapeError, match=r"missing or unknown: 3\.bias"):
         network.params = {name: p for name, p in new.items() if name != "3.bias"}
     with pytest.raises(ShapeError, match=r"3\.bias expects shape \(4, 1\); got \(4,\)"):
         network.params = {**new, "3.bias": np.zeros(4)}
@@ -172,7 +172,7 @@ def test_without_dx_the_parameters_derivatives_are_the_same() -> None:
 
 
 class Undifferentiated(ReLU):
-    """Fails where its derivative is used."""
+    """Raises an error if its derivative is used."""
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
@@ -195,7 +195,7 @@ def test_without_dx_nothing_before_the_first_layer_that_learns_is_differentiated
         network.forward(np.ones((5, 3)))[1](y)
 
 
-def test_without_parameters_and_dx_there_is_nothing_to_derive() -> None:
+def test_without_parameters_and_dx_nothing_is_differentiated() -> None:
     assert Network(Undifferentiated()).forward(np.ones((5, 3)), need_dx=False)[1](np.ones((5, 3))) == (None, {})
 
 
@@ -244,7 +244,7 @@ def test_images_become_the_same_input_in_any_form() -> None:
         to_batch(images - images.mean())
 
 
-def test_every_layer_comes_back_from_its_configuration() -> None:
+def test_every_layer_is_created_again_from_its_configuration() -> None:
     convolutions = Network(
         Reshape(1, 6, 7),
         Conv2D(1, 2, 3, stride=2, padding=1),
@@ -272,10 +272,10 @@ def test_every_layer_comes_back_from_its_configuration() -> None:
     assert len(np.unique(again.forward(x)[0])) > 6
 
 
-def test_a_copy_of_another_type_is_apart() -> None:
+def test_a_copy_of_another_type_shares_no_memory() -> None:
     network = small_network()
-    twin = network.astype(np.float64)
-    twin.params["0.weight"][:] = 0
-    assert twin.params["0.weight"].dtype == np.float64
+    exact = network.astype(np.float64)
+    exact.params["0.weight"][:] = 0
+    assert exact.params["0.weight"].dtype == np.float64
     assert network.params["0.weight"].dtype == np.float32
     assert network.params["0.weight"].any()

@@ -48,7 +48,7 @@ RATES = [0.1, 0.05, 0.2]
     ],
     ids=lambda value: repr(value) if isinstance(value, Optimizer) else "",
 )
-def test_three_steps_are_those_of_pytorch(optimizer: Optimizer, expected: list[float]) -> None:
+def test_three_steps_agree_with_pytorch(optimizer: Optimizer, expected: list[float]) -> None:
     params = {"0.weight": np.array(START)}
     state = optimizer.start(params)
     for step, (gradient, rate) in enumerate(zip(GRADIENTS, RATES, strict=True)):
@@ -66,7 +66,7 @@ def test_three_steps_are_those_of_pytorch(optimizer: Optimizer, expected: list[f
     dtype=st.sampled_from([np.float32, np.float64]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_a_step_in_place_is_the_definition(
+def test_a_step_in_place_agrees_with_the_definition(
     optimizer: Optimizer, learning_rate: float, dtype: type[np.floating], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -89,7 +89,7 @@ def test_a_step_in_place_is_the_definition(
 
 
 class SignDescent(Optimizer):
-    """An optimizer of one's own, by its definition alone."""
+    """A custom optimizer that only defines `updated`."""
 
     slots = ("last",)
 
@@ -97,7 +97,7 @@ class SignDescent(Optimizer):
         return w - learning_rate * np.sign(g), g
 
 
-def test_an_optimizer_of_ones_own_needs_its_definition_only() -> None:
+def test_a_custom_optimizer_only_needs_its_definition() -> None:
     params = {"w": np.ones(2)}
     optimizer = SignDescent()
     state = optimizer.start(params)
@@ -106,7 +106,7 @@ def test_an_optimizer_of_ones_own_needs_its_definition_only() -> None:
     assert state["last"]["w"].tolist() == [3.0, -4.0]
 
 
-def test_decay_spares_biases() -> None:
+def test_weight_decay_does_not_change_biases() -> None:
     params = {"0.weight": np.ones(2), "0.bias": np.ones(2)}
     optimizer = GradientDescent(weight_decay=0.5)
     optimizer.update(params, {name: np.zeros(2) for name in params}, optimizer.start(params), 0.1, 0)
@@ -115,7 +115,7 @@ def test_decay_spares_biases() -> None:
 
 
 @pytest.mark.parametrize("optimizer", [GradientDescent(), Momentum(nesterov=True), Adam()], ids=repr)
-def test_parts_of_an_array_move_as_the_whole(optimizer: Optimizer) -> None:
+def test_parts_of_an_array_are_updated_like_the_whole(optimizer: Optimizer) -> None:
     rng = np.random.default_rng(0)
     whole = {"w": rng.normal(size=1001).astype(np.float32)}
     parts = {"a": whole["w"][:377].copy(), "b": whole["w"][377:].copy()}
@@ -125,7 +125,7 @@ def test_parts_of_an_array_move_as_the_whole(optimizer: Optimizer) -> None:
     np.testing.assert_array_equal(np.concatenate([parts["a"], parts["b"]]), whole["w"])
 
 
-def test_the_gradients_norm_and_its_limit() -> None:
+def test_the_gradients_norm_and_its_clipping() -> None:
     assert gradient_norm({"a": np.array([3.0, 4.0]), "b": np.array([[12.0]])}) == pytest.approx(13.0)
     assert clip_scale(13.0, 6.5) == 0.5
     assert clip_scale(13.0, 20.0) == 1.0
@@ -150,7 +150,7 @@ def test_a_rate_is_never_negative_nor_above_the_highest(schedule: Schedule, step
     )
 
 
-def test_schedules_at_points_worked_by_hand() -> None:
+def test_schedules_at_points_computed_by_hand() -> None:
     assert [OneCycle(1.0, warm_up=0.25, start=0.2)(s, 8) for s in (0, 1, 2, 5, 8)] == pytest.approx(
         [0.2, 0.6, 1.0, 0.5, 0.0]
     )
@@ -171,7 +171,7 @@ def test_schedules_at_points_worked_by_hand() -> None:
         (zeros, 0.0, 0.0),
     ],
 )
-def test_initializers_have_the_variance_they_promise(initializer: Initializer, deviation: float, limit: float) -> None:
+def test_initial_weights_have_the_documented_variance(initializer: Initializer, deviation: float, limit: float) -> None:
     w = initializer(np.random.default_rng(0), (200, 300), 300, 200)
     assert w.shape == (200, 300)
     assert w.dtype == np.float32

@@ -33,7 +33,7 @@ TORCH: dict[float, tuple[float, list[list[float]]]] = {
 
 
 @pytest.mark.parametrize("smoothing", TORCH)
-def test_cross_entropy_is_that_of_pytorch(smoothing: float) -> None:
+def test_cross_entropy_agrees_with_pytorch(smoothing: float) -> None:
     value, backward = SoftmaxCrossEntropy(smoothing).forward(LOGITS, LABELS)
     expected, gradient = TORCH[smoothing]
     assert value == pytest.approx(expected, rel=1e-12)
@@ -63,7 +63,7 @@ TORCH_BACKGROUND: dict[float, tuple[float, list[list[float]]]] = {
 
 
 @pytest.mark.parametrize("smoothing", TORCH_BACKGROUND)
-def test_cross_entropy_with_a_background_is_that_of_pytorch(smoothing: float) -> None:
+def test_cross_entropy_with_a_background_agrees_with_pytorch(smoothing: float) -> None:
     value, backward = BackgroundCrossEntropy(smoothing).forward(LOGITS, np.array([2, 3]))
     expected, gradient = TORCH_BACKGROUND[smoothing]
     assert value == pytest.approx(expected, rel=1e-12)
@@ -77,7 +77,7 @@ def test_the_evidence_is_the_log_odds_against_the_background() -> None:
     np.testing.assert_allclose(log_sum_exp(1e30 * LOGITS), [2e30, 3e30])  # none overflows
 
 
-def test_what_counts_as_right() -> None:
+def test_which_answers_count_as_right() -> None:
     logits = np.array([[3.0, 3.0, -1.0, -1.0, 2.0], [0.0, 0.0, -2.0, -2.0, 4.0]])
     assert BackgroundCrossEntropy().count_right(logits, np.array([0, 2, 2, 0, 1])) == 3
     assert SoftmaxCrossEntropy().count_right(logits, np.array([0, 1, 0, 1, 1])) == 3
@@ -136,7 +136,11 @@ LOSSES_TO_MISUSE = [SoftmaxCrossEntropy(), SoftmaxCrossEntropy(0.1), BackgroundC
     [
         ([0, 1, 2], ShapeError, r"got \(3, 2\) and \(3,\)\.$"),
         ([[0], [1]], ShapeError, r"got \(3, 2\) and \(2, 1\)"),
-        ([[1, 0], [0, 1], [0, 0]], ShapeError, r"got \(3, 2\) and \(3, 2\)\. One-hot labels become .*argmax\(axis=0\)"),
+        (
+            [[1, 0], [0, 1], [0, 0]],
+            ShapeError,
+            r"got \(3, 2\) and \(3, 2\)\. Convert one-hot labels .*argmax\(axis=0\)",
+        ),
         (0, ShapeError, r"got \(3, 2\) and \(\)"),
         ([0, -1], DataError, r"from 0 to \d; got -1\. Correct"),
         ([0, 4], DataError, r"from 0 to \d; got 4\. Correct"),
@@ -151,11 +155,11 @@ def test_labels_that_do_not_fit_are_refused(loss: Loss, labels: Any, error: type
             loss.forward(LOGITS, argument)
 
 
-def test_the_label_after_the_last_is_the_background_only() -> None:
+def test_the_label_after_the_last_class_is_only_the_background() -> None:
     labels = np.array([0, 3])
     assert np.isfinite(BackgroundCrossEntropy().forward(LOGITS, labels)[0])
     for loss in (SoftmaxCrossEntropy(), MeanSquaredError()):
-        with pytest.raises(DataError, match=r"of 3 outputs expects labels from 0 to 2; got 3"):
+        with pytest.raises(DataError, match=r"for 3 outputs expects labels from 0 to 2; got 3"):
             loss.forward(LOGITS, labels)
 
 

@@ -1,4 +1,4 @@
-"""A network as an object: what it prints, how its layers are found, and its summary."""
+"""A network as an object: its repr, access to its layers, and its summary."""
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ def test_a_summary_of_an_ensemble_and_of_shifts_counts_each_part() -> None:
         Network(ShiftAverage(member, 28, 28, [(0, 0)])).summary((783,))
 
 
-def test_layers_are_found_by_place_and_by_the_names_of_their_parameters() -> None:
+def test_layers_are_found_by_index_and_by_the_names_of_their_parameters() -> None:
     network = nested()
     assert len(network) == 4
     assert list(network) == list(network.layers)
@@ -115,5 +115,7 @@ def test_a_call_is_forward_outside_training() -> None:
 
 @pytest.mark.parametrize("wrong", [[Dense(2, 2)], ReLU, None], ids=["list", "class", "none"])
 def test_what_is_not_a_layer_is_refused(wrong: Layer) -> None:
-    with pytest.raises(LayerError, match=r"^Network expects layers, as Network\(Dense\(784, 10\), ReLU\(\)\); got "):
+    with pytest.raises(
+        LayerError, match=r"^Network expects layers, such as Network\(Dense\(784, 10\), ReLU\(\)\); got "
+    ):
         Network(wrong)

@@ -24,7 +24,7 @@ def test_by_hand() -> None:
     ),
     more=st.integers(1, 200),
 )
-def test_each_column_has_its_one_in_the_row_of_its_label(labels: NDArray[np.int64], more: int) -> None:
+def test_each_column_has_a_1_in_the_row_of_its_label(labels: NDArray[np.int64], more: int) -> None:
     classes = int(labels.max(initial=0)) + more
     columns = one_hot(labels, classes)
     assert columns.shape == (classes, len(labels))
@@ -53,12 +53,12 @@ def test_other_ranks(shape: tuple[int, ...]) -> None:
 def test_the_kind_of_array_is_kept() -> None:
     made: list[str] = []
 
-    class Elsewhere(np.ndarray[tuple[int, ...], np.dtype[np.int64]]):
-        """Stands for an array on a GPU, which makes its own arrays."""
+    class DeviceArray(np.ndarray[tuple[int, ...], np.dtype[np.int64]]):
+        """Stands for an array on a GPU, whose functions return arrays of its own type."""
 
         def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
             made.append(func.__name__)
             return super().__array_function__(func, types, args, kwargs)
 
-    assert type(one_hot(np.array([1, 0]).view(Elsewhere), 2)) is Elsewhere
+    assert type(one_hot(np.array([1, 0]).view(DeviceArray), 2)) is DeviceArray
     assert made == ["arange"]

@@ -1,4 +1,4 @@
-"""Layers of one's own: defined, saved and loaded, and what is said where that cannot work."""
+"""Custom layers: defining, saving and loading them, and the errors for faulty ones."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def run(program: str, path: Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("nested", [False, True])
-def test_a_layer_of_ones_own_is_saved_and_loaded(tmp_path: Path, nested: bool) -> None:
+def test_a_custom_layer_is_saved_and_loaded(tmp_path: Path, nested: bool) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(DEFINITION, names)
     inner = Network(names["Shrink"](9, power=2), Dense(9, 4))
@@ -86,8 +86,10 @@ def test_a_class_that_is_defined_again_replaces_the_first() -> None:
     assert type(build(describe(first()))) is second
 
 
-def test_a_name_of_digitscopes_own_is_refused_and_stays_as_it_is() -> None:
-    with pytest.raises(LayerError, match=r"^Digitscope has a layer ReLU, .* Give your class another name\.$"):
+def test_the_name_of_a_built_in_layer_is_refused_and_keeps_its_class() -> None:
+    with pytest.raises(
+        LayerError, match=r"^ReLU is the name of a layer of Digitscope\. Give your class another name\.$"
+    ):
         new_class("ReLU", doubled)
     assert type(build({"type": "ReLU"})) is ReLU
 
@@ -108,5 +110,5 @@ def test_a_configuration_that_does_not_fit_says_what_to_do() -> None:
         Layer.__init__(self)
 
     forgetful: Any = new_class("Forgetful", doubled, __init__=start)
-    with pytest.raises(ModelError, match=r"Forgetful cannot be made from {}: .*'size'.* config\(\) must return"):
+    with pytest.raises(ModelError, match=r"Forgetful cannot be created from {}: .*'size'.* config\(\) must return"):
         build(describe(forgetful(3)))

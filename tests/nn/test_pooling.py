@@ -1,4 +1,4 @@
-"""Pooling, max pooling's definition and its fast form, against loops, PyTorch's numbers and finite differences."""
+"""Pooling, with max pooling's fast version, against loops, PyTorch's numbers and finite differences."""
 
 from itertools import product
 from typing import Any
@@ -65,7 +65,7 @@ def mean_loops(x: Array, dy: Array, size: int, stride: int) -> tuple[Array, Arra
     training=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_pooling_is_that_of_the_loops(
+def test_pooling_agrees_with_loops(
     kind: Any,
     loops: Any,
     size: int,
@@ -101,7 +101,7 @@ def test_pooling_is_that_of_the_loops(
     keep_masks=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_fast_max_pooling_is_the_definition_to_the_bit(
+def test_fast_max_pooling_is_bit_identical_to_the_definition(
     size: int,
     stride: int,
     extra: tuple[int, int],
@@ -122,7 +122,7 @@ def test_fast_max_pooling_is_the_definition_to_the_bit(
 
 
 class Defined(MaxPool2D):
-    """Max pooling as the definition computes it."""
+    """Max pooling that computes with the definition."""
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
@@ -146,7 +146,7 @@ POOLS: list[Any] = [
 ]
 
 
-def test_of_equal_numbers_the_first_column_by_column_gets_everything() -> None:
+def test_of_equal_numbers_the_first_in_column_order_receives_dy() -> None:
     y, backward = MaxPool2D(2).forward(np.zeros((1, 4, 2, 1)))
     dx = backward(np.array([5.0, 7.0]).reshape(1, 2, 1, 1))[0]
     assert dx[0, :, :, 0].tolist() == [[5, 0], [0, 0], [7, 0], [0, 0]]
@@ -171,9 +171,9 @@ def test_of_equal_numbers_the_first_column_by_column_gets_everything() -> None:
     ],
     ids=name,
 )
-def test_overlapping_windows_and_ties_are_those_of_pytorch(layer: Layer, y: Any, dx: Any) -> None:
-    # torch 2.13.0, float64: max_pool2d and avg_pool2d of SQUARES, windows of 3, stride 2. Of equal numbers PyTorch
-    # takes the first row by row, so it sees the image turned over its diagonal.
+def test_overlapping_windows_and_ties_agree_with_pytorch(layer: Layer, y: Any, dx: Any) -> None:
+    # torch 2.13.0, float64: max_pool2d and avg_pool2d of SQUARES, windows of 3, stride 2. Among equal numbers
+    # PyTorch takes the first in row order, so it is given the transposed image.
     own, backward = layer.forward(SQUARES.T.reshape(1, 5, 5, 1))
     np.testing.assert_allclose(own[0, :, :, 0].T, y, rtol=1e-15)
     own_dx = backward(np.array([[1.0, 4.0], [2.0, 8.0]]).reshape(1, 2, 2, 1))[0]
@@ -194,7 +194,7 @@ def test_rows_and_columns_left_over_are_not_read() -> None:
         np.testing.assert_array_equal(layer.forward(other)[0], y)
 
 
-def test_the_mean_of_everything_is_one_number_a_channel() -> None:
+def test_the_global_mean_is_one_number_for_each_channel() -> None:
     x = np.random.default_rng(0).normal(size=(3, 4, 5, 2))
     y, backward = GlobalAveragePool2D().forward(x)
     dy = np.arange(6.0).reshape(3, 2)
@@ -250,7 +250,7 @@ def test_forward_and_backward_change_nothing(layer: Layer) -> None:
 def test_wrong_shapes_are_refused() -> None:
     with pytest.raises(ShapeError, match=r"^Pooling over 2x2 expects \(C, H, W, N\) .*; got \(784, 5\)"):
         MaxPool2D(2).forward(np.zeros((784, 5)))
-    with pytest.raises(ShapeError, match=r"over 3x3 .* with H and W at least that; got \(1, 4, 2, 5\)"):
+    with pytest.raises(ShapeError, match=r"over 3x3 .* with H and W of at least 3; got \(1, 4, 2, 5\)"):
         AveragePool2D(3).forward(np.zeros((1, 4, 2, 5)))
     with pytest.raises(ShapeError, match=r"got \(4, 5\)"):
         GlobalAveragePool2D().forward(np.zeros((4, 5)))

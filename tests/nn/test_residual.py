@@ -72,7 +72,7 @@ def test_without_dx_the_parameters_derivatives_are_the_same() -> None:
     assert dx.shape == x.shape
 
 
-def test_with_no_layers_it_doubles() -> None:
+def test_without_layers_it_doubles_its_input() -> None:
     y, backward = Residual().forward(np.array([[1.0, 2.0]]))
     assert y.tolist() == [[2, 4]]
     assert backward(y)[0].tolist() == [[4, 8]]

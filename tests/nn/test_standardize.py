@@ -1,4 +1,4 @@
-"""Layer normalization: each image by itself."""
+"""Layer normalization: each image is standardized separately."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ TORCH_DX = [
 ]
 
 
-def test_it_is_that_of_pytorch() -> None:
+def test_it_agrees_with_pytorch() -> None:
     y, backward = Standardize().forward(X)
     dx, grads = backward(DY)
     assert (y.shape, dx.shape, grads) == (X.shape, X.shape, {})
@@ -46,9 +46,7 @@ def test_it_is_that_of_pytorch() -> None:
     size=st.floats(1e-3, 1e3),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_forward_and_derivative_are_those_of_the_loops(
-    channels: int, side: int, batch: int, size: float, seed: int
-) -> None:
+def test_forward_and_derivative_agree_with_loops(channels: int, side: int, batch: int, size: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     x = size * rng.normal(size=(channels, side, 2, batch)) + rng.normal()
     dy = rng.normal(size=x.shape)
@@ -78,7 +76,7 @@ def test_its_derivative_agrees_with_differences(shape: tuple[int, ...]) -> None:
     assert "input" in {c.name for c in result.comparisons}
 
 
-def test_paper_pen_and_company_do_not_matter() -> None:
+def test_brightness_contrast_and_other_images_do_not_matter() -> None:
     x = np.random.default_rng(2).random((784, 9))
     layer = Standardize(eps=0)
     y = layer.forward(x)[0]
@@ -98,7 +96,7 @@ def test_an_empty_image_becomes_zeros() -> None:
     assert np.isfinite(backward(np.ones_like(y))[0]).all()
 
 
-def test_what_it_cannot_take() -> None:
+def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(ShapeError, match=r"Standardize expects \(..., N\); got \(7,\)"):
         Standardize().forward(np.ones(7))
     with pytest.raises(ShapeError, match="eps of at least 0; got -1"):

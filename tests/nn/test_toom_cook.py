@@ -1,4 +1,4 @@
-"""A pattern sliding along a row, directly and by the Toom-Cook algorithm, against NumPy's correlate."""
+"""One-dimensional convolution, directly and by the Toom-Cook algorithm, against NumPy's correlate."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def correlation(w: Array, x: Array, stride: int, padding: int) -> Array:
     channels=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_whatever_is_chosen_slides(
+def test_the_chosen_transforms_give_the_correlation(
     width: int, size: int, stride: int, padding: int, channels: tuple[int, int], seed: int
 ) -> None:
     width = max(width, size - 2 * padding)
@@ -44,7 +44,7 @@ def test_whatever_is_chosen_slides(
 @pytest.mark.parametrize("size", range(2, 8))
 @pytest.mark.parametrize("width", [1, 5, 12])
 @pytest.mark.parametrize("padding", [0, 2])
-def test_toom_cook_slides_with_every_tile(size: int, width: int, padding: int) -> None:
+def test_toom_cook_gives_the_correlation_for_every_tile(size: int, width: int, padding: int) -> None:
     width = max(width, size - 2 * padding)
     w, x = (np.random.default_rng(size).normal(size=n) for n in (size, width))
     for tile in range(1, len(POINTS) + 3 - size):
@@ -64,14 +64,14 @@ def test_float32_keeps_six_digits(size: int, tile: int) -> None:
     assert np.sqrt(np.mean((own - exact) ** 2) / np.mean(exact**2)) < 1e-6
 
 
-def test_fewer_products_than_the_definition_where_that_pays() -> None:
+def test_fewer_products_than_the_definition_if_that_is_faster() -> None:
     def products(*geometry: int) -> int:
         return choose_transforms(*geometry).input_transform.size // geometry[0]
 
-    assert products(24, 3, 1, 1, 32, 32) == 8 * 4  # tiles of six places; the definition takes 3 * 24
-    assert products(12, 5, 1, 0, 16, 32) == 8 * 2  # in place of 5 * 8
+    assert products(24, 3, 1, 1, 32, 32) == 8 * 4  # tiles of six outputs; the definition takes 3 * 24
+    assert products(12, 5, 1, 0, 16, 32) == 8 * 2  # the definition takes 5 * 8
     assert products(3, 3, 1, 1, 128, 128) == 5
     assert products(28, 5, 1, 0, 1, 32) == 5 * 24  # with one channel the transforms would cost more
     assert products(28, 5, 2, 0, 16, 32) == 5 * 12
     assert products(12, 1, 1, 0, 32, 32) == 12
-    assert products(3, 3, 1, 0, 32, 32) == 3  # a single place
+    assert products(3, 3, 1, 0, 32, 32) == 3  # a single output

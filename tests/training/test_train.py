@@ -81,12 +81,12 @@ def test_a_step_is_the_gradient_of_the_whole_batch(few: DataSet) -> None:
     plan = replace(PLAN, batch_size=None, shard_size=32, epochs=1, optimizer=GradientDescent(), schedule=Constant(0.5))
     rng = np.random.default_rng(1)
     network = Network(Dense(784, 20, rng=rng), ReLU(), Dense(20, 10, rng=rng))
-    twin = network.astype(np.float64)
-    outputs, backward = twin.forward(to_batch(images).astype(np.float64))
+    exact = network.astype(np.float64)
+    outputs, backward = exact.forward(to_batch(images).astype(np.float64))
     loss, loss_backward = plan.loss.forward(outputs, labels)
     grads = backward(loss_backward(1.0))[1]
     (step, epoch) = train(Run.start(network, plan, 130, rng), images, labels, validation=(images, labels))
-    for name, p in twin.params.items():
+    for name, p in exact.params.items():
         np.testing.assert_allclose(network.params[name], p - 0.5 * grads[name], atol=1e-6)
     assert isinstance(step, Step)
     assert step.loss == pytest.approx(loss, rel=1e-5)

@@ -9,7 +9,7 @@ from digitscope.arrays import Array, as_images, is_bytes
 
 
 def to_batch(images: npt.ArrayLike) -> Array:
-    """Converts uint8 images to network input (float32, batch last): one column an image, intensities from 0 to 1.
+    """Converts uint8 images to network input (float32, batch last): one column for each image, values from 0 to 1.
 
     x[d,n] = images[n,d] / 255, where d counts the pixels row by row
 

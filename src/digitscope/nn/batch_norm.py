@@ -23,7 +23,7 @@ class BatchNorm(Layer):
 
     In training m and v are those of the current batch (of the shard, if a batch is cut into shards). Otherwise they are
     the population's, in `statistics`, measured by `measure_statistics` after training. There is no running average;
-    before they are measured, m = 0 and v = 1.
+    before the measurement m = 0 and v = 1.
 
     Shapes: x (C, ..., N) -> y like x; scale, shift, m, v (C,). Raises: ShapeError if x does not have C channels.
     Source: Ioffe and Szegedy 2015; measured statistics ("precise"): Wu and Johnson 2021, section 3.
@@ -72,7 +72,7 @@ class BatchNorm(Layer):
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         """Measures mean and variance over all batches together."""
-        twin = self.map_arrays(np.copy)
+        measured = self.map_arrays(np.copy)
         count = sum(x.size for x in batches) / self.channels
         mean, variance = np.zeros_like(self.params["shift"]), np.zeros_like(self.params["shift"])
         for x in batches:
@@ -80,8 +80,8 @@ class BatchNorm(Layer):
         for x in batches:
             centred = x.reshape(self.channels, -1) - mean[:, None]
             variance += row_dot_products(centred, centred) / count
-        twin.statistics = {"mean": mean, "variance": variance}
-        return [twin.forward(x)[0] for x in batches], twin
+        measured.statistics = {"mean": mean, "variance": variance}
+        return [measured.forward(x)[0] for x in batches], measured
 
     def config(self) -> dict[str, Any]:
         return {"channels": self.channels, "eps": self.eps}

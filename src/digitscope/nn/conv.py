@@ -51,13 +51,13 @@ def convolve(
 
 
 class Conv2D(Layer):
-    """A convolution: each output channel looks for one small pattern of weights everywhere in the image.
+    """A convolution: each output channel searches the whole image for one small pattern of weights.
 
     y, dW, db and dx are those of `convolve`.
 
     Shapes: x (C, H, W, N) -> y (O, H', W', N) with H' = (H + 2p - k) // s + 1, and W' likewise;
     W (O, C, k, k), b (O, 1, 1, 1). Set `bias` to False before batch normalization, which would subtract b again.
-    Raises: ShapeError if x is not of rank 4, has other than C channels, or is smaller than the window.
+    Raises: ShapeError if x is not of rank 4, does not have C channels, or is smaller than the window.
     Source: LeCun et al. 1998, section II. Derivation: docs/notes/08-convolution.md
     """
 
@@ -73,7 +73,7 @@ class Conv2D(Layer):
         rng: np.random.Generator | None = None,
         weight: Initializer = he,
     ) -> None:
-        """Draws the weights from `rng`; without one, from fresh entropy."""
+        """Draws the weights from `rng`; if it is None, from a generator with a random seed."""
         super().__init__()
         check_sizes("Conv2D", in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size)
         check_sizes("Conv2D", stride=stride, padding=padding)

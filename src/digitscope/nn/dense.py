@@ -39,7 +39,7 @@ class Dense(Layer):
         weight: Initializer = he,
         bias: Initializer = zeros,
     ) -> None:
-        """Draws the weights, then the biases, from `rng`; without one, from fresh entropy."""
+        """Draws the weights, then the biases, from `rng`; if it is None, from a generator with a random seed."""
         super().__init__()
         check_sizes("Dense", in_features=in_features, out_features=out_features)
         check_initializers("Dense", rng, weight=weight, bias=bias)

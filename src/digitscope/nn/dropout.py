@@ -10,7 +10,7 @@ from digitscope.errors import ShapeError
 from digitscope.nn.layer import Backward, Layer, Params
 
 _LEVELS = 65536
-"""Values of the random number that decides; 16 bits are drawn a fifth faster than 32."""
+"""Number of values of each random number: 16 bits are drawn faster than 32 (docs/log.md)."""
 
 
 class Dropout(Layer):

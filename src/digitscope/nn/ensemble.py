@@ -14,9 +14,9 @@ from digitscope.nn.network import Network
 
 
 class Ensemble(Network):
-    """Networks side by side, whose probabilities are averaged, and whose evidence.
+    """An ensemble: the mean of the members' probabilities, and of their evidence.
 
-    Each member m gives logits f_m(x). With p_m = softmax(f_m) and the evidence e_m = log sum_k exp f_m[k]:
+    Each member m has the logits f_m(x). With p_m = softmax(f_m) and the evidence e_m = log sum_k exp f_m[k]:
     y[k,n] = log (1/M) sum_m p_m[k,n] + (1/M) sum_m e_m[n]
     df_m[k,n] = r_m[k,n] - p_m[k,n] sum_j r_m[j,n] + p_m[k,n] (1/M) sum_j dy[j,n],
     r_m[k,n] = dy[k,n] p_m[k,n] / sum_i p_i[k,n]
@@ -63,14 +63,15 @@ class Ensemble(Network):
         return self.layers
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
-        twin = self._with_layers([member.measure_statistics(batches)[1] for member in self.layers])
-        return [twin.forward(x)[0] for x in batches], twin
+        measured = self._with_layers([member.measure_statistics(batches)[1] for member in self.layers])
+        return [measured.forward(x)[0] for x in batches], measured
 
 
 class ShiftAverage(Layer):
     """Test-time augmentation: averages a network's predictions over shifted copies of each image, as Ensemble does.
 
-    y as of S members f(x shifted by s), for the (rows, columns) s in `shifts`; zeros come in at the border
+    y is that of an Ensemble with the members f(x shifted by s), for the (rows, columns) s in `shifts`; zeros enter at
+    the border
     dx = the sum over s of f's dx, shifted back; df as in Ensemble
 
     In training it is f itself.
@@ -124,7 +125,7 @@ class ShiftAverage(Layer):
 
     @property
     def parts(self) -> dict[str, Layer]:
-        return self.network.parts  # whose parameters are named alike here
+        return self.network.parts  # so that parameters have the same names as in the network
 
     def input_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
         return self.network.input_shapes(shape)
@@ -133,8 +134,8 @@ class ShiftAverage(Layer):
         return f"ShiftAverage({self.network!r}, {self.height}, {self.width}, {list(self.shifts)})"
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
-        twin = type(self)(self.network.measure_statistics(batches)[1], self.height, self.width, self.shifts)
-        return [twin.forward(x)[0] for x in batches], twin
+        measured = type(self)(self.network.measure_statistics(batches)[1], self.height, self.width, self.shifts)
+        return [measured.forward(x)[0] for x in batches], measured
 
     def thawed(self) -> "ShiftAverage":
         return type(self)(self.network.thawed(), self.height, self.width, self.shifts)
@@ -159,7 +160,8 @@ def ensemble_logits(member_logits: Sequence[Array]) -> tuple[Array, Callable[[Ar
     """
     members = len(member_logits)
     if len({f.shape for f in member_logits}) > 1:
-        raise ShapeError(f"A mean expects logits of one shape; got {', '.join(str(f.shape) for f in member_logits)}.")
+        shapes = ", ".join(str(f.shape) for f in member_logits)
+        raise ShapeError(f"An ensemble expects members with logits of one shape; got {shapes}.")
     probabilities = [softmax(f) for f in member_logits]
     # tiny keeps log finite; it is far below any probability that matters.
     total = sum(probabilities[1:], probabilities[0]) + np.finfo(member_logits[0].dtype).tiny
@@ -173,9 +175,9 @@ def ensemble_logits(member_logits: Sequence[Array]) -> tuple[Array, Callable[[Ar
 
 
 def shift_images(images: Array, down: int, right: int) -> Array:
-    """The images shifted by so many pixels; zeros come in at the border. (H, W, N) -> (H, W, N)"""
+    """The images shifted down and right by whole pixels, with zeros at the border. (H, W, N) -> (H, W, N)"""
     height, width, _ = images.shape
-    # A shift by more than the image's size leaves nothing, as one by its size does.
+    # A shift by the image's size leaves only zeros; for a longer one the slices below would be wrong.
     down, right = max(-height, min(down, height)), max(-width, min(right, width))
     result: Array = np.zeros_like(images)
     result[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = images[

@@ -11,13 +11,13 @@ from digitscope.nn.network import Network, assign_arrays
 
 
 class Frozen(Network):
-    """Layers that stay as they are while others learn: fine-tuning.
+    """Layers that stay unchanged while others learn, for fine-tuning.
 
-    y = f(x), f the layers one after the other as they are in use: also in training, batch normalization keeps its
-    statistics and dropout drops nothing
+    y = f(x), where f is the layers one after the other, always in evaluation mode: even in training, batch
+    normalization uses its measured statistics and dropout drops nothing
     dx = f's own dx for dy
 
-    Their parameters are not learned, so they are among the `statistics`, which the model file keeps.
+    The parameters are not learned, so they are among the `statistics`, which the model file contains.
 
     Shapes: those of the layers. Source: Yosinski et al. 2014, "How transferable are features in deep neural networks?"
     Derivation: docs/notes/05-backpropagation.md#many-paths-contributions-add
@@ -25,7 +25,7 @@ class Frozen(Network):
 
     @property
     def params(self) -> Params:
-        """None."""
+        """Empty, because no parameter is trained."""
         return {}
 
     @params.setter

@@ -16,30 +16,31 @@ from digitscope.nn.losses import Loss, SoftmaxCrossEntropy
 from digitscope.nn.network import Network
 
 TOLERANCE = 1e-6
-# Central differences err by h² times the third derivative, and by rounding over h. A ReLU whose kink lies between
-# w - h and w + h spoils them; a smaller h steps over fewer kinks, so it is tried where the first one disagrees. The
-# large one comes last: where the derivative is exactly 0, smaller ones show nothing but rounding.
+# The error of a central difference grows as h², and its rounding error as 1/h. If the kink of a ReLU lies between w - h
+# and w + h, the difference is wrong. Smaller steps cross fewer kinks, so they are tried where the first step disagrees.
+# The large step comes last: if the derivative is exactly 0, small steps show nothing but rounding.
 _WIDTHS = (1e-5, 1e-6, 3e-7, 1e-7, 1e-3)
 # Relative to the root mean square of the whole gradient: smaller derivatives are compared as if they had this size. The
 # bias of a convolution right before batch normalization has the derivative 0: 1e-17 by hand, 1e-11 by differences.
-_NOTHING = 1e-3
+_NEGLIGIBLE = 1e-3
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One array's derivatives, by hand and by differences."""
+    """One array's derivatives, by hand (from backward) and by central differences."""
 
     name: str
     """The parameter, or "input", or "direction" for all of them together along one random direction."""
     checked: int
-    """The number of its entries that were compared."""
+    """The number of the array's entries that were compared."""
     entry: tuple[int, ...]
-    """Where the two differ most."""
+    """The index of the entry where the two differ most."""
     by_hand: float
     by_differences: float
     relative_error: float
-    """|by hand - by differences| at that entry, over the largest of the two, of the array's root mean square, and of
-    1/1000 of the root mean square of the whole gradient: a derivative that is 0 need not be 0 to the last bit."""
+    """|by_hand - by_differences| at that entry, divided by the largest of these: either derivative, the array's root
+    mean square, 1/1000 of the whole gradient's root mean square. The last one is for derivatives that are 0 except for
+    rounding."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,15 @@ def check_gradients(
 
     dL/dw ~ (L(w + h) - L(w - h)) / 2h,   h = 1e-5
 
-    The network is copied to float64 and run as in training. Each evaluation draws its random numbers anew from `seed`,
+    The network is copied to float64 and run as in training. Each evaluation restarts the random generator from `seed`,
     so that dropout drops the same numbers each time. Finally all parameters and the input are moved together along one
     random direction, which reveals an error anywhere.
 
     Changing a parameter affects its own layer and the layers after it. Outputs of the other layers are kept from the
     first pass, not computed again.
 
-    Where a maximum has ties there is no derivative to compare. The flat parts of an image give max pooling ties; a
-    little noise in x, of a hundredth, breaks them.
+    A maximum with ties has no derivative to compare. The flat parts of an image cause ties in max pooling; noise of
+    about 0.01, added to x, breaks them.
 
     `entries` is the number of entries of each array that are compared, drawn at random; by default all are.
 
@@ -111,27 +112,30 @@ def check_gradients(
     x = _as_input(x)
     loss = SoftmaxCrossEntropy() if loss is None else loss
     check_kind("loss", loss, "a Loss or None", Loss)
-    memories: list[_Memory] = []
-    twin = _remembering(network.astype(np.float64), memories)
+    caches: list[_ForwardCache] = []
+    network = _with_caches(network.astype(np.float64), caches)
     rng = np.random.default_rng(seed)
     start = rng.bit_generator.state
 
     def run() -> tuple[Array, Backward]:
         rng.bit_generator.state = start
-        return twin.forward(x, training=True, rng=rng)
+        return network.forward(x, training=True, rng=rng)
 
     outputs, backward = run()
     targets = as_labels(labels, x.shape[-1], loss.classes(len(outputs)))
     dx, grads = backward(loss.forward(outputs, targets)[1](1.0))
-    if missing := twin.params.keys() ^ grads.keys():
-        raise ShapeError(f"Each parameter needs one derivative of its name; not in both: {', '.join(missing)}.")
+    if differing := network.params.keys() ^ grads.keys():
+        raise ShapeError(
+            "backward is expected to return one derivative for each parameter, by its name; "
+            f"missing or unknown: {', '.join(differing)}."
+        )
 
     def value() -> float:
         return loss.forward(run()[0], targets)[0]
 
-    arrays = {**twin.params, "input": x}
+    arrays = {**network.params, "input": x}
     by_hand = {**grads, "input": dx}
-    drawing = np.random.default_rng(seed)
+    entry_rng = np.random.default_rng(seed)
     size = sum(array.size for array in arrays.values())
     typical = float(np.sqrt(sum(float(np.vdot(g, g)) for g in by_hand.values()) / size))
 
@@ -139,28 +143,28 @@ def check_gradients(
     for name, array in arrays.items():
         if by_hand[name].shape != array.shape:
             raise ShapeError(f"The derivative of {name} must have its shape {array.shape}; got {by_hand[name].shape}.")
-        for memory in memories:
-            memory.expect_changes((array,))
+        for cache in caches:
+            cache.expect_changes((array,))
         chosen = np.arange(array.size)
         if entries is not None and entries < array.size:
-            chosen = drawing.choice(array.size, entries, replace=False)
+            chosen = entry_rng.choice(array.size, entries, replace=False)
         hand = by_hand[name].reshape(-1)[chosen]
         numeric = np.array([_central_difference(value, array, i, _WIDTHS[0]) for i in chosen.tolist()])
-        floor = max(float(np.sqrt(np.mean(numeric**2))), _NOTHING * typical, 1e-9)
+        floor = max(float(np.sqrt(np.mean(numeric**2))), _NEGLIGIBLE * typical, 1e-9)
         for width in _WIDTHS[1:]:
             for k in np.flatnonzero(_relative_error(hand, numeric, floor) >= tolerance):
-                again = _central_difference(value, array, int(chosen[k]), width)
-                if abs(again - hand[k]) < abs(numeric[k] - hand[k]):
-                    numeric[k] = again
+                retried = _central_difference(value, array, int(chosen[k]), width)
+                if abs(retried - hand[k]) < abs(numeric[k] - hand[k]):
+                    numeric[k] = retried
         error = _relative_error(hand, numeric, floor)
         worst = int(error.argmax())
         entry = tuple(int(i) for i in np.unravel_index(chosen[worst], array.shape))
         comparisons.append(
             Comparison(name, len(chosen), entry, float(hand[worst]), float(numeric[worst]), float(error[worst]))
         )
-    for memory in memories:
-        memory.expect_changes(arrays.values())
-    comparisons.append(_compare_direction(value, arrays, by_hand, typical, drawing, tolerance))
+    for cache in caches:
+        cache.expect_changes(arrays.values())
+    comparisons.append(_compare_direction(value, arrays, by_hand, typical, entry_rng, tolerance))
     return GradientCheck(tuple(comparisons), tolerance)
 
 
@@ -169,24 +173,24 @@ def _as_input(x: npt.ArrayLike) -> Array:
     array = as_numbers(x, "Inputs").astype(np.float64)
     if array.ndim < 2 or not array.size:
         raise ShapeError(
-            f"Inputs are expected as the network takes them, the batch last: (features, N); got {array.shape}."
+            f"Inputs are expected in the network's input format, the batch last: (features, N); got {array.shape}."
         )
     if not np.isfinite(array).all():
         raise DataError("Inputs are expected as finite numbers; got NaN or infinity. Replace them.")
     return array
 
 
-class _Memory:
-    """Takes the place of a layer's forward: returns the outputs of the first pass where computing would repeat them.
+class _ForwardCache:
+    """Replaces a layer's forward: returns the output of the first pass if computing it again would give the same.
 
     A layer's output is a function of its input, its parameters and the state of the random generator. If all three
-    are as in the first pass, so are the output and the state that the generator is left in.
+    equal those of the first pass, so do the output and the generator's state afterwards.
     """
 
     def __init__(self, layer: Layer) -> None:
         self.layer, self.compute = layer, layer.forward
         self.calls: list[tuple[Array, object, Array, Backward, Any]] = []
-        """Of the first pass: input, other arguments; output, backward, state of the generator afterwards."""
+        """The calls of the first pass: input, other arguments, output, backward, the generator's state afterwards."""
         self.recording, self.changing = True, False
         layer.forward = self.forward  # type: ignore[method-assign]
 
@@ -202,7 +206,7 @@ class _Memory:
             if arguments == known_arguments and np.array_equal(x, known_x):
                 if rng is not None:
                     rng.bit_generator.state = state
-                return y.copy(), backward  # a copy, because the caller may go on computing in place
+                return y.copy(), backward  # a copy, because the caller may change it in place
         known_x = x.copy() if self.recording else x
         y, backward = self.compute(x, rng=rng, **options)
         if self.recording:
@@ -214,12 +218,12 @@ def _state(rng: np.random.Generator | None) -> Any:
     return None if rng is None else rng.bit_generator.state
 
 
-def _remembering(layer: Layer, memories: list[_Memory]) -> Layer:
-    """A copy of the layer; if it is a network, the layers in it have memories, which are added to the list."""
+def _with_caches(layer: Layer, caches: list[_ForwardCache]) -> Layer:
+    """A copy of the layer; if it is a network, each layer in it has a cache, which is added to the list."""
     layer = copy(layer)
     if isinstance(layer, Network):
-        layer.layers = tuple(_remembering(inner, memories) for inner in layer.layers)
-        memories.extend(map(_Memory, layer.layers))
+        layer.layers = tuple(_with_caches(inner, caches) for inner in layer.layers)
+        caches.extend(map(_ForwardCache, layer.layers))
     return layer
 
 
@@ -229,12 +233,12 @@ def _relative_error(a: Array, b: Array, floor: float) -> Array:
 
 
 def _central_difference(value: Callable[[], float], array: Array, i: int, width: float) -> float:
-    kept = array.flat[i]
-    array.flat[i] = kept + width
+    original = array.flat[i]
+    array.flat[i] = original + width
     above = value()
-    array.flat[i] = kept - width
+    array.flat[i] = original - width
     below = value()
-    array.flat[i] = kept
+    array.flat[i] = original
     return (above - below) / (2 * width)
 
 
@@ -246,24 +250,24 @@ def _compare_direction(
     rng: np.random.Generator,
     tolerance: float,
 ) -> Comparison:
-    """One derivative along a random direction through all the arrays: <gradient, direction>."""
+    """The derivative along one random direction in the space of all arrays: <gradient, direction>."""
     direction = {name: rng.standard_normal(array.shape) for name, array in arrays.items()}
     length = np.sqrt(sum(float(np.vdot(d, d)) for d in direction.values()))
-    kept = {name: array.copy() for name, array in arrays.items()}
+    original = {name: array.copy() for name, array in arrays.items()}
     hand = sum(float(np.vdot(by_hand[name], d)) for name, d in direction.items()) / length
-    floor = max(typical, 1e-9)  # the gradient's root mean square is what a random direction sees of it
+    floor = max(typical, 1e-9)  # the derivative along a random direction is about the gradient's root mean square
 
     def move(width: float) -> float:
         for name, array in arrays.items():
-            array[...] = kept[name] + direction[name] * (width / length)
+            array[...] = original[name] + direction[name] * (width / length)
         return value()
 
-    best, error = 0.0, np.inf
+    best, best_error = 0.0, np.inf
     for width in _WIDTHS:
         numeric = (move(width) - move(-width)) / (2 * width)
-        here = abs(hand - numeric) / max(abs(hand), abs(numeric), floor)
-        if here < error:
-            best, error = numeric, here
-        if error < tolerance:
+        error = abs(hand - numeric) / max(abs(hand), abs(numeric), floor)
+        if error < best_error:
+            best, best_error = numeric, error
+        if best_error < tolerance:
             break
-    return Comparison("direction", sum(array.size for array in arrays.values()), (), hand, best, float(error))
+    return Comparison("direction", sum(array.size for array in arrays.values()), (), hand, best, float(best_error))

@@ -1,7 +1,7 @@
-"""Initial weights: random, and of a size that keeps signals neither growing nor vanishing.
+"""Initial weights: random, and scaled so that signals neither grow nor vanish from layer to layer.
 
-An initializer is a function (rng, shape, fan_in, fan_out) -> float32 array. fan_in is how many inputs one output is
-summed from, and fan_out how many outputs one input contributes to.
+An initializer is a function (rng, shape, fan_in, fan_out) -> float32 array. fan_in is the number of inputs that one
+output is summed from, and fan_out the number of outputs that one input contributes to.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def check_initializers(owner: str, rng: object, **initializers: object) -> None:
 
 
 def zeros(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
-    """All zero: right for biases. Weights need random values, or all units of a layer would stay alike.
+    """Zeros, for biases. Weights need random values: otherwise all units of a layer would stay identical.
 
     Derivation: docs/notes/07-initialization.md#all-alike-stays-all-alike
     """

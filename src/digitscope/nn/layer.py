@@ -22,7 +22,7 @@ class Layer:
     A layer of your own has a `forward` and, if it learns, arrays in `params`. To be saved and loaded, it returns the
     arguments of its __init__ from `config`. `check_gradients` checks its derivative.
 
-    Derived classes are registered by name, so that a model file can name them.
+    Derived classes are registered by name, so that a model file can refer to them.
     Raises: LayerError for a derived class whose forward lacks a keyword, or that has the name of a Digitscope layer.
     """
 
@@ -37,7 +37,7 @@ class Layer:
             )
         name = cls.__name__
         if name in _CLASSES and _is_built_in(_CLASSES[name]) and not _is_built_in(cls):
-            raise LayerError(f"Digitscope has a layer {name}, which model files mean. Give your class another name.")
+            raise LayerError(f"{name} is the name of a layer of Digitscope. Give your class another name.")
         _CLASSES[name] = cls
 
     def __init__(self) -> None:
@@ -54,8 +54,8 @@ class Layer:
         dy is the derivative of the loss with respect to y, of y's shape. The closure holds whatever the derivative
         needs. Nothing is kept on the layer and x is not changed, so several threads may use one layer at once.
 
-        training: whether layers that act differently in training, as dropout does, act as in training.
-        rng: the source of randomness; only used in training.
+        training: True in training, where some layers act differently, as dropout does.
+        rng: the random generator; only used in training.
         need_dx: False if dx is not used, as for the first layer that learns. A layer with parameters then returns None
             as dx and saves the work; one without parameters may ignore it.
         """
@@ -67,7 +67,7 @@ class Layer:
 
     @property
     def members(self) -> tuple["Layer", ...]:
-        """What is trained one after the other, each on its own: an ensemble's members. Empty for everything else."""
+        """The layers that are trained separately, one after the other: an ensemble's members. Others have none."""
         return ()
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
@@ -83,17 +83,17 @@ class Layer:
         return self.forward(example)[0].shape[:-1]
 
     def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
-        """The multiplications and additions that one input takes in matrix products.
+        """The number of multiplications and additions in the matrix products for one input.
 
         2 K P forward                       Y = W X
-        6 K P in training                   Y = W X, dW = dY X^T, dX = W^T dY, each as much as the other
+        6 K P in training                   Y = W X, dW = dY X^T, dX = W^T dY, 2 K P each
         4 K P in training without dX        the first layer that learns, whose dX is not used
 
-        K is how many numbers W has and P at how many places it is applied: 1 in a dense layer, H' W' in a convolution.
-        ShiftAverage counts once for each shift, in training once; an ensemble counts each member, trained on its own.
-        All else (biases, activations, pooling, normalization) counts as 0, though it takes time: the figure is for
-        comparison with the machine's rate in matrix products, and with other programs. So a convolution counts by its
-        definition, though Conv2D needs half as many operations.
+        K is the number of weights in W, and P the number of positions where W is applied: 1 in a dense layer, H' W' in
+        a convolution. ShiftAverage counts once for each shift, but only once in training; an ensemble counts all its
+        members. Biases, activations, pooling and normalization count as 0 although they take time, because the figure
+        is compared with the machine's rate in matrix products and with other programs. For the same reason a
+        convolution counts by its definition, although Conv2D needs half as many operations.
 
         Shapes: `shape` is that of an input without the batch axis, (784,)
         Derivation: docs/notes/12-speed.md#counting
@@ -101,16 +101,16 @@ class Layer:
         return 0
 
     def thawed(self) -> "Layer":
-        """The layer without Frozen around any layer in it, which then learns again; shares its arrays."""
+        """The layer with every Frozen removed, so that all parameters learn again; shares the arrays."""
         return self
 
     def config(self) -> dict[str, Any]:
-        """The arguments from which `from_config` makes the same layer again; model files keep them as JSON."""
+        """The arguments from which `from_config` creates the same layer; model files contain them as JSON."""
         return {}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """A layer of this configuration, with parameters that are yet to be loaded."""
+        """A layer with this configuration, whose parameters still have to be loaded."""
         return cls(**config)
 
     def astype(self, dtype: npt.DTypeLike) -> Self:
@@ -118,14 +118,14 @@ class Layer:
         return self.map_arrays(lambda array: array.astype(dtype))
 
     def map_arrays(self, function: Callable[[Array], Array]) -> Self:
-        """A copy whose parameters and statistics are function(array): of another type, or on another device."""
-        twin = copy(self)
-        twin.params = {name: function(value) for name, value in self.params.items()}
-        twin.statistics = {name: function(value) for name, value in self.statistics.items()}
-        return twin
+        """A copy with function(array) for each parameter and statistic, to change the type or the device."""
+        mapped = copy(self)
+        mapped.params = {name: function(value) for name, value in self.params.items()}
+        mapped.statistics = {name: function(value) for name, value in self.statistics.items()}
+        return mapped
 
     def __repr__(self) -> str:
-        """The call that makes such a layer, without arguments that have their default value."""
+        """The call that creates this layer, without arguments that have their default values."""
         parameters = inspect.signature(type(self)).parameters
         arguments: list[str] = []
         positional = True
@@ -158,7 +158,7 @@ class Layer:
 
 
 _CLASSES: dict[str, type[Layer]] = {}
-"""Every class of layers by name. A second class of one name replaces the first: a notebook's cell may run again."""
+"""All layer classes by name. A second class of the same name replaces the first, since notebook cells run again."""
 
 
 def _is_built_in(layer_class: type[Layer]) -> bool:
@@ -171,14 +171,14 @@ def built_in_layers() -> dict[str, type[Layer]]:
 
 
 def describe(layer: Layer) -> dict[str, Any]:
-    """The layer's class and configuration, as a model file keeps them in JSON."""
+    """The layer's class and configuration, as a model file contains them in JSON."""
     return {"type": type(layer).__name__, **layer.config()}
 
 
 def build(description: Mapping[str, Any]) -> Layer:
-    """The layer of a description; its parameters are yet to be loaded.
+    """The layer with this description; its parameters still have to be loaded.
 
-    Raises: ModelError if no class of that name is known, or your own class does not accept what its config() returned.
+    Raises: ModelError if no class has that name, or if your own class does not accept what its config() returned.
     """
     config = dict(description)
     name = config.pop("type")
@@ -191,5 +191,5 @@ def build(description: Mapping[str, Any]) -> Layer:
         if _is_built_in(layer_class):
             raise
         raise ModelError(
-            f"The layer {name} cannot be made from {config}: {error}. Its config() must return __init__'s arguments."
+            f"The layer {name} cannot be created from {config}: {error}. Its config() must return __init__'s arguments."
         ) from error

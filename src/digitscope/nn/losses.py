@@ -100,7 +100,7 @@ class SoftmaxCrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class BackgroundCrossEntropy(Loss):
-    """Softmax and cross-entropy with one more class, the background, for images of none of the others; the mean over N.
+    """Softmax and cross-entropy with one more class, the background, for images of no other class; the mean over N.
 
     The background's logit is 0, so the network has no output for it: z[K,n] = 0 for K classes 0 .. K-1.
     p[k,n] = e^z[k,n] / (1 + sum_j e^z[j,n])
@@ -112,7 +112,7 @@ class BackgroundCrossEntropy(Loss):
     `evidence` log sum_j e^z[j] is its log odds.
 
     Shapes: logits z (K, N), labels (N,), 0 to K -> a number, in nats. Raises: TrainingError for s outside 0 to 1.
-    Source: a background class as in Dhamija, Günther and Boult 2018, its logit held at 0.
+    Source: a background class as in Dhamija, Günther and Boult 2018, here with its logit fixed at 0.
     Derivation: docs/notes/11-uncertainty.md#no-digit-at-all
     """
 
@@ -211,21 +211,21 @@ LOSSES: dict[str, type[Loss]] = {
 
 
 def _check(outputs: Array, labels: Array, classes: int) -> Array:
-    """The labels as an array, if there is one for each output, from 0 to classes - 1."""
+    """The labels as an array, after a check that each column of outputs has one, from 0 to classes - 1."""
     labels = labels if hasattr(labels, "dtype") else np.asarray(labels, like=outputs)
     if outputs.ndim != 2 or labels.shape != outputs.shape[1:] or not labels.size:
-        hint = " One-hot labels become integers by labels.argmax(axis=0)." if labels.ndim == 2 else ""
+        hint = " Convert one-hot labels to integers with labels.argmax(axis=0)." if labels.ndim == 2 else ""
         raise ShapeError(
             f"A loss expects outputs (classes, N) and labels (N,), N at least 1; "
             f"got {outputs.shape} and {labels.shape}.{hint}"
         )
     if labels.dtype.kind not in "iu":
-        raise DataError(f"A loss expects integer labels; got {labels.dtype}. Convert them by labels.astype(int).")
+        raise DataError(f"A loss expects integer labels; got {labels.dtype}. Convert them with labels.astype(int).")
     lowest, highest = int(labels.min()), int(labels.max())
     if lowest < 0 or highest >= classes:
         wrong = lowest if lowest < 0 else highest
         raise DataError(
-            f"A loss of {len(outputs)} outputs expects labels from 0 to {classes - 1}; got {wrong}. "
+            f"A loss for {len(outputs)} outputs expects labels from 0 to {classes - 1}; got {wrong}. "
             "Correct the label, or give the network more outputs."
         )
     return labels

@@ -13,7 +13,7 @@ from digitscope.nn.layer import Backward, Layer, Params, build, describe
 from digitscope.nn.summary import count_parameters, summarize
 
 _WIDTH = 100
-"""Characters of the layers in a network's repr from which on the middle ones are left out."""
+"""Maximum number of characters in a network's repr before its middle layers are left out."""
 
 
 class Network(Layer):
@@ -22,9 +22,10 @@ class Network(Layer):
     By the chain rule backward goes through them in reverse order. Each layer's backward turns the derivative of the
     loss with respect to its output into that with respect to its input, and gives the derivatives of its parameters.
 
-    A network is a layer itself. Its parameters are named by the layer's place: "0.weight", "2.bias".
+    A network is a layer itself. Its parameters' names begin with the layer's index: "0.weight", "2.bias".
 
-    Shapes: x as the first layer expects it -> y as the last one returns it. Raises: LayerError for what is not a layer.
+    Shapes: x as the first layer expects it -> y as the last one returns it.
+    Raises: LayerError if an argument is not a layer.
     Source: Rumelhart, Hinton and Williams 1986.
     Derivation: docs/notes/05-backpropagation.md#many-paths-contributions-add
     """
@@ -33,7 +34,8 @@ class Network(Layer):
         for layer in layers:
             if not isinstance(layer, Layer):
                 raise LayerError(
-                    f"{type(self).__name__} expects layers, as Network(Dense(784, 10), ReLU()); got {shown(layer)}."
+                    f"{type(self).__name__} expects layers, such as Network(Dense(784, 10), ReLU()); "
+                    f"got {shown(layer)}."
                 )
         self.layers = layers
 
@@ -58,7 +60,7 @@ class Network(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        # Without dx, the layers before the first one that learns have nothing to derive.
+        # If dx is not needed, neither are the derivatives of layers before the first one with parameters.
         first = 0 if need_dx else next((i for i, layer in enumerate(self.layers) if layer.params), len(self.layers))
         backwards: list[tuple[int, Backward]] = []
         for i, layer in enumerate(self.layers):
@@ -88,7 +90,7 @@ class Network(Layer):
         return self.layers[0].members if len(self.layers) == 1 else ()
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
-        """Each layer's statistics in turn, from the outputs of those before it."""
+        """Measures each layer's statistics in turn, on the outputs of the layers before it."""
         layers = []
         outputs = list(batches)
         for layer in self.layers:
@@ -103,9 +105,9 @@ class Network(Layer):
         return self._with_layers([layer.thawed() for layer in self.layers])
 
     def _with_layers(self, layers: Sequence[Layer]) -> Self:
-        twin = copy(self)
-        twin.layers = tuple(layers)
-        return twin
+        changed = copy(self)
+        changed.layers = tuple(layers)
+        return changed
 
     def config(self) -> dict[str, Any]:
         return {"layers": [describe(layer) for layer in self.layers]}
@@ -121,16 +123,16 @@ class Network(Layer):
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
 
-    def __getitem__(self, place: int | str) -> Layer:
-        """network[2] is a layer by its place, network["2.0"] one by the name that its parameters begin with.
+    def __getitem__(self, index: int | str) -> Layer:
+        """network[2] is a layer by its index, network["2.0"] a layer by the name that its parameters begin with.
 
         Raises: LayerError if there is no such layer.
         """
         try:
-            return self.layers[place] if isinstance(place, int) else dict(self.named_layers())[place]
+            return self.layers[index] if isinstance(index, int) else dict(self.named_layers())[index]
         except LookupError as error:
             names = ", ".join(name for name, _ in self.named_layers())
-            raise LayerError(f"The network has the layers {names}; got {place!r}.") from error
+            raise LayerError(f"The network has the layers {names}; got {index!r}.") from error
 
     def __repr__(self) -> str:
         texts = [_abbreviated(layer) for layer in self.layers]
@@ -160,20 +162,22 @@ class Network(Layer):
         return shapes
 
 
-def assign_arrays(own: Params, values: Mapping[str, Array], what: str) -> None:
+def assign_arrays(own: Params, values: Mapping[str, Array], kind: str) -> None:
     """Copies the values into a layer's own arrays of the same names.
 
-    Raises: ShapeError if names or shapes differ; nothing is changed then.
+    Raises: ShapeError if names or shapes differ; then nothing is changed.
     """
     if differing := own.keys() ^ values.keys():
-        raise ShapeError(f"The network has the {what}s {', '.join(own)}; not in both: {', '.join(differing)}.")
+        raise ShapeError(
+            f"The network expects the {kind}s {', '.join(own)}; missing or unknown: {', '.join(differing)}."
+        )
     for name, value in own.items():
         if values[name].shape != value.shape:
-            raise ShapeError(f"The {what} {name} expects shape {value.shape}; got {values[name].shape}.")
+            raise ShapeError(f"The {kind} {name} expects shape {value.shape}; got {values[name].shape}.")
     for name, value in own.items():
         value[...] = values[name]
 
 
 def _abbreviated(layer: Layer) -> str:
-    """The layer's repr; of a layer with others inside, only their number."""
+    """The layer's repr, or only the number of layers inside it."""
     return f"{type(layer).__name__}({len(layer.parts)} layers)" if layer.parts else repr(layer)

@@ -1,7 +1,7 @@
-"""How a gradient becomes a step.
+"""Optimizers: the rules that turn a gradient into a step.
 
-Every optimizer works in place on dicts of arrays with the same keys, number by number, so the arrays may be whole or
-cut into parts. It overwrites the gradients, whose memory it uses for intermediate results.
+Every optimizer works in place on dicts of arrays with the same keys. Each number is updated independently of the
+others, so an array may also be given in parts. The gradients are overwritten: they hold intermediate results.
 """
 
 import math
@@ -19,7 +19,7 @@ from digitscope.nn.kernels.product import sum_of_squares
 from digitscope.nn.layer import Params
 
 State = dict[str, Params]
-"""What an optimizer keeps between steps: for each of its slots, an array for each parameter."""
+"""The arrays that an optimizer keeps between steps: for each of its slots, one for each parameter."""
 
 
 def gradient_norm(grads: Mapping[str, Array]) -> float:
@@ -37,17 +37,18 @@ def clip_scale(norm: float, limit: float | None) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer(ABC):
-    """How parameters follow from their gradients. A derived class defines `updated`.
+    """A rule that changes parameters according to their gradients. A derived class defines `updated`.
 
     weight_decay is decoupled from the gradient (Loshchilov and Hutter 2019): before each step
     w <- w - learning_rate weight_decay w, for weights only, never for biases.
-    clip_norm is the greatest norm of the whole gradient, to which longer ones are shortened; None for no limit.
+    clip_norm is the largest norm that the whole gradient may have; a longer gradient is scaled down to it. None: no
+    limit.
     """
 
     weight_decay: float = 0.0
     clip_norm: float | None = None
     slots: ClassVar[tuple[str, ...]] = ()
-    """Names of the arrays that it keeps for each parameter."""
+    """Names of the arrays that the optimizer keeps for each parameter."""
 
     def __post_init__(self) -> None:
         check_number(f"{type(self).__name__}'s weight_decay", self.weight_decay, least=0)
@@ -120,7 +121,7 @@ class Momentum(Optimizer):
 
 @dataclass(frozen=True, kw_only=True)
 class Adam(Optimizer):
-    """Steps whose size follows, for each number, from the mean and the mean square of its gradients.
+    """A step size for each number, from running means of its gradient and of its squared gradient.
 
     m <- beta1 m + (1 - beta1) g,   v <- beta2 v + (1 - beta2) g²
     w <- w - learning_rate m' / (sqrt(v') + eps),   m' = m / (1 - beta1^t), v' = v / (1 - beta2^t), t = step + 1

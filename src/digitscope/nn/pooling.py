@@ -105,7 +105,7 @@ class AveragePool2D(Layer):
 
 
 class GlobalAveragePool2D(Layer):
-    """The mean of each channel over all places.
+    """The mean of each channel over all positions.
 
     y[c,n] = (1/(H W)) sum_{i,j} x[c,i,j,n]
     dx[c,i,j,n] = dy[c,n] / (H W)
@@ -138,4 +138,6 @@ def _check_window(size: int, stride: int | None) -> tuple[int, int]:
 
 def _check_input(x: Array, size: int) -> None:
     if x.ndim != 4 or min(x.shape[1:3]) < size:
-        raise ShapeError(f"Pooling over {size}x{size} expects (C, H, W, N) with H and W at least that; got {x.shape}.")
+        raise ShapeError(
+            f"Pooling over {size}x{size} expects (C, H, W, N) with H and W of at least {size}; got {x.shape}."
+        )

@@ -1,4 +1,4 @@
-"""Layers that change the shape only."""
+"""Layers that only change the shape."""
 
 import math
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Reshape(Layer):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         if math.prod(x.shape[:-1]) != math.prod(self.shape):
-            raise ShapeError(f"Reshape expects {math.prod(self.shape)} numbers an example; got {x.shape[:-1]}.")
+            raise ShapeError(f"Reshape expects {math.prod(self.shape)} numbers for each example; got {x.shape[:-1]}.")
         return x.reshape(*self.shape, x.shape[-1]), lambda dy: (dy.reshape(x.shape), {})
 
     def config(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from digitscope.arguments import check_kind, check_number
 
 @dataclass(frozen=True)
 class Schedule(ABC):
-    """learning_rate is the highest rate that the schedule reaches."""
+    """The learning rate of each step; `learning_rate` is the highest rate that the schedule reaches."""
 
     learning_rate: float
 
@@ -109,9 +109,8 @@ class OneCycle(Schedule):
 @dataclass(frozen=True)
 class WarmUp(Schedule):
     """Rises linearly from 0 over the fraction `share` of the training; the rest follows the whole schedule `then`.
-    Source: Goyal et al. 2017, section 2.2.
 
-    Derivation: docs/notes/06-descent.md#a-rate-that-changes
+    Source: Goyal et al. 2017, section 2.2. Derivation: docs/notes/06-descent.md#a-rate-that-changes
     """
 
     then: Schedule = Constant(1.0)

@@ -20,7 +20,7 @@ def summarize(network: Layer, input_shape: tuple[int, ...]) -> str:
 
 
 def count_parameters(layer: Layer) -> int:
-    """How many numbers the layer's parameters have."""
+    """The number of entries in all parameters."""
     return sum(p.size for p in layer.params.values())
 
 
@@ -32,10 +32,10 @@ def _rows(layer: Layer, prefix: str, depth: int, shape: tuple[int, ...]) -> Iter
 
 
 def _figures(layer: Layer, shape: tuple[int, ...]) -> tuple[str, str, str]:
-    """The output's shape, the number of parameters and the million operations; no number if it is 0."""
-    count, operations = count_parameters(layer), layer.flops(shape)
+    """The output's shape, the number of parameters and the MFLOP; empty if 0."""
+    count, flops = count_parameters(layer), layer.flops(shape)
     return (
         " x ".join(map(str, layer.output_shape(shape))),
         f"{count:,}" if count else "",
-        f"{operations / 1e6:,.3f}" if operations else "",
+        f"{flops / 1e6:,.3f}" if flops else "",
     )

@@ -11,9 +11,9 @@ from digitscope.nn.kernels.product import SMALL_PRODUCT, row_sums
 from digitscope.nn.kernels.toom_cook import choose_transforms
 
 SMALL_PRODUCT_TRANSPOSED = 1_200
-"""Numbers in the result of X Y^T up to which OpenBLAS multiplies without copying (packing) its factors first."""
+"""Largest result of X Y^T, in numbers, that OpenBLAS computes without copying (packing) its factors first."""
 MIN_PIECE = 24
-"""Rows of X in a piece of X Y^T from which on it pays to cut X into pieces of at most that size."""
+"""Minimum number of rows of X in each piece if X Y^T is computed in pieces."""
 ROW_GAP = 16
 """Unused numbers after each row of a factor, 64 bytes of float32. Rows a power of two apart would compete for the same
 few lines of the cache."""
@@ -22,7 +22,7 @@ few lines of the cache."""
 def fast_convolve(
     x: Array, W: Array, b: Array | None, stride: int, padding: int, *, need_dx: bool = True
 ) -> tuple[Array, Callable[[Array], tuple[Array | None, Array, Array | None]]]:
-    """The same as `digitscope.nn.conv.convolve`, but for rounding. Returns y and backward, dy -> (dx, dW, db).
+    """The same as `digitscope.nn.conv.convolve`, except for rounding. Returns y and backward, dy -> (dx, dW, db).
 
     dx is None without need_dx, and db without b.
 
@@ -33,7 +33,7 @@ def fast_convolve(
     Along the height. Rows are the first axis in memory. So the k rows of a window lie one after the other, and the
     windows of one row of outputs,
         X_gi[(u,c),(q,n)] = R[s i + u, c, g, (q,n)],
-    are a view of R from row s i on: nothing is copied, as it would be by im2col.
+    are a view of R that begins at row s i, so nothing is copied; im2col would copy every window.
 
     All sums are then matrix products, with W_g[o,(u,c)] = sum_v G[g,v] W[o,c,u,v]:
         M_gi = W_g X_gi and y_i = A^T M_i,
@@ -115,7 +115,7 @@ def row_windows(rows: Array, size: int, stride: int) -> Array:
 
 
 def multiply_rows(W: Array, X: Array) -> Array:
-    """y[:,i,g] = W[g] X[g,i], in pieces that BLAS multiplies without packing them first.
+    """y[:,i,g] = W[g] X[g,i], in pieces so small that BLAS multiplies without packing them first.
 
     Shapes: W (G, O, D), X (G, H', D, L) -> (O, H', G, L)
     """
@@ -128,9 +128,9 @@ def multiply_rows(W: Array, X: Array) -> Array:
 
 
 def multiply_transposed(X: Array, y: Array) -> Array:
-    """X[g,i] y[g,i]^T for each g and i; BLAS is faster at this than at y X^T, its transpose.
+    """X[g,i] y[g,i]^T for each g and i, which BLAS computes faster than the transpose, y X^T (docs/log.md).
 
-    For few rows of y, X is cut into pieces that BLAS multiplies without packing them first.
+    If y has few rows, X is cut into pieces that BLAS multiplies without packing them first.
     Shapes: X (G, H', D, L), y (G, H', O, L) -> (G, H', D, O)
     """
     points, height, depth, length = X.shape

@@ -1,4 +1,4 @@
-"""Optimizer steps in place: no memory is allocated but one buffer, and the gradient's own memory takes the products."""
+"""Optimizer steps in place. Intermediate results overwrite the gradient; only Adam allocates another buffer."""
 
 import math
 
@@ -25,7 +25,7 @@ def adam_in_place(
 ) -> None:
     """`digitscope.nn.optimizers.Adam.updated`, written into w, m and v. Overwrites g.
 
-    The corrections 1 - beta^t divide numbers instead of arrays: sqrt(v') = sqrt(v) / sqrt(1 - beta2^t).
+    The learning rate is corrected instead of m, and sqrt(v') = sqrt(v) / sqrt(1 - beta2^t).
     """
     root = g * g
     root *= 1 - beta2

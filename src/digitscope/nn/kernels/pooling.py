@@ -1,4 +1,4 @@
-"""Max pooling along one axis after the other: half the comparisons of the definition, and along memory."""
+"""Max pooling along one axis, then along the other: about half the work of the definition (docs/log.md)."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -11,8 +11,8 @@ from digitscope.arrays import Array
 def fast_max_pool(x: Array, size: int, stride: int, *, keep_masks: bool) -> tuple[Array, Callable[[Array], Array]]:
     """The same as `digitscope.nn.pooling.max_pool`: the maximum of each column of a window, then of these maxima.
 
-    With `keep_masks` the masks that say where the maxima are stored at once, while x is in the cache, so that x need
-    not be kept. Otherwise only backward computes them, and a forward pass alone saves the time.
+    With `keep_masks`, boolean masks that mark the maxima are stored right away, while x is in the cache, so that x need
+    not be kept. Otherwise backward computes them, which saves time if only forward is called.
     """
     high, high_backward = max_along(x, 1, size, stride, keep_masks=keep_masks)
     y, wide_backward = max_along(high, 2, size, stride, keep_masks=keep_masks)
@@ -35,7 +35,7 @@ def max_along(
         empty_or_zeros = np.empty_like if covers_input else np.zeros_like
         dx = empty_or_zeros(dy, shape=shape, order="C")
         *first, last = window_views(dx, axis, size, stride)
-        remaining_dy = dy  # of each window, what no number has received yet: only the first maximum receives dy
+        remaining_dy = dy  # the part of dy that no number has received yet: only a window's first maximum receives it
         for dx_view, is_max in zip(first, masks, strict=True):
             if disjoint:
                 np.multiply(remaining_dy, is_max, out=dx_view)
@@ -52,7 +52,7 @@ def max_along(
 
 
 def window_views(x: Array, axis: int, size: int, stride: int) -> list[Array]:
-    """For each position in a window along `axis`, the number there of every window; views."""
+    """For each position within a window along `axis`, a view of the numbers at this position in all windows."""
     windows = (x.shape[axis] - size) // stride + 1
     slices = [slice(start, start + stride * windows, stride) for start in range(size)]
-    return [x[:, every] if axis == 1 else x[:, :, every] for every in slices]
+    return [x[:, positions] if axis == 1 else x[:, :, positions] for positions in slices]

@@ -5,12 +5,12 @@ import numpy as np
 from digitscope.arrays import Array
 
 MAX_SUM_LENGTH = 448
-"""Terms of a sum that BLAS is given at a time. OpenBLAS on AVX-512 splits longer sums at places that depend on its
-number of threads, and so rounds them differently; up to this length it does not."""
+"""Maximum number of terms of a sum in one BLAS call. OpenBLAS on AVX-512 splits longer sums at positions that depend on
+its number of threads, and so rounds them differently (docs/log.md)."""
 THIN_ROWS = 16
-"""Rows of `a` up to which the product is computed in small pieces."""
+"""Maximum number of rows of `a` for which the product is computed in small pieces."""
 SMALL_PRODUCT = 800_000
-"""Multiplications up to which OpenBLAS computes a product without copying (packing) its factors first."""
+"""Largest product, in multiplications, that OpenBLAS computes without copying (packing) its factors first."""
 
 
 def product(a: Array, b: Array) -> Array:
@@ -20,7 +20,7 @@ def product(a: Array, b: Array) -> Array:
     da = dy b^T, db = a^T dy
 
     Long sums are split into equal pieces of at most MAX_SUM_LENGTH terms. If a has few rows, as in a layer of few
-    units, packing b would take longer than multiplying by it, so b is used in pieces as they lie in memory.
+    units, packing b would take longer than multiplying by it, so b is multiplied in contiguous pieces.
 
     Shapes: a (I, K), b (K, J) -> y (I, J)
     Derivation: docs/notes/12-speed.md#use-it-again
@@ -39,7 +39,7 @@ def product(a: Array, b: Array) -> Array:
 def _thin_product(a: Array, b: Array, rows: int) -> Array:
     """The product with `rows` columns of b at a time if columns are contiguous in memory, otherwise rows of b.
 
-    The pieces are one stack and so one call, since each return from NumPy has to reacquire the GIL.
+    The pieces are stacked and multiplied in one call, because each return from NumPy has to reacquire the GIL.
     """
     inner, columns = b.shape
     if b.strides[0] < b.strides[1]:

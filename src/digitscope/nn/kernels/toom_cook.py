@@ -1,4 +1,4 @@
-"""The transforms by which a one-dimensional kernel slides along a row: directly, or with fewer multiplications."""
+"""Transforms that turn a one-dimensional convolution into products: directly, or with fewer multiplications."""
 
 from functools import cache
 from typing import NamedTuple
@@ -8,18 +8,18 @@ import numpy as np
 from digitscope.arrays import Array
 
 POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
-"""The points where polynomials are evaluated, besides infinity. Their powers grow, and the rounding errors with them:
-with these eight points a float32 output is off by 6e-7 of its size, five times as much as by the definition."""
+"""The points, in addition to infinity, where polynomials are evaluated. Rounding errors grow with the points' powers:
+with these eight points the relative error of a float32 output is 6e-7, five times that of the definition."""
 
 
 class Transforms(NamedTuple):
     """Three matrices with y[j] = sum_v w[v] x[s j + v - p] for y = A^T sum_d (G_d w) * (T_d x), x zero outside the row.
 
-    * is element by element. The sum over d is only used by `direct_transforms`, where G, the points, is 1.
+    * multiplies element by element. Only `direct_transforms` uses the sum over d; there, the number of points G is 1.
     """
 
     input_transform: Array
-    """T, (D, G, Q, W): G numbers for each of Q tiles of the row, D times."""
+    """T, (D, G, Q, W): D times G numbers for each of the row's Q tiles."""
     kernel_transform: Array
     """G, (D, G, k)"""
     output_transform: Array
@@ -44,7 +44,7 @@ def choose_transforms(width: int, size: int, stride: int, padding: int, inputs: 
 
 
 def direct_transforms(width: int, size: int, stride: int, padding: int) -> Transforms:
-    """The definition, k products for each place: T_d copies the d-th number of each place's window.
+    """The definition, with k products for each position: T_d copies the d-th number of each window.
 
     T[d,0,j,w] = 1 where w = s j + d - p
     """
@@ -54,12 +54,12 @@ def direct_transforms(width: int, size: int, stride: int, padding: int) -> Trans
 
 
 def toom_cook(width: int, size: int, padding: int, tile: int) -> Transforms:
-    """The Toom-Cook algorithm: m + k - 1 products for each tile of m places, instead of m k.
+    """The Toom-Cook algorithm: m + k - 1 products for each tile of m outputs, instead of m k.
 
-    A polynomial u of m coefficients and w of k have the product s with s_i = sum_{a+v=i} u_a w_v. It is known by its
-    values at m + k - 1 points, and those are u's times w's: s = V^-1 ((A u) * (G w)), where the rows of V, A and G are
-    the powers of the points. Now sum_i x_i s_i has the derivative sum_v w_v x_{a+v} with respect to u_a, and this is
-    what is wanted at place a: y = A^T ((G w) * (V^-T x)).
+    Let u and w be polynomials with m and k coefficients. Their product s has s_i = sum_{a+v=i} u_a w_v. Its values at
+    m + k - 1 points determine it, and each value is u's times w's: s = V^-1 ((A u) * (G w)), where the rows of V, A and
+    G are the powers of the points. The derivative of sum_i x_i s_i with respect to u_a is sum_v w_v x_{a+v}, which is
+    output a of the tile. So y = A^T ((G w) * (V^-T x)).
 
     Source: Winograd 1980, Arithmetic Complexity of Computations; for convolutional networks Lavin and Gray 2016.
     Derivation: docs/notes/08-convolution.md#fewer-multiplications
@@ -77,5 +77,5 @@ def toom_cook(width: int, size: int, padding: int, tile: int) -> Transforms:
 
 
 def _powers(length: int, count: int) -> Array:
-    """1, p, p² ... of each point p; of infinity the highest power alone. (count, length)"""
+    """The powers 1, p, p² ... of each point p; for infinity only the highest one is 1, the others 0. (count, length)"""
     return np.vstack([np.vander(POINTS[: count - 1], length, increasing=True), np.eye(length)[-1:]])
