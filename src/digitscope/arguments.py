@@ -1,5 +1,6 @@
 """Arguments that are not arrays: of the right kind, or one clear error."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,11 +29,10 @@ def check_number(
     optional: bool = False,
     error: Error = ArgumentError,
 ) -> None:
-    """Raises: `error` unless the value is a real number in that range, NumPy's included, or None if it is optional."""
+    """Raises: `error` unless the value is a finite real number in that range, NumPy's included, or None if optional."""
     if optional and value is None:
         return
-    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not (is_number and (least is None or value >= least) and (below is None or value < below)):
+    if not (is_number(value) and (least is None or value >= least) and (below is None or value < below)):
         limits = ("" if least is None else f" from {least:g} on") + ("" if below is None else f", below {below:g}")
         raise error(f"{name} is expected as a number{limits}{' or None' * optional}; got {shown(value)}.")
 
@@ -51,7 +51,7 @@ def check_sizes(owner: str, **sizes: Any) -> None:
     for name, size in sizes.items():
         check_whole(f"{owner}'s {name}", size)
         if size > MAX_SIZE:
-            raise ArgumentError(f"{owner}'s {name} is expected up to {MAX_SIZE:,}; got {size:.3g}.")
+            raise ArgumentError(f"{owner}'s {name} is expected up to {MAX_SIZE:,}; got {shown(size)}.")
 
 
 def check_truth(name: str, value: object) -> None:
@@ -84,6 +84,13 @@ def check_pairs(name: str, values: Any, *, error: Error = ArgumentError) -> None
 
 def _is_pair(value: object) -> bool:
     return isinstance(value, Sequence) and len(value) == 2 and all(map(is_whole, value))
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a finite real number, NumPy's included, and no truth value."""
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        return False
+    return bool(-sys.float_info.max <= value <= sys.float_info.max)
 
 
 def is_whole(value: object) -> bool:

@@ -248,7 +248,7 @@ REFUSED: dict[str, tuple[Callable[[DataSet], Any], type[DigitscopeError], str]] 
     "no rate": (
         lambda few: fit(network(), few, learning_rate=-1.0),
         TrainingError,
-        "learning rate is expected above 0 and finite; got -1.0",
+        "learning rate is expected above 0; got -1.0",
     ),
     "one image": (lambda few: fit(network(), few.x_train[:1], few.y_train[:1]), TrainingError, "at least 2 images"),
 }

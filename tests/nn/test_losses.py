@@ -181,6 +181,6 @@ def test_labels_of_every_integer_type_give_the_same(dtype: Any) -> None:
 @pytest.mark.parametrize("kind", [SoftmaxCrossEntropy, BackgroundCrossEntropy])
 def test_label_smoothing_outside_0_to_1_is_refused(kind: Any) -> None:
     for smoothing in (1.5, -0.1, float("nan")):
-        with pytest.raises(TrainingError, match=f"label_smoothing is expected from 0 to 1; got {smoothing}"):
+        with pytest.raises(TrainingError, match=f"label_smoothing is expected .*; got {smoothing}"):
             kind(label_smoothing=smoothing)
     assert kind(label_smoothing=1.0).label_smoothing == 1

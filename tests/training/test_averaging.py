@@ -103,13 +103,13 @@ def test_an_average_is_taken_in_place_and_of_the_same_type() -> None:
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0, 2.0, float("nan")])
 def test_a_decay_that_averages_nothing_is_refused(decay: float) -> None:
-    with pytest.raises(TrainingError, match=f"a decay from 0 to below 1; got {decay}"):
+    with pytest.raises(TrainingError, match=f"decay .*; got {decay}"):
         ExponentialAverage(decay)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_a_share_of_more_than_all_is_refused(share: float) -> None:
-    with pytest.raises(TrainingError, match=f"from 0 to 1; got {share}"):
+    with pytest.raises(TrainingError, match=f"share.*; got {share}"):
         TailAverage(share)
 
 

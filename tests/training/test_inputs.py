@@ -276,8 +276,8 @@ def test_a_run_is_started_with_what_it_needs(arguments: dict[str, Any], message:
             for n in (0, -32)
         ),
         *(
-            ({"schedule": Constant(r)}, f"The schedule's learning rate is expected above 0 and finite; got {r}")
-            for r in (0.0, -0.1, np.inf, np.nan)
+            ({"schedule": Constant(r)}, f"The schedule's learning rate is expected above 0; got {r}")
+            for r in (0.0, -0.1)
         ),
         ({"schedule": 0.1}, "Plan's schedule is expected as a digitscope.nn.Schedule; got 0.1"),
         ({"loss": "cross-entropy"}, "Plan's loss is expected as a digitscope.nn.Loss; got 'cross-entropy'"),

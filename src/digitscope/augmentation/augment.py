@@ -53,9 +53,9 @@ class Augment:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            check_number(f"Augment's {field.name}", value)
+            check_number(f"Augment's {field.name}", value, error=DataError)
             maximum = 1.0 if field.name in ("thickness", "blur", "contrast", "erase") else math.inf
-            if not (0 <= value <= maximum and math.isfinite(value)):
+            if not 0 <= value <= maximum:
                 limit = "at least 0" if math.isinf(maximum) else "0 to 1"
                 raise DataError(f"Augment expects {field.name} of {limit}; got {value}.")
         if self.elastic_width < 0.5:

@@ -86,7 +86,7 @@ def fit(
     if plan is not None:
         check_kind("plan", plan, "a Plan or None", Plan)
     if not isinstance(validation, tuple):
-        check_number("validation", validation, optional=True)
+        check_number("The share of validation images", validation, optional=True, error=TrainingError)
     elif len(validation) != 2:
         raise TrainingError(f"validation is expected as (images, labels) or a share; got {len(validation)} parts.")
     threads = thread_count(threads)

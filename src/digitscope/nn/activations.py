@@ -29,6 +29,9 @@ class ReLU(Layer):
 
         return y, backward
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
+
 
 class LeakyReLU(Layer):
     """A ReLU with a small slope for negative inputs, so that every unit keeps learning.
@@ -52,6 +55,9 @@ class LeakyReLU(Layer):
             return np.where(x > 0, dy, self.slope * dy), {}
 
         return np.where(x > 0, x, self.slope * x), backward
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
 
     def config(self) -> dict[str, Any]:
         return {"slope": self.slope}
@@ -77,6 +83,9 @@ class Sigmoid(Layer):
 
         return y, backward
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
+
 
 class Tanh(Layer):
     """The hyperbolic tangent.
@@ -97,3 +106,6 @@ class Tanh(Layer):
             return dy * (1 - y * y), {}
 
         return y, backward
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape

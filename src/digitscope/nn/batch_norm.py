@@ -43,8 +43,7 @@ class BatchNorm(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        if x.ndim < 2 or x.shape[0] != self.channels:
-            raise ShapeError(f"BatchNorm expects ({self.channels}, ..., N); got {x.shape}.")
+        self._check(x.shape)
         rows = x.reshape(self.channels, -1)  # (C, M)
         scale, shift = self.params["scale"], self.params["shift"]
         mean = row_sums(rows) / rows.shape[1] if training else self.statistics["mean"]
@@ -70,6 +69,10 @@ class BatchNorm(Layer):
 
         return y.reshape(x.shape), backward
 
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if len(shape) < 2 or shape[0] != self.channels:
+            raise ShapeError(f"BatchNorm expects ({self.channels}, ..., N); got {shape}.")
+
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         """Measures mean and variance over all batches together."""
         measured = self.map_arrays(np.copy)
@@ -82,6 +85,10 @@ class BatchNorm(Layer):
             variance += row_dot_products(centred, centred) / count
         measured.statistics = {"mean": mean, "variance": variance}
         return [measured.forward(x)[0] for x in batches], measured
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        self._check((*shape, 1))
+        return shape
 
     def config(self) -> dict[str, Any]:
         return {"channels": self.channels, "eps": self.eps}

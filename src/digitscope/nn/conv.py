@@ -96,7 +96,7 @@ class Conv2D(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        self._check(x)
+        self._check(x.shape)
         W, b = self.params["weight"], self.params.get("bias")
         y, convolution_backward = fast_convolve(x, W, b, self.stride, self.padding, need_dx=need_dx)
 
@@ -106,13 +106,25 @@ class Conv2D(Layer):
 
         return y, backward
 
-    def _check(self, x: Array) -> None:
+    def _check(self, shape: tuple[int, ...]) -> None:
         k, p = self.kernel_size, self.padding
-        if x.ndim != 4 or x.shape[0] != self.in_channels:
-            hint = f" Put Reshape({self.in_channels}, H, W) before it." if x.ndim == 2 else ""
-            raise ShapeError(f"Conv2D expects ({self.in_channels}, H, W, N); got {x.shape}.{hint}")
-        if min(x.shape[1:3]) + 2 * p < k:
-            raise ShapeError(f"Conv2D's window of {k}x{k} does not fit into images of {x.shape[1:3]} padded by {p}.")
+        if len(shape) != 4 or shape[0] != self.in_channels:
+            hint = f" Put Reshape({self.in_channels}, H, W) before it." if len(shape) == 2 else ""
+            raise ShapeError(f"Conv2D expects ({self.in_channels}, H, W, N); got {shape}.{hint}")
+        if min(shape[1:3]) + 2 * p < k:
+            raise ShapeError(f"Conv2D's window of {k}x{k} does not fit into images of {shape[1:3]} padded by {p}.")
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        self._check((*shape, 1))
+        height, width = ((side + 2 * self.padding - self.kernel_size) // self.stride + 1 for side in shape[1:])
+        return self.out_channels, height, width
+
+    def memory(self, shape: tuple[int, ...]) -> int:
+        """Of `fast_convolve`: each row of the padded image and of the output, transformed, and the transform itself."""
+        _, rows, places = self.output_shape(shape)
+        transformed = self.kernel_size * (places + 1)
+        padded = self.in_channels * (shape[1] + 2 * self.padding)
+        return super().memory(shape) + transformed * (padded + self.out_channels * rows + 2 * shape[2])
 
     def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
         places = prod(self.output_shape(shape)[1:])

@@ -53,9 +53,7 @@ class Dense(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        if x.ndim != 2 or x.shape[0] != self.in_features:
-            hint = " Put Flatten() before it." if x.ndim > 2 else " The batch is the last axis: rows need .T."
-            raise ShapeError(f"Dense expects ({self.in_features}, N); got {x.shape}.{hint}")
+        self._check(x.shape)
         W = self.params["weight"]
 
         def backward(dy: Array) -> tuple[Array | None, Params]:
@@ -65,6 +63,15 @@ class Dense(Layer):
         y = product(W, x)
         y += self.params["bias"]
         return y, backward
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 2 or shape[0] != self.in_features:
+            hint = " Put Flatten() before it." if len(shape) > 2 else " The batch is the last axis: rows need .T."
+            raise ShapeError(f"Dense expects ({self.in_features}, N); got {shape}.{hint}")
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        self._check((*shape, 1))
+        return (self.out_features,)
 
     def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
         return 2 * (1 + training * (1 + need_dx)) * self.params["weight"].size

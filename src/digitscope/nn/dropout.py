@@ -50,5 +50,8 @@ class Dropout(Layer):
 
         return x * mask, backward
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
+
     def config(self) -> dict[str, Any]:
         return {"rate": self.rate}

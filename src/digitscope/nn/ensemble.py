@@ -1,6 +1,7 @@
 """Ensembles and test-time augmentation: the mean of several probabilities."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any, Self
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from digitscope.arguments import check_kind, check_pairs, check_whole
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.nn.layer import Backward, Layer, Params, build, describe
+from digitscope.nn.layer import CALL, Backward, Layer, Params, build, describe
 from digitscope.nn.losses import log_sum_exp, softmax
 from digitscope.nn.network import Network
 
@@ -51,6 +52,11 @@ class Ensemble(Network):
             return dx, grads
 
         return y, backward
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        first, *others = [member.output_shape(shape) for member in self.layers]
+        _check_shapes([first, *others])
+        return first
 
     def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
         return sum(member.flops(shape, training=training, need_dx=need_dx) for member in self.layers)
@@ -99,8 +105,7 @@ class ShiftAverage(Layer):
     ) -> tuple[Array, Backward]:
         if training:
             return self.network.forward(x, training=True, rng=rng, need_dx=need_dx)
-        if x.shape[0] != self.height * self.width:
-            raise ShapeError(f"ShiftAverage expects ({self.height * self.width}, N); got {x.shape}.")
+        self._check(x.shape)
         images = x.reshape(self.height, self.width, -1)
         views = [shift_images(images, *shift).reshape(x.shape) for shift in self.shifts]
         members = [self.network.forward(view, need_dx=need_dx) for view in views]
@@ -118,6 +123,17 @@ class ShiftAverage(Layer):
             return dx.reshape(x.shape) if dx is not None else None, grads
 
         return y, backward
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 2 or shape[0] != self.height * self.width:
+            raise ShapeError(f"ShiftAverage expects ({self.height * self.width}, N); got {shape}.")
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        self._check((*shape, 1))
+        return self.network.output_shape(shape)
+
+    def memory(self, shape: tuple[int, ...]) -> int:
+        return CALL + len(self.shifts) * (prod(shape) + self.network.memory(shape))
 
     def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
         views = 1 if training else len(self.shifts)
@@ -159,9 +175,7 @@ def ensemble_logits(member_logits: Sequence[Array]) -> tuple[Array, Callable[[Ar
     Raises: ShapeError if the arrays differ in shape.
     """
     members = len(member_logits)
-    if len({f.shape for f in member_logits}) > 1:
-        shapes = ", ".join(str(f.shape) for f in member_logits)
-        raise ShapeError(f"An ensemble expects members with logits of one shape; got {shapes}.")
+    _check_shapes([f.shape for f in member_logits])
     probabilities = [softmax(f) for f in member_logits]
     # tiny keeps log finite; it is far below any probability that matters.
     total = sum(probabilities[1:], probabilities[0]) + np.finfo(member_logits[0].dtype).tiny
@@ -172,6 +186,11 @@ def ensemble_logits(member_logits: Sequence[Array]) -> tuple[Array, Callable[[Ar
         return [r_m - p * (r_m.sum(axis=0) - dy.sum(axis=0) / members) for r_m, p in zip(r, probabilities, strict=True)]
 
     return y, backward
+
+
+def _check_shapes(shapes: Sequence[tuple[int, ...]]) -> None:
+    if len(set(shapes)) > 1:
+        raise ShapeError(f"An ensemble expects members with logits of one shape; got {', '.join(map(str, shapes))}.")
 
 
 def shift_images(images: Array, down: int, right: int) -> Array:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
+from math import prod
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +15,9 @@ from digitscope.errors import LayerError, ModelError
 Params = dict[str, Array]
 Backward = Callable[[Array], tuple[Array | Any, Params]]
 """dy -> (dx, {parameter: its derivative}); dx may be None after forward(need_dx=False)."""
+
+CALL = 1_000
+"""What a layer's call takes besides its arrays, in numbers: memory of some objects, and about as much time."""
 
 
 class Layer:
@@ -39,6 +43,11 @@ class Layer:
         if name in _CLASSES and _is_built_in(_CLASSES[name]) and not _is_built_in(cls):
             raise LayerError(f"{name} is the name of a layer of Digitscope. Give your class another name.")
         _CLASSES[name] = cls
+        if not _is_built_in(cls) and "forward" in vars(cls) and "input_shapes" not in vars(cls):
+            # What is inherited from a layer of Digitscope is about that layer's forward.
+            for method in ("output_shape", "memory", "flops"):
+                if method not in vars(cls):
+                    setattr(cls, method, getattr(Layer, method))
 
     def __init__(self) -> None:
         self.params: Params = {}
@@ -81,6 +90,15 @@ class Layer:
         """The shape of an output for an input of this shape, both without the batch axis."""
         example = np.zeros((*shape, 1), np.float32, like=next(iter(self.params.values()), None))
         return self.forward(example)[0].shape[:-1]
+
+    def memory(self, shape: tuple[int, ...]) -> int:
+        """About how many numbers a forward pass of one input takes memory for: outputs, and what backward needs.
+
+        It is an upper bound, from shapes alone. Each call of a layer counts CALL numbers more.
+
+        Shapes: `shape` is that of an input without the batch axis, (784,)
+        """
+        return CALL + prod(self.output_shape(shape))
 
     def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
         """The number of multiplications and additions in the matrix products for one input.

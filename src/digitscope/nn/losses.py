@@ -232,6 +232,6 @@ def _check(outputs: Array, labels: Array, classes: int) -> Array:
 
 
 def _check_smoothing(label_smoothing: float) -> None:
-    check_number("label_smoothing", label_smoothing)
+    check_number("label_smoothing", label_smoothing, error=TrainingError)
     if not 0 <= label_smoothing <= 1:
         raise TrainingError(f"label_smoothing is expected from 0 to 1; got {label_smoothing}.")

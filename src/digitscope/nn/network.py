@@ -9,7 +9,7 @@ import numpy as np
 from digitscope.arguments import shown
 from digitscope.arrays import Array
 from digitscope.errors import LayerError, ShapeError
-from digitscope.nn.layer import Backward, Layer, Params, build, describe
+from digitscope.nn.layer import CALL, Backward, Layer, Params, build, describe
 from digitscope.nn.summary import count_parameters, summarize
 
 _WIDTH = 100
@@ -77,6 +77,15 @@ class Network(Layer):
             return dy if need_dx else None, grads
 
         return x, walk_back
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        for layer in self.layers:
+            shape = layer.output_shape(shape)
+        return shape
+
+    def memory(self, shape: tuple[int, ...]) -> int:
+        inner = zip(self.layers, self.input_shapes(shape), strict=True)
+        return CALL + sum(layer.memory(layer_shape) for layer, layer_shape in inner)
 
     def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
         total = 0

@@ -1,6 +1,7 @@
 """Pooling, which makes images smaller: the maximum or the mean of each window."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from digitscope.arguments import check_whole
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn.kernels.pooling import fast_max_pool
-from digitscope.nn.layer import Backward, Layer, Params
+from digitscope.nn.layer import CALL, Backward, Layer, Params
 
 
 def at_offset(x: Array, u: int, v: int, size: int, stride: int) -> Array:
@@ -59,9 +60,16 @@ class MaxPool2D(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        _check_input(x, self.size)
+        _check_input(x.shape, self.size)
         y, pool_backward = fast_max_pool(x, self.size, self.stride, keep_masks=training)
         return y, lambda dy: (pool_backward(dy), {})
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return _output_shape(shape, self.size, self.stride)
+
+    def memory(self, shape: tuple[int, ...]) -> int:
+        """Half pooled, it has all columns; each of 2 size views takes a call of NumPy."""
+        return super().memory(shape) + prod(shape) + 2 * self.size * CALL
 
     def config(self) -> dict[str, Any]:
         return {"size": self.size, "stride": self.stride}
@@ -86,7 +94,7 @@ class AveragePool2D(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        _check_input(x, self.size)
+        _check_input(x.shape, self.size)
         size, stride = self.size, self.stride
         offsets = [(u, v) for u in range(size) for v in range(size)]
         y = sum(at_offset(x, u, v, size, stride) for u, v in offsets) * x.dtype.type(1 / size**2)
@@ -99,6 +107,13 @@ class AveragePool2D(Layer):
             return dx, {}
 
         return y, backward
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return _output_shape(shape, self.size, self.stride)
+
+    def memory(self, shape: tuple[int, ...]) -> int:
+        """Each place of the window takes a call of NumPy."""
+        return super().memory(shape) + self.size**2 * CALL
 
     def config(self) -> dict[str, Any]:
         return {"size": self.size, "stride": self.stride}
@@ -118,13 +133,17 @@ class GlobalAveragePool2D(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        _check_input(x, 1)
+        _check_input(x.shape, 1)
 
         def backward(dy: Array) -> tuple[Array, Params]:
             mean_dy = dy * dy.dtype.type(1 / (x.shape[1] * x.shape[2]))
             return np.zeros_like(x) + mean_dy[:, None, None, :], {}
 
         return x.mean(axis=(1, 2)), backward
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        _check_input((*shape, 1), 1)
+        return shape[:1]
 
 
 def _check_window(size: int, stride: int | None) -> tuple[int, int]:
@@ -136,8 +155,14 @@ def _check_window(size: int, stride: int | None) -> tuple[int, int]:
     return size, stride
 
 
-def _check_input(x: Array, size: int) -> None:
-    if x.ndim != 4 or min(x.shape[1:3]) < size:
+def _check_input(shape: tuple[int, ...], size: int) -> None:
+    if len(shape) != 4 or min(shape[1:3]) < size:
         raise ShapeError(
-            f"Pooling over {size}x{size} expects (C, H, W, N) with H and W of at least {size}; got {x.shape}."
+            f"Pooling over {size}x{size} expects (C, H, W, N) with H and W of at least {size}; got {shape}."
         )
+
+
+def _output_shape(shape: tuple[int, ...], size: int, stride: int) -> tuple[int, ...]:
+    _check_input((*shape, 1), size)
+    channels, height, width = shape
+    return channels, (height - size) // stride + 1, (width - size) // stride + 1

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from digitscope.arguments import check_wholes
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn.layer import Backward, Layer, Params
@@ -23,14 +24,22 @@ class Reshape(Layer):
 
     def __init__(self, *shape: int) -> None:
         super().__init__()
+        check_wholes("Reshape's shape", shape, 1)
         self.shape = shape
 
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        if math.prod(x.shape[:-1]) != math.prod(self.shape):
-            raise ShapeError(f"Reshape expects {math.prod(self.shape)} numbers for each example; got {x.shape[:-1]}.")
+        self._check(x.shape[:-1])
         return x.reshape(*self.shape, x.shape[-1]), lambda dy: (dy.reshape(x.shape), {})
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if math.prod(shape) != math.prod(self.shape):
+            raise ShapeError(f"Reshape expects {math.prod(self.shape)} numbers for each example; got {shape}.")
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        self._check(shape)
+        return self.shape
 
     def config(self) -> dict[str, Any]:
         return {"shape": list(self.shape)}
@@ -57,3 +66,6 @@ class Flatten(Layer):
             return dy.reshape(x.shape), {}
 
         return x.reshape(-1, x.shape[-1]), backward
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (math.prod(shape),)

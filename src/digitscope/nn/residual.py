@@ -1,6 +1,7 @@
 """The residual connection."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Self
 
 import numpy as np
@@ -26,14 +27,24 @@ class Residual(Network):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         f, f_backward = super().forward(x, training=training, rng=rng, need_dx=need_dx)
-        if f.shape != x.shape:
-            raise ShapeError(f"Residual expects layers that keep the shape {x.shape}; they give {f.shape}.")
+        self._check(x.shape, f.shape)
 
         def backward(dy: Array) -> tuple[Array | None, Params]:
             df, grads = f_backward(dy)
             return dy + df if need_dx else None, grads
 
         return x + f, backward
+
+    def _check(self, shape: tuple[int, ...], changed: tuple[int, ...]) -> None:
+        if changed != shape:
+            raise ShapeError(f"Residual expects layers that keep the shape {shape}; they give {changed}.")
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        self._check(shape, super().output_shape(shape))
+        return shape
+
+    def memory(self, shape: tuple[int, ...]) -> int:
+        return super().memory(shape) + prod(shape)
 
     def measure_statistics(self, batches: Sequence[Array]) -> tuple[list[Array], Self]:
         outputs, measured = super().measure_statistics(batches)

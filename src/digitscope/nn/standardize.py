@@ -35,8 +35,7 @@ class Standardize(Layer):
     def forward(
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
-        if x.ndim < 2:
-            raise ShapeError(f"Standardize expects (..., N); got {x.shape}.")
+        self._check(x.shape)
         numbers = x.reshape(-1, x.shape[-1])
         y = numbers - numbers.mean(axis=0)
         r = 1 / np.sqrt((y * y).mean(axis=0) + self.eps)
@@ -48,6 +47,14 @@ class Standardize(Layer):
             return dx.reshape(x.shape), {}
 
         return y.reshape(x.shape), backward
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if len(shape) < 2:
+            raise ShapeError(f"Standardize expects (..., N); got {shape}.")
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        self._check((*shape, 1))
+        return shape
 
     def config(self) -> dict[str, Any]:
         return {"eps": self.eps}

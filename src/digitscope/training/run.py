@@ -1,6 +1,5 @@
 """A training: what was planned, and how far it has come."""
 
-import math
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -72,8 +71,8 @@ class Plan:
         check_whole("Plan's shard_size", self.shard_size, 1, optional=True, error=error)
         rate = self.schedule.learning_rate
         check_number("The schedule's learning rate", rate, error=error)
-        if not (rate > 0 and math.isfinite(rate)):
-            raise TrainingError(f"The schedule's learning rate is expected above 0 and finite; got {rate}.")
+        if rate <= 0:
+            raise TrainingError(f"The schedule's learning rate is expected above 0; got {rate}.")
         check_function("Plan's augment", self.augment, "a function (images, rng)", optional=True, error=error)
         if self.averaging is not None:
             check_kind("Plan's averaging", self.averaging, "an Averaging or None", Averaging, error=error)

@@ -1,0 +1,157 @@
+"""The shape and the memory of a layer's output, known without computing it."""
+
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+
+from digitscope.arrays import Array
+from digitscope.errors import ArgumentError, ShapeError
+from digitscope.nn import (
+    AveragePool2D,
+    Backward,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Ensemble,
+    Flatten,
+    Frozen,
+    GlobalAveragePool2D,
+    Layer,
+    LeakyReLU,
+    MaxPool2D,
+    Network,
+    ReLU,
+    Reshape,
+    Residual,
+    ShiftAverage,
+    Sigmoid,
+    Standardize,
+    Tanh,
+)
+from digitscope.nn.layer import built_in_layers
+
+SHAPES = [(), (12,), (6,), (1, 12), (3, 4, 4), (3, 7, 5), (2, 4, 4), (3, 1, 1), (1, 2, 3, 4)]
+NEVER_FITS = Residual(Dense(12, 6))
+LAYERS: list[Layer] = [
+    AveragePool2D(2),
+    AveragePool2D(3, 2),
+    BatchNorm(3),
+    Conv2D(3, 5, 3, padding=1),
+    Conv2D(3, 2, 2, stride=2, padding=3),
+    Dense(12, 7),
+    Dropout(0.5),
+    Ensemble(Dense(12, 4), Network(Dense(12, 4), ReLU())),
+    Flatten(),
+    Frozen(Dense(12, 2), Tanh()),
+    GlobalAveragePool2D(),
+    LeakyReLU(),
+    MaxPool2D(2),
+    MaxPool2D(3, 1),
+    Network(Reshape(3, 2, 2), Conv2D(3, 1, 2)),
+    ReLU(),
+    Reshape(3, 4),
+    Residual(Conv2D(3, 3, 3, padding=1)),
+    NEVER_FITS,
+    ShiftAverage(Dense(12, 3), 3, 4, [(0, 0), (1, -1)]),
+    Sigmoid(),
+    Standardize(),
+    Tanh(),
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_the_shape_is_that_of_the_output_or_the_same_error(layer: Layer) -> None:
+    fitting = 0
+    for shape in SHAPES:
+        x = np.zeros((*shape, 1), np.float32)
+        try:
+            expected = layer.forward(x)[0].shape[:-1]
+        except ShapeError:
+            with pytest.raises(ShapeError):
+                layer.output_shape(shape)
+        else:
+            assert layer.output_shape(shape) == expected
+            fitting += 1
+    assert fitting or layer is NEVER_FITS
+
+
+def test_every_layer_is_among_them() -> None:
+    assert {type(layer).__name__ for layer in LAYERS} == built_in_layers().keys()
+
+
+def peak(layer: Layer, x: Array) -> int:
+    layer.forward(x)  # makes what is made only once
+    tracemalloc.start()
+    try:
+        kept = layer.forward(x)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        del kept
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (Conv2D(1, 8, 5), (1, 28, 28)),
+        (Conv2D(8, 8, 3, padding=1), (8, 14, 14)),
+        (Conv2D(3, 2, 3, padding=30), (3, 8, 8)),
+        (Conv2D(8, 4, 5, stride=3), (8, 20, 20)),
+        (MaxPool2D(2), (8, 14, 14)),
+        (MaxPool2D(5, 1), (8, 14, 14)),
+        (Dense(784, 100), (784,)),
+        (Residual(Conv2D(4, 4, 3, padding=1), BatchNorm(4), ReLU()), (4, 14, 14)),
+        (ShiftAverage(Network(Dense(784, 300), ReLU(), Dense(300, 10)), 28, 28, [(0, 0), (1, 0), (0, 1)]), (784,)),
+        (Network(Ensemble(*(Network(Dense(784, 3000), Tanh(), Dense(3000, 10)) for _ in range(3)))), (784,)),
+    ],
+    ids=repr,
+)
+def test_memory_is_a_bound_and_not_far_above(layer: Layer, shape: tuple[int, ...]) -> None:
+    images = 40
+    measured = peak(layer, np.ones((*shape, images), np.float32))
+    bound = 4 * images * layer.memory(shape)
+    assert bound / 6 < measured < bound
+
+
+class Doubled(Network):
+    """A layer of one's own that changes the shape in a way of its own."""
+
+    def forward(
+        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
+    ) -> tuple[Array, Backward]:
+        parts = [layer.forward(x)[0] for layer in self.layers]
+        return np.concatenate(parts), lambda dy: (dy[: len(x)] + dy[len(x) :], {})
+
+
+def test_the_shape_of_a_layer_of_ones_own_comes_from_its_forward() -> None:
+    layer = Doubled(Dense(3, 5), Dense(3, 6))
+    assert layer.output_shape((3,)) == (11,)
+    assert layer.memory((3,)) == Layer.memory(layer, (3,)) == 1011
+    assert Network(layer, Dense(11, 2)).flops((3,)) == 44
+
+
+def test_padding_takes_no_memory_before_it_is_used() -> None:
+    wide = Conv2D(1, 1, 3, padding=2**30)
+    assert wide.output_shape((1, 28, 28)) == (1, 2**31 + 26, 2**31 + 26)
+    assert wide.memory((1, 28, 28)) > 2**62
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Reshape(-28, -28),
+        lambda: Reshape(784.0),  # type: ignore[arg-type]
+        lambda: LeakyReLU(float("nan")),
+        lambda: LeakyReLU(float("inf")),
+        lambda: LeakyReLU(10**400),
+        lambda: BatchNorm(3, float("inf")),
+        lambda: Standardize(float("nan")),
+        lambda: Dense(10**400, 3),
+    ],
+)
+def test_numbers_are_finite_and_sides_whole(make: Any) -> None:
+    with pytest.raises(ArgumentError, match="expected"):
+        make()
