@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from digitscope.arguments import check_kind, check_number, check_truth, check_wholes
 from digitscope.arrays import Array, as_images
+from digitscope.bundled import DEFAULT_MODEL as DEFAULT_MODEL
+from digitscope.bundled import SHIPPED as SHIPPED
 from digitscope.calibration import Calibration
 from digitscope.datasets import as_data_set
 from digitscope.datasets.load import LabelledImages
@@ -26,13 +28,6 @@ from digitscope.training_info import TrainingInfo
 FORMAT = 1
 
 _EVIDENCE, _PROBABILITY = "conformal.evidence", "conformal.probability"
-
-DEFAULT_MODEL = "reader"
-"""The bundled model that is used if none is named: of the three it is the one that recognizes what is not a digit."""
-
-SHIPPED = {path.stem: path for path in sorted((Path(__file__).parent / "models").glob("*.safetensors"))}
-"""The bundled models, by name; models/README.md says how they were made."""
-
 
 REFUSED_SHARE = 0.01
 """The share of true digits that may be refused."""

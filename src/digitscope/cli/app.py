@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from digitscope.cli.check_gradients import check_gradients
+from digitscope.cli.completion import SHELLS, print_completion_script
 from digitscope.cli.data import data
 from digitscope.cli.ensemble import ensemble
 from digitscope.cli.evaluate import evaluate
@@ -70,6 +71,14 @@ def _past_click() -> Iterator[None]:
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="digitscope")
+@click.option(
+    "--completion",
+    type=click.Choice(SHELLS),
+    expose_value=False,
+    is_eager=True,
+    callback=print_completion_script,
+    help="Print the script that completes words for this shell, and exit.",
+)
 def cli() -> None:
     """A neural network for handwritten digits, written from scratch in NumPy.
 
@@ -78,6 +87,12 @@ def cli() -> None:
       digitscope train                  train on MNIST and write a report
       digitscope predict my.png         read a digit
       digitscope read number.jpg        read the numbers in a photo
+
+    \b
+    To have models, recipes and files completed, add to ~/.bashrc or ~/.zshrc:
+      eval "$(digitscope --completion bash)"         (or zsh)
+    or run, for fish (PowerShell is not supported):
+      digitscope --completion fish > ~/.config/fish/completions/digitscope.fish
     """
 
 

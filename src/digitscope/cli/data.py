@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from digitscope.cli.completion import complete_data
+
 
 @click.command(short_help="Show the contents of a data set.")
-@click.argument("source", default="mnist", metavar="SOURCE")
+@click.argument("source", default="mnist", metavar="SOURCE", shell_complete=complete_data)
 @click.option(
     "--picture",
     type=click.Path(path_type=Path),

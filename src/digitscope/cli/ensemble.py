@@ -4,9 +4,18 @@ from pathlib import Path
 
 import click
 
+from digitscope.cli.completion import complete_model
+
 
 @click.command(short_help="Combine several models: the mean of their probabilities.")
-@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL MODEL...")
+@click.argument(
+    "models",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="MODEL MODEL...",
+    shell_complete=complete_model,
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -5,11 +5,26 @@ from pathlib import Path
 
 import click
 
+from digitscope.bundled import DEFAULT_MODEL, SHIPPED
+from digitscope.cli.completion import complete_data, complete_model
+
 
 def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
     """Refuses nan and infinity, which are in no range and in every range."""
     if value is not None and not math.isfinite(value):
         raise click.UsageError(f"{parameter.opts[0]} expects a number; got {value}.", context)
+    return value
+
+
+def known_recipe(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuses the name of a recipe that does not exist."""
+    if value is None or context.resilient_parsing:
+        return value
+    from digitscope.recipes import RECIPES
+
+    if value not in RECIPES:
+        name = parameter.opts[0] if isinstance(parameter, click.Option) else context.info_name
+        raise click.UsageError(f"{name} expects one of {', '.join(RECIPES)}; got {value!r}.", context)
     return value
 
 
@@ -19,6 +34,7 @@ data_option = click.option(
     default="mnist",
     show_default=True,
     metavar="SOURCE",
+    shell_complete=complete_data,
     help="mnist, a Kaggle-style CSV, a folder of pictures with one subfolder a class, a folder of IDX files, or an "
     ".npz in the Keras layout.",
 )
@@ -28,15 +44,13 @@ threads_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 
 
-def default_model() -> Path:
-    """The name of the bundled model that is used if none is named. Loads NumPy, so only when a verb runs."""
-    from digitscope.model import DEFAULT_MODEL
-
-    return Path(DEFAULT_MODEL)
-
-
 model_argument = click.argument(
-    "model", type=click.Path(path_type=Path), metavar="[MODEL]", required=False, default=default_model
+    "model",
+    type=click.Path(path_type=Path),
+    metavar="[MODEL]",
+    required=False,
+    default=Path(DEFAULT_MODEL),
+    shell_complete=complete_model,
 )
 
 
@@ -44,18 +58,14 @@ def model_and_files(arguments: tuple[Path, ...]) -> tuple[Path, tuple[Path, ...]
     """The model and the other arguments. The first argument is the model if it is a .safetensors file or the name of a
     bundled model.
     """
-    from digitscope.model import SHIPPED
-
     first = arguments[0]
     if first.suffix == ".safetensors" or str(first) in SHIPPED:
         return first, arguments[1:]
-    return default_model(), arguments
+    return Path(DEFAULT_MODEL), arguments
 
 
 def model_text(model: Path) -> str:
     """Which model a verb uses, and the others that are bundled."""
-    from digitscope.model import SHIPPED
-
     if str(model) not in SHIPPED:
         return f"model: {model}"
     return f"model: {model} (bundled; others: {', '.join(name for name in SHIPPED if name != str(model))})"

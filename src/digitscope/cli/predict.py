@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from digitscope.cli.completion import complete_model_and_files
 from digitscope.cli.options import finite, json_option, model_text
 from digitscope.cli.pictures import PictureResult, model_and_pictures, read_each
 
@@ -21,7 +22,14 @@ NOTHING = "nothing stands out from the paper"
 
 
 @click.command(short_help="Read the digit in each picture.")
-@click.argument("arguments", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="[MODEL] FILE...")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="[MODEL] FILE...",
+    shell_complete=complete_model_and_files,
+)
 @click.option(
     "--show",
     type=click.Path(path_type=Path),

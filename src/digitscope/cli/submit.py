@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from digitscope.cli.completion import complete_model_and_files
 from digitscope.cli.options import model_and_files, model_text, threads_option
 
 if TYPE_CHECKING:
@@ -12,7 +13,14 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Write a submission for Kaggle's Digit Recognizer.")
-@click.argument("arguments", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="[MODEL] TEST_CSV")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="[MODEL] TEST_CSV",
+    shell_complete=complete_model_and_files,
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from digitscope.cli.completion import complete_model_and_examples
 from digitscope.cli.options import data_option, json_option, model_and_files, model_text, threads_option
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Teach a model to read your own handwriting.")
 @click.argument(
-    "arguments", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="[MODEL] PICTURE=DIGIT|FOLDER..."
+    "arguments",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="[MODEL] PICTURE=DIGIT|FOLDER...",
+    shell_complete=complete_model_and_examples,
 )
 @click.option(
     "--out",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from digitscope.cli.completion import complete_recipe
 from digitscope.cli.options import data_option, finite, json_option, threads_option
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Train a network and write its model and report.")
 @click.option(
-    "--recipe", metavar="NAME", help="The network and its training, see `digitscope recipes`. [default: convnet]"
+    "--recipe",
+    metavar="NAME",
+    shell_complete=complete_recipe,
+    help="The network and its training, see `digitscope recipes`. [default: convnet]",
 )
 @data_option
 @click.option(
