@@ -11,7 +11,7 @@ from digitscope.nn.dense import Dense
 from digitscope.nn.dropout import Dropout
 from digitscope.nn.ensemble import Ensemble, ShiftAverage
 from digitscope.nn.frozen import Frozen
-from digitscope.nn.gradient_check import GradientCheck, check_gradients
+from digitscope.nn.gradient_check import GradientCheck, LayerCheck, check_gradients, check_layers
 from digitscope.nn.initializers import Initializer, glorot, he, lecun, normal, uniform, zeros
 from digitscope.nn.layer import Backward, Layer, Params
 from digitscope.nn.losses import (
@@ -61,6 +61,7 @@ __all__ = [
     "GradientDescent",
     "Initializer",
     "Layer",
+    "LayerCheck",
     "LeakyReLU",
     "Loss",
     "MaxPool2D",
@@ -82,6 +83,7 @@ __all__ = [
     "Tanh",
     "WarmUp",
     "check_gradients",
+    "check_layers",
     "clip_scale",
     "glorot",
     "gradient_norm",

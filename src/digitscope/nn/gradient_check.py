@@ -1,8 +1,8 @@
 """Gradient check: compares hand-written derivatives with how the loss really changes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ _WIDTHS = (1e-5, 1e-6, 3e-7, 1e-7, 1e-3)
 # Relative to the root mean square of the whole gradient: smaller derivatives are compared as if they had this size. The
 # bias of a convolution right before batch normalization has the derivative 0: 1e-17 by hand, 1e-11 by differences.
 _NEGLIGIBLE = 1e-3
+# How far `check_layers` moves a layer's input, relative to its root mean square.
+_NEARBY = 1e-2
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,69 @@ class GradientCheck:
             lines.append(f"{line} {c.by_hand:+13.6e}  {c.by_differences:+14.6e}  {entry}".rstrip())
         verdict = "passed" if self.passed else f"FAILED at {self.worst.name}{list(self.worst.entry)}"
         return "\n".join([*lines, f"{verdict}: relative error at most {self.worst.relative_error:.1e}"])
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """The derivatives of one layer by itself, by hand and by differences."""
+
+    name: str
+    """The layer's place, as its parameters' names begin; "network" for all layers, "loss" for the loss."""
+    kind: str
+    """The layer's class."""
+    comparisons: tuple[Comparison, ...]
+    """Along one random direction each: of the input, of each parameter, and of all parameters of the network."""
+    tolerance: float = TOLERANCE
+
+    @property
+    def worst(self) -> Comparison:
+        return max(self.comparisons, key=lambda comparison: comparison.relative_error)
+
+    @property
+    def passed(self) -> bool:
+        return self.worst.relative_error < self.tolerance
+
+
+def check_layers(
+    network: Layer,
+    x: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    loss: Loss | None = None,
+    *,
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+) -> tuple[LayerCheck, ...]:
+    """Compares the backward of each layer by itself with central differences in float64, so that an error has a place.
+
+    <backward(dy), v> ~ <dy, f(a + h v) - f(a - h v)> / 2h
+
+    with dy and v random, and v a direction of one array: the input or a parameter. The layers' inputs are those of the
+    pass of x, moved a little, because zeros that a ReLU returns tie for the maximum of a pooling layer. This takes a
+    few passes of each layer, and an error anywhere in an array changes the sum.
+
+    Layers come in the order in which they finish: those inside another one before it, at last the network, whose
+    backward is the chain rule, and the loss. So the first that fails is the one that is wrong.
+
+    Shapes and errors: as `check_gradients`. Derivation: docs/notes/05-backpropagation.md#is-it-right
+    """
+    check_kind("network", network, "a network or layer (model.network of a model)", Layer)
+    check_whole("seed", seed, 0)
+    check_number("tolerance", tolerance, least=0)
+    x = _as_input(x)
+    loss = SoftmaxCrossEntropy() if loss is None else loss
+    check_kind("loss", loss, "a Loss or None", Loss)
+    calls: list[_LayerCall] = []
+    outputs, _ = _recording(network.astype(np.float64), "", calls).forward(
+        x, training=True, rng=np.random.default_rng(seed)
+    )
+    targets = as_labels(labels, x.shape[-1], loss.classes(len(outputs)))
+    checks = [LayerCheck(*_compare_layer(call, seed, tolerance), tolerance) for call in calls]
+    by_hand = {"outputs": loss.forward(outputs, targets)[1](1.0)}
+    compared = _compare_direction(
+        lambda: loss.forward(outputs, targets)[0], {"outputs": outputs}, by_hand, np.random.default_rng(seed), tolerance
+    )
+    checks.append(LayerCheck("loss", type(loss).__name__, (replace(compared, name="outputs"),), tolerance))
+    return tuple(checks)
 
 
 def check_gradients(
@@ -124,11 +189,7 @@ def check_gradients(
     outputs, backward = run()
     targets = as_labels(labels, x.shape[-1], loss.classes(len(outputs)))
     dx, grads = backward(loss.forward(outputs, targets)[1](1.0))
-    if differing := network.params.keys() ^ grads.keys():
-        raise ShapeError(
-            "backward is expected to return one derivative for each parameter, by its name; "
-            f"missing or unknown: {', '.join(differing)}."
-        )
+    _check_names(network.params, grads)
 
     def value() -> float:
         return loss.forward(run()[0], targets)[0]
@@ -136,13 +197,11 @@ def check_gradients(
     arrays = {**network.params, "input": x}
     by_hand = {**grads, "input": dx}
     entry_rng = np.random.default_rng(seed)
-    size = sum(array.size for array in arrays.values())
-    typical = float(np.sqrt(sum(float(np.vdot(g, g)) for g in by_hand.values()) / size))
+    typical = _root_mean_square(by_hand.values())
 
     comparisons = []
     for name, array in arrays.items():
-        if by_hand[name].shape != array.shape:
-            raise ShapeError(f"The derivative of {name} must have its shape {array.shape}; got {by_hand[name].shape}.")
+        _check_shape(name, by_hand[name], array)
         for cache in caches:
             cache.expect_changes((array,))
         chosen = np.arange(array.size)
@@ -164,7 +223,7 @@ def check_gradients(
         )
     for cache in caches:
         cache.expect_changes(arrays.values())
-    comparisons.append(_compare_direction(value, arrays, by_hand, typical, entry_rng, tolerance))
+    comparisons.append(_compare_direction(value, arrays, by_hand, entry_rng, tolerance))
     return GradientCheck(tuple(comparisons), tolerance)
 
 
@@ -227,6 +286,81 @@ def _with_caches(layer: Layer, caches: list[_ForwardCache]) -> Layer:
     return layer
 
 
+@dataclass(frozen=True, eq=False)
+class _LayerCall:
+    """One use of a layer in a pass."""
+
+    name: str
+    layer: Layer
+    x: Array
+    training: bool
+
+
+def _recording(layer: Layer, name: str, calls: list[_LayerCall]) -> Layer:
+    """A copy of the layer that adds each use of it, and of the layers inside, to the list when that is finished."""
+    twin = copy(layer)
+    if isinstance(twin, Network):
+        twin.layers = tuple(
+            _recording(inner, f"{name}.{i}".removeprefix("."), calls) for i, inner in enumerate(twin.layers)
+        )
+    compute = twin.forward
+
+    def forward(x: Array, *, training: bool = False, **options: Any) -> tuple[Array, Backward]:
+        result = compute(x, training=training, **options)
+        calls.append(_LayerCall(name, layer, x, training))
+        return result
+
+    twin.forward = forward  # type: ignore[method-assign]
+    return twin
+
+
+def _compare_layer(call: _LayerCall, seed: int, tolerance: float) -> tuple[str, str, tuple[Comparison, ...]]:
+    """The layer's name, its class, and the comparisons."""
+    layer, rng = call.layer, np.random.default_rng(seed)
+    x = call.x + _NEARBY * _root_mean_square([call.x]) * rng.standard_normal(call.x.shape)
+
+    def run() -> tuple[Array, Backward]:
+        return layer.forward(x, training=call.training, rng=np.random.default_rng(seed))
+
+    y, backward = run()
+    dy = np.empty_like(y)  # in the same memory layout, so that the products below need no copy
+    dy[...] = rng.standard_normal(y.shape)
+    dx, grads = backward(dy)
+    _check_names({f"{call.name}.{name}": p for name, p in layer.params.items()}, {f"{call.name}.{g}": 0 for g in grads})
+    groups = {"input": {"input": x}}
+    if not call.name and layer.params:
+        groups["parameters"] = layer.params
+    elif not layer.parts:  # the parameters of layers inside are compared there
+        groups.update({name: {name: array} for name, array in layer.params.items()})
+    by_hand = {"input": dx, **grads}
+    comparisons = []
+    for group, arrays in groups.items():
+        for name, array in arrays.items():
+            _check_shape(f"{call.name}.{name}", by_hand[name], array)
+        own = {name: by_hand[name] for name in arrays}
+        compared = _compare_direction(lambda: float((dy * run()[0]).sum()), arrays, own, rng, tolerance)
+        comparisons.append(replace(compared, name=group))
+    return call.name or "network", type(layer).__name__, tuple(comparisons)
+
+
+def _check_names(params: Mapping[str, object], grads: Mapping[str, object]) -> None:
+    if differing := params.keys() ^ grads.keys():
+        raise ShapeError(
+            "backward is expected to return one derivative for each parameter, by its name; "
+            f"missing or unknown: {', '.join(differing)}."
+        )
+
+
+def _check_shape(name: str, by_hand: Array, array: Array) -> None:
+    if by_hand.shape != array.shape:
+        raise ShapeError(f"The derivative of {name} must have its shape {array.shape}; got {by_hand.shape}.")
+
+
+def _root_mean_square(arrays: Iterable[Array]) -> float:
+    kept = list(arrays)
+    return float(np.sqrt(sum(float(np.vdot(a, a)) for a in kept) / sum(a.size for a in kept)))
+
+
 def _relative_error(a: Array, b: Array, floor: float) -> Array:
     error: Array = np.abs(a - b) / np.maximum(np.maximum(np.abs(a), np.abs(b)), floor)
     return error
@@ -246,7 +380,6 @@ def _compare_direction(
     value: Callable[[], float],
     arrays: dict[str, Array],
     by_hand: dict[str, Array],
-    typical: float,
     rng: np.random.Generator,
     tolerance: float,
 ) -> Comparison:
@@ -255,7 +388,8 @@ def _compare_direction(
     length = np.sqrt(sum(float(np.vdot(d, d)) for d in direction.values()))
     original = {name: array.copy() for name, array in arrays.items()}
     hand = sum(float(np.vdot(by_hand[name], d)) for name, d in direction.items()) / length
-    floor = max(typical, 1e-9)  # the derivative along a random direction is about the gradient's root mean square
+    # The derivative along a random direction is about the gradient's root mean square.
+    floor = max(_root_mean_square(by_hand.values()), 1e-9)
 
     def move(width: float) -> float:
         for name, array in arrays.items():
@@ -270,4 +404,6 @@ def _compare_direction(
             best, best_error = numeric, error
         if best_error < tolerance:
             break
+    for name, array in arrays.items():
+        array[...] = original[name]
     return Comparison("direction", sum(array.size for array in arrays.values()), (), hand, best, float(best_error))
