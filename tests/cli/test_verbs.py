@@ -1,6 +1,7 @@
 """evaluate, predict, submit, ensemble, recipes, check-gradients, data."""
 
 import csv
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -317,35 +318,63 @@ class TestSubmit:
 
 
 class TestCheckGradients:
-    @pytest.mark.parametrize("name", RECIPES)
-    def test_every_recipe_passes(self, digitscope: Digitscope, name: str) -> None:
+    @pytest.mark.parametrize("name", RECIPES.keys() - {"ensemble"})
+    def test_one_recipe_is_one_line_for_each_layer(self, digitscope: Digitscope, name: str) -> None:
         answer = digitscope("check-gradients", "--recipe", name)
         assert answer.status == 0
-        assert answer.out.startswith(f"{name}: ")
-        assert answer.out.count("\npassed: relative error at most ") == 1
-        assert max(map(len, answer.out.splitlines())) <= 80
+        summary, *layers = answer.out.splitlines()
+        assert re.fullmatch(rf"{name}: {len(layers) - 2} layers passed, relative error at most \d\.\de-\d\d", summary)
+        assert layers[-2].split()[:2] == ["network", "Network"]
+        assert layers[-1].split()[:2] == ["loss", type(RECIPES[name].plan.loss).__name__]
+        assert max(map(len, layers)) <= 40
 
-    def test_without_a_name_it_is_every_recipe(self, digitscope: Digitscope, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_a_name_it_is_one_line_for_each_recipe(
+        self, digitscope: Digitscope, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for name in RECIPES.keys() - {"seed", "mlp", "fast"}:
             monkeypatch.delitem(RECIPES, name)
         answer = digitscope("check-gradients")
         assert answer.status == 0
-        for name in RECIPES:
-            assert f"{name}: " in answer.out
-        assert answer.out.count("\npassed: relative error at most ") == 3
+        assert [line.split(":")[0] for line in answer.out.splitlines()] == ["seed", "mlp", "fast"]
 
-    def test_a_wrong_derivative_fails(self, digitscope: Digitscope, monkeypatch: pytest.MonkeyPatch) -> None:
-        from digitscope.nn import ReLU
+    def test_single_entries_too(self, digitscope: Digitscope, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("digitscope.cli.check_gradients.EVERY_ENTRY_UP_TO", 100)
+        answer = digitscope("check-gradients", "--recipe", "seed", "--full")
+        assert answer.status == 0
+        assert "seed, 100 entries of each array" in answer.out
+        assert answer.out.count("\npassed: relative error at most ") == 1
+        assert max(map(len, answer.out.splitlines())) <= 80
 
-        def forward(self: ReLU, x: Any, **_: Any) -> Any:
-            passes = x > 0
-            passes.flat[x.argmin()] = True  # one unit's derivative on one image is wrong
-            return np.maximum(x, 0), lambda dy: (dy * passes, {})
+    @pytest.mark.parametrize("wrong", ["input", "weight"])
+    def test_a_wrong_derivative_is_found_where_it_is(
+        self, digitscope: Digitscope, monkeypatch: pytest.MonkeyPatch, wrong: str
+    ) -> None:
+        from digitscope.nn import Conv2D
 
-        monkeypatch.setattr(ReLU, "forward", forward)
-        answer = digitscope("check-gradients", "--recipe", "seed")
+        right = Conv2D.forward
+
+        def forward(self: Conv2D, x: Any, **options: Any) -> Any:
+            y, backward = right(self, x, **options)
+
+            def wrong_backward(dy: Any) -> Any:
+                dx, grads = backward(dy)
+                if len(self.params["weight"]) == 64:  # in one layer, one number by a tenth
+                    derivative = {"input": dx, **grads}[wrong]
+                    derivative.flat[np.abs(derivative).argmax()] *= 1.1
+                return dx, grads
+
+            return y, wrong_backward
+
+        monkeypatch.setattr(Conv2D, "forward", forward)
+        for name in RECIPES.keys() - {"fast", "seed"}:
+            monkeypatch.delitem(RECIPES, name)
+        answer = digitscope("check-gradients")
         assert answer.status == 1
-        assert "FAILED at " in answer.out
+        seed, fast, layer = answer.out.splitlines()[:3]
+        assert seed.startswith("seed: 3 layers passed")
+        assert fast == "fast: FAILED at 8 (Conv2D)"
+        assert layer.split()[:2] == ["8", "Conv2D"]
+        assert layer.endswith(f"FAILED: {wrong}")
 
     def test_an_unknown_recipe(self, digitscope: Digitscope) -> None:
         answer = digitscope("check-gradients", "--recipe", "x")
@@ -387,14 +416,34 @@ class TestData:
 
 
 class TestRecipes:
-    def test_the_ladder_is_shown(self, digitscope: Digitscope) -> None:
+    def test_the_ladder_fits_a_screen(self, digitscope: Digitscope) -> None:
         answer = digitscope("recipes")
         assert answer.status == 0
-        for name in RECIPES:
-            assert name in answer.out
-        assert "1.02" in answer.out  # mlp: 4 x 784 x 320 + 6 x 320 x 10 operations
-        assert "MFLOP: million" in answer.out
-        assert max(map(len, answer.out.splitlines())) <= 80
+        heading, *rows, remark = answer.out.splitlines()
+        assert heading.split() == ["recipe", "test", "accuracy", "n", "training", "parameters"]
+        assert [row.split()[0] for row in rows] == list(RECIPES)
+        assert len(rows) + 2 <= 23
+        assert max(map(len, [heading, *rows, remark])) <= 80
+
+    def test_one_recipe_in_detail(self, digitscope: Digitscope) -> None:
+        out = digitscope("recipes", "mlp").out
+        assert out.startswith(f"mlp: {RECIPES['mlp'].title}\n")
+        assert "1.02 MFLOP" in out  # 4 x 784 x 320 + 6 x 320 x 10 operations
+        for text in (RECIPES["mlp"].published, "254,410", "benchmarks.measure --recipe mlp", "EPYC", "n = 5"):
+            assert text in out
+
+    def test_an_unknown_recipe(self, digitscope: Digitscope) -> None:
+        answer = digitscope("recipes", "x")
+        assert (answer.status, len(answer.err.splitlines())) == (2, 1)
+        assert "recipes expects one of seed, " in answer.err
+
+    def test_on_a_narrow_terminal_nothing_is_cut(self, digitscope: Digitscope, monkeypatch: pytest.MonkeyPatch) -> None:
+        wide = digitscope("recipes").out
+        monkeypatch.setenv("COLUMNS", "40")
+        narrow = digitscope("recipes").out
+        assert max(map(len, narrow.splitlines())) <= 40
+        assert "  test accuracy: 85.03 % ± 0.62\n" in narrow
+        assert set(wide.split()) <= set(narrow.replace(": ", " ").split()) | {"recipe", "Details:"}
 
 
 @pytest.mark.parametrize("verb", ["evaluate", "predict", "read", "teach", "submit"])

@@ -1,50 +1,80 @@
 """digitscope recipes."""
 
+from typing import TYPE_CHECKING
+
 import click
+
+from digitscope.cli.completion import complete_recipe
+from digitscope.cli.options import known_recipe
+
+if TYPE_CHECKING:
+    from digitscope.recipes import Recipe
+    from digitscope.recipes.records import Record
 
 MNIST = ((28, 28), 10)
 """An image's height and width, and the number of classes."""
 
 
 @click.command(short_help="Show all recipes with their measured results.")
-def recipes() -> None:
-    """Show every recipe with its results: mean and standard deviation over n seeds, and where they were measured.
+@click.argument("name", required=False, metavar="[NAME]", callback=known_recipe, shell_complete=complete_recipe)
+def recipes(name: str | None) -> None:
+    """Show every recipe with its results: mean and standard deviation over n seeds. With a NAME, show that recipe's
+    network, the published result, and where and with which command it was measured.
 
     \b
-    Example:
+    Examples:
       digitscope recipes
+      digitscope recipes convnet
     """
     import numpy as np
-    from rich.table import Table
 
     from digitscope.cli.console import Output
+    from digitscope.cli.tables import print_table
     from digitscope.recipes import DEFAULT, RECIPES
-    from digitscope.recipes.records import load_rate_shares, load_records
+    from digitscope.recipes.records import load_records
 
-    records, shares = load_records(RECIPES), load_rate_shares()
-    table = Table(box=None, padding=(0, 1), pad_edge=False)
-    for heading in ("recipe", "test accuracy", "n", "training", "parameters", "MFLOP", "share"):
-        table.add_column(heading, justify="left" if heading in ("recipe", "test accuracy") else "right")
-    for name, recipe in RECIPES.items():
-        shown = f"[bold]{name}[/]" + (" *" if name == DEFAULT else "")
-        network = recipe.build(np.random.default_rng(0), *MNIST)
-        work = f"{network.flops((28 * 28,), training=True) / 1e6:,.2f}"
-        parameters = f"{sum(p.size for p in network.params.values()):,}"
-        share = f"{shares[name]:.0%}" if name in shares else ""
-        accuracy, n, seconds = "not measured", "", ""
-        if name in records:
-            r = records[name]
-            accuracy = r.accuracy
-            n, seconds = str(r.n), r.training
-        table.add_row(shown, accuracy, n, seconds, parameters, work, share)
+    records = load_records(RECIPES)
     console = Output()
-    console.print(table)
-    console.print("* the default of digitscope train")
-    console.print("MFLOP: million operations of training on one image, by the layers' definitions")
-    console.print("share: of the machine's highest rate of operations in matrix products")
-    for name, recipe in RECIPES.items():
-        console.print(f"\n[bold]{name}[/]: {recipe.title}")
-        console.print(f"[dim]published {recipe.published}[/]")
-        if name in records:
-            console.print(f"[dim]{records[name].machine}:[/]")
-            console.print(f"[dim]{records[name].command}[/]")
+    if name is not None:
+        for line in _details(RECIPES[name], records.get(name)):
+            click.echo(line)
+        return
+    rows = [["recipe", "test accuracy", "n", "training", "parameters"]]
+    for recipe in RECIPES.values():
+        network = recipe.build(np.random.default_rng(0), *MNIST)
+        record = records.get(recipe.name)
+        measured = [record.accuracy, str(record.n), record.training] if record else ["not measured", "", ""]
+        parameters = f"{sum(p.size for p in network.params.values()):,}"
+        rows.append([recipe.name + " *" * (recipe.name == DEFAULT), *measured, parameters])
+    print_table(console, rows, left=(0, 1))
+    console.print("* the default of digitscope train. Details: digitscope recipes NAME")
+
+
+def _details(recipe: "Recipe", record: "Record | None") -> list[str]:
+    import math
+
+    import numpy as np
+
+    from digitscope.recipes.records import load_rate_shares
+
+    shape, classes = MNIST
+    network = recipe.build(np.random.default_rng(0), shape, classes)
+    work = network.flops((math.prod(shape),), training=True) / 1e6
+    share = load_rate_shares().get(recipe.name)
+    rate = f", at {share:.0%} of the machine's highest rate in matrix products" if share is not None else ""
+    lines = [
+        f"{recipe.name}: {recipe.title}",
+        f"parameters: {sum(p.size for p in network.params.values()):,}",
+        f"operations: {work:,.2f} MFLOP to train on one image{rate}",
+        f"published: {recipe.published}",
+    ]
+    if record is None:
+        return [*lines, "test accuracy: not measured"]
+    return [
+        *lines,
+        f"test accuracy: {record.accuracy} (n = {record.n})",
+        f"training: {record.training}",
+        f"measured on: {record.machine}, {record.date}",
+        f"command: {record.command}",
+        f"train it: digitscope train --recipe {recipe.name}",
+    ]
