@@ -32,6 +32,7 @@ from digitscope.nn import (
     SoftmaxCrossEntropy,
     to_batch,
 )
+from digitscope.recipes import RECIPES
 from digitscope.recipes.held_out import held_out
 from digitscope.training import Plan, Run, train
 from digitscope.training_info import FineTuning, TrainingInfo
@@ -278,13 +279,16 @@ def background(few: DataSet, seed: int) -> Model:
     """A small network that knows digits from their negatives, which it was trained on as background."""
     rng = np.random.default_rng(seed)
     network = Network(Dense(784, 16, rng=rng), ReLU(), Dense(16, 10, rng=rng))
-    images = np.concatenate([few.x_train[:1100], 255 - few.x_train[:1100]])
-    labels = np.concatenate([few.y_train[:1100], np.full(1100, 10)])
+    chosen, validation = RECIPES["mlp"].divide(few, seed)
+    images = np.concatenate([few.x_train[chosen], 255 - few.x_train[chosen]])
+    labels = np.concatenate([few.y_train[chosen], np.full(len(chosen), 10)])
     plan = Plan(BackgroundCrossEntropy(), Adam(), OneCycle(0.01), epochs=4, batch_size=50)
     run = Run.start(network, plan, len(images), rng)
     for _ in train(run, images, labels):
         pass
-    info = TrainingInfo("mlp", seed, data_digest=few.digest, classes=10, validation_images=100, test_accuracy=0.5)
+    info = TrainingInfo(
+        "mlp", seed, data_digest=few.digest, classes=10, validation_images=len(validation), test_accuracy=0.5
+    )
     return Model(run.outcome(images), BackgroundCrossEntropy(), (28, 28), info)
 
 
@@ -303,7 +307,7 @@ def test_an_ensemble_of_models_with_a_background_class(few: DataSet, tmp_path: P
         )
     chosen = held_out(ensemble.info, few)
     assert chosen is not None
-    np.testing.assert_array_equal(chosen, np.arange(1100, 1200))
+    np.testing.assert_array_equal(chosen, RECIPES["mlp"].divide(few, 0)[1])
     ensemble.calibrated(few.x_train[chosen], few.y_train[chosen]).save(tmp_path / "m")
     loaded = Model.load(tmp_path / "m")
     assert isinstance(loaded.loss, BackgroundCrossEntropy)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -17,10 +18,11 @@ from digitscope.bundled import SHIPPED as SHIPPED
 from digitscope.calibration import Calibration
 from digitscope.datasets import as_data_set
 from digitscope.datasets.load import LabelledImages
-from digitscope.errors import DigitscopeError, ModelError
+from digitscope.errors import DigitscopeError, DigitscopeWarning, ModelError
 from digitscope.files.tensors import read_tensors, write_tensors
 from digitscope.metrics import Evaluation
 from digitscope.nn import LOSSES, BackgroundCrossEntropy, Ensemble, Loss, Network, SoftmaxCrossEntropy
+from digitscope.recipes.held_out import digests, evaluation_part
 from digitscope.training import thread_count, to_device
 from digitscope.training.inference import outputs_in_chunks
 from digitscope.training_info import TrainingInfo
@@ -132,11 +134,21 @@ class Model:
         """Accuracy, confusion matrix, calibration and more on labelled images.
 
         x, y: images and labels; or x alone: a DataSet, or what `load_data` takes, whose test images count, or all
-        images if it has no test part.
+        images if it has no test part, without those that the model learned from (`recipes.held_out.evaluation_part`).
+        If the model learned from any of them, a DigitscopeWarning says so.
 
         Shapes: labels (N,), integers 0 to classes - 1. Raises: as `predict`, for other labels, and as `as_data_set`.
         """
-        _, images, labels = as_data_set(x, y, shape=self.image_shape, classes=self.classes).evaluation_split
+        data = as_data_set(x, y, shape=self.image_shape, classes=self.classes)
+        if y is None:
+            part = evaluation_part(self.info, data)
+            images, labels, notice = part.images, part.labels, part.notice
+        else:
+            images, labels, notice = data.x_train, data.y_train, None
+            if data.digest in digests(self.info):
+                notice = "The model learned from these images: it reads new images less accurately."
+        if notice is not None:
+            warnings.warn(notice, DigitscopeWarning, stacklevel=2)
         return Evaluation.of(labels, self.predict_proba(images, threads=threads))
 
     def calibrated(self, images: npt.ArrayLike, labels: npt.ArrayLike, *, threads: int | None = None) -> "Model":

@@ -125,6 +125,8 @@ class Robustness:
     """Of the softmax of the logits divided by the temperature."""
     mnist: MnistResult | None
     """None if the images are not MNIST's test images."""
+    notice: str | None = None
+    """What the reader must know about the images, if the model learned from some of them."""
 
     @property
     def mean_accuracy(self) -> float:

@@ -25,12 +25,16 @@ class FineTuning:
     """Images on which the accuracy before and after was measured; "judged_images" in the file."""
     accuracy_before: float
     accuracy_after: float
+    data_digest: str | None = None
+    """The digest of the examples (`DataSet.digest`)."""
 
     def __post_init__(self) -> None:
         for name in ("examples", "seed", "evaluated_images"):
             _check_count(name, getattr(self, name))
         for name in ("accuracy_before", "accuracy_after"):
             _check_accuracy(name, getattr(self, name))
+        if self.data_digest is not None:
+            _check_text("data_digest", self.data_digest)
         if not isinstance(self.labels, Mapping):
             raise ModelError(f"Fine-tuning expects labels as counts by class; got {shown(self.labels)}.")
         for label, count in self.labels.items():
@@ -46,6 +50,7 @@ class FineTuning:
             "judged_images": self.evaluated_images,
             "accuracy_before": self.accuracy_before,
             "accuracy_after": self.accuracy_after,
+            "data_digest": self.data_digest,
         }
 
     @classmethod
@@ -55,7 +60,7 @@ class FineTuning:
         Raises: ModelError for anything else.
         """
         keys = "examples", "labels", "seed", "judged_images", "accuracy_before", "accuracy_after"
-        values = _checked(content, keys)
+        values = _checked(content, (*keys, "data_digest"))
         if missing := [key for key in keys if key not in values]:
             raise ModelError(f"The record of a fine-tuning lacks {', '.join(missing)}.")
         return cls(evaluated_images=values.pop("judged_images"), **values)
@@ -69,7 +74,8 @@ class TrainingInfo:
     """
 
     recipe: str | None = None
-    """The recipe's name; "ensemble" for models that were combined after their training."""
+    """The recipe's name; "network" for a network that `fit` trained, "ensemble" for models that were combined after
+    their training."""
     seed: int | None = None
     epochs: int | None = None
     """Passes over the training images; of each member, if the network is an ensemble."""

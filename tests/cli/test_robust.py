@@ -28,7 +28,7 @@ def test_tables_and_a_page(digitscope: Digitscope, model: Path, few_file: Path, 
     names = [line.split(",")[0] for line in lines if line.partition(",")[0] in CORRUPTIONS]
     assert names == list(CORRUPTIONS)
     assert "The temperature " in answer.out
-    assert "was fitted on 100 validation images." in answer.out
+    assert "was fitted on 101 validation images." in answer.out
     assert "students" not in answer.out  # these are not MNIST's test images
     assert lines[-1] == "report: new/robust.html"
     assert max(map(len, answer.out.splitlines())) <= 80

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from digitscope.datasets import DataSet
+from digitscope.datasets.mnist_facts import MNIST_DIGEST
 from digitscope.model import DEFAULT_MODEL, SHIPPED, Model
 from digitscope.nn import softmax
 from digitscope.recipes import RECIPES
@@ -69,10 +70,26 @@ class TestEvaluate:
         data = tmp_path / "many.npz"
         np.savez(data, x_train=few.x_train[:200], y_train=np.arange(200) % 20)
         model = digitscope("train", "--data", data, "--epochs", 1, "--json").json["model"]
-        lines = digitscope("evaluate", model, "--data", data).out.splitlines()
+        others = tmp_path / "others.npz"
+        np.savez(others, x_train=few.x_train[200:400], y_train=np.arange(200) % 20)
+        lines = digitscope("evaluate", model, "--data", others).out.splitlines()
         assert lines[6].split()[:2] == ["class", "images"]
         assert len(lines) == 7 + 20
         assert [line.split()[1] for line in lines[7:]] == ["10"] * 20
+
+    def test_the_file_that_the_model_learned_from(self, digitscope: Digitscope, few: DataSet, in_folder: Files) -> None:
+        write_csv(Path("train.csv"), few.x_train[:600], few.y_train[:600])
+        trained = digitscope("train", "--data", "train.csv", "--recipe", "mlp", "--epochs", 3, "--json").json
+        answer = digitscope("evaluate", trained["model"], "--data", "train.csv", "--json")
+        assert answer.err == ""
+        assert answer.json["accuracy"] == trained["validation_accuracy"]
+        assert answer.json["part"] == "validation"
+        assert answer.json["images"] == Model.load(trained["model"]).info.validation_images
+        assert "learned from" in answer.json["notice"]
+        lines = digitscope("evaluate", trained["model"], "--data", "train.csv").out.splitlines()
+        assert lines[1] == f"Warning: {answer.json['notice']}"
+        digitscope("evaluate", trained["model"], "--data", "train.csv", "--robust", "--report", "r.html")
+        assert answer.json["notice"] in Path("r.html").read_text(encoding="utf-8")
 
     def test_all_images_of_data_that_set_none_apart(
         self, digitscope: Digitscope, model: Path, few: DataSet, tmp_path: Path
@@ -288,7 +305,7 @@ class TestSubmit:
         assert [int(line.split(",")[1]) for line in lines[1:]] == Model.load(model).predict(few.x_train[:40]).tolist()
         info = Model.load(model).info
         assert f"Expect about {info.validation_accuracy:.2%}" in answer.out
-        assert "100 validation images" in answer.out
+        assert "101 validation images" in answer.out
         assert "a score is honest only if the model learned from train.csv alone" in answer.out
         before = Path("mine.csv").read_bytes()
         again = digitscope("submit", model, test, "--out", "mine.csv")
@@ -296,11 +313,18 @@ class TestSubmit:
         assert "mine.csv exists already" in again.err
         assert Path("mine.csv").read_bytes() == before
 
+    def test_a_table_with_labels_may_be_the_wrong_one(
+        self, digitscope: Digitscope, model: Path, few: DataSet, in_folder: Files, tmp_path: Path
+    ) -> None:
+        answer = digitscope("submit", model, write_csv(tmp_path / "train.csv", few.x_train[:4], few.y_train[:4]))
+        assert "train.csv has labels, which were not used." in answer.out
+
     def test_a_model_of_the_public_mnist_is_warned_of(
         self, digitscope: Digitscope, model: Path, few: DataSet, in_folder: Files, tmp_path: Path
     ) -> None:
         loaded = Model.load(model)
-        replace(loaded, info=replace(loaded.info, data="mnist")).save("public.safetensors")
+        public = replace(loaded, info=replace(loaded.info, data="raw", data_digest=MNIST_DIGEST))
+        Model.ensemble([loaded, public]).save("public.safetensors")  # one of its members is enough
         test = write_csv(tmp_path / "test.csv", few.x_train[:4])
         answer = digitscope("submit", "public.safetensors", test)
         assert "Warning: this model learned from the public MNIST" in answer.out

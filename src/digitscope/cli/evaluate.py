@@ -49,7 +49,8 @@ def evaluate(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Measure a model on the test images of a data set, or on all its images if it has no test part.
+    """Measure a model on the test images of a data set, or on all its images if it has no test part. Images that the
+    model learned from are left out, or a warning says that it learned from all of them.
 
     MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used; the
     others are `best` and `convnet`.
@@ -64,7 +65,9 @@ def evaluate(
 
     from digitscope.datasets import load_data
     from digitscope.errors import DataError
+    from digitscope.metrics import Evaluation
     from digitscope.model import Model
+    from digitscope.recipes.held_out import evaluation_part
 
     if report is not None and not robust:
         raise click.UsageError("--report writes the results of --robust; give both.", context)
@@ -72,16 +75,19 @@ def evaluate(
         raise DataError(f"{report} exists already. Choose another --report, or delete it.")
     loaded = Model.load(model)
     data = load_data(source)
-    part, images, labels = data.evaluation_split
+    part = evaluation_part(loaded.info, data)
+    labels = part.labels
     if labels.max() >= loaded.classes:
         raise DataError(
             f"{model} knows {loaded.classes} classes; {source} has labels up to {labels.max()}. Train one on it."
         )
-    result = loaded.evaluate(images, labels, threads=threads)
+    result = Evaluation.of(labels, loaded.predict_proba(part.images, threads=threads))
     console = Console(quiet=as_json, highlight=False, soft_wrap=True)
     low, high = result.interval
     console.print(model_text(model), markup=False)
-    console.print(f"accuracy [bold]{result.accuracy:.2%}[/] on {result.images:,} images ({part} of {data.name}),")
+    if part.notice:
+        console.print(f"Warning: {part.notice}", markup=False, style="bold")
+    console.print(f"accuracy [bold]{result.accuracy:.2%}[/] on {result.images:,} images ({part.name} of {data.name}),")
     console.print(f"95% interval {low:.2%} to {high:.2%}")
     console.print(
         f"negative log-likelihood {result.negative_log_likelihood:.4f} nats, Brier score {result.brier_score:.4f}"
@@ -94,7 +100,8 @@ def evaluate(
         content = {
             "model": str(model),
             "data": data.name,
-            "part": part,
+            "part": part.name,
+            "notice": part.notice,
             "images": result.images,
             "accuracy": result.accuracy,
             "interval": list(result.interval),

@@ -55,6 +55,8 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
     count = write_submission(out, loaded.predict(table.images, threads=threads))
     click.echo(model_text(model))
     click.echo(f"{out}: {count:,} answers")
+    if table.labels is not None:
+        click.echo(f"Note: {test_csv} has labels, which were not used. Kaggle's test.csv has none; is it train.csv?")
     click.echo(_expectation(loaded.info))
     click.echo(_leakage(loaded.info))
 
@@ -72,7 +74,10 @@ def _expectation(info: "TrainingInfo") -> str:
 
 def _leakage(info: "TrainingInfo") -> str:
     """What a score means, given the data that the model was trained on."""
-    if info.data == "mnist":
+    from digitscope.datasets.mnist_facts import MNIST_DIGEST
+    from digitscope.recipes.held_out import digests
+
+    if info.data == "mnist" or MNIST_DIGEST in digests(info):
         return (
             "Warning: this model learned from the public MNIST, whose 70,000 images include Kaggle's test images. Its "
             "score there is leakage, not accuracy. For an honest one: digitscope train --data train.csv."

@@ -15,7 +15,7 @@ from digitscope.errors import DigitscopeWarning, TrainingError
 from digitscope.model import Model
 from digitscope.nn import Adam, Frozen, Loss, Network, OneCycle, Optimizer, SoftmaxCrossEntropy
 from digitscope.recipes import RECIPES, Recipe
-from digitscope.recipes.recipe import VALIDATION_SHARE, class_notices, hold_out_end, hold_out_nothing
+from digitscope.recipes.recipe import NETWORK, VALIDATION_SHARE, class_notices, hold_out_end, hold_out_nothing
 from digitscope.training import Augmentation, Epoch, Plan, Step, thread_count, to_device, train
 from digitscope.training_info import TrainingInfo
 
@@ -128,7 +128,8 @@ def fit(
     network = run.outcome(images).thawed()
     assert isinstance(network, Network)  # only layers in it were frozen
     info = TrainingInfo(
-        recipe=start if isinstance(start, str) else None,
+        # Of a model it is not known which images the training before this one held out.
+        recipe=None if isinstance(start, Model) else recipe.name,
         seed=seed,
         epochs=recipe.plan.epochs,
         learning_rate=recipe.plan.schedule.learning_rate,
@@ -159,7 +160,7 @@ def _recipe(start: Network | Model | str, data: DataSet, freeze: Sequence[int]) 
         plan = replace(PLAN, loss=start.loss, schedule=OneCycle(FINE_TUNING_RATE), augment=augment)
     network = start.network if isinstance(start, Model) else start
     copy = _frozen(network.map_arrays(np.copy), freeze)
-    return Recipe("network", "", "", lambda rng, shape, classes: copy, plan, hold_out_end(VALIDATION_SHARE))
+    return Recipe(NETWORK, "", "", lambda rng, shape, classes: copy, plan, hold_out_end(VALIDATION_SHARE))
 
 
 def _frozen(network: Network, freeze: Sequence[int]) -> Network:

@@ -13,7 +13,7 @@ from digitscope.datasets import DataSet
 from digitscope.datasets.mnist_facts import DISPUTED, HALVES, is_mnist_test
 from digitscope.metrics import Evaluation
 from digitscope.model import Model
-from digitscope.recipes.held_out import held_out
+from digitscope.recipes.held_out import evaluation_part, held_out
 from digitscope.robustness_results import (
     AccuracyEstimate,
     CorruptionResult,
@@ -29,21 +29,21 @@ Track = Callable[[Sequence[tuple[str, int]]], Iterable[tuple[str, int]]]
 def measure(
     model: Model, data: DataSet, *, threads: int | None = None, seed: int = 0, track: Track = iter
 ) -> Robustness:
-    """Evaluates the model on the data's test images, or on all images if there is no test part; the same seed gives the
-    same results.
+    """Evaluates the model on the `evaluation_part` of the data; the same seed gives the same results.
 
     The images at different strengths differ in nothing else: they turn the same way and bear the same noise. The two
     calibrations compare the logits themselves with the logits divided by the temperature.
     """
-    part, images, labels = data.evaluation_split
+    part = evaluation_part(model.info, data)
+    images, labels = part.images, part.labels
     corruptions, samples = _corruptions(model, images, labels, threads, seed, track)
-    clean = model.evaluate(images, labels, threads=threads)
+    clean = Evaluation.of(labels, model.predict_proba(images, threads=threads))
     uncalibrated = replace(model, calibration=None)
     probabilities = uncalibrated.predict_proba(images, threads=threads)
     temperature, source = _temperature(uncalibrated, model, data, threads)
     return Robustness(
         name=model.info.recipe or "the model",
-        source=f"{part} of {data.name}",
+        source=f"{part.name} of {data.name}",
         clean=clean,
         seed=seed,
         corruptions=corruptions,
@@ -53,6 +53,7 @@ def measure(
         uncalibrated=Evaluation.of(labels, probabilities),
         calibrated=None if temperature is None else Evaluation.of(labels, temper(probabilities, temperature)),
         mnist=mnist_result(images, labels, probabilities.argmax(axis=1)) if is_mnist_test(images, labels) else None,
+        notice=part.notice,
     )
 
 

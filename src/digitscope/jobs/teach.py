@@ -205,6 +205,7 @@ def teach(
         evaluated_images=len(evaluated),
         accuracy_before=correct_before / len(evaluated),
         accuracy_after=correct_after / len(evaluated),
+        data_digest=DataSet("examples", examples, example_labels).digest,
     )
     info = replace(model.info.without_accuracy(), taught=(*model.info.taught, fine_tuning))
     taught = _with_network(model, best)

@@ -14,6 +14,8 @@ from digitscope.training import Plan, Run
 Split = Callable[[DataSet, np.random.Generator], tuple[Array, Array]]
 """(data, rng) -> (indices of the images to train on, indices of those to validate on)"""
 
+NETWORK = "network"
+"""The name, in a model's info, of the recipe that `fit` makes of a network."""
 VALIDATION_SHARE = 1 / 12
 """The share of the images that validate unless a recipe says otherwise."""
 

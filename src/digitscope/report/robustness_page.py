@@ -149,6 +149,7 @@ def write_robustness_page(path: Path, model: str, result: Robustness) -> None:
         path,
         title=f"Digitscope: how robust {result.name} is",
         lead="Its accuracy on corrupted images, and how far its probabilities can be trusted.",
+        notices=[result.notice] if result.notice else [],
         facts=facts,
         sections=sections,
     )

@@ -1,0 +1,103 @@
+"""What a model is evaluated on: never, without a word, on images that it learned from."""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digitscope import DataSet, Model, Network, fit
+from digitscope.errors import DigitscopeWarning
+from digitscope.jobs.robustness import measure
+from digitscope.nn import Dense
+from digitscope.recipes.held_out import EvaluationPart, evaluation_part
+from digitscope.training_info import FineTuning
+
+HELD_OUT = 101
+
+
+@pytest.fixture(scope="module")
+def alone(few: DataSet) -> DataSet:
+    """Images without a test part, as in a table."""
+    return DataSet("alone.csv", few.x_train, few.y_train)
+
+
+@pytest.fixture(scope="module")
+def model(alone: DataSet) -> Model:
+    return fit("mlp", alone, epochs=3)
+
+
+def contents(part: EvaluationPart) -> list[bytes]:
+    return [image.tobytes() for image in part.images]
+
+
+def test_a_test_part_is_evaluated_whole(few: DataSet, model: Model) -> None:
+    part = evaluation_part(model.info, few)
+    assert (part.name, len(part.images), part.notice) == ("test", 300, None)
+
+
+def test_of_its_own_data_a_model_is_evaluated_on_what_validated_it(alone: DataSet, model: Model) -> None:
+    part = evaluation_part(model.info, alone)
+    assert (part.name, len(part.labels)) == ("validation", HELD_OUT)
+    assert part.notice is not None
+    assert "learned from 1,099 of these 1,200 images of alone.csv: it is evaluated on the 101 others" in part.notice
+    with pytest.warns(DigitscopeWarning, match="1,099 of these 1,200"):
+        evaluation = model.evaluate(alone)
+    assert evaluation.accuracy == pytest.approx(model.info.validation_accuracy)
+    with pytest.warns(DigitscopeWarning, match="learned from these images: it reads new images less accurately"):
+        training = model.evaluate(alone.x_train, alone.y_train)
+    assert training.images == 1200
+    assert training.accuracy > evaluation.accuracy
+    robustness = measure(replace(model, calibration=None), alone)
+    assert (robustness.clean.images, robustness.notice) == (HELD_OUT, part.notice)
+
+
+def test_a_network_that_fit_trained(alone: DataSet) -> None:
+    start = Network(Dense(784, 10, rng=np.random.default_rng(0)))
+    model = fit(start, alone, epochs=1)
+    assert evaluation_part(model.info, alone).name == "validation"
+    for other in (
+        fit(start, alone, epochs=1, validation=0.2),
+        fit(start, alone, epochs=1, validation=(alone.x_train[:HELD_OUT], alone.y_train[:HELD_OUT])),
+        fit(model, alone, epochs=1),  # the one before may have learned from what is held out here
+    ):
+        part = evaluation_part(other.info, alone)
+        assert (part.name, len(part.labels)) == ("all", 1200)
+        assert part.notice == "The model learned from these images of alone.csv: it reads new images less accurately."
+
+
+def test_an_ensemble_is_evaluated_on_what_no_member_learned_from(alone: DataSet, model: Model) -> None:
+    other = fit("seed", alone, epochs=1, seed=3)
+    parts = [evaluation_part(m.info, alone) for m in (model, other, Model.ensemble([model, other]))]
+    shared = set(contents(parts[0])) & set(contents(parts[1]))
+    assert set(contents(parts[2])) == shared
+    assert 0 < len(shared) < len(parts[1].labels)
+    stranger = replace(other, info=replace(other.info, data_digest="00000000"))
+    assert contents(evaluation_part(Model.ensemble([model, stranger]).info, alone)) == contents(parts[0])
+
+
+def test_the_examples_of_a_lesson(alone: DataSet, few: DataSet, model: Model) -> None:
+    examples = DataSet("mine", few.x_train[:3], few.y_train[:3])
+    lesson = FineTuning(3, {"5": 1}, 0, 100, 0.9, 0.9, examples.digest)
+    taught = replace(model.info, taught=(lesson,))
+    assert evaluation_part(taught, examples).notice is not None
+    assert evaluation_part(model.info, examples).notice is None
+    assert evaluation_part(taught, alone).name == "validation"
+
+
+def test_mnists_images_by_another_name(mnist: DataSet) -> None:
+    keep = np.random.default_rng(0).permutation(60_000)[:600]  # as Kaggle's train.csv holds them
+    shuffled = DataSet("train.csv", mnist.x_train[keep], mnist.y_train[keep])
+    part = evaluation_part(Model.load("convnet").info, shuffled)
+    assert part.name == "unseen"
+    assert contents(part) == [image.tobytes() for image in mnist.x_train[keep[keep >= 55_000]]]
+    assert evaluation_part(Model.load("convnet").info, mnist).name == "test"
+
+
+def test_other_data_are_no_reason_to_warn(alone: DataSet, model: Model, tmp_path: Path) -> None:
+    others = DataSet("others", 255 - alone.x_train[:50], alone.y_train[:50])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert model.evaluate(others).images == 50
+        assert model.evaluate(others.x_train, others.y_train).images == 50
