@@ -23,7 +23,7 @@ from digitscope.files.atomic import write_atomic
 from digitscope.model import Model
 from digitscope.reader import read
 from digitscope.report import confident_mistakes, learning_curves, reading_figure, save_svg
-from digitscope.report.style import FAINT, INK_MASK, MUTED, SMALL, add_canvas, new_figure, styled
+from digitscope.report.style import FAINT, INK_SCALE, MUTED, SMALL, add_canvas, new_figure, styled
 from digitscope.synthetic.non_digits import NON_DIGITS, VARIANTS, DigitSource
 from digitscope.synthetic.photos import KINDS, Photo, photograph_digit, photograph_numbers
 
@@ -100,7 +100,7 @@ def augmentations(images: Array) -> Figure:
                     wall[y : y + side, x : x + side] = digit
                     frames.append([(x, y), (x + side, y), (x + side, y + side), (x, y + side)])
         extent = (left, left + wall.shape[1] * pixel, top + wall.shape[0] * pixel, top)
-        how = {"interpolation": "none", "aspect": "auto", "cmap": "gray", "vmin": 0, "vmax": 1, "gid": INK_MASK}
+        how = {"interpolation": "none", "aspect": "auto", "cmap": INK_SCALE, "vmin": 0, "vmax": 1}
         axes.imshow(wall, extent=extent, **how)
         corners = np.array(frames) * pixel + (left, top)
         axes.add_collection(PolyCollection(corners, facecolors="none", edgecolors=FAINT, clip_on=False), autolim=False)

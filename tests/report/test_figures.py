@@ -1,5 +1,6 @@
 """What the artists hold is what went in: values, texts, order, colour limits; and the edges of each figure."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from digitscope.report import (
     sample_predictions,
     to_svg,
 )
-from digitscope.report.style import BLUE, VERMILION
+from digitscope.report.style import BLUE, PHONE_WIDTH, VERMILION
 
 Array = npt.NDArray[Any]
 History = dict[str, list[float | None]]
@@ -155,7 +156,7 @@ class TestLearningCurves:
         history["loss"] = [1.0 if row < 10 else 0.0 for row in range(20)]
         some_zeros = learning_curves(history)
         assert some_zeros.axes[0].get_ylim() == pytest.approx((0.9, 1.1))  # around the losses that are not 0
-        assert "train 0" in texts(some_zeros)
+        assert "train 0.00" in texts(some_zeros)
         history["loss"] = [0.0] * 20
         all_zeros = learning_curves(history)
         low, high = all_zeros.axes[0].get_ylim()
@@ -166,13 +167,13 @@ class TestLearningCurves:
 
 class TestSamplePredictions:
     def test_bars_are_the_probabilities(self) -> None:
-        images, labels, probabilities = make_answers(12)
+        images, labels, probabilities = make_answers(15)
         figure = sample_predictions(images, labels, probabilities)
         bars = next(
-            c for c in figure.axes[0].collections if isinstance(c, PolyCollection) and len(c.get_paths()) == 100
+            c for c in figure.axes[0].collections if isinstance(c, PolyCollection) and len(c.get_paths()) == 120
         )
-        heights = np.array([np.ptp(corner[:, 1]) for corner in corners(bars)]).reshape(10, 10)
-        np.testing.assert_allclose(heights / 42, probabilities[:10], atol=1e-9)
+        heights = np.array([np.ptp(corner[:, 1]) for corner in corners(bars)]).reshape(12, 10)
+        np.testing.assert_allclose(heights / 34, probabilities[:12], atol=1e-9)
 
     def test_right_and_wrong_are_written(self) -> None:
         images, labels, probabilities = make_answers(10)
@@ -180,8 +181,9 @@ class TestSamplePredictions:
         answers = probabilities.argmax(axis=1)
         assert set(answers == labels) == {True, False}
         for answer, label, chance in zip(answers, labels, probabilities.max(axis=1), strict=True):
-            assert (f"{answer} ✓" if answer == label else f"{answer} ✗ is {label}") in shown
-            assert f"{100 * chance:.1f} %" in shown
+            title = f"{answer} ✓" if answer == label else f"{answer} ✗"
+            share = f"{100 * chance:.1f} %" if answer == label else f"{100 * chance:.1f} %, is {label}"
+            assert (title, share) in itertools.pairwise(shown)
 
     def test_the_images_are_the_images(self) -> None:
         images, labels, probabilities = make_answers(1)
@@ -226,15 +228,15 @@ class TestConfusion:
         assert shown.index("2 read 0") > shown.index("1 read 2")
         assert [shown[shown.index(line) + 1] for line in ("1 read 2", "0 read 1", "2 read 0")] == ["7", "3", "1"]
 
-    @pytest.mark.parametrize("count", [2, 10, 20, 21, 26, 47, 62])
+    @pytest.mark.parametrize("count", [2, 10, 14, 15, 26, 47, 62])
     def test_any_number_of_classes(self, count: int) -> None:
         labels = np.arange(2000) % count
         confusion = confusion_matrix(labels, np.where(np.arange(2000) % 7, labels, 0), count)
         names = [chr(ord("!") + number) for number in range(count)]
         figure = confusion_figure(confusion, classes=names)
         assert [values(image).shape for image in figure.axes[0].images] == [(count, count)] * 2
-        numbers = count * count if count > 20 else np.count_nonzero((confusion > 0) | np.eye(count, dtype=bool))
-        assert (len(texts(figure)) > numbers) == (count <= 20)
+        numbers = count * count if count > 14 else np.count_nonzero((confusion > 0) | np.eye(count, dtype=bool))
+        assert (len(texts(figure)) > numbers) == (count <= 14)
         to_svg(figure)
 
     def test_no_mistakes_and_classes_that_never_occur(self) -> None:
@@ -255,10 +257,11 @@ class TestConfidentMistakes:
         figure = confident_mistakes(images, labels, probabilities)
         answers, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
         wrong = [number for number in np.argsort(-confidence) if answers[number] != labels[number]][:12]
+        shares = [f"{100 * share:.1f} %" if share < 0.9995 else "> 99.9 %" for share in confidence[wrong]]
         expected = [
-            f"is {labels[number]}, read {answers[number]}, "
-            + (f"{100 * confidence[number]:.1f} %" if confidence[number] < 0.9995 else "> 99.9 %")
-            for number in wrong
+            text
+            for number, share in zip(wrong, shares, strict=True)
+            for text in (f"read {answers[number]}", f"{share}, is {labels[number]}")
         ]
         assert texts(figure) == expected
         wall = values(figure.axes[0].images[0])
@@ -270,8 +273,8 @@ class TestConfidentMistakes:
         probabilities = np.eye(10)[labels]
         probabilities[[3, 8]] = np.roll(probabilities[[3, 8]], 1, axis=1) * 0.998
         figure = confident_mistakes(images, labels, probabilities)
-        assert len(texts(figure)) == 2
-        assert texts(figure)[0] == f"is {labels[3]}, read {(labels[3] + 1) % 10}, 99.8 %"
+        assert len(texts(figure)) == 4
+        assert texts(figure)[:2] == [f"read {(labels[3] + 1) % 10}", f"99.8 %, is {labels[3]}"]
         to_svg(figure)
 
     def test_none(self) -> None:
@@ -291,10 +294,13 @@ class TestFirstLayerWeights:
 
     def test_images_are_the_rows(self) -> None:
         weight = np.arange(1.0, 13.0).reshape(2, 6)
-        figure = first_layer_weights(weight, (2, 3))
-        wall = values(figure.axes[0].images[0])
-        np.testing.assert_array_equal(wall[np.isfinite(wall)], [1, 2, 3, 7, 8, 9, 4, 5, 6, 10, 11, 12])
-        assert "all 2 units" in texts(figure)
+        for figure in (first_layer_weights(weight, (2, 3)), first_layer_weights(weight.reshape(2, 1, 2, 3))):
+            wall = values(figure.axes[0].images[0])
+            drawn = wall[np.isfinite(wall)]
+            assert sorted(drawn) == list(range(1, 13))
+            rows = [drawn[np.isin(drawn, row)] for row in weight]
+            np.testing.assert_array_equal(rows, weight)
+            assert "all 2 units" in texts(figure)
 
     def test_of_many_units_those_with_the_largest_weights(self) -> None:
         weight = np.ones((100, 4))
@@ -313,6 +319,9 @@ class TestFirstLayerWeights:
     def test_wrong_shape(self) -> None:
         with pytest.raises(ShapeError, match=r"expects \(units, 784\).*got \(3, 4\)"):
             first_layer_weights(np.zeros((3, 4)), (28, 28))
+        for weight in (np.zeros((3, 784)), np.zeros((3, 2, 5, 5)), np.zeros((0, 1, 5, 5)), np.zeros(3)):
+            with pytest.raises(ShapeError, match=r"expects \(units, 1, H, W\), or .*got"):
+                first_layer_weights(weight)
 
 
 class TestCalibrationFigure:
@@ -381,11 +390,11 @@ class TestCorruptionFigure:
         for name, unit in zip(names, units, strict=True):
             assert {name.capitalize(), unit} <= set(texts(canvas))
         assert texts(canvas).count("as is") == kinds
-        assert len(canvas.images) == min(kinds, 2)
+        assert len(canvas.images) == 1
         ink = sum(values(image).sum() for image in canvas.images)
         assert ink == samples.sum()
         svg = to_svg(figure)
-        assert svg.count("<mask ") == min(kinds, 2)
+        assert svg.count("<mask ") == 1
 
     def test_points_stand_above_their_samples(self) -> None:
         samples = np.zeros((1, 6, 28, 28), dtype=np.uint8)
@@ -423,4 +432,4 @@ def test_colours_differ_in_lightness_too() -> None:
 def test_the_first_layers_images_stay_inside_the_figure(shape: tuple[int, int]) -> None:
     figure = first_layer_weights(np.ones((16, shape[0] * shape[1])), shape)
     left, right, _, _ = figure.axes[0].images[0].get_extent()
-    assert 0 <= left < right <= 456
+    assert 0 <= left < right <= PHONE_WIDTH

@@ -94,7 +94,7 @@ def test_digits_are_masks_in_the_colour_of_the_text(name: str) -> None:
 
 
 def test_hostile_class_names_are_escaped() -> None:
-    names = ['"><script>alert(1)</script>', "a & b $x$"]
+    names = ['"><script>', "a & b $x$"]
     svg = to_svg(confusion_figure(np.array([[1, 2], [3, 4]]), classes=names))
     root = ElementTree.fromstring(svg)
     assert "<script" not in svg
@@ -127,5 +127,5 @@ def test_save_svg(tmp_path: Path) -> None:
     style = root.find(f"{SVG}style")
     assert style is not None
     assert "prefers-color-scheme:dark" in str(style.text)
-    assert root.get("width") == "520"
+    assert root.get("width") == "400"
     assert [file.name for file in tmp_path.iterdir()] == ["curves.svg"]

@@ -64,7 +64,7 @@ def test_headings_are_what_people_search_for(result: TrainingResult, tmp_path: P
     assert figures == 6
     assert facts["Test accuracy"] == f"{100 * result.evaluation.accuracy:.2f} %"
     assert facts["Validation accuracy"] == "87.50 %"
-    assert facts["Images"] == "1,100 for training, 200 for test"
+    assert facts["Images"] == "1,100 training, 200 test"
     assert (facts["Parameters"], facts["Seed"], facts["Training"]) == ("12,730", "7", "1.2 s, 1 epoch")
 
 

@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from digitscope.nn import to_batch
-from digitscope.report.style import BLUE, FAINT, INK, INK_MASK, MUTED, SMALL, VERMILION, WIDTH, add_canvas, new_figure
+from digitscope.report.style import BLUE, FAINT, INK, INK_SCALE, MUTED, SMALL, VERMILION, WIDTH, add_canvas, new_figure
 from docs.notes.figures import drawing
 from docs.notes.mnist import load_mnist
 
-HOW: Any = {"interpolation": "none", "aspect": "auto", "cmap": "gray", "vmin": 0, "vmax": 1, "gid": INK_MASK}
+HOW: Any = {"interpolation": "none", "aspect": "auto", "cmap": INK_SCALE, "vmin": 0, "vmax": 1}
 
 
 def frame(left: float, top: float, side: float, other: float | None = None) -> tuple[list[float], list[float]]:

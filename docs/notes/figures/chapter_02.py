@@ -14,7 +14,7 @@ from digitscope.report.style import (
     DIVERGING,
     FAINT,
     INK,
-    INK_MASK,
+    INK_SCALE,
     MUTED,
     SMALL,
     VERMILION,
@@ -47,7 +47,7 @@ def weights_on_two_images() -> Figure:
     figure = new_figure("Weights that tell threes from eights, and two images under them", 182)
     axes = add_canvas(figure)
     how: Any = {"interpolation": "none", "aspect": "auto", "cmap": DIVERGING, "vmin": -limit, "vmax": limit}
-    paper: Any = {**how, "cmap": "gray", "vmin": 0, "vmax": 1, "gid": INK_MASK}
+    paper: Any = {**how, "cmap": INK_SCALE, "vmin": 0, "vmax": 1}
     side = 150.0
     pictures: list[tuple[str, Array, Array | None]] = [("the weights", w, None)]
     for digit in (3, 8):

@@ -16,7 +16,7 @@ from digitscope.report.style import (
     DIVERGING,
     FAINT,
     INK,
-    INK_MASK,
+    INK_SCALE,
     MUTED,
     SMALL,
     VERMILION,
@@ -145,7 +145,7 @@ def what_one_image_asks() -> Figure:
     figure = new_figure("A five, and the derivative of the first layer's weights for each of ten units", 190)
     axes = add_canvas(figure)
     how: Any = {"interpolation": "none", "aspect": "auto"}
-    axes.imshow(images[0] / 255, extent=(0, 100, 138, 38), cmap="gray", vmin=0, vmax=1, gid=INK_MASK, **how)
+    axes.imshow(images[0] / 255, extent=(0, 100, 138, 38), cmap=INK_SCALE, vmin=0, vmax=1, **how)
     axes.text(50, 152, "the image", ha="center", va="center", color=MUTED, fontsize=SMALL)
     shade = np.sign(dw) * np.sqrt(np.abs(dw))  # so that the weak ones can be seen
     limit = np.abs(shade).max()

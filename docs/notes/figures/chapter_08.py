@@ -15,7 +15,7 @@ from digitscope.report.style import (
     DIVERGING,
     FAINT,
     INK,
-    INK_MASK,
+    INK_SCALE,
     MUTED,
     SMALL,
     VERMILION,
@@ -76,7 +76,7 @@ def patterns_sought_everywhere() -> Figure:
     image = digits(1)
     figure = new_figure("A five, three patterns of 5 by 5, and where each is found", 222)
     axes = add_canvas(figure)
-    axes.imshow(image[0, :, :, 0], extent=(4, 128, 196, 72), cmap="gray", vmin=0, vmax=1, gid=INK_MASK, **PLAIN)
+    axes.imshow(image[0, :, :, 0], extent=(4, 128, 196, 72), cmap=INK_SCALE, vmin=0, vmax=1, **PLAIN)
     pixel = 124 / 28
     row, column = 13, 12  # where the window stands that is drawn
     frame(axes, 4 + column * pixel, 72 + row * pixel, 5 * pixel, VERMILION, 2)
@@ -220,7 +220,7 @@ def what_excites_a_channel() -> Figure:
             patch = padded[4 * i : 4 * i + 24, 4 * j : 4 * j + 24, n]
             sheet[rank // 3 * 25 :, rank % 3 * 25 :][:24, :24] = patch
         left, top, side = 6 + c * 65.6, 1.0, 50.0
-        axes.imshow(sheet, extent=(left, left + side, top + side, top), cmap="gray", vmin=0, vmax=1, gid=INK_MASK,
+        axes.imshow(sheet, extent=(left, left + side, top + side, top), cmap=INK_SCALE, vmin=0, vmax=1,
                     **PLAIN)  # fmt: skip
         axes.text(left + 25, top + 65, str(c + 1), ha="center", va="center", color=MUTED, fontsize=SMALL)
     return figure

@@ -15,7 +15,7 @@ from digitscope.report.style import (
     DIVERGING,
     FAINT,
     INK,
-    INK_MASK,
+    INK_SCALE,
     MUTED,
     SMALL,
     VERMILION,
@@ -30,7 +30,7 @@ from docs.notes.figures import drawing
 from docs.notes.mnist import load_mnist
 
 HOW: Any = {"interpolation": "none", "aspect": "auto"}
-AS_INK: Any = {**HOW, "cmap": "gray", "vmin": 0, "vmax": 1, "gid": INK_MASK}
+AS_INK: Any = {**HOW, "cmap": INK_SCALE, "vmin": 0, "vmax": 1}
 After = Callable[[Params, int, int], None]
 
 

@@ -26,7 +26,7 @@ from digitscope.report.style import (
     BLUE,
     FAINT,
     INK,
-    INK_MASK,
+    INK_SCALE,
     MUTED,
     SMALL,
     VERMILION,
@@ -253,7 +253,7 @@ def digits_and_letters() -> Figure:
 @drawing("11-disputed")
 def the_fifteen() -> Figure:
     _, (images, _) = load_mnist()
-    how: Any = {"interpolation": "none", "aspect": "auto", "cmap": "gray", "vmin": 0, "vmax": 1, "gid": INK_MASK}
+    how: Any = {"interpolation": "none", "aspect": "auto", "cmap": INK_SCALE, "vmin": 0, "vmax": 1}
     figure = new_figure("Fifteen test images whose label people dispute", 372)
     axes = add_canvas(figure)
     for i, dispute in enumerate(DISPUTED):

@@ -22,8 +22,8 @@ from digitscope.report.figures import (
 )
 from digitscope.report.marked_digits import reading_figure
 from digitscope.report.page import Html, Section, write_report
-from digitscope.report.preparation_steps import steps_figure, to_png
-from digitscope.report.style import save_svg, to_svg
+from digitscope.report.preparation_steps import steps_figure
+from digitscope.report.style import save_svg, to_png, to_svg
 
 __all__ = [
     "Html",

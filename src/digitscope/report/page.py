@@ -35,6 +35,7 @@ dd { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; }
 @media screen and (max-width: 40rem) {
   dl { grid-template-columns: 1fr; padding-bottom: 0.8rem; }
   dl div { grid-row: auto; grid-template: auto / auto 1fr; align-items: baseline; gap: 1rem; padding-top: 0.5rem; }
+  dt { align-self: baseline; }
   dd { text-align: right; }
 }
 main { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 29rem), 1fr)); gap: 3rem 3.5rem; }
@@ -42,7 +43,8 @@ section { min-width: 0; break-inside: avoid; }
 h2 { margin: 0 0 0.25rem; font-size: 1.15rem; }
 figure { display: flex; flex-direction: column; margin: 0; }
 figcaption { order: -1; margin-bottom: 1rem; color: var(--soft); }
-svg { display: block; width: 100%; height: auto; max-width: 40rem; }
+svg { display: block; width: 100%; height: auto; max-width: 32rem; }
+@media (min-width: 66rem) { .tall { grid-row: span 5; } }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; }
 th, td { padding: 0.3rem 0 0.3rem 1rem; text-align: right; border-bottom: 1px solid var(--line); }
@@ -96,10 +98,19 @@ def _content(content: Figure | Table | Html, ids: str) -> str:
 
 
 def _section(section: Section, number: int, report: Path) -> str:
+    tall = ' class="tall"' if isinstance(section.content, Figure) and _is_tall(section.content) else ""
+    content = _content(section.content, f"figure{number}")
+    caption = _text(section.sentence) + _notes(section.notes, report)
     return (
-        f"<section>\n<h2>{_text(section.heading)}</h2>\n<figure>\n{_content(section.content, f'figure{number}')}\n"
-        f"<figcaption>{_text(section.sentence)}{_notes(section.notes, report)}</figcaption>\n</figure>\n</section>\n"
+        f"<section{tall}>\n<h2>{_text(section.heading)}</h2>\n"
+        f"<figure>\n{content}\n<figcaption>{caption}</figcaption>\n</figure>\n</section>\n"
     )
+
+
+def _is_tall(figure: Figure) -> bool:
+    """Whether other sections are to stand beside the figure one below the other."""
+    width, height = figure.get_size_inches()
+    return bool(height > 2 * width)
 
 
 def _notes(notes: str | None, report: Path) -> str:

@@ -1,6 +1,5 @@
 """The steps from a picture to the network's input."""
 
-import io
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -48,11 +47,3 @@ def steps_figure(pictures: Sequence[Picture]) -> Figure:
         axes.set_xlim(0, WIDTH)
         axes.set_ylim(sum(heights), 0)
         return figure
-
-
-def to_png(figure: Figure) -> bytes:
-    """The figure as a PNG file on a white background, with two pixels for each point."""
-    content = io.BytesIO()
-    with styled():
-        figure.savefig(content, format="png", dpi=144, facecolor="white", metadata={"Software": None})
-    return content.getvalue()

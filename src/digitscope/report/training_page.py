@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from digitscope.arrays import Array
+from digitscope.errors import ShapeError
 from digitscope.metrics import Evaluation
 from digitscope.report.figures import (
     History,
@@ -71,7 +70,7 @@ def _facts(result: TrainingResult) -> Sequence[tuple[str, str]]:
         ("Negative log-likelihood", f"{evaluation.negative_log_likelihood:.4f} nats"),
         ("Training", f"{result.train_seconds:.1f} s, {result.epochs} {'epoch' if result.epochs == 1 else 'epochs'}"),
         ("Parameters", f"{result.parameters:,}"),
-        ("Images", f"{result.train_images:,} for training, {evaluation.images:,} for {result.part}"),
+        ("Images", f"{result.train_images:,} training, {evaluation.images:,} {result.part}"),
         ("Seed", str(result.seed)),
     ]
 
@@ -107,18 +106,9 @@ def _sections(result: TrainingResult) -> Sequence[Section]:
             "docs/notes/04-softmax.md#how-wrong-was-it",
         ),
     ]
-    if (patterns := _patterns(result)) is not None:
-        sections.append(
-            Section(
-                "Weights of the first layer",
-                "The weights of each unit, laid out as an image. Orange: ink here excites the unit. Blue: ink here "
-                "inhibits it.",
-                first_layer_weights(*patterns),
-                "docs/notes/02-neurons.md#a-stencil"
-                if result.first_weights is not None and result.first_weights.ndim == 2
-                else "docs/notes/08-convolution.md#what-the-filters-look-like",
-            )
-        )
+    first_layer = _first_layer(result.first_weights, images.shape[1:])
+    if first_layer is not None:
+        sections.append(first_layer)
     sections.append(
         Section(
             "Calibration",
@@ -130,17 +120,22 @@ def _sections(result: TrainingResult) -> Sequence[Section]:
     return sections
 
 
-def _patterns(result: TrainingResult) -> tuple[Array, tuple[int, int]] | None:
-    """The first layer's weights, (units, pixels), and the height and width of each unit's receptive field.
+def _first_layer(weights: Array | None, image_shape: tuple[int, ...]) -> Section | None:
+    """The weights of a dense layer, whose units see the whole image, or of a convolution, whose units see a window.
 
-    None if they cannot be shown as images. A unit of a dense layer sees the whole image, a unit of a convolution sees a
-    window in each channel of its input.
+    None if they are not images.
     """
-    weights = result.first_weights
     if weights is None:
         return None
-    shape = result.images.shape[1:] if weights.ndim == 2 else weights.shape[2:]
-    patterns = weights.reshape(len(weights), -1)
-    if len(shape) != 2 or patterns.shape[1] != np.prod(shape):
+    dense = weights.ndim == 2
+    try:
+        figure = first_layer_weights(weights, (image_shape[0], image_shape[1]) if dense else None)
+    except ShapeError:
         return None
-    return patterns, (int(shape[0]), int(shape[1]))
+    return Section(
+        "Weights of the first layer",
+        "The weights of each unit, laid out as an image. Orange: ink here excites the unit. Blue: ink here inhibits "
+        "it.",
+        figure,
+        "docs/notes/02-neurons.md#a-stencil" if dense else "docs/notes/08-convolution.md#what-the-filters-look-like",
+    )
