@@ -119,6 +119,32 @@ def test_a_persons_view_is_plain_lines_without_a_terminal(
         assert name in answer.out
 
 
+TERMINAL = {"TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1", "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+"""What makes rich treat any output as a terminal of 80 x 24."""
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_live"), [({}, True), ({"NO_COLOR": "1"}, True), ({"TERM": "dumb", "TTY_INTERACTIVE": ""}, False)]
+)
+def test_a_terminal_shows_curves_and_digits_that_stay(
+    digitscope: Digitscope,
+    few_file: Path,
+    in_folder: Files,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    is_live: bool,
+) -> None:
+    for name, value in {**TERMINAL, **variables}.items():
+        monkeypatch.setenv(name, value)
+    answer = digitscope("train", "--recipe", "mlp", "--data", few_file, "--epochs", 2)
+    last = answer.out.rpartition("training images   ")[2]
+    for text in ("Loss", "Accuracy", "10 validation images after epoch 2", "100%"):
+        assert (text in last) == is_live
+    assert ("\nepoch 1/2  train loss" in answer.out) != is_live
+    assert re.search(r"\x1b\[[\d;]*3\d", answer.out) is None or "NO_COLOR" not in variables
+    assert digitscope("train", "--recipe", "mlp", "--data", few_file, "--epochs", 1, "--json").out.startswith("{")
+
+
 def test_settings_take_the_place_of_the_recipes(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:
     result = digitscope(
         "train", "--data", few_file, "--epochs", 1, "--batch-size", 50, "--learning-rate", 0.01, "--json"

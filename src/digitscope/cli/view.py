@@ -1,38 +1,34 @@
 """Progress of a training on the terminal, and its summary."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from digitscope.cli.learning_screen import LearningScreen
 from digitscope.jobs.train import Job, Summary
 from digitscope.metrics import most_confused
 from digitscope.training import Epoch, Step
 
 EPOCH_LINES = 20
 """Approximate maximum number of epochs that are printed, each on its own line."""
+REFRESH_SECONDS = 0.2
+"""Minimum time between two drawings of the screen."""
+REFRESH_SHARE = 0.01
+"""Maximum fraction of the time that is spent on drawing the screen."""
 
 
 class View:
-    """Shows a progress bar on a terminal, plain lines elsewhere, and nothing if `quiet`."""
+    """Shows curves and digits on a terminal, plain lines elsewhere, and nothing if `quiet`."""
 
     def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
         self.console = Console(quiet=quiet, highlight=False, soft_wrap=True)
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn(
-                "loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.2%}  {task.fields[rate]:,.0f}/s"
-            ),
-            TimeRemainingColumn(compact=True),
-            console=self.console,
-            transient=True,
-            disable=quiet or not self.console.is_terminal,
-        )
-        self.task = self.progress.add_task("", total=None, loss=0.0, accuracy=0.0, rate=0.0)
+        self.is_live = self.console.is_interactive and not quiet
         self.last: Step | None = None
 
     def begin(self, job: Job, threads: int) -> None:
@@ -40,43 +36,58 @@ class View:
         run, data = job.training.run, job.data
         images, held_out = len(job.training.images), len(job.training.validation[0])
         self.epochs = run.epochs
+        self.screen = LearningScreen(run, *job.watched, run.epochs * run.plan.batches(images))
+        self.live_screen = Live(self.screen, console=self.console, auto_refresh=False, vertical_overflow="crop")
+        self.next_refresh = 0.0
         parameters = sum(p.size for p in run.network.params.values())
-        self.console.print(f"[bold]{job.recipe.name}[/]: {job.recipe.title}")
-        self.console.print(
-            f"{data.name}: {images:,} training images, {held_out:,} validation images; "
+        self._print(f"[bold]{job.recipe.name}[/]: {job.recipe.title}")
+        self._print(
+            f"{escape(data.name)}: {images:,} training images, {held_out:,} validation images; "
             f"{parameters:,} parameters; {threads} thread{'s' * (threads > 1)}; seed {job.settings.seed}"
         )
         for notice in job.training.notices:
-            self.console.print(f"[bold]Note:[/] {escape(notice)}")
+            self._print(f"[bold]Note:[/] {escape(notice)}")
         if run.epoch or run.batch:
-            self.console.print(f"continuing after epoch {run.epoch}, step {run.batch} of the next")
+            self._print(f"continuing after epoch {run.epoch}, step {run.batch} of the next")
+
+    def _print(self, text: str) -> None:
+        """On a terminal lines are wrapped between words."""
+        self.console.print(text, soft_wrap=not self.is_live)
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """Shows the progress bar while the context is active."""
-        with self.progress:
+        """Shows the training on a terminal while the context is active; its last state stays."""
+        if not self.is_live:
+            yield
+            return
+        with self.live_screen:
+            self.live_screen.refresh()
             yield
 
     def show(self, result: Step | Epoch) -> None:
-        """Updates the progress bar after a step; prints a line after an epoch."""
+        """Draws the screen on a terminal; elsewhere prints a line after an epoch."""
         if isinstance(result, Step):
             self.last = result
-            self.progress.update(
-                self.task,
-                description=f"epoch {result.epoch}/{self.epochs}",
-                completed=result.step,
-                total=result.steps,
-                loss=result.loss,
-                accuracy=result.accuracy,
-                rate=result.examples_per_second,
-            )
-        elif result.epoch % max(1, -(-self.epochs // EPOCH_LINES)) == 0 or result.epoch == self.epochs:
+            self.screen.images_per_second = result.examples_per_second
+        if self.is_live:
+            self._refresh()
+        elif isinstance(result, Epoch) and (
+            result.epoch % max(1, -(-self.epochs // EPOCH_LINES)) == 0 or result.epoch == self.epochs
+        ):
             train_loss = f"  train loss {self.last.loss:.4f}" if self.last else ""
             self.console.print(
                 f"epoch {result.epoch:>{len(str(self.epochs))}}/{self.epochs}{train_loss}"
                 f"  validation loss {result.validation_loss:.4f}  accuracy {result.validation_accuracy:.2%}"
                 f"  {result.seconds:.1f} s"
             )
+
+    def _refresh(self) -> None:
+        began = time.monotonic()
+        if began < self.next_refresh:
+            return
+        self.live_screen.refresh()
+        now = time.monotonic()
+        self.next_refresh = now + max(REFRESH_SECONDS, (now - began) / REFRESH_SHARE)
 
     def summarize(self, job: Job, summary: Summary) -> None:
         """Prints the accuracy, the most frequent confusions, the time and the files."""

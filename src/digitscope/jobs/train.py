@@ -78,8 +78,14 @@ class Job:
     def __init__(self, settings: Settings, folder: Path, data: DataSet, recipe: Recipe, training: Training) -> None:
         self.settings, self.folder = settings, folder
         self.data, self.recipe, self.training = data, recipe, training
-        # Test images would be used before everything is decided.
+        # Of the validation images: test images would be used before everything is decided.
         self.watch = first_of_each_class(training.validation[1])
+
+    @property
+    def watched(self) -> tuple[Array, Array]:
+        """The images that snapshots are about, and their labels."""
+        images, labels = self.training.validation
+        return images[self.watch], labels[self.watch]
 
     @classmethod
     def begin(cls, settings: Settings, folder: Path | None) -> "Job":
