@@ -1,5 +1,7 @@
 import csv
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +13,8 @@ import numpy as np
 import pytest
 
 from digitscope.datasets import DataSet
+from digitscope.files.atomic import write_atomic
+from digitscope.jobs.train import Job, Settings
 from digitscope.model import Model
 from digitscope.nn import Ensemble
 from digitscope.recipes import RECIPES
@@ -247,6 +251,79 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
     return process.returncode, err
 
 
+def test_a_folder_in_use_is_refused(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:
+    with Job.begin(Settings("mlp", str(few_file), epochs=1), Path("mine")):
+        before = in_folder()
+        for option in ("--resume", "--json"):
+            answer = digitscope("train", "--out", "mine", option)
+            assert answer.status == 2
+            assert answer.err.startswith(f"Error: mine is in use by another training (process {os.getpid()}, since ")
+        assert in_folder() == before
+    assert in_folder() == ["mine/checkpoint.safetensors"]
+    assert digitscope("train", "--out", "mine", "--resume", "--json").status == 0
+
+
+@pytest.mark.parametrize("out", [[], ["--out", "runs/x"]])
+def test_a_file_instead_of_a_folder_is_an_error(
+    digitscope: Digitscope, few_file: Path, in_folder: Files, out: list[str]
+) -> None:
+    Path("runs").touch()
+    answer = digitscope("train", "--recipe", "mlp", "--data", few_file, *out)
+    assert (answer.status, answer.out) == (2, "")
+    assert "cannot be written: a part of its path is not a folder. Choose a place where you may write." in answer.err
+    assert in_folder() == ["runs"]
+
+
+def test_a_folder_that_is_deleted_while_the_run_finishes_is_an_error(
+    digitscope: Digitscope, few_file: Path, in_folder: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = write_atomic
+
+    def delete_and_write(path: Path, content: bytes) -> None:
+        shutil.rmtree(path.parent)
+        write(path, content)
+
+    monkeypatch.setattr("digitscope.jobs.train.write_atomic", delete_and_write)
+    answer = digitscope("train", "--recipe", "mlp", "--data", few_file, "--epochs", 1, "--out", "mine")
+    assert answer.status == 2
+    assert answer.err == (
+        "Error: mine was deleted or changed while the run was written: model.safetensors is not there. Train again.\n"
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rules, and allows fewer names")
+@pytest.mark.parametrize(
+    ("folder", "word"),
+    [
+        ("a b", "'a b'"),
+        ("-x", "-x"),
+        ("a'\"$(x)`y`", "'a'\"'\"'\"$(x)`y`'"),
+        ("a\n\x1b", r"$'a\x0a\x1b'"),
+        ("ä\x07", r"$'\xc3\xa4\x07'"),
+    ],
+)
+def test_how_to_go_on_can_be_pasted(
+    digitscope: Digitscope,
+    few_file: Path,
+    in_folder: Files,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: str,
+    word: str,
+) -> None:
+    def stop(job: Job, **_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(Job, "work", stop)
+    answer = digitscope("train", "--recipe", "mlp", "--data", few_file, f"--out={folder}")
+    signal.signal(signal.SIGINT, before)
+    command = f"digitscope train --resume --out={word}"
+    assert answer.status == 130
+    assert answer.err == f"Stopped. Go on from the last checkpoint with: {command}\n"
+    pasted = subprocess.run(["bash", "-c", f'digitscope() {{ printf %s "$3"; }}; {command}'], capture_output=True)
+    assert pasted.stdout == b"--out=" + os.fsencode(folder)
+
+
 DIED = 9
 DYING = f"""
 import os, sys
@@ -279,7 +356,7 @@ of it is written but the file still has its temporary name, or right after it.""
 def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(few_file: Path, tmp_path: Path) -> None:
     settings = ("--recipe", "mlp", "--data", few_file, "--epochs", 2, "--batch-size", 200, "--checkpoint-every", 0)
     whole, folder = tmp_path / "whole", tmp_path / "killed"
-    checkpoint, part = folder / "checkpoint.safetensors", folder / "checkpoint.safetensors.part"
+    checkpoint = folder / "checkpoint.safetensors"
     assert finish(start(whole, *settings, "--threads", 1))[0] == 0
 
     def position_after_dying(moment: str, write: int) -> tuple[int, int] | None:
@@ -295,11 +372,11 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(few_file: 
     # Writings: a checkpoint first and after each of an epoch's 6 batches and after the epoch; model, history, report.
     assert position_after_dying("before", 1) is None
     assert position_after_dying("half", 1) is None
-    assert part.exists()
+    assert len(list(folder.glob("checkpoint.safetensors.*.part"))) == 1
     assert position_after_dying("after", 3) == (0, 2)
     assert position_after_dying("before", 2) == (0, 3)
     assert position_after_dying("half", 3) == (0, 5)
-    assert part.exists()
+    assert len(list(folder.glob("checkpoint.safetensors.*.part"))) == 1
     assert position_after_dying("unnamed", 3) == (1, 0)
     assert position_after_dying("after", 2) == (1, 2)
     assert position_after_dying("half", 6) == (2, 0)
@@ -314,7 +391,7 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(few_file: 
 
 def assert_same(folder: Path, whole: Path) -> None:
     assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-    assert [path.name for path in folder.iterdir() if "checkpoint" in path.name] == []
+    assert sorted(path.name for path in folder.iterdir()) == ["history.csv", "model.safetensors", "report.html"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to a console, not to one process")
@@ -327,7 +404,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(few_file: Path, tmp_path: 
     process.send_signal(signal.SIGINT)
     status, err = finish(process)
     assert status == 130
-    assert err == f'Stopped and saved. Go on with: digitscope train --resume --out "{folder}"\n'
+    assert err == f"Stopped and saved. Go on with: digitscope train --resume --out='{folder}'\n"
     epoch, _ = load_checkpoint(folder / "checkpoint.safetensors").position
     assert 50 <= epoch < 1000
     assert not (folder / "model.safetensors").exists()

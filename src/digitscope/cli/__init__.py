@@ -1,5 +1,6 @@
 """The command line: thin verbs that parse, call one function and show."""
 
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,10 @@ __all__ = ["cli", "main"]
 
 def main() -> None:
     """The command `digitscope`. Everything it needs is loaded inside, where errors and Ctrl-C are handled."""
-    sys.exit(exit_status(lambda: __getattr__("cli")()))
+    try:
+        sys.exit(exit_status(lambda: __getattr__("cli")()))
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # while it exits, Ctrl-C ends the process without a traceback
 
 
 def __getattr__(name: str) -> Any:

@@ -1,17 +1,22 @@
 """digitscope train."""
 
 import json
+import os
+import shlex
 import signal
+import string
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from digitscope.cli.completion import complete_recipe
+from digitscope.cli.exit_status import INTERRUPTED, print_error
 from digitscope.cli.options import data_option, finite, json_option, threads_option
 
 if TYPE_CHECKING:
@@ -102,16 +107,20 @@ def train(
         raise click.UsageError(f"--recipe expects one of {', '.join(RECIPES)}; got {recipe!r}.", context)
     to_device(device)  # complains before anything is written
     settings = Settings(recipe or DEFAULT, source, **options)
+    threads = thread_count(threads)
     if resume:
         given = {name: value for name, value in asdict(settings).items() if _is_given(context, name)}
         job = Job.resume(folder or latest_stopped(recipe), given)
     else:
         job = Job.begin(settings, folder)
-    threads = thread_count(threads)
-    view = View(quiet=as_json)
-    view.begin(job, threads)
-    _work(job, view, threads, device, checkpoint_every)
-    summary = job.finish(threads=threads)
+    with job:
+        view = View(quiet=as_json)
+        view.begin(job, threads)
+        try:
+            _work(job, view, threads, device, checkpoint_every)
+            summary = job.finish(threads=threads)
+        except KeyboardInterrupt:
+            _stop("Stopped. Go on from the last checkpoint with", job.folder)
     if as_json:
         click.echo(json.dumps(summary.as_json()))
     else:
@@ -134,8 +143,13 @@ def _work(job: "Job", view: "View", threads: int, device: str, checkpoint_every:
                 break
         else:
             return
-    click.echo(f"Stopped and saved. Go on with: digitscope train --resume --out {_quoted(job.folder)}", err=True)
-    sys.exit(128 + signal.SIGINT)
+    _stop("Stopped and saved. Go on with", job.folder)
+
+
+def _stop(message: str, folder: Path) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # another Ctrl-C ends the process without a traceback
+    print_error(f"{message}: digitscope train --resume --out={_quoted(str(folder))}")
+    sys.exit(INTERRUPTED)
 
 
 @contextmanager
@@ -154,5 +168,12 @@ def _interruption() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _quoted(folder: Path) -> str:
-    return f'"{folder}"' if " " in str(folder) else str(folder)
+def _quoted(text: str) -> str:
+    """The text as one word for the shell, on one line."""
+    if os.name == "nt":
+        return subprocess.list2cmdline([text])
+    if text.isprintable():
+        return shlex.quote(text)
+    plain = string.ascii_letters + string.digits + "/._-"
+    escaped = "".join(chr(byte) if chr(byte) in plain else f"\\x{byte:02x}" for byte in os.fsencode(text))
+    return f"$'{escaped}'"

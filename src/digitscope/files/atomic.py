@@ -1,28 +1,87 @@
 """Atomic writes: a reader finds either the complete old file or the complete new file."""
 
 import contextlib
+import errno
+import glob
 import os
+import secrets
 from pathlib import Path
 
 from digitscope.errors import DigitscopeError
+
+TEMPORARY = ".part"
+"""The ending of a file that is being written, or whose writing was cut off."""
 
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Writes a temporary file beside the path, syncs it to disk and renames it. Creates the folder if it is missing.
 
+    Several processes may write to the same path: each has its own temporary file, and one of the contents stays.
+
     Raises: DigitscopeError if the file cannot be written; no temporary file stays behind.
     """
-    temporary = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary = _temporary_path(path)
+        try:
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:  # also Ctrl-C
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise DigitscopeError(
-            f"{path} cannot be written: {error.strerror or error}. Choose a place where you may write."
-        ) from error
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> DigitscopeError:
+    """The error for a file or folder that the operating system does not let us write."""
+    reason = error.strerror or error
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        reason = "a part of its path is not a folder"
+    return DigitscopeError(f"{path} cannot be written: {reason}. Choose a place where you may write.")
+
+
+def check_new(path: Path, option: str) -> None:
+    """Checks, before work begins, that a file can be written which the option names.
+
+    Raises: DigitscopeError if something of that name exists, or if its folder does not let us write.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        _check_folder(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    else:
+        raise DigitscopeError(f"{path} exists already. Choose another {option}, or delete it.")
+
+
+def _check_folder(path: Path) -> None:
+    """Checks that the path's folder lets us write, or the folder in which it would be made."""
+    try:
+        folder = next(folder for folder in path.absolute().parents if folder.exists())
+        if not folder.is_dir():
+            raise NotADirectoryError
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def remove_temporary(path: Path) -> None:
+    """Removes what writings of the path have left that were cut off. Nobody else may write it at the moment."""
+    for left in path.parent.glob(f"{glob.escape(_short(path))}.*{TEMPORARY}"):
+        left.unlink(missing_ok=True)
+
+
+def _temporary_path(path: Path) -> Path:
+    return path.with_name(f"{_short(path)}.{secrets.token_hex(4)}{TEMPORARY}")
+
+
+def _short(path: Path) -> str:
+    """The path's name, or so much of it that a longer ending fits into any file system."""
+    return path.name[:50]

@@ -46,6 +46,24 @@ def shown_path(path: str | os.PathLike[str]) -> str:
     return text if text.isprintable() else repr(text)
 
 
+def unreadable(path: str | os.PathLike[str], error: OSError) -> DataError:
+    """The error for a file or folder that the operating system does not let us read."""
+    return DataError(
+        f"{shown_path(path)} cannot be read: {error.strerror or error}. Check the path and its permissions."
+    )
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file or folder. Raises: DataError if the operating system does not say."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return True
+
+
 def check_file(path: Path, error: type[DataError] = DataError) -> int:
     """The size of the file in bytes.
 

@@ -6,16 +6,20 @@ import itertools
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet, load_data
 from digitscope.errors import DivergenceError, TrainingError
-from digitscope.files.atomic import write_atomic
+from digitscope.files.atomic import remove_temporary, unwritable, write_atomic
+from digitscope.files.lock import FolderLock
+from digitscope.files.opening import exists
 from digitscope.metrics import Evaluation
 from digitscope.model import Model
 from digitscope.recipes import RECIPES, Recipe, Training
@@ -73,10 +77,18 @@ class Summary:
 
 
 class Job:
-    """One run in its folder."""
+    """One run in its folder, which is locked for other processes until the run is finished or the context ends."""
 
-    def __init__(self, settings: Settings, folder: Path, data: DataSet, recipe: Recipe, training: Training) -> None:
-        self.settings, self.folder = settings, folder
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        data: DataSet,
+        recipe: Recipe,
+        training: Training,
+        lock: FolderLock,
+    ) -> None:
+        self.settings, self.folder, self.lock = settings, folder, lock
         self.data, self.recipe, self.training = data, recipe, training
         # Of the validation images: test images would be used before everything is decided.
         self.watch = first_of_each_class(training.validation[1])
@@ -91,39 +103,62 @@ class Job:
     def begin(cls, settings: Settings, folder: Path | None) -> "Job":
         """A new run in `folder`, or in a new one under runs/. Nothing is written before the data are read.
 
-        Raises: TrainingError if the folder holds a run already; DataError for the data.
+        Raises: TrainingError if the folder holds a run already, or another process works in it; DataError for the data;
+            DigitscopeError if the folder cannot be written.
         """
         if folder is not None and holds_run(folder):
-            raise TrainingError(
-                f"{folder} already holds a run. Choose another --out, delete it, or continue it with --resume."
-            )
+            with FolderLock(folder):  # says so if the run is under way
+                raise _holds_run_error(folder)
         data, recipe, training = _prepare(settings)
-        job = cls(settings, folder or _new_folder(Path("runs"), settings.recipe), data, recipe, training)
-        job.save()
+        folder = _new_folder(Path("runs"), settings.recipe) if folder is None else folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        with ExitStack() as stack:
+            lock = stack.enter_context(FolderLock(folder))
+            if holds_run(folder):
+                raise _holds_run_error(folder)
+            job = cls(settings, folder, data, recipe, training, lock)
+            job.save()
+            stack.pop_all()
         return job
 
     @classmethod
     def resume(cls, folder: Path, given: Mapping[str, Any] | None = None) -> "Job":
         """The run that was stopped in `folder`, as it was then. `given` are settings that it must have begun with.
 
-        Raises: TrainingError if there is none, or one with other settings; ModelError or DataError if it or its data
-            are not as they were.
+        Raises: TrainingError if there is none, one with other settings, or one that another process works on;
+            ModelError or DataError if it or its data are not as they were.
         """
         path = folder / CHECKPOINT
-        if not path.is_file():
-            state = "is finished" if (folder / MODEL).is_file() else "holds no checkpoint"
+        if not exists(path):
+            state = "is finished" if exists(folder / MODEL) else "holds no checkpoint"
             raise TrainingError(f"{folder} {state}: there is nothing to resume. Start again without --resume.")
-        checkpoint = load_checkpoint(path)
-        digest = checkpoint.settings.pop("digest")
-        settings = Settings(**checkpoint.settings)
-        _check_given(given or {}, settings, folder)
-        data, recipe, training = _prepare(settings)
-        if data.digest != digest:
-            raise TrainingError(
-                f"{settings.data} is not what the run in {folder} began with. Restore it, or start a new run."
-            )
-        checkpoint.restore(training.run)
-        return cls(settings, folder, data, recipe, training)
+        with ExitStack() as stack:
+            lock = stack.enter_context(FolderLock(folder))
+            checkpoint = load_checkpoint(path)
+            digest = checkpoint.settings.pop("digest")
+            settings = Settings(**checkpoint.settings)
+            _check_given(given or {}, settings, folder)
+            data, recipe, training = _prepare(settings)
+            if data.digest != digest:
+                raise TrainingError(
+                    f"{settings.data} is not what the run in {folder} began with. Restore it, or start a new run."
+                )
+            checkpoint.restore(training.run)
+            for name in (MODEL, HISTORY, REPORT, CHECKPOINT):
+                remove_temporary(folder / name)
+            stack.pop_all()
+        return cls(settings, folder, data, recipe, training, lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.lock.release()
 
     def save(self) -> None:
         """Writes the checkpoint."""
@@ -180,8 +215,13 @@ class Job:
         model.save(summary.model)
         write_atomic(self.folder / HISTORY, _csv(run.history))
         self._write_report(summary, model, evaluation, images, labels, probabilities)
-        for checkpoint in self.folder.glob(f"{CHECKPOINT}*"):  # also one that was cut off while it was written
-            checkpoint.unlink()
+        missing = [name for name in (MODEL, HISTORY, REPORT) if not exists(self.folder / name)]
+        if missing:
+            raise TrainingError(
+                f"{self.folder} was deleted or changed while the run was written: {', '.join(missing)} is not there. "
+                "Train again."
+            )
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
         return summary
 
     def _info(self, validation_accuracy: float) -> TrainingInfo:
@@ -234,7 +274,14 @@ def first_of_each_class(labels: Array) -> list[int]:
 
 
 def holds_run(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (MODEL, HISTORY, REPORT, CHECKPOINT))
+    """Raises: DigitscopeError if the folder cannot be read."""
+    return any(exists(folder / name) for name in (MODEL, HISTORY, REPORT, CHECKPOINT))
+
+
+def _holds_run_error(folder: Path) -> TrainingError:
+    return TrainingError(
+        f"{folder} already holds a run. Choose another --out, delete it, or continue it with --resume."
+    )
 
 
 def latest_stopped(recipe: str | None) -> Path:
@@ -269,15 +316,21 @@ def _prepare(settings: Settings) -> tuple[DataSet, Recipe, Training]:
 
 
 def _new_folder(parent: Path, name: str) -> Path:
-    """parent/name, or parent/name-2 and so on: the first that does not exist, made so that nobody else takes it."""
-    parent.mkdir(parents=True, exist_ok=True)
-    for number in itertools.count(1):
-        folder = parent / (name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        return folder
+    """parent/name, or parent/name-2 and so on: the first that does not exist, made so that nobody else takes it.
+
+    Raises: DigitscopeError if no folder can be made there.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            folder = parent / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder
+    except OSError as error:
+        raise unwritable(parent, error) from error
     raise AssertionError("count never ends")
 
 

@@ -7,6 +7,10 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from digitscope.arguments import check_whole
+from digitscope.errors import ArgumentError, TrainingError
+
+MOST_THREADS = 1024
+"""More than any machine makes use of."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,7 +41,10 @@ class ThreadMap:
         """The results in the order of the items. Raises: the error of the first call that failed."""
         if self.threads == 1 or len(items) < 2:
             return [function(item) for item in items]
-        futures = [self._pool.submit(function, item) for item in items]
+        try:
+            futures = [self._pool.submit(function, item) for item in items]
+        except RuntimeError as error:  # the operating system starts no more of them
+            raise TrainingError(f"{self.threads} threads cannot be started ({error}). Use fewer threads.") from error
         own = {i: function(items[i]) for i in reversed(range(len(items))) if futures[i].cancel()}
         return [own[i] if i in own else future.result() for i, future in enumerate(futures)]
 
@@ -45,9 +52,11 @@ class ThreadMap:
 def thread_count(threads: int | None) -> int:
     """The number of threads to use: all processors for None.
 
-    Raises: ArgumentError unless it is a whole number from 1 on, or None.
+    Raises: ArgumentError unless it is a whole number from 1 to MOST_THREADS, or None.
     """
     check_whole("threads", threads, 1, optional=True)
+    if threads is not None and threads > MOST_THREADS:
+        raise ArgumentError(f"threads is expected as {MOST_THREADS} at most; got {threads}.")
     return default_threads() if threads is None else threads
 
 

@@ -1,0 +1,100 @@
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from digitscope.errors import DigitscopeError
+from digitscope.files.atomic import TEMPORARY, check_new, remove_temporary, write_atomic
+
+Files = Callable[[], list[str]]
+
+
+def test_a_file_is_written_with_its_folders_and_the_usual_permissions(in_folder: Files) -> None:
+    write_atomic(Path("new/folder/file"), b"old")
+    write_atomic(Path("new/folder/file"), b"new")
+    assert in_folder() == ["new/folder/file"]
+    assert Path("new/folder/file").read_bytes() == b"new"
+    Path("usual").touch()
+    assert Path("new/folder/file").stat().st_mode == Path("usual").stat().st_mode
+
+
+def test_the_longest_name_that_fits_can_be_written(in_folder: Files) -> None:
+    write_atomic(Path("n" * 255), b"x")
+    assert in_folder() == ["n" * 255]
+
+
+def test_two_writers_do_not_disturb_each_other(in_folder: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have written half when the first one ends."""
+    meeting = threading.Barrier(2)
+    sync = os.fsync
+
+    def fsync(file: int) -> None:
+        sync(file)
+        meeting.wait(timeout=10)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    contents = [b"a" * 1000, b"b" * 2000]
+    writers = [threading.Thread(target=write_atomic, args=(Path("file"), content)) for content in contents]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert in_folder() == ["file"]
+    assert Path("file").read_bytes() in contents
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])
+def test_a_failure_leaves_the_old_file_and_nothing_else(
+    in_folder: Files, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    Path("file").write_bytes(b"old")
+
+    def fsync(file: int) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises((DigitscopeError, KeyboardInterrupt)) as raised:
+        write_atomic(Path("file"), b"new")
+    if isinstance(raised.value, DigitscopeError):
+        expected = "file cannot be written: No space left on device. Choose a place where you may write."
+        assert str(raised.value) == expected
+    assert in_folder() == ["file"]
+    assert Path("file").read_bytes() == b"old"
+
+
+def test_what_a_kill_has_left_is_removed(in_folder: Files) -> None:
+    for name in ("model.abc.part", "model.def.part", "model", "other.abc.part"):
+        Path(name).touch()
+    remove_temporary(Path("model"))
+    assert in_folder() == ["model", "other.abc.part"]
+    assert TEMPORARY == ".part"
+
+
+def test_where_a_new_file_cannot_be_written_is_noticed_beforehand(
+    in_folder: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("file").touch()
+    check_new(Path("new/folder/x"), "--out")
+    for name, message in (
+        ("file", "file exists already. Choose another --out, or delete it."),
+        ("file/x", "file/x cannot be written: a part of its path is not a folder. Choose a place where you may write."),
+        ("n" * 300, "cannot be written: "),
+    ):
+        with pytest.raises(DigitscopeError) as raised:
+            check_new(Path(name), "--out")
+        assert message in str(raised.value).replace("\\", "/")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(DigitscopeError, match=r"x cannot be written: Permission denied\. Choose a place"):
+        check_new(Path("new/folder/x"), "--out")
+    assert in_folder() == ["file"]
+
+
+def test_a_link_to_nowhere_is_not_replaced(in_folder: Files) -> None:
+    try:
+        Path("link").symlink_to("nowhere")
+    except OSError:
+        pytest.skip("this system lets us make no links")
+    with pytest.raises(DigitscopeError, match="link exists already"):
+        check_new(Path("link"), "--out")
