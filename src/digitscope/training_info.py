@@ -8,8 +8,14 @@ from typing import Any, Self
 from digitscope.arguments import shown
 from digitscope.errors import ModelError
 
-_TEXTS = ("recipe", "data", "data_digest")
+CHANGES = (
+    *("layers", "activation", "dropout", "loss", "label_smoothing"),
+    *("optimizer", "weight_decay", "schedule", "augment"),
+)
+"""The fields with the recipe's settings that were replaced; a model file has only those that were."""
+_TEXTS = ("recipe", "data", "data_digest", "activation", "loss", "optimizer", "schedule", "augment")
 _COUNTS = ("seed", "epochs", "batch_size", "classes", "train_images", "validation_images")
+_NUMBERS = ("learning_rate", "dropout", "label_smoothing", "weight_decay")
 _ACCURACIES = ("validation_accuracy", "test_accuracy")
 
 
@@ -92,18 +98,35 @@ class TrainingInfo:
     validation_images: int | None = None
     validation_accuracy: float | None = None
     test_accuracy: float | None = None
+    layers: tuple[int, ...] | None = None
+    """The widths of the hidden dense layers, if they are not the recipe's. The settings up to `augment` are of this
+    kind, by the names of `training.settings`."""
+    activation: str | None = None
+    dropout: float | None = None
+    loss: str | None = None
+    label_smoothing: float | None = None
+    optimizer: str | None = None
+    weight_decay: float | None = None
+    schedule: str | None = None
+    augment: str | None = None
     members: tuple["TrainingInfo", ...] = ()
     """Of an ensemble that was combined after the training: each member's."""
     taught: tuple[FineTuning, ...] = ()
     """Each fine-tuning since, the first one first."""
 
     def __post_init__(self) -> None:
-        for names, check in ((_TEXTS, _check_text), (_COUNTS, _check_count), (_ACCURACIES, _check_accuracy)):
+        checks = (
+            (_TEXTS, _check_text),
+            (_COUNTS, _check_count),
+            (_NUMBERS, _check_number),
+            (_ACCURACIES, _check_accuracy),
+        )
+        for names, check in checks:
             for name in names:
                 if (value := getattr(self, name)) is not None:
                     check(name, value)
-        if self.learning_rate is not None:
-            _check_number("learning_rate", self.learning_rate)
+        for width in self.layers or ():
+            _check_count("Each width of layers", width)
 
     def without_accuracy(self) -> Self:
         """The same without validation and test accuracy, the members' included: of weights that have changed since."""
@@ -113,12 +136,17 @@ class TrainingInfo:
     def as_json(self) -> dict[str, Any]:
         """What the model file holds: the known values in the order of the fields.
 
-        A run of its own (neither an ensemble of models nor fine-tuned) has all values, null where there is none.
+        A run of its own (neither an ensemble of models nor fine-tuned) has all values, null where there is none, except
+        that a setting which is the recipe's own is left out.
         """
         is_run = self.epochs is not None and not (self.members or self.taught)
         content = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.layers is not None:
+            content["layers"] = list(self.layers)
         lists = {name: [part.as_json() for part in content.pop(name)] for name in ("members", "taught")}
-        values = {name: value for name, value in content.items() if is_run or value is not None}
+        values = {
+            name: value for name, value in content.items() if value is not None or (is_run and name not in CHANGES)
+        }
         return values | {name: parts for name, parts in lists.items() if parts}
 
     @classmethod
@@ -130,6 +158,8 @@ class TrainingInfo:
         values = _checked(content, [field.name for field in fields(cls)])
         members = tuple(cls.from_json(member) for member in _list(values.pop("members", []), "members"))
         taught = tuple(FineTuning.from_json(part) for part in _list(values.pop("taught", []), "taught"))
+        if "layers" in values:
+            values["layers"] = tuple(_list(values["layers"], "layers"))
         return cls(**values, members=members, taught=taught)
 
 

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from digitscope.augmentation.augment import Augment
 from digitscope.datasets import DataSet
 from digitscope.files.atomic import write_atomic
 from digitscope.jobs.train import Job, Settings
@@ -19,9 +21,29 @@ from digitscope.model import Model
 from digitscope.nn import Ensemble
 from digitscope.recipes import RECIPES
 from digitscope.training import load_checkpoint
+from digitscope.training.settings import (
+    ACTIVATIONS,
+    NAMED_AUGMENTATIONS,
+    NAMED_LOSSES,
+    NAMED_OPTIMIZERS,
+    NAMED_SCHEDULES,
+)
 
 Files = Callable[[], list[str]]
 Digitscope = Callable[..., Any]  # see conftest.py
+
+
+CHANGED = {
+    "layers": [16, 12],
+    "activation": "sigmoid",
+    "dropout": 0.1,
+    "loss": "cross-entropy",
+    "label_smoothing": 0.1,
+    "optimizer": "adam",
+    "weight_decay": 0.01,
+    "schedule": "cosine",
+    "augment": "rotation=10,shift=1",
+}
 
 
 def test_a_run_writes_model_history_and_report(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:
@@ -32,6 +54,8 @@ def test_a_run_writes_model_history_and_report(digitscope: Digitscope, few_file:
     assert result["recipe"] == "convnet"
     assert result["seed"] == 5
     assert result["epochs"] == 3
+    assert result["settings"] == {"epochs": 3}
+    assert not CHANGED.keys() & Model.load(result["model"]).info.as_json().keys()
     assert result["parameters"] == sum(p.size for p in Model.load(result["model"]).network.params.values())
     assert result["train_seconds"] > 0
     assert 0.5 < result["validation_accuracy"] <= 1
@@ -159,6 +183,37 @@ def test_settings_take_the_place_of_the_recipes(digitscope: Digitscope, few_file
         assert len(list(csv.DictReader(file))) == 22
 
 
+def test_any_setting_can_replace_the_recipes(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in CHANGED.items() if name != "layers"]
+    command = ["train", "--recipe", "mlp", "--data", few_file, "--epochs", 1, "--layers", "16,12", *options]
+    result = digitscope(*command, "--json").json
+    assert result["settings"] == {"epochs": 1, **CHANGED}
+    model = Model.load(result["model"])
+    assert [type(layer).__name__ for layer in model.network] == ["Dense", "Sigmoid", "Dropout"] * 2 + ["Dense"]
+    assert {name: getattr(model.info, name) for name in CHANGED} == {**CHANGED, "layers": (16, 12)}
+    assert model.info.learning_rate == 0.002
+    text = "changed: layers 16,12; activation sigmoid; dropout 0.1; epochs 1; "
+    assert text in Path("runs/mlp/report.html").read_text(encoding="utf-8")
+    with Job.begin(Settings("mlp", str(few_file), layers=(16, 12)), Path("stopped")):
+        pass
+    answer = digitscope("train", "--resume", "--out", "stopped", "--layers", "16,16")
+    assert "The run in stopped began with --layers 16,12; got 16,16. Leave out --layers." in answer.err
+    with Job.resume(Path("stopped"), {"layers": (16, 12)}) as resumed:
+        assert resumed.training.run.network.params["3.weight"].shape == (12, 16)
+
+
+def test_the_help_names_every_choice_within_80_columns(digitscope: Digitscope, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = digitscope("train", "--help").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    text = " ".join(" ".join(lines).split()).replace("- ", "-")
+    amounts = [field.name for field in fields(Augment) if field.name != "elastic_width"]
+    for name in (*ACTIVATIONS, *NAMED_LOSSES, *NAMED_OPTIMIZERS, *NAMED_SCHEDULES, *NAMED_AUGMENTATIONS, *amounts):
+        assert re.search(rf"\b{name}\b", text.partition("instead of the recipe")[2]), name
+    for field in fields(Settings):
+        assert f"--{field.name.replace('_', '-')} " in text
+
+
 def test_data_without_test_images_have_no_test_accuracy(
     digitscope: Digitscope, few_file: Path, in_folder: Files
 ) -> None:
@@ -189,6 +244,17 @@ def test_a_run_is_never_overwritten(digitscope: Digitscope, few_file: Path, in_f
         (["--learning-rate", "-1"], "-1.0 is not in the range x>0"),
         (["--learning-rate", "nan"], "--learning-rate expects a number; got nan."),
         (["--threads", "none"], "'none' is not a valid integer range"),
+        (["--layers", "16,x"], "--layers expects widths from 1 with commas, such as 16,16, or none; got '16,x'."),
+        (["--layers", "0"], "--layers expects widths from 1"),
+        (["--layers", "60000,60000"], "up to 100,000,000 parameters"),
+        (["--layers", "none", "--recipe", "mlp", "--dropout", "0.1"], "dropout expects a network with a hidden layer"),
+        (["--activation", "swish"], "activation expects one of relu, leaky-relu, sigmoid, tanh; got 'swish'."),
+        (["--dropout", "1"], "1.0 is not in the range 0<=x<1"),
+        (["--label-smoothing", "nan"], "--label-smoothing expects a number; got nan."),
+        (["--recipe", "sigmoid", "--label-smoothing", "0.1"], "Label smoothing expects a cross-entropy"),
+        (["--recipe", "tiny", "--loss", "squared-error"], "the loss is MeanSquaredError"),
+        (["--recipe", "reader", "--loss", "squared-error"], "only its own loss takes"),
+        (["--augment", "rotate=10"], "Augment has the amounts rotation, scale, "),
         (["--resume"], "No stopped run was found under runs/."),
         (["--resume", "--out", "nowhere"], "nowhere holds no checkpoint: there is nothing to resume."),
     ],

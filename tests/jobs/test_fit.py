@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from digitscope import DataSet, Model, Network, fit
+from digitscope.augmentation.augment import Augment
 from digitscope.errors import DataError, DigitscopeError, DigitscopeWarning, ShapeError, TrainingError
 from digitscope.jobs.fit import PLAN
-from digitscope.nn import BatchNorm, Dense, Dropout, MeanSquaredError, Momentum, OneCycle, ReLU, Sigmoid
+from digitscope.nn import Adam, BatchNorm, Dense, Dropout, MeanSquaredError, Momentum, OneCycle, ReLU, Sigmoid
 from digitscope.recipes import RECIPES
 from digitscope.recipes.recipe import hold_out_end
 from digitscope.training import Epoch, Step, TailAverage, train
@@ -96,6 +97,21 @@ def test_settings_by_name_and_as_a_plan_are_the_same(few: DataSet) -> None:
     named = fit(network(), few.x_train, few.y_train, epochs=2, learning_rate=0.1, batch_size=64, optimizer=Momentum())
     plan = replace(PLAN, epochs=2, schedule=OneCycle(0.1), batch_size=64, optimizer=Momentum())
     assert same(named, fit(network(), few.x_train, few.y_train, plan=plan))
+
+
+def test_a_recipes_settings_are_those_of_the_command(few: DataSet) -> None:
+    model = fit("mlp", few, epochs=1, layers=[16, 16], activation="tanh", optimizer=Adam(), augment=Augment(shift=1))
+    recipe = RECIPES["mlp"].with_settings(
+        epochs=1, layers=(16, 16), activation="tanh", optimizer="adam", augment="shift=1"
+    )
+    training = recipe.start(few, seed=0)
+    for _ in train(training.run, training.images, training.labels):
+        pass
+    for name, value in training.run.outcome(training.images).params.items():
+        np.testing.assert_array_equal(model.network.params[name], value)
+    info = model.info
+    assert (info.layers, info.activation, info.optimizer, info.augment) == ((16, 16), "tanh", "adam", "shift=1")
+    assert TrainingInfo.from_json(info.as_json()) == info
 
 
 def test_another_loss_and_distorted_images(few: DataSet) -> None:
@@ -243,6 +259,12 @@ REFUSED: dict[str, tuple[Callable[[DataSet], Any], type[DigitscopeError], str]] 
         TrainingError,
         "got epochs, learning_rate beside it",
     ),
+    "layers of a network": (
+        lambda few: fit(network(), few, layers=(3,), dropout=0.1),
+        TrainingError,
+        "layers, dropout can be set for a recipe",
+    ),
+    "no optimizer": (lambda few: fit(network(), few, optimizer="sgd"), TrainingError, "optimizer expects one of"),
     "no epochs": (lambda few: fit(network(), few, epochs=0), TrainingError, "epochs"),
     "no batch": (lambda few: fit(network(), few, batch_size=0), TrainingError, "batch_size"),
     "no rate": (

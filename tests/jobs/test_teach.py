@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from digitscope.arrays import Array
+from digitscope.augmentation.augment import STANDARD
 from digitscope.datasets import DataSet
 from digitscope.errors import DataError, DigitscopeError, ModelError, ShapeError, TrainingError
-from digitscope.jobs.teach import AUGMENT, TeachResult, TeachSettings, interpolate, teach
+from digitscope.jobs.teach import TeachResult, TeachSettings, interpolate, teach
 from digitscope.model import Model
 from digitscope.nn import BatchNorm, Dense, MeanSquaredError, Network, Params, ReLU, SoftmaxCrossEntropy, to_batch
 from digitscope.recipes import RECIPES
@@ -129,7 +130,7 @@ class Recorder:
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
         self.seen += [image.copy() for image in images]
-        return AUGMENT(images, rng)
+        return STANDARD(images, rng)
 
 
 def contents(images: Iterable[Array]) -> Counter[bytes]:
@@ -252,6 +253,18 @@ def test_images_are_varied_as_in_the_training_that_the_model_comes_from(
     assert default.seen
 
 
+def test_an_augmentation_that_replaced_the_recipes_is_used(model: Model, few: DataSet, examples: Array) -> None:
+    params = {
+        augment: taught_params(replace(model, info=TrainingInfo(recipe="mlp", augment=augment)), few, examples)[
+            "3.weight"
+        ]
+        for augment in (None, "none", "standard", "noise=0.2")
+    }
+    np.testing.assert_array_equal(params["none"], params[None])  # which is teach's own, the standard one
+    np.testing.assert_array_equal(params["standard"], params[None])
+    assert not np.array_equal(params["noise=0.2"], params[None])
+
+
 def test_the_loss_is_that_of_the_training_that_the_model_comes_from(
     model: Model, few: DataSet, examples: Array, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +275,8 @@ def test_the_loss_is_that_of_the_training_that_the_model_comes_from(
         name: taught_params(replace(model, info=replace(model.info, recipe=name)), few, examples)["3.weight"]
         for name in (None, "smooth", "squared")
     }
+    smoother = replace(model, info=TrainingInfo(recipe="mlp", label_smoothing=0.5))
+    np.testing.assert_array_equal(taught_params(smoother, few, examples)["3.weight"], params["smooth"])
     assert not np.array_equal(params["smooth"], params[None])
     np.testing.assert_array_equal(params["squared"], params[None])  # of another kind than the model's own loss
 

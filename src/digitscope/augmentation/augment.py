@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from digitscope.arguments import check_number
+from digitscope.arguments import check_number, shown
 from digitscope.arrays import Array, as_images, is_bytes
 from digitscope.augmentation.warp import blur, erase_rectangle, thicken, warp, warp_functions
 from digitscope.errors import DataError
@@ -61,6 +61,36 @@ class Augment:
         if self.elastic_width < 0.5:
             raise DataError(f"Augment expects an elastic_width of at least 0.5 pixels; got {self.elastic_width}.")
 
+    @classmethod
+    def from_text(cls, text: str) -> "Augment":
+        """The augmentation of amounts by name: "rotation=10,shift=1".
+
+        Raises: DataError for another name, or an amount that is not a number of its range.
+        """
+        amounts: dict[str, float] = {}
+        for part in text.split(","):
+            name, _, amount = (piece.strip() for piece in part.partition("="))
+            try:
+                amounts[name] = float(amount)
+            except ValueError:
+                raise DataError(
+                    f"Augment expects amounts such as rotation=10,shift=1; got {shown(part.strip())}."
+                ) from None
+        names = [field.name for field in fields(cls)]
+        if unknown := [name for name in amounts if name not in names]:
+            raise DataError(f"Augment has the amounts {', '.join(names)}; got {shown(unknown[0])}.")
+        return cls(**amounts)
+
+    def as_text(self) -> str:
+        """What `from_text` reads: the amounts that differ from their defaults."""
+        amounts = {field.name: float(getattr(self, field.name)) for field in fields(self)}
+        texts = [
+            f"{field.name}={amounts[field.name]!r}".removesuffix(".0")
+            for field in fields(self)
+            if amounts[field.name] != field.default
+        ]
+        return ",".join(texts) or "rotation=0"
+
     def __call__(self, images: npt.ArrayLike, rng: np.random.Generator) -> Array:
         """The images distorted, as a network's input.
 
@@ -106,6 +136,10 @@ class Augment:
         if functions > 3:
             c[:, 3:] = self.elastic * rng.standard_normal((2, functions - 3, count), np.float32)
         return c
+
+
+STANDARD = Augment(rotation=10, scale=0.1, shear=0.15, shift=1, elastic=0.8)
+"""The augmentation of the recipes convnet and deep."""
 
 
 def _uniform(rng: np.random.Generator, low: float, high: float, count: int) -> Array:

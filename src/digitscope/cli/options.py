@@ -1,7 +1,9 @@
 """Options that several verbs share."""
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,6 +28,34 @@ def known_recipe(context: click.Context, parameter: click.Parameter, value: str 
         name = parameter.opts[0] if isinstance(parameter, click.Option) else context.info_name
         raise click.UsageError(f"{name} expects one of {', '.join(RECIPES)}; got {value!r}.", context)
     return value
+
+
+def widths(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Whole numbers with commas, such as 16,16, as a tuple; "none" is the empty one."""
+    if value is None or value == "none":
+        return None if value is None else ()
+    parts = [part.strip() for part in value.split(",")]
+    if not all(part.isascii() and part.isdecimal() and int(part) > 0 for part in parts):
+        message = f"{parameter.opts[0]} expects widths from 1 with commas, such as 16,16, or none; got {value!r}."
+        raise click.UsageError(message, context)
+    return tuple(map(int, parts))
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options under headings. `groups` has the names of the parameters."""
+
+    def __init__(self, *args: Any, groups: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.groups = groups
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        parameters = {parameter.name: parameter for parameter in self.get_params(ctx)}
+        named = [name for names in self.groups.values() for name in names]
+        rest = [name for name in parameters if name not in named]
+        for heading, names in {**self.groups, "Other options": rest}.items():
+            records = [record for name in names if (record := parameters[name].get_help_record(ctx)) is not None]
+            with formatter.section(heading):
+                formatter.write_dl(records)
 
 
 data_option = click.option(

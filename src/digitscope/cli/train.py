@@ -17,14 +17,24 @@ import click
 
 from digitscope.cli.completion import complete_recipe
 from digitscope.cli.exit_status import INTERRUPTED, print_error
-from digitscope.cli.options import data_option, finite, json_option, threads_option
+from digitscope.cli.options import GroupedCommand, data_option, finite, json_option, threads_option, widths
 
 if TYPE_CHECKING:
     from digitscope.cli.view import View
     from digitscope.jobs.train import Job
 
 
-@click.command(short_help="Train a network and write its model and report.")
+GROUPS = {
+    "Network and data": ("recipe", "source"),
+    "The network, instead of the recipe's": ("layers", "activation", "dropout"),
+    "Its training, instead of the recipe's": (
+        *("epochs", "batch_size", "learning_rate", "schedule", "optimizer", "weight_decay"),
+        *("loss", "label_smoothing", "augment"),
+    ),
+}
+
+
+@click.command(cls=GroupedCommand, groups=GROUPS, short_help="Train a network and write its model and report.")
 @click.option(
     "--recipe",
     metavar="NAME",
@@ -33,16 +43,56 @@ if TYPE_CHECKING:
 )
 @data_option
 @click.option(
-    "--epochs", type=click.IntRange(1), metavar="N", help="Passes over the training images. [default: the recipe's]"
+    "--layers",
+    callback=widths,
+    metavar="N,N...",
+    help="Widths of the hidden dense layers, such as 16,16, or none. In a convolutional network they are between the "
+    "convolutions and the output.",
 )
+@click.option(
+    "--activation",
+    metavar="NAME",
+    help="Of all hidden layers: relu, leaky-relu, sigmoid or tanh. The output keeps its own.",
+)
+@click.option(
+    "--dropout",
+    type=click.FloatRange(0, 1, max_open=True),
+    callback=finite,
+    metavar="X",
+    help="The fraction of hidden units that each dense layer does not see in training; 0 for none.",
+)
+@click.option("--epochs", type=click.IntRange(1), metavar="N", help="Passes over the training images.")
+@click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Images per step.")
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
     callback=finite,
     metavar="X",
-    help="The highest learning rate. [default: the recipe's]",
+    help="The highest learning rate. Another optimizer has one of its own unless this is given.",
 )
-@click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Images per step. [default: the recipe's]")
+@click.option("--schedule", metavar="NAME", help="Of the learning rate: constant, step, cosine or one-cycle.")
+@click.option("--optimizer", metavar="NAME", help="gradient-descent, momentum, nesterov, adam or adamw.")
+@click.option(
+    "--weight-decay",
+    type=click.FloatRange(0),
+    callback=finite,
+    metavar="X",
+    help="Each step shrinks the weights by this fraction, times the learning rate.",
+)
+@click.option("--loss", metavar="NAME", help="cross-entropy (after a softmax) or squared-error (of sigmoid outputs).")
+@click.option(
+    "--label-smoothing",
+    type=click.FloatRange(0, 1),
+    callback=finite,
+    metavar="X",
+    help="The fraction of the target that is spread over all classes; for a cross-entropy.",
+)
+@click.option(
+    "--augment",
+    metavar="AMOUNTS",
+    help="How images are distorted at random: none, standard, or amounts such as rotation=10,shift=1, out of rotation "
+    "(degrees), scale, shear, shift and elastic (pixels), thickness, blur, contrast, noise, erase.",
+)
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of all random numbers."
 )
@@ -95,6 +145,8 @@ def train(
     Examples:
       digitscope train
       digitscope train --recipe seed --seed 3
+      digitscope train --recipe mlp --layers 16,16 --activation sigmoid
+      digitscope train --augment rotation=15,shift=2 --optimizer adam
       digitscope train --data train.csv --out runs/kaggle
       digitscope train --resume
     """

@@ -13,10 +13,11 @@ from digitscope.datasets import DataSet, as_data_set
 from digitscope.datasets.load import LabelledImages
 from digitscope.errors import DigitscopeWarning, TrainingError
 from digitscope.model import Model
-from digitscope.nn import Adam, Frozen, Loss, Network, OneCycle, Optimizer, SoftmaxCrossEntropy
-from digitscope.recipes import RECIPES, Recipe
+from digitscope.nn import Adam, Frozen, Loss, Network, OneCycle, Optimizer, Schedule, SoftmaxCrossEntropy
+from digitscope.recipes import RECIPES, Recipe, recipe_of
 from digitscope.recipes.recipe import NETWORK, VALIDATION_SHARE, class_notices, hold_out_end, hold_out_nothing
 from digitscope.training import Augmentation, Epoch, Plan, Step, thread_count, to_device, train
+from digitscope.training.settings import PlanSettings, recorded_settings
 from digitscope.training_info import TrainingInfo
 
 Callback = Callable[[Step | Epoch], object]
@@ -43,9 +44,15 @@ def fit(
     epochs: int | None = None,
     learning_rate: float | None = None,
     batch_size: int | None = None,
-    loss: Loss | None = None,
-    optimizer: Optimizer | None = None,
-    augment: Augmentation | None = None,
+    loss: Loss | str | None = None,
+    label_smoothing: float | None = None,
+    optimizer: Optimizer | str | None = None,
+    weight_decay: float | None = None,
+    schedule: Schedule | str | None = None,
+    augment: Augmentation | str | None = None,
+    layers: Sequence[int] | None = None,
+    activation: str | None = None,
+    dropout: float | None = None,
     freeze: Sequence[int] = (),
     validation: tuple[ArrayLike, ArrayLike] | float | None = None,
     seed: int = 0,
@@ -61,9 +68,11 @@ def fit(
     x, y: images and labels. Or x alone: a DataSet, or what `load_data` takes, such as "mnist", a CSV file, or a folder
         of pictures with one subfolder a class. The test images of a data set are not used.
     plan: all that decides how the network learns, instead of the settings by name: epochs, learning_rate (the highest
-        of the schedule), batch_size, loss, optimizer, augment. Unless given, a network learns for 5 epochs by Adam, at
-        a one-cycle rate of 0.01, in batches of 128; a model likewise, at a rate of 0.001, with its own loss and the
-        augmentation of its recipe.
+        of the schedule), batch_size, loss, label_smoothing, optimizer, weight_decay, schedule and augment, as objects
+        or by the names that `digitscope train --help` lists. Unless given, a network learns for 5 epochs by Adam, at a
+        one-cycle rate of 0.01, in batches of 128; a model likewise, at a rate of 0.001, with its own loss and the
+        augmentation that it was trained with.
+    layers, activation, dropout: of a recipe's network, as `Recipe.with_settings` changes it.
     freeze: the indices of layers that do not learn.
     validation: (images, labels), or the share of the images that is held out; 0 for no validation and no calibration.
         The default is the recipe's own choice, else a twelfth. The last images of each class are held out, because
@@ -93,19 +102,30 @@ def fit(
     to_device(device)  # complains before anything is computed
     data = as_data_set(x, y, shape=start.image_shape if isinstance(start, Model) else None)
     recipe = _recipe(start, data, freeze)
-    named: dict[str, object] = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
-    named |= {"loss": loss, "optimizer": optimizer, "augment": augment}
-    if plan is not None and (given := [name for name, value in named.items() if value is not None]):
-        raise TrainingError(f"A plan holds all settings; got {', '.join(given)} beside it. Put them into the plan.")
-    plan = (plan or recipe.plan).with_settings(
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        loss=loss,
-        optimizer=optimizer,
-        augment=augment,
-    )
-    recipe = replace(recipe, plan=plan)
+    plan_settings: PlanSettings = {
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "loss": loss,
+        "label_smoothing": label_smoothing,
+        "optimizer": optimizer,
+        "weight_decay": weight_decay,
+        "schedule": schedule,
+        "augment": augment,
+    }
+    network_settings = {"layers": layers, "activation": activation, "dropout": dropout}
+    if plan is not None:
+        if given := [name for name, value in plan_settings.items() if value is not None]:
+            raise TrainingError(f"A plan holds all settings; got {', '.join(given)} beside it. Put them into the plan.")
+        recipe = replace(recipe, plan=plan)
+    if isinstance(start, str):
+        recipe = recipe.with_settings(layers=layers, activation=activation, dropout=dropout, **plan_settings)
+    else:
+        if given := [name for name, value in network_settings.items() if value is not None]:
+            raise TrainingError(
+                f"{', '.join(given)} can be set for a recipe. Change the network that you give instead."
+            )
+        recipe = replace(recipe, plan=recipe.plan.with_settings(**plan_settings))
     if validation is not None:
         share = 0 if isinstance(validation, tuple) else validation
         recipe = replace(recipe, split=hold_out_end(share) if share else hold_out_nothing)
@@ -130,6 +150,7 @@ def fit(
     info = TrainingInfo(
         # Of a model it is not known which images the training before this one held out.
         recipe=None if isinstance(start, Model) else recipe.name,
+        **(recorded_settings({**network_settings, **plan_settings}) if isinstance(start, str) else {}),
         seed=seed,
         epochs=recipe.plan.epochs,
         learning_rate=recipe.plan.schedule.learning_rate,
@@ -155,7 +176,7 @@ def _recipe(start: Network | Model | str, data: DataSet, freeze: Sequence[int]) 
         return RECIPES[start]
     plan = PLAN
     if isinstance(start, Model):
-        known = RECIPES.get(start.info.recipe or "")
+        known = recipe_of(start.info)
         augment = known.plan.augment if known else None
         plan = replace(PLAN, loss=start.loss, schedule=OneCycle(FINE_TUNING_RATE), augment=augment)
     network = start.network if isinstance(start, Model) else start

@@ -17,20 +17,18 @@ import numpy.typing as npt
 
 from digitscope.arguments import check_function, check_kind, check_whole
 from digitscope.arrays import Array, as_images, as_labels
-from digitscope.augmentation.augment import Augment
+from digitscope.augmentation.augment import STANDARD
 from digitscope.datasets import DataSet, as_data_set
 from digitscope.datasets.load import LabelledImages
 from digitscope.errors import DataError, ModelError, TrainingError
 from digitscope.model import Model
 from digitscope.nn import Adam, Network, OneCycle
-from digitscope.recipes import RECIPES, Recipe
+from digitscope.recipes import recipe_of
 from digitscope.recipes.held_out import held_out
 from digitscope.recipes.recipe import VALIDATION_SHARE, hold_out_end
 from digitscope.training import Plan, Run, Step, TailAverage, measure_statistics, thread_count, train
 from digitscope.training.parallel.shards import Augmentation
-from digitscope.training_info import FineTuning, TrainingInfo
-
-AUGMENT = Augment(rotation=10, scale=0.1, shear=0.15, shift=1, elastic=0.8)
+from digitscope.training_info import FineTuning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +49,7 @@ class TeachSettings:
     """Loss of accuracy up to which the new model may be used: 0.1 points."""
     negligible_loss: float = 0.0005
     """Loss of accuracy at which the interpolation stops early."""
-    augment: Augmentation = AUGMENT
+    augment: Augmentation = STANDARD
     """The augmentation, unless the model's recipe has one."""
 
 
@@ -242,14 +240,9 @@ def _with_network(model: Model, network: Network) -> Model:
     return Model(network, model.loss, model.image_shape)
 
 
-def _recipe(info: TrainingInfo) -> Recipe | None:
-    """What the network, or the first member of an ensemble, was trained by; None if that is not known."""
-    return _recipe(info.members[0]) if info.members else RECIPES.get(info.recipe or "")
-
-
 def _plan(model: Model, settings: TeachSettings, epochs: int) -> Plan:
     """Loss and augmentation are those of the training that the network comes from."""
-    recipe = _recipe(model.info)
+    recipe = recipe_of(model.info)
     loss, augment = model.loss, None
     if recipe is not None:
         augment = recipe.plan.augment
@@ -271,7 +264,7 @@ def _rehearsal(
     model: Model, images: Array, labels: Array, settings: TeachSettings, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """The first of the images, and the recipe's extra examples in its share of them, if it has any."""
-    recipe, count = _recipe(model.info), settings.rehearsed_images
+    recipe, count = recipe_of(model.info), settings.rehearsed_images
     if recipe is None or recipe.extra_examples is None:
         return images[:count], labels[:count]
     copies = settings.drawing_copies

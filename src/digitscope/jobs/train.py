@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -22,8 +22,9 @@ from digitscope.files.lock import FolderLock
 from digitscope.files.opening import exists
 from digitscope.metrics import Evaluation
 from digitscope.model import Model
-from digitscope.recipes import RECIPES, Recipe, Training
+from digitscope.recipes import RECIPES, Recipe, RecipeSettings, Training
 from digitscope.training import Epoch, Step, load_checkpoint, save_checkpoint, train
+from digitscope.training.settings import recorded_settings, setting_text
 from digitscope.training_info import TrainingInfo
 
 MODEL, HISTORY, REPORT, CHECKPOINT = "model.safetensors", "history.csv", "report.html", "checkpoint.safetensors"
@@ -39,6 +40,25 @@ class Settings:
     learning_rate: float | None = None
     batch_size: int | None = None
     seed: int = 0
+    layers: tuple[int, ...] | None = None
+    activation: str | None = None
+    dropout: float | None = None
+    loss: str | None = None
+    label_smoothing: float | None = None
+    optimizer: str | None = None
+    weight_decay: float | None = None
+    schedule: str | None = None
+    augment: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.layers is not None:  # a checkpoint has a list
+            object.__setattr__(self, "layers", tuple(self.layers))
+
+    @property
+    def changes(self) -> RecipeSettings:
+        """The settings that replace the recipe's own."""
+        values = {name: getattr(self, name) for name in RecipeSettings.__annotations__}
+        return cast(RecipeSettings, {name: value for name, value in values.items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -48,6 +68,8 @@ class Summary:
     recipe: str
     seed: int
     epochs: int
+    settings: dict[str, Any]
+    """Those that replace the recipe's own, by name."""
     parameters: int
     train_seconds: float
     """Spent in training steps, before and after each resumption."""
@@ -65,6 +87,7 @@ class Summary:
             "recipe": self.recipe,
             "seed": self.seed,
             "epochs": self.epochs,
+            "settings": self.settings,
             "parameters": self.parameters,
             "train_seconds": round(self.train_seconds, 3),
             "validation_accuracy": self.validation_accuracy,
@@ -204,6 +227,7 @@ class Job:
             recipe=self.recipe.name,
             seed=self.settings.seed,
             epochs=run.epochs,
+            settings=dict(self.settings.changes),
             parameters=model.parameters,
             train_seconds=run.seconds,
             validation_accuracy=validation_accuracy,
@@ -239,6 +263,7 @@ class Job:
             train_images=len(self.training.images),
             validation_images=len(self.training.validation[0]),
             validation_accuracy=validation_accuracy,
+            **recorded_settings(self.settings.changes),
         )
 
     def _write_report(
@@ -303,14 +328,13 @@ def _check_given(given: Mapping[str, Any], settings: Settings, folder: Path) -> 
         # Compared as JSON, which is how a checkpoint keeps them: there a tuple is a list.
         if json.dumps(value) != json.dumps(begun[name]):
             option = f"--{name.replace('_', '-')}"
-            with_what = f"with {option} {begun[name]}" if begun[name] is not None else f"without {option}"
-            raise TrainingError(f"The run in {folder} began {with_what}; got {value}. Leave out {option}.")
+            with_what = f"with {option} {setting_text(begun[name])}" if begun[name] is not None else f"without {option}"
+            got = setting_text(value)
+            raise TrainingError(f"The run in {folder} began {with_what}; got {got}. Leave out {option}.")
 
 
 def _prepare(settings: Settings) -> tuple[DataSet, Recipe, Training]:
-    recipe = RECIPES[settings.recipe].with_settings(
-        epochs=settings.epochs, learning_rate=settings.learning_rate, batch_size=settings.batch_size
-    )
+    recipe = RECIPES[settings.recipe].with_settings(**settings.changes)
     data = load_data(settings.data)
     return data, recipe, recipe.start(data, settings.seed)
 

@@ -1,7 +1,8 @@
 """The ladder of recipes: one rung, one file; the file's docstring is the measured claim."""
 
 from digitscope.recipes import convnet, deep, ensemble, fast, lenet, mlp, reader, seed, sigmoid, simard_mlp, tiny
-from digitscope.recipes.recipe import Recipe, Training
+from digitscope.recipes.recipe import Recipe, RecipeSettings, Training
+from digitscope.training_info import TrainingInfo
 
 RECIPES: dict[str, Recipe] = {
     rung.RECIPE.name: rung.RECIPE
@@ -13,4 +14,18 @@ DEFAULT = convnet.RECIPE.name
 """The recipe that `digitscope train` uses if none is named, since it takes a minute. The bundled default model is of
 the recipe reader, which also learns from drawings that are not digits and takes 8 minutes."""
 
-__all__ = ["DEFAULT", "RECIPES", "Recipe", "Training"]
+
+def recipe_of(info: TrainingInfo) -> Recipe | None:
+    """The recipe that the model, or the first member of an ensemble, was trained by, with its loss and augmentation.
+
+    None if that is not known. The other settings are the recipe's own.
+    """
+    if info.members:
+        return recipe_of(info.members[0])
+    recipe = RECIPES.get(info.recipe or "")
+    if recipe is None:
+        return None
+    return recipe.with_settings(loss=info.loss, label_smoothing=info.label_smoothing, augment=info.augment)
+
+
+__all__ = ["DEFAULT", "RECIPES", "Recipe", "RecipeSettings", "Training", "recipe_of"]

@@ -28,6 +28,7 @@ from digitscope.nn import (
     SoftmaxCrossEntropy,
     Tanh,
     glorot,
+    zeros,
 )
 from digitscope.recipes.blocks import dense
 from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
@@ -71,4 +72,5 @@ RECIPE = Recipe(
         augment=Augment(scale=0.1, shear=0.15, shift=1),
     ),
     split=hold_out_end(1 / 12),
+    initializers=(glorot, zeros),
 )

@@ -1,15 +1,18 @@
 """A recipe: a network, a plan for its training, and which images it is trained on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Unpack
 
 import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import TrainingError
-from digitscope.nn import Network
+from digitscope.nn import Initializer, Network, he, zeros
+from digitscope.recipes.network_settings import NetworkSettings
 from digitscope.training import Plan, Run
+from digitscope.training.settings import PlanSettings, settings_text
 
 Split = Callable[[DataSet, np.random.Generator], tuple[Array, Array]]
 """(data, rng) -> (indices of the images to train on, indices of those to validate on)"""
@@ -23,6 +26,18 @@ Shape = tuple[int, int]
 """Height and width of an image, in pixels."""
 
 
+class RecipeSettings(PlanSettings, total=False):
+    """The settings that `Recipe.with_settings` takes; None keeps the recipe's own."""
+
+    layers: Sequence[int] | None
+    activation: str | None
+    dropout: float | None
+
+
+Build = Callable[[np.random.Generator, Shape, int], Network]
+"""(rng, (height, width), classes) -> the network before training"""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One rung of the ladder."""
@@ -32,14 +47,15 @@ class Recipe:
     """The network and its training in a few words."""
     published: str
     """The accuracy that others published for a comparable network, and the source."""
-    build: Callable[[np.random.Generator, Shape, int], Network]
-    """(rng, (height, width), classes) -> the network before training"""
+    build: Build
     plan: Plan
     split: Split
     extra_examples: Callable[[Array, Array, np.random.Generator], tuple[Array, Array]] | None = None
     """(images, labels, rng) -> additional images and labels for training, made from these; None for none."""
     summary: str = ""
     """The network in at most ten words, for the table in the README."""
+    initializers: tuple[Initializer, Initializer] = he, zeros
+    """Of the weights and biases of dense layers that `with_settings` adds."""
 
     def start(self, data: DataSet, seed: int) -> "Training":
         """A training with everything random drawn from one seed: the split, the weights, and the order of images."""
@@ -64,11 +80,53 @@ class Recipe:
         return self.split(data, np.random.default_rng(seed).spawn(3)[0])
 
     def with_settings(
-        self, *, epochs: int | None = None, learning_rate: float | None = None, batch_size: int | None = None
+        self,
+        *,
+        layers: Sequence[int] | None = None,
+        activation: str | None = None,
+        dropout: float | None = None,
+        **plan_settings: Unpack[PlanSettings],
     ) -> "Recipe":
-        """The same recipe with these settings replaced; None keeps the recipe's own value."""
-        plan = self.plan.with_settings(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
-        return replace(self, plan=plan)
+        """The same recipe with these settings, which its title then names; None keeps the recipe's own value.
+
+        layers: the widths of the hidden dense layers, between the convolutions, if there are any, and the output.
+        activation: the function of all hidden layers; `training.settings` has its names and those of the plan.
+        dropout: the rate before each dense layer that follows learned layers.
+        Another loss brings its output: sigmoids for the squared error, logits for a cross-entropy.
+
+        Raises: TrainingError or DataError for values of another kind or range, and for settings that do not fit
+            together or the recipe; for what does not fit the network, `start` raises them.
+        """
+        plan = self.plan.with_settings(**plan_settings)
+        if self.extra_examples is not None and not isinstance(plan.loss, type(self.plan.loss)):
+            raise TrainingError(
+                f"The recipe {self.name} also learns from images that are not digits, which only its own loss takes. "
+                "Leave out the loss, or choose the recipe convnet."
+            )
+        given = {"layers": layers, "activation": activation, "dropout": dropout, **plan_settings}
+        if plan.schedule.learning_rate != self.plan.schedule.learning_rate:
+            given["learning_rate"] = plan.schedule.learning_rate
+        changes = settings_text(given)
+        network_settings = NetworkSettings(
+            layers=layers,
+            activation=activation,
+            dropout=dropout,
+            loss=None if type(plan.loss) is type(self.plan.loss) else plan.loss,
+        )
+        return replace(
+            self,
+            title=f"{self.title} (changed: {changes})" if changes else self.title,
+            plan=plan,
+            build=self.build if network_settings == NetworkSettings() else self._build_with(network_settings),
+        )
+
+    def _build_with(self, settings: NetworkSettings) -> Build:
+        weight, bias = self.initializers
+
+        def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
+            return settings.apply(self.build(rng, shape, classes), weight=weight, bias=bias, rng=rng)
+
+        return build
 
 
 @dataclass(frozen=True)

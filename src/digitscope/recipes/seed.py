@@ -16,13 +16,14 @@ from digitscope.nn import Constant, Dense, GradientDescent, Network, ReLU, Softm
 from digitscope.recipes.recipe import Recipe, Shape, random_subset
 from digitscope.training import Plan
 
+START = uniform(-0.5, 0.5)
+
 
 def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
-    start = uniform(-0.5, 0.5)
     return Network(
-        Dense(math.prod(shape), 10, rng=rng, weight=start, bias=start),
+        Dense(math.prod(shape), 10, rng=rng, weight=START, bias=START),
         ReLU(),
-        Dense(10, classes, rng=rng, weight=start, bias=start),
+        Dense(10, classes, rng=rng, weight=START, bias=START),
     )
 
 
@@ -41,4 +42,5 @@ RECIPE = Recipe(
         shard_size=2_050,
     ),
     split=random_subset(42_000, validation=1_000),
+    initializers=(START, START),
 )

@@ -17,13 +17,14 @@ from digitscope.nn import Constant, Dense, GradientDescent, MeanSquaredError, Ne
 from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
 from digitscope.training import Plan
 
+START = normal(1.0)
+
 
 def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
-    start = normal(1.0)
     return Network(
-        Dense(math.prod(shape), 30, rng=rng, weight=start, bias=start),
+        Dense(math.prod(shape), 30, rng=rng, weight=START, bias=START),
         Sigmoid(),
-        Dense(30, classes, rng=rng, weight=start, bias=start),
+        Dense(30, classes, rng=rng, weight=START, bias=START),
         Sigmoid(),
     )
 
@@ -43,4 +44,5 @@ RECIPE = Recipe(
         shard_size=None,
     ),
     split=hold_out_end(1 / 6),
+    initializers=(START, START),
 )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from digitscope.arguments import check_function, check_kind, check_number, check_pairs, check_whole
 from digitscope.arrays import Array, as_images
 from digitscope.errors import TrainingError
-from digitscope.nn import Ensemble, Loss, Network, Optimizer, Params, Schedule, ShiftAverage, to_batch
+from digitscope.nn import Ensemble, Loss, MeanSquaredError, Network, Optimizer, Params, Schedule, ShiftAverage, to_batch
 from digitscope.nn.optimizers import State
 from digitscope.training.averaging import Averaging
 from digitscope.training.inference import CHUNK
@@ -18,6 +18,14 @@ from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.device import Transfer, to_device_of
 from digitscope.training.parallel.shards import Augmentation
 from digitscope.training.results import Step
+from digitscope.training.settings import (
+    augmentation_by_name,
+    loss_by_name,
+    optimizer_by_name,
+    rate_for,
+    schedule_by_name,
+    with_label_smoothing,
+)
 from digitscope.training.snapshots import Snapshot
 
 STATISTICS_IMAGES = 2000
@@ -84,20 +92,38 @@ class Plan:
         epochs: int | None = None,
         learning_rate: float | None = None,
         batch_size: int | None = None,
-        loss: Loss | None = None,
-        optimizer: Optimizer | None = None,
-        augment: Augmentation | None = None,
+        loss: Loss | str | None = None,
+        label_smoothing: float | None = None,
+        optimizer: Optimizer | str | None = None,
+        weight_decay: float | None = None,
+        schedule: Schedule | str | None = None,
+        augment: Augmentation | str | None = None,
     ) -> "Plan":
-        """The same plan with these settings, learning_rate being the highest of the schedule; None keeps its own."""
-        return replace(
+        """The same plan with these settings; None keeps the plan's own. `training.settings` has the names.
+
+        learning_rate is the highest of the schedule. Another optimizer has the rate that `rate_for` derives, unless
+        learning_rate or a schedule with its own rate is given.
+
+        Raises: TrainingError or DataError for unknown names and for values of another kind or range.
+        """
+        plan = replace(
             self,
             epochs=self.epochs if epochs is None else epochs,
-            schedule=self.schedule if learning_rate is None else self.schedule.with_learning_rate(learning_rate),
             batch_size=self.batch_size if batch_size is None else batch_size,
-            loss=self.loss if loss is None else loss,
-            optimizer=self.optimizer if optimizer is None else optimizer,
-            augment=self.augment if augment is None else augment,
+            loss=self.loss if loss is None else loss_by_name(loss, self.loss),
+            optimizer=self.optimizer if optimizer is None else optimizer_by_name(optimizer),
+            schedule=self.schedule if schedule is None else schedule_by_name(schedule, self.schedule),
+            augment=self.augment if augment is None else augmentation_by_name(augment),
         )
+        if label_smoothing is not None:
+            plan = replace(plan, loss=with_label_smoothing(plan.loss, label_smoothing))
+        if weight_decay is not None:
+            plan = replace(plan, optimizer=replace(plan.optimizer, weight_decay=weight_decay))
+        if learning_rate is None and (schedule is None or isinstance(schedule, str)):
+            learning_rate = rate_for(plan.optimizer, self.optimizer, plan.schedule.learning_rate)
+        if learning_rate is None:
+            return plan
+        return replace(plan, schedule=plan.schedule.with_learning_rate(learning_rate))
 
     def batches(self, images: int) -> int:
         """Steps an epoch; the last one may be of fewer images."""
@@ -153,6 +179,11 @@ class Run:
         check_whole("Run.start's number of images, len(images),", images, 1, error=TrainingError)
         order, *shard_rngs = rng.spawn(1 + plan.shards(images))
         run = cls(network, plan, {}, order, shard_rngs, {})
+        if isinstance(plan.loss, MeanSquaredError) and (plan.shifts or len(run.learners) > 1):
+            raise TrainingError(
+                "An ensemble and test-time shifts average the probabilities of a cross-entropy; the loss is "
+                "MeanSquaredError. Choose the loss cross-entropy, or a network without them."
+            )
         run.start_learner()
         return run
 
