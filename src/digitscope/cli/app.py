@@ -13,6 +13,7 @@ from digitscope.cli.data import data
 from digitscope.cli.ensemble import ensemble
 from digitscope.cli.evaluate import evaluate
 from digitscope.cli.exit_status import FAILED, exit_status
+from digitscope.cli.look import look
 from digitscope.cli.predict import predict
 from digitscope.cli.read import read
 from digitscope.cli.recipes import recipes
@@ -96,5 +97,5 @@ def cli() -> None:
     """
 
 
-for verb in (train, evaluate, predict, read, teach, submit, ensemble, recipes, check_gradients, data):
+for verb in (train, evaluate, predict, look, read, teach, submit, ensemble, recipes, check_gradients, data):
     cli.add_command(verb)

@@ -84,12 +84,17 @@ model_argument = click.argument(
 )
 
 
+def is_model(argument: Path) -> bool:
+    """Whether an argument is meant as a model, not as a picture or another file."""
+    return argument.suffix == ".safetensors" or str(argument) in SHIPPED
+
+
 def model_and_files(arguments: tuple[Path, ...]) -> tuple[Path, tuple[Path, ...]]:
     """The model and the other arguments. The first argument is the model if it is a .safetensors file or the name of a
     bundled model.
     """
     first = arguments[0]
-    if first.suffix == ".safetensors" or str(first) in SHIPPED:
+    if is_model(first):
         return first, arguments[1:]
     return Path(DEFAULT_MODEL), arguments
 

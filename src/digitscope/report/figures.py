@@ -189,7 +189,7 @@ def sample_predictions(
             mark = " ✓" if right else " ✗"
             room = pitch - 6 - text_width(mark, 12.5, "bold")
             axes.text(x, y - 22, shorten(names[answer], room, 12.5, "bold") + mark, weight="bold", ha="center")
-            share = _per_cent(chances[answer])
+            share = per_cent(chances[answer])
             if not right:
                 share += f", is {shorten(names[label], pitch - 4 - text_width(f'{share}, is '))}"
             axes.text(x, y - 7, share, size=SMALL, color=MUTED, ha="center")
@@ -311,7 +311,7 @@ def confident_mistakes(
         for (x, y), number in zip(cells, wrong, strict=True):
             answer = shorten(names[answers[number]], pitch - 6 - text_width("read ", 12.5, "bold"), 12.5, "bold")
             axes.text(x, y + 92, f"read {answer}", weight="bold", ha="center")
-            share, label = _per_cent(confidence[number]), shorten(names[labels[number]], pitch - 6 - text_width("is "))
+            share, label = per_cent(confidence[number]), shorten(names[labels[number]], pitch - 6 - text_width("is "))
             for line, text in enumerate([share, f"is {label}"] if long else [f"{share}, is {label}"]):
                 axes.text(x, y + 107 + 15 * line, text, size=SMALL, color=MUTED, ha="center")
         return figure
@@ -602,7 +602,7 @@ def _names(count: int, classes: Sequence[str] | None) -> list[str]:
     return [str(number) for number in range(count)] if classes is None else list(classes)
 
 
-def _per_cent(share: float) -> str:
+def per_cent(share: float) -> str:
     """A fraction as per cent, such as 99.8 %. A fraction just below 1 is not rounded to 100.0 %."""
     return "> 99.9 %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
 

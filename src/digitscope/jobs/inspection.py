@@ -1,0 +1,136 @@
+"""`digitscope look` without the terminal: what each layer of a model computes for one picture."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from digitscope.arrays import Array
+from digitscope.explain.definition import derivations
+from digitscope.explain.trace import Call, Trace, network_input
+from digitscope.model import REFUSED_SHARE, Model
+from digitscope.nn import Dropout, Ensemble, Network, Residual, ShiftAverage, Standardize
+from digitscope.report.inspection_page import Inspection, LayerOutput
+from digitscope.vision import prepare
+from digitscope.vision.decode import PictureSource
+
+LAYER_SENTENCES = {
+    "AveragePool2D": "The mean of each window: the maps become smaller.",
+    "BatchNorm": "Each channel is shifted and scaled by its mean and variance over many training images.",
+    "Conv2D": "One map for each kernel, moved over the input. Orange: its pattern is here. Blue: the opposite.",
+    "Dense": "Each number is a weighted sum of all numbers of the input, and a bias.",
+    "Dropout": "Unchanged: dropout acts in training only.",
+    "Ensemble": "The mean of the members' probabilities, as logits.",
+    "Flatten": "The same numbers in one column.",
+    "Frozen": "The output of layers that do not learn.",
+    "GlobalAveragePool2D": "The mean of each map: one number for each.",
+    "LeakyReLU": "Negative numbers are made small.",
+    "MaxPool2D": "The maximum of each window: the maps become smaller, and a small shift changes little.",
+    "Network": "The output of the layers inside.",
+    "ReLU": "Negative numbers become 0.",
+    "Reshape": "The same numbers, laid out in another shape.",
+    "Residual": "The input, plus what the layers before this line made of it.",
+    "ShiftAverage": "The mean of the probabilities for all shifted copies of the image, as logits.",
+    "Sigmoid": "Each number is squeezed to between 0 and 1.",
+    "Standardize": "The numbers minus their mean, over their standard deviation: brightness and contrast are removed.",
+    "Tanh": "Each number is squeezed to between -1 and 1.",
+}
+"""What each layer does, by its class."""
+
+
+def inspect_picture(
+    picture: PictureSource, model: Model, *, name: str, model_name: str, refuse: float = REFUSED_SHARE
+) -> Inspection:
+    """Prepares a picture of one digit, reads it, and keeps what each layer computed.
+
+    name, model_name: how the page calls the picture and the model; refuse: as in `Model.answers`
+
+    Of an ensemble, and of test-time augmentation, the layers of one member (or shift) are kept, and the outputs of all.
+    Raises: PictureError if the picture cannot be read, NoInkError if nothing is written on it.
+    """
+    preparation = prepare(picture)
+    image = preparation.image
+    (answer,) = model.answers(image[None], refuse=refuse)
+    order = np.argsort(-answer.probabilities, kind="stable")
+    digit, other = int(order[0]), int(order[min(1, len(order) - 1)])
+    return Inspection(
+        picture=name,
+        model=model_name,
+        steps=tuple((step.name, step.sentence, step.image) for step in preparation.steps),
+        image=image,
+        digit=digit,
+        other=other,
+        is_digit=answer.is_digit,
+        probabilities=answer.probabilities,
+        plausible=answer.plausible,
+        evidence=answer.evidence,
+        evidence_threshold=answer.evidence_threshold,
+        refuse=refuse,
+        slope=pixel_slopes(model, image, digit, other),
+        layers=layer_outputs(model, image),
+    )
+
+
+def layer_outputs(model: Model, image: Array) -> tuple[LayerOutput, ...]:
+    """What each layer computes for one image, uint8 (H, W), in the order in which the layers finish."""
+    trace = Trace(model.network, network_input(model.network, image[None]))
+    return tuple(_layer_output(call, image.shape) for call in _shown_calls(trace.calls[""]))
+
+
+def _shown_calls(call: Call) -> Iterator[Call]:
+    """The calls inside, then the call. One member stands for all of an ensemble, and one shift for all shifts."""
+    alike = isinstance(call.layer, Ensemble | ShiftAverage)
+    first = _unshifted(call.layer) if isinstance(call.layer, ShiftAverage) else 0
+    for place, part in enumerate(call.parts):
+        if alike and place != first:
+            yield part
+        else:
+            yield from _shown_calls(part)
+    # The output of a network is that of its last layer, which was shown.
+    if not call.parts or alike or isinstance(call.layer, Residual) or not isinstance(call.layer, Network):
+        yield call
+
+
+def _unshifted(layer: ShiftAverage) -> int:
+    return layer.shifts.index((0, 0)) if (0, 0) in layer.shifts else 0
+
+
+def _layer_output(call: Call, image_shape: tuple[int, ...]) -> LayerOutput:
+    layer, parent = call.layer, call.parent
+    definition: Any = type(layer)
+    kind = definition.__name__
+    sentence = LAYER_SENTENCES.get(kind, f"The output of {kind}.")
+    text = kind if call.parts else repr(layer)
+    if parent is not None and isinstance(parent.layer, Ensemble) and call.parts:
+        text, sentence = "member", "The logits of this member of the ensemble."
+    elif parent is not None and isinstance(parent.layer, ShiftAverage):
+        down, right = parent.layer.shifts[parent.parts.index(call)]
+        text = f"shift by {down}, {right}"
+        sentence = f"The logits for the image shifted {down} down and {right} to the right."
+    values = np.asarray(call.y)[..., 0]
+    shape = values.shape
+    if isinstance(layer, Standardize | Dropout) and shape == (math.prod(image_shape),):
+        values = values.reshape(image_shape)  # still one number for each pixel
+    notes = next(iter(derivations(definition)), None)
+    return LayerOutput(call.name or "output", text, sentence, shape, values, notes)
+
+
+def pixel_slopes(model: Model, image: Array, digit: int, other: int) -> Array:
+    """How much more the outputs favour `digit` over `other` if a pixel gets more ink.
+
+    ds/dx[i,j] with s = output[digit] - output[other], as a mean over nine copies of the image that are shifted by at
+    most one pixel, each shifted back. A single derivative is noisy: what depends on the exact pixel averages out.
+
+    Shapes: uint8 (H, W) -> (H, W)
+    """
+    shifts = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    copies = np.stack([np.roll(image, shift, (0, 1)) for shift in shifts])
+    output, backward = model.network.forward(network_input(model.network, copies))
+    direction = np.zeros_like(output)
+    direction[digit] += 1
+    direction[other] -= 1
+    slopes = np.asarray(backward(direction)[0]).T.reshape(copies.shape)
+    back = [np.roll(slope, (-down, -right), (0, 1)) for slope, (down, right) in zip(slopes, shifts, strict=True)]
+    mean: Array = np.mean(back, axis=0)
+    return mean
