@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,15 @@ from click.shell_completion import ShellComplete
 
 from digitscope.bundled import SHIPPED
 from digitscope.cli import cli
-from digitscope.cli.completion import RECIPE_NAMES
+from digitscope.cli.completion import RECIPE_NAMES, SETTING_NAMES
 from digitscope.recipes import RECIPES
+from digitscope.training.settings import (
+    ACTIVATIONS,
+    NAMED_AUGMENTATIONS,
+    NAMED_LOSSES,
+    NAMED_OPTIMIZERS,
+    NAMED_SCHEDULES,
+)
 
 DIGITS = [f"a.png={k}" for k in range(10)]
 
@@ -39,6 +47,20 @@ def test_models_are_bundled_ones_and_files(verb: str) -> None:
     assert completed(verb, "runs/")[0] == "runs/mlp/model.safetensors"
     assert completed(verb, "./ru")[0] == "./runs/mlp/model.safetensors"
     assert {*SHIPPED, "runs/mlp/model.safetensors"} <= set(completed(verb, ""))
+
+
+def test_the_names_of_settings() -> None:
+    tables: dict[str, Collection[str]] = {
+        "activation": ACTIVATIONS,
+        "optimizer": NAMED_OPTIMIZERS,
+        "schedule": NAMED_SCHEDULES,
+        "loss": NAMED_LOSSES,
+        "augment": NAMED_AUGMENTATIONS,
+    }
+    assert {name: list(names) for name, names in SETTING_NAMES.items()} == {n: list(t) for n, t in tables.items()}
+    for name, table in tables.items():
+        assert completed("train", f"--{name}", "") == list(table)
+    assert completed("train", "--optimizer", "ad") == ["adam", "adamw"]
 
 
 def test_pictures_are_files() -> None:

@@ -88,13 +88,13 @@ def test_what_does_not_fit_is_one_clear_error(
     ("optimizer", "previous", "expected"),
     [
         (Momentum(), GradientDescent(), 0.05),
-        (GradientDescent(), Momentum(nesterov=True), 5.0),
+        (GradientDescent(), Momentum(nesterov=True), 0.5),
         (Momentum(nesterov=True), Momentum(), 0.5),
         (Momentum(momentum=0.95), Momentum(), 0.25),
         (Adam(), Momentum(), 0.002),
         (AdamW(), Adam(), 0.5),
-        (Momentum(), Adam(), 0.1),
-        (GradientDescent(), Adam(), 1.0),
+        (Momentum(), Adam(), 0.05),
+        (GradientDescent(), Adam(), 0.5),
     ],
 )
 def test_another_optimizer_has_a_rate_of_its_own(optimizer: Optimizer, previous: Optimizer, expected: float) -> None:

@@ -26,6 +26,14 @@ RECIPE_NAMES = (
     "ensemble",
 )
 """The names of `digitscope.recipes.RECIPES`, which takes NumPy to load. A test compares the two."""
+SETTING_NAMES = {
+    "activation": ("relu", "leaky-relu", "sigmoid", "tanh"),
+    "optimizer": ("gradient-descent", "momentum", "nesterov", "adam", "adamw"),
+    "schedule": ("constant", "step", "cosine", "one-cycle"),
+    "loss": ("cross-entropy", "squared-error"),
+    "augment": ("none", "standard"),
+}
+"""The names of each setting in `digitscope.training.settings`, which takes NumPy to load. A test compares them."""
 MODEL_SUFFIX = ".safetensors"
 MAX_FILES = 100
 """More files than this are not offered."""
@@ -44,6 +52,11 @@ def print_completion_script(context: click.Context, parameter: click.Parameter, 
 def complete_recipe(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """The recipes' names."""
     return _items(_starting(RECIPE_NAMES, typed))
+
+
+def complete_setting(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """The names of a recipe's setting."""
+    return _items(_starting(SETTING_NAMES[str(parameter.name)], typed))
 
 
 def complete_model(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:

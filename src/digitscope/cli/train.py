@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from digitscope.cli.completion import complete_recipe
+from digitscope.cli.completion import complete_recipe, complete_setting
 from digitscope.cli.exit_status import INTERRUPTED, print_error
 from digitscope.cli.options import GroupedCommand, data_option, finite, json_option, threads_option, widths
 
@@ -52,6 +52,7 @@ GROUPS = {
 @click.option(
     "--activation",
     metavar="NAME",
+    shell_complete=complete_setting,
     help="Of all hidden layers: relu, leaky-relu, sigmoid or tanh. The output keeps its own.",
 )
 @click.option(
@@ -70,8 +71,18 @@ GROUPS = {
     metavar="X",
     help="The highest learning rate. Another optimizer has one of its own unless this is given.",
 )
-@click.option("--schedule", metavar="NAME", help="Of the learning rate: constant, step, cosine or one-cycle.")
-@click.option("--optimizer", metavar="NAME", help="gradient-descent, momentum, nesterov, adam or adamw.")
+@click.option(
+    "--schedule",
+    metavar="NAME",
+    shell_complete=complete_setting,
+    help="Of the learning rate: constant, step, cosine or one-cycle.",
+)
+@click.option(
+    "--optimizer",
+    metavar="NAME",
+    shell_complete=complete_setting,
+    help="gradient-descent, momentum, nesterov, adam or adamw.",
+)
 @click.option(
     "--weight-decay",
     type=click.FloatRange(0),
@@ -79,7 +90,12 @@ GROUPS = {
     metavar="X",
     help="Each step shrinks the weights by this fraction, times the learning rate.",
 )
-@click.option("--loss", metavar="NAME", help="cross-entropy (after a softmax) or squared-error (of sigmoid outputs).")
+@click.option(
+    "--loss",
+    metavar="NAME",
+    shell_complete=complete_setting,
+    help="cross-entropy (after a softmax) or squared-error (of sigmoid outputs).",
+)
 @click.option(
     "--label-smoothing",
     type=click.FloatRange(0, 1),
@@ -90,6 +106,7 @@ GROUPS = {
 @click.option(
     "--augment",
     metavar="AMOUNTS",
+    shell_complete=complete_setting,
     help="How images are distorted at random: none, standard, or amounts such as rotation=10,shift=1, out of rotation "
     "(degrees), scale, shear, shift and elastic (pixels), thickness, blur, contrast, noise, erase.",
 )

@@ -53,7 +53,7 @@ NAMED_AUGMENTATIONS: dict[str, Augment | None] = {
     "standard": STANDARD,
 }
 
-ADAM_RATE, DESCENT_RATE = 0.002, 1.0
+ADAM_RATE, DESCENT_RATE = 0.002, 0.5
 """The highest learning rates of Adam and of gradient descent where none can be derived from another optimizer's."""
 
 
@@ -124,9 +124,9 @@ def with_label_smoothing(loss: Loss, label_smoothing: float) -> Loss:
 def rate_for(optimizer: Optimizer, previous: Optimizer, rate: float) -> float:
     """The highest learning rate for an optimizer in a plan whose previous optimizer used `rate`.
 
-    Momentum m adds up gradients to 1 / (1 - m) times their size, so rate / (1 - m) stays as it is. The steps of Adam
-    do not depend on the size of the gradients, so its rate is unrelated to that of the others. An optimizer of your own
-    keeps the rate.
+    Momentum m adds up gradients to 1 / (1 - m) times their size, so with more momentum the rate is lower by as much.
+    With less momentum it stays: a higher one might diverge. The steps of Adam do not depend on the size of the
+    gradients, so its rate is unrelated to that of the others. An optimizer of your own keeps the rate.
     """
     if isinstance(optimizer, Adam) and isinstance(previous, Adam):
         return rate
@@ -137,7 +137,7 @@ def rate_for(optimizer: Optimizer, previous: Optimizer, rate: float) -> float:
         return rate
     if isinstance(previous, Adam):
         return DESCENT_RATE * (1 - momentum)
-    return rate if previous_momentum is None else rate * (1 - momentum) / (1 - previous_momentum)
+    return rate if previous_momentum is None else rate * min(1.0, (1 - momentum) / (1 - previous_momentum))
 
 
 def _momentum(optimizer: Optimizer) -> float | None:
