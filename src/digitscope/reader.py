@@ -30,7 +30,6 @@ from digitscope.nn import BackgroundCrossEntropy
 from digitscope.training import thread_count
 from digitscope.vision.decode import PictureSource, to_picture
 from digitscope.vision.lines import HEIGHT, TextLine, find_lines
-from digitscope.vision.normalize import SIDE
 from digitscope.vision.segment import Candidate, Piece, candidates, cut
 
 Box = tuple[float, float, float, float]
@@ -165,7 +164,7 @@ def read(
     Where ink and paper can be told apart in several ways, the reading that reads most with most confidence is taken.
 
     picture: a path, bytes, an open file, a PIL image or an array, as `vision.decode.to_picture` takes it
-    model: of ten digits in 28x28 pixels, or its file or name; None for the default model, which is loaded once
+    model: of ten digits, or its file or name; None for the default model, which is loaded once
     Raises: PictureError if the picture cannot be read; ModelError for another model.
     """
     return _read(to_picture(picture), _to_model(model), thread_count(threads))
@@ -186,11 +185,10 @@ def _default_model() -> Model:
 
 
 def _read(picture: NDArray[np.uint8], model: Model, threads: int) -> Reading:
-    if model.image_shape != (SIDE, SIDE) or model.classes != CLASSES:
-        height, width = model.image_shape
+    if model.classes != CLASSES:
         raise ModelError(
-            f"Reading numbers expects a model of {CLASSES} digits, {SIDE}x{SIDE}; got {model.classes} classes, "
-            f"{height}x{width}. Use one that was trained on MNIST."
+            f"Reading numbers expects a model of {CLASSES} digits; got {model.classes} classes. Use one that was "
+            "trained on MNIST."
         )
     best = 0.0, Reading((), 1.0)
 
@@ -198,7 +196,7 @@ def _read(picture: NDArray[np.uint8], model: Model, threads: int) -> Reading:
         log_digit, _, _ = _classify(images, model, threads)
         return float(np.mean(log_digit > np.log(0.5))) < MIN_DIGIT_SHARE
 
-    for lines in find_lines(picture, no_digits):
+    for lines in find_lines(picture, no_digits, model.image_shape):
         is_last = best[1].digits > 1 and best[1].confidence > SURE
         read_lines = [_read_line(line, picture.shape[:2], model, threads) for line in lines]
         confidence = float(np.prod([line.confidence for line in read_lines]))
@@ -223,7 +221,7 @@ def _reading_score(reading: Reading) -> float:
 
 def _read_line(line: TextLine, size: tuple[int, ...], model: Model, threads: int) -> ReadLine:
     pieces = cut(line)
-    graph = build_graph(line, pieces, candidates(line, pieces), model, threads)
+    graph = build_graph(line, pieces, candidates(line, pieces, model.image_shape), model, threads)
     text, confidence = solve(graph)
     limits = [*size[::-1]] * 2
     digits = []

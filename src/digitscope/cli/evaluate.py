@@ -74,7 +74,10 @@ def evaluate(
     if report is not None and report.exists():
         raise DataError(f"{report} exists already. Choose another --report, or delete it.")
     loaded = Model.load(model)
-    data = load_data(source)
+    data = load_data(source, loaded.image_shape)
+    if data.x_train.shape[1:] != loaded.image_shape:
+        sizes = [f"{height}x{width}" for height, width in (loaded.image_shape, data.x_train.shape[1:])]
+        raise DataError(f"{model} reads images of {sizes[0]} pixels; {source} has {sizes[1]}. Train one on it.")
     part = evaluation_part(loaded.info, data)
     labels = part.labels
     if labels.max() >= loaded.classes:

@@ -53,7 +53,8 @@ def predict(
     """Read pictures of one digit each: the digit and its probability, or "not a digit" and why.
 
     A picture is a scan, a photo or a drawing of any size, with dark ink on light paper or light on dark. It is
-    converted to MNIST's format; --show draws each step. If another digit is plausible, too, it is named.
+    converted to MNIST's format, in the size that the model reads; --show draws each step. If another digit is
+    plausible, too, it is named.
 
     MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used,
     which also recognizes what is not a digit; the others are `best` and `convnet`.
@@ -78,7 +79,7 @@ def predict(
 
     def read(path: Path) -> PictureResult:
         try:
-            preparation = prepare(path)
+            preparation = prepare(path, loaded.image_shape)
         except NoInkError:
             return (
                 {"file": str(path), "model": str(model), "digit": None, "reason": NOTHING},

@@ -87,8 +87,8 @@ def teach(
         raise ModelError(f"{out}: --out expects a name that ends with .safetensors, such as mine.safetensors.")
     if out.exists():
         raise ModelError(f"{out} exists already. Choose another --out, or delete it.")
-    images = _prepare(paths, labels)
-    result = _teach(loaded, images, labels, load_data(source), seed, threads, as_json)
+    images = _prepare(paths, labels, loaded.image_shape)
+    result = _teach(loaded, images, labels, load_data(source, loaded.image_shape), seed, threads, as_json)
     if not as_json:
         _show(paths, result, source)
     result.save(out)
@@ -130,8 +130,8 @@ def taught_path(model: Path) -> Path:
     raise AssertionError("count never ends")
 
 
-def _prepare(paths: tuple[Path, ...], labels: tuple[int, ...]) -> "Array":
-    """The pictures as images, (N, 28, 28). Every one that cannot be used is named.
+def _prepare(paths: tuple[Path, ...], labels: tuple[int, ...], shape: tuple[int, int]) -> "Array":
+    """The pictures as images, (N, *shape). Every one that cannot be used is named.
 
     Raises: DataError where there is one, or where two pictures with different labels are the same.
     """
@@ -143,7 +143,7 @@ def _prepare(paths: tuple[Path, ...], labels: tuple[int, ...]) -> "Array":
     images = []
     for path in paths:
         try:
-            images.append(prepare(path).image)
+            images.append(prepare(path, shape).image)
         except DataError as error:
             click.echo(f"Error: {error}", err=True)
     if unusable := len(paths) - len(images):

@@ -17,7 +17,7 @@ from digitscope.datasets.data_set import DataSet
 from digitscope.errors import DataError, PictureError
 from digitscope.files.opening import shown_path
 from digitscope.vision.decode import to_picture
-from digitscope.vision.normalize import SIDE
+from digitscope.vision.normalize import SHAPE, Shape
 from digitscope.vision.prepare import prepare_decoded
 
 LARGEST_THUMBNAIL = 64
@@ -44,7 +44,7 @@ def has_subfolders(folder: Path) -> bool:
     return bool(_subfolders(folder))
 
 
-def load_picture_folder(folder: Path) -> DataSet:
+def load_picture_folder(folder: Path, shape: Shape | None = None) -> DataSet:
     """The pictures in a folder that has one subfolder a class.
 
     If all subfolders are named by whole numbers, these are the labels; else the sorted names are numbered from 0 and
@@ -55,7 +55,7 @@ def load_picture_folder(folder: Path) -> DataSet:
     another size of at most LARGEST_THUMBNAIL pixels a side if all pictures have this size. Whether their ink is dark is
     decided once, for all of them: if the pixels along their borders are lighter than half on average, the paper is
     light and all are inverted. All other pictures are prepared: `vision.prepare` finds their digit and makes it an
-    image of SIDE x SIDE.
+    image of SIDE x SIDE. If `shape` is given, the size that a model reads, this is the one size for all of them.
 
     The order is the same everywhere: in a class by name, numbers in names by their value; and the classes are mixed
     evenly, so that the last images, on which a recipe validates, are of every class.
@@ -69,7 +69,7 @@ def load_picture_folder(folder: Path) -> DataSet:
     for part, found in files.items():
         if not found:
             raise DataError(f"{splits[part]} holds no pictures in its subfolders {', '.join(names[:12])}.")
-    images = _load_images([file.path for found in files.values() for file in found])
+    images = _load_images([file.path for found in files.values() for file in found], shape)
     y_train, y_test = (np.array([file.label for file in files.get(part, ())]) for part in ("train", "test"))
     return DataSet(
         folder.resolve().name,
@@ -169,7 +169,7 @@ def _mixed(classes: Sequence[list[_LabelledFile]]) -> list[_LabelledFile]:
     return [file for _, _, file in sorted(placed, key=lambda triple: triple[:2])]
 
 
-def _load_images(paths: Sequence[Path]) -> NDArray[np.uint8]:
+def _load_images(paths: Sequence[Path], shape: Shape | None) -> NDArray[np.uint8]:
     """The pictures as images of one size, as `load_picture_folder` says. (N, H, W)
 
     Raises: DataError for pictures that cannot be used.
@@ -177,18 +177,19 @@ def _load_images(paths: Sequence[Path]) -> NDArray[np.uint8]:
     thumbnails: dict[int, NDArray[np.uint8]] = {}
     prepared: dict[int, NDArray[np.uint8]] = {}
     errors: list[str] = []
+    target = shape or SHAPE
     for k, path in enumerate(paths):
         with _collected(errors):
             picture = to_picture(path)
             if _is_thumbnail(picture):
                 thumbnails[k] = picture[..., 0].copy()
             else:
-                prepared[k] = prepare_decoded(picture, shown_path(path)).image
-    if prepared or len({image.shape for image in thumbnails.values()}) > 1:
-        for k in [k for k, image in thumbnails.items() if image.shape != (SIDE, SIDE)]:
+                prepared[k] = prepare_decoded(picture, shown_path(path), target).image
+    if shape or prepared or len({image.shape for image in thumbnails.values()}) > 1:
+        for k in [k for k, image in thumbnails.items() if image.shape != target]:
             with _collected(errors):
                 picture = to_picture(thumbnails.pop(k))
-                prepared[k] = prepare_decoded(picture, shown_path(paths[k])).image
+                prepared[k] = prepare_decoded(picture, shown_path(paths[k]), target).image
     if errors:
         raise DataError(f"{errors[0]} {len(errors):,} of {len(paths):,} pictures cannot be used; remove or mend them.")
     images = prepared | thumbnails

@@ -27,7 +27,7 @@ _EXPECTED_FILES = (
 )
 
 
-def load_data(source: str | os.PathLike[str]) -> DataSet:
+def load_data(source: str | os.PathLike[str], shape: tuple[int, int] | None = None) -> DataSet:
     """The data set that a name or a path stands for.
 
     - mnist: the digits that come with the package (./mnist is a path of that name)
@@ -35,6 +35,8 @@ def load_data(source: str | os.PathLike[str]) -> DataSet:
     - a folder of IDX files, raw or .gz (the raw one where both are there): a training part, maybe a test part
     - a folder of pictures with one subfolder a class, maybe split in train and test: see `load_picture_folder`
     - an .npz file in the layout of Keras, with images and labels as `DataSet` takes them
+
+    `shape` is the height and width that a model reads, if that is known: pictures are prepared to it.
 
     A path may start with ~. What a file holds decides, not its name.
 
@@ -53,7 +55,7 @@ def load_data(source: str | os.PathLike[str]) -> DataSet:
     if not is_there:
         raise DataError(f"{source!r} is no known source and no file or folder. {_POSSIBLE}")
     if is_folder:
-        return _load_folder(path)
+        return _load_folder(path, shape)
     if not path.is_file():
         raise DataError(f"{source!r} is not a regular file. {_POSSIBLE}")
     with open_plain_or_gzip(path) as stream:
@@ -91,18 +93,18 @@ def as_data_set(
     if isinstance(x, DataSet | str | os.PathLike):
         if y is not None:
             raise DataError("Labels are expected beside images only; a data set has its own. Leave them out.")
-        return x if isinstance(x, DataSet) else load_data(x)
+        return x if isinstance(x, DataSet) else load_data(x, shape)
     if y is None:
         raise DataError("Labels are expected beside images, or a data set, or its name or path; got images alone.")
     images = as_images(x, shape)
     return DataSet("arrays", images, as_labels(y, len(images), classes))
 
 
-def _load_folder(folder: Path) -> DataSet:
+def _load_folder(folder: Path, shape: tuple[int, int] | None) -> DataSet:
     train = _find_pair(folder, ("train",))
     test = _find_pair(folder, ("t10k", "test"))
     if train is None and test is None and has_subfolders(folder):
-        return load_picture_folder(folder)
+        return load_picture_folder(folder, shape)
     if train is None:
         pictures = "" if test else ", or subfolders, one a class, with pictures"
         raise DataError(

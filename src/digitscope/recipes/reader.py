@@ -13,7 +13,7 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
-from digitscope.errors import TrainingError
+from digitscope.errors import ShapeError
 from digitscope.nn import BackgroundCrossEntropy, Momentum, Network, OneCycle
 from digitscope.recipes.blocks import four_convolutions
 from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
@@ -27,10 +27,7 @@ NON_DIGITS, VARIANTS = 0.6, 0.12
 
 def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
     if classes != DIGITS or shape != (28, 28):
-        raise TrainingError(
-            f"The recipe reader expects ten digits of 28x28 pixels; got {classes} classes of {shape[0]}x{shape[1]}. "
-            "Use convnet for other tasks."
-        )
+        raise ShapeError(f"ten digits of 28x28 pixels are expected; got {classes} classes of {shape[0]}x{shape[1]}.")
     return four_convolutions(rng, shape, classes, channels=(20, 40, 80))
 
 

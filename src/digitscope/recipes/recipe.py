@@ -8,8 +8,8 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
-from digitscope.errors import TrainingError
-from digitscope.nn import Initializer, Network, he, zeros
+from digitscope.errors import ShapeError, TrainingError
+from digitscope.nn import Initializer, Network, he, to_batch, zeros
 from digitscope.recipes.network_settings import NetworkSettings
 from digitscope.training import Plan, Run
 from digitscope.training.settings import PlanSettings, settings_text
@@ -58,12 +58,14 @@ class Recipe:
     """Of the weights and biases of dense layers that `with_settings` adds."""
 
     def start(self, data: DataSet, seed: int) -> "Training":
-        """A training with everything random drawn from one seed: the split, the weights, and the order of images."""
+        """A training with everything random drawn from one seed: the split, the weights, and the order of images.
+
+        Raises: TrainingError if no class has two images, or if the network cannot take images of this size.
+        """
         _, network_rng, run_rng, extra_rng = np.random.default_rng(seed).spawn(4)
         train, validation = self.divide(data, seed)
-        _, height, width = data.x_train.shape
-        network = self.build(network_rng, (height, width), data.classes)
         images, labels = data.x_train[train], data.y_train[train]
+        network = self._network(network_rng, images[:2], data.classes)
         if self.extra_examples is not None:
             extra_images, extra_labels = self.extra_examples(images, labels, extra_rng)
             images, labels = np.concatenate([images, extra_images]), np.concatenate([labels, extra_labels])
@@ -74,6 +76,48 @@ class Recipe:
             validation=(data.x_train[validation], data.y_train[validation]),
             notices=class_notices(data, data.y_train[train], data.y_train[validation]),
         )
+
+    def fits(self, shape: Shape, classes: int) -> bool:
+        """Whether its network can learn from images of this height and width."""
+        try:
+            self._try(np.random.default_rng(0), np.zeros((2, *shape), np.uint8), classes)
+        except ShapeError:
+            return False
+        return True
+
+    def _network(self, rng: np.random.Generator, images: Array, classes: int) -> Network:
+        """The network before training, after a trial with a few images.
+
+        Raises: TrainingError that names other recipes, if these images do not fit a recipe's network; ShapeError if
+            they do not fit a given one.
+        """
+        from digitscope.recipes import RECIPES
+
+        try:
+            return self._try(rng, images, classes)
+        except ShapeError as error:
+            if self.name == NETWORK:
+                raise
+            _, height, width = images.shape
+            others = [name for name, recipe in RECIPES.items() if recipe.fits((height, width), classes)]
+            raise TrainingError(
+                f"The recipe {self.name} cannot learn from {classes} classes of {height}x{width} pixels: {error} "
+                f"Recipes that can: {', '.join(others)}."
+            ) from error
+
+    def _try(self, rng: np.random.Generator, images: Array, classes: int) -> Network:
+        """The network before training, with which a step and a prediction were tried: a layer may not fit the images,
+        and nothing shall be written before that is known.
+        """
+        network = self.build(rng, (images.shape[1], images.shape[2]), classes)
+        run = Run.start(network, self.plan, len(images), np.random.default_rng(0))
+        learner, augment = run.learner, self.plan.augment
+        inputs = to_batch(images) if augment is None else augment(images, np.random.default_rng(0))
+        outputs, backward = learner.forward(inputs, training=True, rng=np.random.default_rng(0))
+        _, loss_backward = self.plan.loss.forward(outputs, np.zeros(len(images), np.int64))
+        backward(loss_backward(1.0))
+        run.outcome(images).forward(to_batch(images))
+        return network
 
     def divide(self, data: DataSet, seed: int) -> tuple[Array, Array]:
         """The indices of the images to train on and of those to validate on, as `start` divides them."""

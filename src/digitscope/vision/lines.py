@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from digitscope.arrays import Array
 from digitscope.vision.decode import shrink
 from digitscope.vision.ink_hypotheses import ANALYSIS_SIDE, InkHypothesis, contrast_of, ink_hypotheses
-from digitscope.vision.normalize import WIDTHS, centre, fit_box, set_width, stroke_width
+from digitscope.vision.normalize import SHAPE, WIDTHS, Shape, centre, fit_box, set_width, stroke_width
 
 WORKING = 1200
 """Pixels of the longer side in which lines are searched for."""
@@ -94,14 +94,16 @@ class TextLine:
 
 
 def find_lines(
-    picture: NDArray[np.uint8], no_digits: Callable[[NDArray[np.uint8]], bool] = lambda images: False
+    picture: NDArray[np.uint8],
+    no_digits: Callable[[NDArray[np.uint8]], bool] = lambda images: False,
+    shape: Shape = SHAPE,
 ) -> Iterator[list[TextLine]]:
     """The lines of writing in a picture, from top to bottom, under every likely assumption about its ink.
 
     If there are many components, `no_digits` decides whether a sample of them, in MNIST's format, has too few digits to
     be writing. Noise, cloth or a page of text would take long to segment, and in vain.
 
-    Shapes: (H, W, 3), (N, 28, 28)
+    Shapes: (H, W, 3), (N, *shape)
     """
     colours, scale = _working_picture(picture)
     seen: list[list[Component]] = []
@@ -109,10 +111,10 @@ def find_lines(
         contrast = contrast_of(value, hypothesis)
         components = _components(contrast, hypothesis)
         lines = _group_in_lines(components)
-        if lines and len(components) > _MANY_COMPONENTS and no_digits(_sample(contrast, lines)):
+        if lines and len(components) > _MANY_COMPONENTS and no_digits(_sample(contrast, lines, shape)):
             continue
         if scale > MIN_ZOOM and not seen and (crop := _crop_around(lines, scale, picture)) is not None:
-            for closer_lines in find_lines(picture[crop], no_digits):
+            for closer_lines in find_lines(picture[crop], no_digits, shape):
                 yield _shifted(closer_lines, crop[1].start, crop[0].start)
             return
         if not any(_same_components(components, others, 0.02 * ANALYSIS_SIDE) for others in seen):
@@ -281,13 +283,14 @@ def _vertical_distance(component: Component, line: list[Component]) -> float:
     return abs(component.middle - near.middle)
 
 
-def _sample(contrast: Array, lines: list[list[Component]]) -> NDArray[np.uint8]:
-    """A sample of the components that are as high as digits, in MNIST's format. (N, 28, 28)"""
+def _sample(contrast: Array, lines: list[list[Component]], shape: Shape) -> NDArray[np.uint8]:
+    """A sample of the components that are as high as digits, in MNIST's format. (N, *shape)"""
     components = [component for line in lines for component in line]
     height = _median_height(components)
     tall = [component for component in components if component.height >= 0.4 * height]
     sample = tall[:: max(1, len(tall) // _SAMPLE_SIZE)]
-    return np.stack([centre(fit_box(c.mask * np.clip(contrast[c.place] / c.level, 0, 1))) for c in sample])
+    inks = [c.mask * np.clip(contrast[c.place] / c.level, 0, 1) for c in sample]
+    return np.stack([centre(fit_box(ink, shape), shape) for ink in inks])
 
 
 def _cut_out(contrast: Array, components: list[Component], scale: float) -> TextLine:

@@ -4,6 +4,8 @@ Its authors describe it (LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mn
 a box of 20x20 pixels in their proportions; the grey levels come from anti-aliasing; and each digit was moved in a field
 of 28x28 until its centre of mass was at the centre.
 
+Other sizes get the same form: a box of 20/28 of the height and width.
+
 Before that, a digit is a large drawing, its longer side LARGE pixels, coverage 0 (paper) to 1 (ink).
 """
 
@@ -19,6 +21,9 @@ BOX = 20
 FINE = 10
 """Pixels of a large drawing for one of MNIST's."""
 LARGE = BOX * FINE
+Shape = tuple[int, int]
+"""Height and width of an image, in pixels."""
+SHAPE: Shape = (SIDE, SIDE)
 WIDTHS = (1.8, 3.6)
 """Pixels of an image: the width of MNIST's strokes, from its 10th to its 90th percentile."""
 
@@ -31,14 +36,14 @@ def cut_out(coverage: Array) -> Array:
 
 def enlarge(digit: Array) -> Array:
     """The digit as a large drawing, in its proportions. (h, w) -> (H, W), max(H, W) = LARGE"""
-    return np.clip(_resize(digit, LARGE), 0, 1)
+    return np.clip(_resize(digit, (LARGE, LARGE)), 0, 1)
 
 
-def _resize(digit: Array, side: int) -> Array:
-    """The digit with a longer side of so many pixels, with anti-aliasing if it shrinks."""
+def _resize(digit: Array, box: Shape) -> Array:
+    """The digit as large as it fits the box in its proportions, with anti-aliasing if it shrinks."""
     from PIL import Image
 
-    scale = side / max(digit.shape)
+    scale = min(side / length for side, length in zip(box, digit.shape, strict=True))
     height, width = (max(1, round(scale * length)) for length in digit.shape)
     image = Image.fromarray(digit.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(image)
@@ -77,23 +82,33 @@ def set_width(drawing: Array, width: float, target: float, *, fine: float = FINE
     return drawn
 
 
-def fit_box(digit: Array) -> NDArray[np.uint8]:
-    """The digit scaled, with anti-aliasing, to fit 20x20 in its proportions. (H, W) -> (h, w), max(h, w) = 20"""
-    small = np.clip(_resize(digit, BOX), 0, 1)
+def box_of(shape: Shape) -> Shape:
+    """The height and width of the box that a digit fits, in an image of this shape; 20x20 in 28x28."""
+    height, width = (max(1, round(BOX / SIDE * side)) for side in shape)
+    return height, width
+
+
+def fit_box(digit: Array, shape: Shape = SHAPE) -> NDArray[np.uint8]:
+    """The digit scaled, with anti-aliasing, to fit the box of an image of this shape in its proportions.
+
+    Shapes: (H, W) -> (h, w), max(h, w) = 20 for 28x28
+    """
+    small = np.clip(_resize(digit, box_of(shape)), 0, 1)
     grey: NDArray[np.uint8] = (255 * small / max(small.max(), 0.5)).round().astype(np.uint8)
     return grey
 
 
-def centre(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The digit in 28x28, moved by whole pixels until its centre of mass is in the pixel right and below of the middle.
+def centre(digit: NDArray[np.uint8], shape: Shape = SHAPE) -> NDArray[np.uint8]:
+    """The digit in an image of this shape, moved by whole pixels until its centre of mass is in the pixel right and
+    below of the middle.
 
-    It is there in all of MNIST's images. (h, w) -> (28, 28)
+    It is there in all of MNIST's images. (h, w) -> shape
     """
     mass = digit.astype(np.float64)
     start = []
-    for axis, side in enumerate(digit.shape):
+    for axis, (side, whole) in enumerate(zip(digit.shape, shape, strict=True)):
         middle = (mass.sum(axis=1 - axis) @ (np.arange(side) + 0.5)) / mass.sum()
-        start.append(int(np.clip(np.ceil(SIDE / 2 - middle), 0, SIDE - side)))
-    image = np.zeros((SIDE, SIDE), np.uint8)
+        start.append(int(np.clip(np.ceil(whole / 2 - middle), 0, whole - side)))
+    image = np.zeros(shape, np.uint8)
     image[start[0] : start[0] + digit.shape[0], start[1] : start[1] + digit.shape[1]] = digit
     return image

@@ -9,7 +9,18 @@ from digitscope.arrays import Array
 from digitscope.errors import NoInkError
 from digitscope.vision.decode import PictureSource, as_bytes, shrink, source_name, to_picture
 from digitscope.vision.ink import Ink, find_ink
-from digitscope.vision.normalize import WIDTHS, centre, cut_out, enlarge, fit_box, set_width, stroke_width
+from digitscope.vision.normalize import (
+    SHAPE,
+    WIDTHS,
+    Shape,
+    box_of,
+    centre,
+    cut_out,
+    enlarge,
+    fit_box,
+    set_width,
+    stroke_width,
+)
 from digitscope.vision.paper import ink_axis, project_colours
 
 WORKING = 320
@@ -33,20 +44,22 @@ class Preparation:
 
     steps: tuple[PreparationStep, ...]
     image: NDArray[np.uint8]
-    """(28, 28), 0 paper to 255 ink."""
+    """(28, 28) unless another shape was given, 0 paper to 255 ink."""
 
 
-def prepare(picture: PictureSource) -> Preparation:
-    """Finds the digit in a picture and converts it to MNIST's format.
+def prepare(picture: PictureSource, shape: Shape = SHAPE) -> Preparation:
+    """Finds the digit in a picture and converts it to MNIST's format, or to the same format in another size.
 
     `vision.decode.to_picture` states what a picture may be: a path, bytes, an open file, a PIL image or an array.
 
+    shape: height and width of the image; those that the model reads are `Model.image_shape`.
+
     Raises: PictureError if the picture cannot be read, NoInkError if nothing is written on it.
     """
-    return prepare_decoded(to_picture(picture), source_name(picture))
+    return prepare_decoded(to_picture(picture), source_name(picture), shape)
 
 
-def prepare_decoded(whole: NDArray[np.uint8], name: str) -> Preparation:
+def prepare_decoded(whole: NDArray[np.uint8], name: str, shape: Shape = SHAPE) -> Preparation:
     """`prepare` of a picture (H, W, 3) that is decoded already; errors call it by this name."""
     colours = shrink(whole, WORKING)
     value, ink = _search(colours)
@@ -67,17 +80,22 @@ def prepare_decoded(whole: NDArray[np.uint8], name: str) -> Preparation:
             value, ink = closer_value, closer_ink
     digit = cut_out(ink.coverage)
     drawing = enlarge(digit)
-    width = stroke_width(drawing)
-    target = float(np.clip(width, *WIDTHS))
-    if target != width:
-        drawing = digit = set_width(drawing, width, target)
-    box = fit_box(digit)
-    image = centre(box)
+    stroke = stroke_width(drawing)
+    target = float(np.clip(stroke, *WIDTHS))
+    if target != stroke:
+        drawing = digit = set_width(drawing, stroke, target)
+    box = fit_box(digit, shape)
+    image = centre(box, shape)
+    (box_height, box_width), (height, width) = box_of(shape), shape
     steps += [
         *_ink_steps(value, ink),
-        PreparationStep("strokes", _width_sentence(width, target), as_bytes(drawing)),
-        PreparationStep("box", "Scaled to fit 20 by 20 pixels, in its proportions, with soft edges.", box),
-        PreparationStep("image", "Placed in 28 by 28 pixels by its centre of mass: what the network sees.", image),
+        PreparationStep("strokes", _width_sentence(stroke, target), as_bytes(drawing)),
+        PreparationStep(
+            "box", f"Scaled to fit {box_width} by {box_height} pixels, in its proportions, with soft edges.", box
+        ),
+        PreparationStep(
+            "image", f"Placed in {width} by {height} pixels by its centre of mass: what the network sees.", image
+        ),
     ]
     return Preparation(tuple(steps), image)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from digitscope.arrays import Array
 from digitscope.vision.lines import HEIGHT, TextLine
-from digitscope.vision.normalize import centre, fit_box
+from digitscope.vision.normalize import SHAPE, Shape, centre, fit_box
 
 MAX_PIECES = 9
 """Of one digit, unless it consists of all pieces of its components."""
@@ -45,7 +45,7 @@ class Candidate:
     first: int
     last: int
     image: NDArray[np.uint8]
-    """(28, 28): in MNIST's format."""
+    """In MNIST's format, (28, 28) unless the model reads another size."""
     box: tuple[int, int, int, int]
     """left, top, right, bottom in the line."""
     cuts: float
@@ -177,7 +177,7 @@ def _cheapest_steps(total: Array) -> NDArray[np.intp]:
     return steps
 
 
-def candidates(line: TextLine, pieces: list[Piece]) -> list[Candidate]:
+def candidates(line: TextLine, pieces: list[Piece], shape: Shape = SHAPE) -> list[Candidate]:
     """All runs of pieces that may be a digit, by their first piece and their length."""
     counts = np.bincount([piece.component for piece in pieces], minlength=line.components)
     result = []
@@ -187,7 +187,7 @@ def candidates(line: TextLine, pieces: list[Piece]) -> list[Candidate]:
             if last > first and _width(run) > _MAX_WIDTH * HEIGHT:
                 break
             whole = bool(sum(counts[k] for k in {piece.component for piece in run}) == len(run))
-            candidate = _join(run, first, last, whole) if whole or len(run) <= MAX_PIECES else None
+            candidate = _join(run, first, last, whole, shape) if whole or len(run) <= MAX_PIECES else None
             if candidate is not None:
                 result.append(candidate)
     return result
@@ -197,7 +197,7 @@ def _width(run: list[Piece]) -> int:
     return int(max(p.place[1].stop for p in run) - min(p.place[1].start for p in run))
 
 
-def _join(run: list[Piece], first: int, last: int, whole: bool) -> Candidate | None:
+def _join(run: list[Piece], first: int, last: int, whole: bool, shape: Shape) -> Candidate | None:
     top, bottom = min(p.place[0].start for p in run), max(p.place[0].stop for p in run)
     left, right = min(p.place[1].start for p in run), max(p.place[1].stop for p in run)
     height, width = bottom - top, right - left
@@ -222,4 +222,4 @@ def _join(run: list[Piece], first: int, last: int, whole: bool) -> Candidate | N
         cuts += own[0].before + own[-1].after
     if len(components) == 1:
         gap = -1.0
-    return Candidate(first, last, centre(fit_box(canvas)), (left, top, right, bottom), cuts, gap, whole)
+    return Candidate(first, last, centre(fit_box(canvas, shape), shape), (left, top, right, bottom), cuts, gap, whole)
