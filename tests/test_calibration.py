@@ -87,17 +87,17 @@ def test_labels_of_any_type_and_wrong_ones() -> None:
             fit_temperature(wrong, p)
         with pytest.raises(DigitscopeError, match=message):
             Calibration.fit(wrong, p, np.zeros(500))
-    with pytest.raises(DigitscopeError, match=r"evidence of each of 500 images; got \(499,\)"):
+    with pytest.raises(DigitscopeError, match=r"expected for each of 500 images; got \(499,\)"):
         Calibration.fit(labels, p, np.zeros(499))
     with pytest.raises(DigitscopeError, match="adds up to 2"):
         fit_temperature(labels, 2 * p)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
-def test_a_temperature_is_above_zero(temperature: float) -> None:
-    with pytest.raises(DigitscopeError, match="above 0; got"):
+def test_a_temperature_is_positive(temperature: float) -> None:
+    with pytest.raises(DigitscopeError, match="expected to be positive; got"):
         temper([[0.5, 0.5]], temperature)
-    with pytest.raises(DigitscopeError, match="above 0; got"):
+    with pytest.raises(DigitscopeError, match="expected to be positive; got"):
         Calibration(temperature, np.zeros(1), np.zeros(1))
 
 

@@ -1,4 +1,4 @@
-"""How far a model's probabilities can be trusted, learned from images that it was not trained on."""
+"""Calibration: a temperature and conformal thresholds, fitted on images that the model was not trained on."""
 
 import math
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from digitscope.errors import DataError, DigitscopeError, ShapeError
 from digitscope.metrics import as_labels_and_probabilities, as_probabilities
 
 _TINY = np.finfo(np.float32).tiny
-"""Stands for a probability of 0 where its logarithm is taken: 1.2e-38."""
+"""Replaces a probability of 0 before the logarithm is taken: 1.2e-38."""
 
 
 def temper(probabilities: npt.ArrayLike, temperature: float) -> Array:
-    """Softmax of log p / T: less confident for T > 1, more for T < 1; the order of the classes stays.
+    """Softmax of log p / T: less confident for T > 1, more for T < 1, with the same order of the classes.
 
-    Of p = softmax(z) this is softmax(z / T).
+    For p = softmax(z) the result is softmax(z / T).
 
     Shapes: (N, classes) -> float64 (N, classes)
-    Raises: ShapeError or DataError for what are not probabilities; DataError unless T is a number above 0.
+    Raises: ShapeError or DataError for invalid probabilities; DataError unless T is a positive number.
     """
     if not (temperature > 0 and math.isfinite(temperature)):
-        raise DataError(f"A temperature is expected above 0; got {temperature}.")
+        raise DataError(f"A temperature is expected to be positive; got {temperature}.")
     return _tempered(_log(as_probabilities(probabilities)), temperature)
 
 
@@ -34,58 +34,58 @@ def fit_temperature(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> floa
     With b = 1/T and z = log p, the likelihood's derivative is that of a softmax at the logits b z:
     L(b) = -(1/N) Σ_n (b z[n, label n] - log Σ_k e^(b z[n,k]))
     dL/db = (1/N) Σ_n (Σ_k softmax(b z)[n,k] z[n,k] - z[n, label n])
-    L is convex in b, so dL/db only grows: halving the interval of log b finds its zero, or the end that is nearest.
+    L is convex in b, so dL/db increases: bisection of log b finds its zero, or the nearer end of the interval.
 
-    Fit it on images that the network was not trained on: on training images it looks surer than it is. Give the
-    probabilities of the logits themselves; of those already divided by a temperature the best further one is 1.
+    Use images that the network was not trained on, because it is too confident on its training images. Use the
+    probabilities of the original logits: if these were already divided by the best temperature, the result is 1.
     Raises: ShapeError or DataError for labels and probabilities that do not fit.
     Source: Guo et al. 2017, "On calibration of modern neural networks", section 4.2.
     """
     true, p = as_labels_and_probabilities(labels, probabilities)
     z = _log(p)
-    wanted = z[np.arange(len(true)), true].mean()
+    target = z[np.arange(len(true)), true].mean()
     low, high = -math.log(20), math.log(20)
     for _ in range(50):
         middle = (low + high) / 2
         expected = (_tempered(z, math.exp(-middle)) * z).sum(axis=1).mean()
-        low, high = (low, middle) if expected > wanted else (middle, high)
+        low, high = (low, middle) if expected > target else (middle, high)
     return math.exp(-(low + high) / 2)
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """A temperature, and a model's scores on validation images, with which those of new images are compared.
+    """A temperature, and the scores of validation images, to which the scores of new images are compared.
 
-    Let s_1 .. s_n be the scores of the validation images, in order, and k = floor(a (n + 1)). If a new image is drawn
-    as they were, all ranks of its score among them are equally likely, so it is below s_k with a probability of at
-    most k / (n + 1) <= a. Nothing else is assumed, neither of the network nor of its scores.
+    Let s_1 .. s_n be the scores of the validation images, in order, and k = floor(a (n + 1)). If a new image is from
+    the same distribution, all ranks of its score among them are equally likely, so its score is below s_k with a
+    probability of at most k / (n + 1) <= a. No other assumption about the network or its scores is needed.
 
-    Raises: DataError unless the temperature is a number above 0 and the scores are finite and ascending; ShapeError for
-        scores of another shape.
+    Raises: DataError unless the temperature is positive and the scores are finite and ascending; ShapeError for scores
+        of another shape.
     Source: Vovk, Gammerman and Shafer 2005; prediction sets by probability: Sadinle, Lei and Wasserman 2019.
     """
 
     temperature: float
     """T, by which the logits are divided."""
     evidence: Array
-    """The evidence that each validation image is of any class, ascending, (n,)."""
+    """The evidence that a validation image belongs to any class, for each image, ascending, (n,)."""
     probability: Array
-    """The probability of each validation image's true class, at that temperature, ascending, (n,)."""
+    """The probability of the true class at this temperature, for each validation image, ascending, (n,)."""
 
     def __post_init__(self) -> None:
         if not (self.temperature > 0 and math.isfinite(self.temperature)):
-            raise DataError(f"A temperature is expected above 0; got {self.temperature}.")
+            raise DataError(f"A temperature is expected to be positive; got {self.temperature}.")
         for name, scores in (("evidence", self.evidence), ("probability", self.probability)):
             if scores.ndim != 1 or scores.shape != self.evidence.shape:
-                raise ShapeError(f"Scores are expected as (n,), one of each kind an image; {name} is {scores.shape}.")
+                raise ShapeError(f"Scores are expected as (n,), one of each kind per image; {name} is {scores.shape}.")
             if not (np.isfinite(scores).all() and (scores[1:] >= scores[:-1]).all()):
-                raise DataError(f"Scores are expected finite and in ascending order; {name} is not.")
+                raise DataError(f"Scores are expected to be finite and in ascending order; {name} is not.")
 
     @classmethod
     def fit(cls, labels: npt.ArrayLike, probabilities: npt.ArrayLike, evidence: npt.ArrayLike) -> Self:
-        """From the answers for images that the network was not trained on.
+        """The calibration for a network's answers to images that it was not trained on.
 
-        probabilities: of the logits themselves, at temperature 1.
+        probabilities: those of the original logits, at temperature 1
 
         Shapes: labels (N,), probabilities (N, classes), evidence (N,)
         Raises: ShapeError or DataError if they do not fit.
@@ -93,17 +93,17 @@ class Calibration:
         true, p = as_labels_and_probabilities(labels, probabilities)
         scores = np.asarray(evidence)
         if scores.shape != true.shape:
-            raise ShapeError(f"Expected the evidence of each of {len(true)} images; got {scores.shape}.")
+            raise ShapeError(f"The evidence is expected for each of {len(true)} images; got {scores.shape}.")
         temperature = fit_temperature(true, p)
-        of_label = temper(p, temperature)[np.arange(len(true)), true]
-        return cls(temperature, np.sort(scores).astype(np.float32), np.sort(of_label).astype(np.float32))
+        label_probability = temper(p, temperature)[np.arange(len(true)), true]
+        return cls(temperature, np.sort(scores).astype(np.float32), np.sort(label_probability).astype(np.float32))
 
     def evidence_threshold(self, share: float) -> float:
-        """The evidence below which at most this share of true digits lies."""
+        """The threshold for which at most this share of digits has less evidence."""
         return _score_at_rank(self.evidence, share)
 
     def probability_threshold(self, share: float) -> float:
-        """The probability below which that of the true class lies for at most this share of digits."""
+        """The threshold for which at most this share of digits has a smaller probability of the true class."""
         return _score_at_rank(self.probability, share)
 
 
@@ -122,7 +122,7 @@ def _tempered(z: Array, temperature: float) -> Array:
 
 
 def _score_at_rank(scores: Array, share: float) -> float:
-    """s_k, k = floor(share (n + 1)), the first being s_1; without a bound if k is 0."""
+    """s_k for k = floor(share (n + 1)), where s_1 is the first score; minus infinity for k = 0."""
     if not 0 <= share < 1:
         raise DigitscopeError(f"The share of digits that may be refused is expected from 0 to below 1; got {share}.")
     k = math.floor(share * (len(scores) + 1) + 1e-9)  # 0.29 * 100 is 28.999999999999996

@@ -1,4 +1,4 @@
-"""How good a classifier's answers are. Plain functions of arrays, NumPy only.
+"""Metrics: accuracy, confusion and calibration of a classifier's answers. Plain functions of arrays, NumPy only.
 
 Labels and predictions are whole numbers from 0, (N,), of any type, in arrays, lists or series; probabilities are rows,
 (N, classes), that add up to 1.
@@ -15,11 +15,11 @@ from digitscope.arrays import Array, as_labels
 from digitscope.errors import DataError, ShapeError
 
 _TINY = np.finfo(np.float32).tiny
-"""Stands for a probability of 0 where its logarithm is taken: 1.2e-38."""
+"""Replaces a probability of 0 before the logarithm is taken: 1.2e-38."""
 MOST_CLASSES = 10_000
-"""Of a confusion matrix, which then takes 800 MB."""
+"""Maximum number of classes in a confusion matrix, which then takes 800 MB."""
 _SUM_TOLERANCE = 1e-3
-"""By how much the sum of an image's probabilities may differ from 1: float16 rounds more coarsely than float32."""
+"""Maximum difference of the sum of an image's probabilities from 1; float16 rounds more coarsely than float32."""
 
 
 def accuracy(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
@@ -32,11 +32,11 @@ def accuracy(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
 
 
 def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """The interval that holds the true share with 95 % probability, seen `share` in n independent trials.
+    """The confidence interval (95 % by default) of a proportion that was `share` in n independent trials.
 
     (share + z²/2n ± z sqrt(share (1 - share) / n + z²/4n²)) / (1 + z²/n)
 
-    Unlike the usual ± it stays inside 0..1 and is not empty at share = 1.
+    Unlike the usual ±, the interval stays within 0..1 and has a positive length at share = 1.
     Raises: DataError unless 0 <= share <= 1 and n >= 1.
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
     """
@@ -60,8 +60,8 @@ def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes:
 
 
 def precision_recall(confusion: npt.ArrayLike) -> tuple[Array, Array]:
-    """For each class: the fraction of the images predicted as it that are of it (precision), and the fraction of its
-    images that are predicted as it (recall). nan if a class was never predicted, or never occurs.
+    """For each class: its precision, the fraction of right answers among the images predicted as this class; and its
+    recall, the fraction of right answers among its own images. nan if a class was never predicted, or never occurs.
 
     Raises: ShapeError or DataError unless `confusion` is a square of counts.
     """
@@ -75,7 +75,7 @@ def precision_recall(confusion: npt.ArrayLike) -> tuple[Array, Array]:
 
 
 def most_confused(confusion: npt.ArrayLike, count: int = 3) -> list[tuple[int, int, int]]:
-    """The most frequent mistakes as (true class, predicted class, how often), the most frequent first.
+    """The most frequent mistakes as (true class, predicted class, count), the most frequent first.
 
     Raises: as `precision_recall`.
     """
@@ -110,18 +110,18 @@ def brier_score(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
 
 @dataclass(frozen=True, eq=False)
 class ReliabilityDiagram:
-    """Confidence and accuracy in bins of confidence: they agree if probabilities mean what they say."""
+    """Confidence and accuracy in bins of confidence. They are equal for perfectly calibrated probabilities."""
 
     edges: Array
     """The bins' limits, (bins + 1,)."""
     counts: Array
-    """How many images fell into each bin, (bins,)."""
+    """The number of images in each bin, (bins,)."""
     confidence: Array
     """The mean of the highest probability in each bin; nan in an empty bin."""
     accuracy: Array
-    """The fraction that was right in each bin; nan in an empty bin."""
+    """The fraction of right answers in each bin; nan in an empty bin."""
     expected_calibration_error: float
-    """The mean over images of |accuracy - confidence| of their bin, 0 to 1."""
+    """The mean over all images of |accuracy - confidence| in the image's bin, 0 to 1."""
 
 
 def reliability_diagram(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int = 15) -> ReliabilityDiagram:
@@ -136,30 +136,30 @@ def reliability_diagram(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bin
     confidence = p.max(axis=1).astype(np.float64)
     right = (p.argmax(axis=1) == true).astype(np.float64)
     edges = np.linspace(0.0, 1.0, bins + 1)
-    # Bins are open below and closed above, so that a probability of exactly 1 falls into the last one.
-    which = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
-    counts = np.bincount(which, minlength=bins)
-    sums = np.bincount(which, weights=confidence, minlength=bins)
-    rights = np.bincount(which, weights=right, minlength=bins)
+    # A bin includes its upper limit, so that a probability of exactly 1 falls into the last one.
+    bin_index = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    counts = np.bincount(bin_index, minlength=bins)
+    sums = np.bincount(bin_index, weights=confidence, minlength=bins)
+    right_counts = np.bincount(bin_index, weights=right, minlength=bins)
     filled = counts > 0
     nothing = np.full(bins, np.nan)
     return ReliabilityDiagram(
         edges=edges,
         counts=counts,
         confidence=np.divide(sums, counts, out=nothing.copy(), where=filled),
-        accuracy=np.divide(rights, counts, out=nothing, where=filled),
-        expected_calibration_error=float(np.abs(rights - sums).sum() / len(true)),
+        accuracy=np.divide(right_counts, counts, out=nothing, where=filled),
+        expected_calibration_error=float(np.abs(right_counts - sums).sum() / len(true)),
     )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
-    """How good a classifier's probabilities for labelled images are."""
+    """The metrics of a classifier's probabilities for labelled images."""
 
     images: int
     accuracy: float
     interval: tuple[float, float]
-    """Where the true accuracy lies with 95 % probability."""
+    """The 95 % confidence interval of the true accuracy."""
     negative_log_likelihood: float
     """Mean, in nats."""
     brier_score: float
@@ -173,7 +173,7 @@ class Evaluation:
 
     @classmethod
     def of(cls, labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> "Evaluation":
-        """Of integer labels (N,) and probabilities (N, classes). Raises: as `negative_log_likelihood`."""
+        """The evaluation for labels (N,) and probabilities (N, classes). Raises: as `negative_log_likelihood`."""
         true, p = as_labels_and_probabilities(labels, probabilities)
         predictions = p.argmax(axis=1)
         confusion = confusion_matrix(true, predictions, p.shape[1])
@@ -203,8 +203,8 @@ class Evaluation:
 def as_probabilities(probabilities: npt.ArrayLike) -> Array:
     """Probabilities as an array of floats, (N, classes).
 
-    Raises: ShapeError for another rank and for no rows; DataError unless all are finite and from 0, and every row adds
-        up to 1.
+    Raises: ShapeError for another rank and for no rows; DataError unless all are finite and at least 0 and every row
+        adds up to 1.
     """
     try:
         p = np.asarray(probabilities)
@@ -221,8 +221,8 @@ def as_probabilities(probabilities: npt.ArrayLike) -> Array:
         wrong = p[~(np.isfinite(p) & (p >= 0))][0]
         raise DataError(f"Probabilities are expected as finite numbers from 0; got {wrong}. Are these logits?")
     sums = p.sum(axis=1, dtype=np.float64)
-    if (worst := np.abs(sums - 1)).max() > _SUM_TOLERANCE:
-        row = int(worst.argmax())
+    if (difference := np.abs(sums - 1)).max() > _SUM_TOLERANCE:
+        row = int(difference.argmax())
         raise DataError(
             f"The probabilities of an image are expected to add up to 1; row {row} of {p.shape} adds up to "
             f"{sums[row]:.4g}. Divide each row by its sum, or transpose columns."
@@ -244,10 +244,10 @@ def as_labels_and_probabilities(
 def _checked_labels(
     labels: npt.ArrayLike, predictions: npt.ArrayLike, classes: int | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    count, others = _count(labels), _count(predictions)
-    if count != others or not count:
+    count, predicted = _count(labels), _count(predictions)
+    if count != predicted or not count:
         raise ShapeError(
-            f"Expected one prediction for each label, at least one; got {count} labels, {others} predictions."
+            f"Expected one prediction for each label, at least one; got {count} labels, {predicted} predictions."
         )
     return as_labels(labels, count, classes), as_labels(predictions, count, classes)
 

@@ -28,7 +28,7 @@ class Augment:
     """
 
     rotation: float = 0.0
-    """Degrees: each image turns by U(-rotation, rotation)."""
+    """Degrees: each image is rotated by U(-rotation, rotation)."""
     scale: float = 0.0
     """Width and height are scaled independently, each by exp(U(-scale, scale))."""
     shear: float = 0.0
@@ -38,7 +38,7 @@ class Augment:
     elastic: float = 0.0
     """Pixels: the standard deviation of the elastic field."""
     elastic_width: float = 4.0
-    """Pixels: the standard deviation of the Gaussians that smooth it."""
+    """Pixels: the standard deviation of the Gaussians that smooth the elastic field."""
     thickness: float = 0.0
     """Pixels: strokes grow or shrink at each edge by U(-thickness, thickness); at most 1."""
     blur: float = 0.0
@@ -92,9 +92,9 @@ class Augment:
         return ",".join(texts) or "rotation=0"
 
     def __call__(self, images: npt.ArrayLike, rng: np.random.Generator) -> Array:
-        """The images distorted, as a network's input.
+        """The distorted images as network input.
 
-        Shapes: (N, H, W), as `as_images` takes them -> float32 (H W, N), intensities 0 to 1. Raises: as `as_images`.
+        Shapes: (N, H, W), in any form that `as_images` accepts -> float32 (H W, N), 0 to 1. Raises: as `as_images`.
         """
         if not (is_bytes(images) and images.ndim == 3):
             images = as_images(images)

@@ -83,9 +83,9 @@ class Corruption:
     unit: str
 
     def __call__(self, images: npt.ArrayLike, strength: int, rng: np.random.Generator) -> Array:
-        """The images corrupted at a strength of 1 to 5. Equal generators give equal images.
+        """The images, corrupted at a strength of 1 to 5. Equal generators give equal images.
 
-        Shapes: (N, H, W), as `as_images` takes them -> uint8 (N, H, W)
+        Shapes: (N, H, W), in any form that `as_images` accepts -> uint8 (N, H, W)
         Raises: DataError if the strength is not 1, 2, 3, 4 or 5; and as `as_images`.
         """
         if strength not in STRENGTHS:

@@ -1,5 +1,4 @@
-"""Operations on the pixels of a batch of images, with parameters for each image: the parts of Augment and of the
-corruptions.
+"""Operations on the pixels of a batch of images, with parameters for each image. Augment and the corruptions use them.
 
 Between operations images are float32 (H, W, N), intensities 0 (paper) to 1 (ink).
 """

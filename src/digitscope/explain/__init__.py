@@ -1,7 +1,7 @@
-"""Why each number of a network is what it is.
+"""Explains why each number of a network has its value.
 
-`activations` gives each layer's output, `gradients` every derivative, and `terms` for any one of their numbers the
-products that sum to it, the formula, its derivation in the notes and the code that computed it.
+`activations` gives each layer's output, and `gradients` every derivative. For any one of their numbers, `terms` gives
+the products that sum to it, the formula, its derivation in the notes and the code that computed it.
 
     from digitscope import Model, explain, load_mnist
     (x, y), _ = load_mnist()

@@ -1,4 +1,4 @@
-"""What the source says of a number: its formula, its derivation in the notes, its code."""
+"""Looks up a number in the source: its formula, its derivation in the notes, its code."""
 
 import inspect
 import re
@@ -13,7 +13,7 @@ class Source(NamedTuple):
     """Lines of a file."""
 
     name: str
-    """As it is imported: digitscope.nn.dense.Dense.forward."""
+    """The full name, such as digitscope.nn.dense.Dense.forward."""
     file: str
     first: int
     last: int
@@ -24,9 +24,9 @@ class Source(NamedTuple):
 
 
 @cache
-def home(definition: object, symbol: str) -> object:
-    """What defines the symbol: the class or function given; else one of its module that its docstring names beside the
-    symbol, as in "y and dx are those of `convolve`".
+def documented_definition(definition: object, symbol: str) -> object:
+    """The class or function whose docstring defines the symbol: the given one, or one of its module that the docstring
+    names together with the symbol, as in "y and dx are those of `convolve`".
     """
     if _lines(definition, symbol, defining=True):
         return definition
@@ -39,11 +39,11 @@ def home(definition: object, symbol: str) -> object:
 
 @cache
 def formula(definition: object, symbol: str) -> str:
-    """The lines of the docstring that define the symbol, each with the lines that continue it; "" without any.
+    """The lines of the docstring that define the symbol, each with the lines that continue it; "" if there are none.
 
-    They are of one paragraph, the first that has such a line. A line defines the symbol where "symbol =" or
-    "symbol[...] =" stands in it, or where it begins with "symbol:" or "symbol as". If there is no such line, one that
-    names the symbol will do.
+    All lines are from the first paragraph that has one. A line defines the symbol if it contains "symbol =" or
+    "symbol[...] =", or begins with "symbol:" or "symbol as". If there is no such line, lines that name the
+    symbol are returned.
     """
     return _lines(definition, symbol, defining=True) or _lines(definition, symbol, defining=False)
 
@@ -71,7 +71,7 @@ def derivations(definition: object) -> tuple[str, ...]:
 
 @cache
 def source(function: object) -> Source | None:
-    """The code of a function or method; None for one that was typed into an interpreter."""
+    """The code of a function or method; None if it was typed into an interpreter."""
     assert inspect.isfunction(function)
     try:
         lines, first = inspect.getsourcelines(function)

@@ -1,4 +1,4 @@
-"""For each kind of layer, the products that its numbers are made of: the docstrings' formulas, written out."""
+"""The products that sum to each number of a layer, for each kind of layer: the docstrings' formulas, written out."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -46,7 +46,7 @@ MINUS = constant("-1", -1.0)
 
 @singledispatch
 def layer_terms(layer: object, call: Call, of: str, index: Index) -> Explanation | None:
-    """How one number of a layer comes about, or None where nothing more is known than `forward` and `backward`.
+    """The explanation of one number of a layer, or None if nothing is known but `forward` and `backward`.
 
     `of` is "y", "dx", "d" and a parameter's name, or a name of `inner_arrays`. Register a rule for a layer of your own:
 
@@ -56,7 +56,7 @@ def layer_terms(layer: object, call: Call, of: str, index: Index) -> Explanation
                 return Explanation([Term((call.entry("factor", (0,)), call.entry("x", index)))], "y")
             return None
 
-    For whatever it returns None, and for a layer without a rule, a derivative is taken apart by `chain_rule`.
+    If the result is None, or if a layer has no rule, derivatives are explained by `chain_rule`.
     """
     return None
 
@@ -66,8 +66,8 @@ def chain_rule(call: Call, of: str, index: Index) -> Explanation:
 
     dx[i] = sum_k dy[k] dy[k]/dx[i], over all outputs k of all examples; a parameter's derivative likewise
 
-    backward is linear in dy, so that for dy = 1 at k and 0 elsewhere it gives dy[k]/dx[i]. It is called once for each
-    k, exact and slow: for layers of a few thousand outputs.
+    backward is linear in dy, so for dy = 1 at k and 0 elsewhere it returns dy[k]/dx[i]. It is called once for each k,
+    which is exact but slow: use it for layers with at most a few thousand outputs.
     """
     terms = []
     for k in map(tuple, np.argwhere(call.dy != 0).tolist()):
@@ -117,7 +117,7 @@ def _(layer: Conv2D, call: Call, of: str, index: Index) -> Explanation | None:
         c, h, w, n = index
         places = product(
             range(layer.out_channels), _windows(h + p, k, s, rows), _windows(w + p, k, s, columns)
-        )  # the windows that the pixel is in, and where in each
+        )  # the windows that contain the pixel, and its position in each
         return Explanation(
             [
                 term(call.entry("weight", (o, c, u, v), "W"), call.entry("dy", (o, i, j, n)))
@@ -138,13 +138,13 @@ def _(layer: Conv2D, call: Call, of: str, index: Index) -> Explanation | None:
 
 
 def _inside(i: int, kernel: int, stride: int, padding: int, length: int) -> Iterator[tuple[int, int]]:
-    """The places u of a window that lie on the image, and where on it: stride i + u - padding."""
+    """The positions u in window i that lie within the image, and the position in the image: stride i + u - padding."""
     start = stride * i - padding
     return ((u, start + u) for u in range(kernel) if 0 <= start + u < length)
 
 
 def _windows(h: int, kernel: int, stride: int, windows: int) -> list[tuple[int, int]]:
-    """The windows i that place h is in, and which place u of each: stride i + u = h."""
+    """The windows i that contain position h, and its position u in each of them: stride i + u = h."""
     return [(i, h - stride * i) for i in range(windows) if 0 <= h - stride * i < kernel]
 
 
@@ -166,14 +166,15 @@ def _(layer: MaxPool2D, call: Call, of: str, index: Index) -> Explanation | None
 
 
 def _window(layer: MaxPool2D | AveragePool2D, i: int, j: int) -> list[tuple[int, int]]:
-    """The places of a window, column by column."""
+    """The positions in a window, column by column."""
     s = layer.stride
     return [(s * i + u, s * j + v) for v, u in product(range(layer.size), repeat=2)]
 
 
 def _windows_around(layer: MaxPool2D | AveragePool2D, call: Call, h: int, w: int) -> Iterator[tuple[int, int]]:
-    """The windows that a place is in."""
-    rows, columns = (_windows(at, layer.size, layer.stride, call.y.shape[axis]) for axis, at in ((1, h), (2, w)))
+    """The windows that contain a position."""
+    rows = _windows(h, layer.size, layer.stride, call.y.shape[1])
+    columns = _windows(w, layer.size, layer.stride, call.y.shape[2])
     return ((i, j) for (i, _), (j, _) in product(rows, columns))
 
 
@@ -227,7 +228,7 @@ def _(layer: BatchNorm, call: Call, of: str, index: Index) -> Explanation | None
 
 
 def _deviation(call: Call, place: Index, eps: float) -> Factor:
-    """1 over the standard deviation, of a channel or of an example."""
+    """1 / standard deviation of a channel or of an example."""
     v = call.entry("variance", place)
     return replace(v, symbol="1/√(v + eps)", value=float(1 / np.sqrt(v.value + eps)))
 
@@ -305,8 +306,8 @@ def _(layer: Tanh, call: Call, of: str, index: Index) -> Explanation | None:
 @layer_terms.register(Reshape)
 @layer_terms.register(Flatten)
 def _(layer: Layer, call: Call, of: str, index: Index) -> Explanation | None:
-    here, there, number = (call.y, call.x, "x") if of == "y" else (call.x, call.y, "dy")
-    place = np.unravel_index(np.ravel_multi_index(index, here.shape), there.shape)
+    target, origin, number = (call.y, call.x, "x") if of == "y" else (call.x, call.y, "dy")
+    place = np.unravel_index(np.ravel_multi_index(index, target.shape), origin.shape)
     return Explanation([term(call.entry(number, tuple(map(int, place))))], of)
 
 
@@ -350,7 +351,7 @@ def _(layer: ShiftAverage, call: Call, of: str, index: Index) -> Explanation | N
 
 
 def _mean_of_members(call: Call, of: str, index: Index) -> Explanation:
-    """An ensemble's logits, and the probabilities and evidence that they are made of."""
+    """An ensemble's logits, and the probabilities and evidence from which they are computed."""
     if of == "y":
         p = call.entry("mean_probability", index)
         log_p = replace(p, symbol="log p", value=float(np.log(p.value)))
@@ -373,9 +374,10 @@ def _mean_of_members(call: Call, of: str, index: Index) -> Explanation:
 
 @singledispatch
 def part_terms(layer: object, call: Call, part: Call, of: str, index: Index) -> Explanation:
-    """For layers inside a layer: how it makes their input ("x") and the derivative of their output ("dy").
+    """The explanation of a number that a layer passes to a layer inside it: its input ("x"), or the derivative of its
+    output ("dy").
 
-    The rule here is that of layers in a row, of which only the last one's output is asked for.
+    This general rule is that of layers one after the other, of which only the last one's output is explained.
     """
     return Explanation([term(call.entry("dy", index))], "y")
 
@@ -435,7 +437,7 @@ def _shifts(layer: ShiftAverage, call: Call) -> tuple[tuple[int, int], ...]:
 
 
 def _moved(layer: ShiftAverage, index: Index, down: int, right: int) -> Index | None:
-    """Where a pixel of the images in columns goes; None where that is outside."""
+    """The index of a pixel after a shift of the image; None if it is then outside."""
     row, column = divmod(index[0], layer.width)
     row, column = row + down, column + right
     if 0 <= row < layer.height and 0 <= column < layer.width:

@@ -1,4 +1,4 @@
-"""For each loss, the products that the loss, its derivative and its probabilities are made of."""
+"""The products that sum to a loss, its derivative or its probabilities, for each kind of loss."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,11 +21,11 @@ class LossCall:
     loss: Loss
     outputs: Array
     labels: npt.NDArray[np.int64] | None = None
-    """None for a network's outputs alone."""
+    """None if only the network's outputs are explained."""
 
     @cached_property
     def inner(self) -> dict[str, Array]:
-        """What the loss computes on the way: "probability", and with labels "target"."""
+        """The loss's intermediate results: "probability", and with labels "target"."""
         return dict(rule_for(loss_arrays, self.loss)(self.loss, self)) if self.outputs.ndim == 2 else {}
 
     @property
@@ -33,14 +33,14 @@ class LossCall:
         return int(self.outputs.shape[1])
 
     def entry(self, name: str, index: Index, symbol: str) -> Factor:
-        """The number at that place of "output" or of what the loss computes on the way."""
+        """The number at this index of "output" or of an intermediate result."""
         array = self.outputs if name == "output" else self.inner[name]
         return Factor(symbol, float(array[index]), name, index)
 
 
 @singledispatch
 def loss_arrays(loss: object, call: LossCall) -> Mapping[str, Array]:
-    """What a loss computes on the way, by name."""
+    """The intermediate results of a loss, by name."""
     return {}
 
 
@@ -61,8 +61,8 @@ def _(loss: MeanSquaredError, call: LossCall) -> Mapping[str, Array]:
 
 @singledispatch
 def loss_terms(loss: object, call: LossCall, of: str, index: Index) -> Explanation | None:
-    """How "loss", "doutput" or one of `loss_arrays` comes about; None where no more is known. Register your own as
-    with `layer_terms`.
+    """The explanation of a number of "loss", "doutput" or one of `loss_arrays`; None if nothing is known about it.
+    Register a rule for your own loss as with `layer_terms`.
     """
     return None
 
@@ -114,7 +114,7 @@ def _(loss: MeanSquaredError, call: LossCall, of: str, index: Index) -> Explanat
 
 
 def _logits(call: LossCall) -> Array:
-    """The outputs; for a background, with its logit 0 below them."""
+    """The outputs, followed by the background's logit, 0, if there is one."""
     background = call.loss.classes(len(call.outputs)) - len(call.outputs)
     z: Array = np.concatenate([call.outputs, np.zeros_like(call.outputs[:background])])
     return z

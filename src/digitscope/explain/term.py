@@ -1,4 +1,4 @@
-"""A number of a pass as the sum, or another function, of products that are named."""
+"""A number of a pass as the sum, or another function, of products with named factors."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,9 +12,9 @@ from digitscope.explain.definition import Source
 Index = tuple[int, ...]
 
 KINK = 1e-2
-"""str(Terms) calls it a kink if the differences below and above are further apart, as a share of the larger."""
+"""Minimum relative difference between the slopes below and above at which str(Terms) reports a kink."""
 SHOWN = 8
-"""Terms that str(Terms) prints, the largest first."""
+"""Maximum number of terms that str(Terms) prints, the largest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,13 @@ class Factor:
     """One number of a product."""
 
     symbol: str
-    """As the formula writes it: "x", "W", "dy"; or what is made of the number at the place: "1 - y"."""
+    """The symbol in the formula, such as "x", "W", "dy"; or a function of the number in the array, such as "1 - y"."""
     value: float
     name: str | None = None
-    """The array that it is in: an activation ("input", "3"), a parameter ("0.weight"), a derivative ("d3", "d0.weight")
+    """The name of its array: an activation ("input", "3"), a parameter ("0.weight"), a derivative ("d3", "d0.weight")
     or another quantity that `terms` explains. None for a constant."""
     index: Index = ()
-    """Its place in that array."""
+    """Its index in this array."""
 
     def __str__(self) -> str:
         number = f"{self.value:.6g}"
@@ -53,7 +53,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a rule for a layer or a loss says of one number; `terms` adds the rest. See `Terms` for the fields."""
+    """The result of a rule for a layer or a loss; `terms` makes `Terms` from it, which describes the fields."""
 
     terms: Sequence[Term]
     symbol: str
@@ -62,7 +62,7 @@ class Explanation:
     scale: float = 1.0
     chosen: int | None = None
     definition: object = None
-    """The class or function whose docstring has the formula, where it is not the layer's own."""
+    """The class or function whose docstring has the formula, if it is not the layer."""
 
 
 def _log_sum_exp(products: Array) -> float:
@@ -77,13 +77,13 @@ COMBINE: dict[str, Callable[[Array, int | None], float]] = {
     "softmax": lambda products, chosen: math.exp(products[chosen] - _log_sum_exp(products)),
     "log-sum-exp": lambda products, _: _log_sum_exp(products),
 }
-"""How products become a number. For "softmax" it is the share of the chosen one. A number that no rule takes apart has
-no terms; its `combine` is "unknown"."""
+"""The functions that combine products to a number. "softmax" gives the share of the chosen product. A number without a
+rule has no terms; its `combine` is "unknown"."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """Why a number of a pass is what it is. str() of it is a short table.
+    """Explains why a number of a pass has its value. str() gives a short table.
 
     value = scale * combine(products), where the products are those of `terms`
     """
@@ -91,7 +91,7 @@ class Terms:
     of: str
     index: Index
     value: float
-    """As the pass computed it, in the network's own precision."""
+    """The number that the pass computed, in the network's own precision."""
     terms: tuple[Term, ...] = field(repr=False)
     """Products that are zero by construction, such as a convolution's with its padding, are left out."""
     combine: str
@@ -99,23 +99,23 @@ class Terms:
     scale: float
     """The number before the sum, such as 1/N of a mean."""
     chosen: int | None
-    """Of "max", the term that is largest; of "softmax", the term whose share the number is."""
+    """The index of the largest term of a "max", or of the term whose share is explained for a "softmax"."""
     formula: str = field(repr=False)
     """The lines of the docstring that define the number; empty if the docstring has none."""
     derivations: tuple[str, ...] = field(repr=False)
-    """Where the notes derive it: docs/notes/FILE.md#SECTION."""
+    """Links to the derivation in the notes: docs/notes/FILE.md#SECTION."""
     source: Source | None = field(repr=False)
     """The code that defines it: the layer's `forward`, or the function that the layer's docstring refers to. None if it
     was not written in a file."""
     numeric: float | None = None
-    """Of a derivative, if asked for: the central difference of the loss, in float64."""
+    """For a derivative, if requested: the central difference of the loss, in float64."""
     numeric_sides: tuple[float, float] | None = None
-    """With it: the differences to the loss below and above. If they differ, the loss has a kink there, a ReLU's or a
-    maximum's with a tie, and no derivative; the central difference is their mean."""
+    """The slopes of the loss below and above, if `numeric` is given. If they differ, the loss has a kink (of a ReLU, or
+    of a maximum with a tie) and no derivative; the central difference is their mean."""
 
     @property
     def total(self) -> float:
-        """The value again, from the terms and in float64; without terms, the value."""
+        """The value, computed again from the terms in float64; `value` itself if there are no terms."""
         if self.combine not in COMBINE:
             return self.value
         products = np.array([term.product for term in self.terms], np.float64)

@@ -1,4 +1,4 @@
-"""One pass through a network, forward and backward, with every array written down by name."""
+"""Records one pass through a network, forward and backward: every array by name."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ Watch = Callable[[Layer, str], Layer]
 def rule_for(rules: Any, layer: Layer | Loss) -> Callable[..., Any]:
     """The rule of a singledispatch function for a layer (or a loss).
 
-    The rule of a base class holds only as long as a subclass leaves its `forward` alone: else it is the general one.
+    A subclass with its own `forward` does not inherit its base's rule; it gets the general one.
     """
     owner: Any = next(cls for cls in type(layer).__mro__ if cls in rules.registry)
     same = owner is object or type(layer).forward is owner.forward
@@ -45,31 +45,31 @@ def rule_for(rules: Any, layer: Layer | Loss) -> Callable[..., Any]:
 
 @dataclass(eq=False, repr=False)
 class Call:
-    """One use of a layer in a pass: what went into it, what came out, and the same on the way back."""
+    """One use of a layer in a pass: its inputs and outputs, forward and backward."""
 
     name: str
-    """The layer's path as in the names of its parameters, "" for the network itself. "@k" in it is the k-th shifted
-    image of a ShiftAverage, whose layers are used once for each."""
+    """The layer's path as in the names of its parameters, "" for the network itself. "@k" in it stands for the k-th
+    shift of a ShiftAverage, whose layers are used once for each shift."""
     layer: Layer
     input: str
-    """The name of the array that went in."""
+    """The name of the input array."""
     training: bool
     parent: "Call | None"
     x: Array
     parts: list["Call"] = field(default_factory=list)
-    """The uses of the layers inside, in order."""
+    """The calls of the layers inside, in order."""
 
     y: Array = field(init=False)
     backward: Backward = field(init=False)
     dy: Array = field(init=False)
     dx: Array = field(init=False)
     grads: Params = field(init=False)
-    _places: dict[str, tuple[str, Array]] = field(default_factory=dict)
-    """What `entry` found, by its `what`."""
+    _found: dict[str, tuple[str, Array]] = field(default_factory=dict)
+    """The names and arrays that `entry` has looked up, by their short names."""
 
     @property
     def output(self) -> str:
-        """The name of the array that came out."""
+        """The name of the output array."""
         return self.name or "output"
 
     def inside(self, name: str) -> str:
@@ -86,37 +86,37 @@ class Call:
 
     @cached_property
     def inner(self) -> dict[str, Array]:
-        """What the layer computes on the way, by full name: a batch's mean, a member's probabilities."""
+        """The layer's intermediate results by full name, such as a batch's mean or a member's probabilities."""
         return dict(rule_for(inner_arrays, self.layer)(self.layer, self))
 
-    def entry(self, what: str, index: Index, symbol: str | None = None) -> Factor:
-        """The number at that place of "x", "y" or "dy", of a parameter or statistic ("weight"), of a parameter's
-        derivative ("dweight"), or of what the layer computes on the way ("mean").
+    def entry(self, short_name: str, index: Index, symbol: str | None = None) -> Factor:
+        """The number at this index of "x", "y" or "dy", of a parameter or statistic ("weight"), of a parameter's
+        derivative ("dweight"), or of an intermediate result ("mean").
         """
-        if what not in self._places:
-            self._places[what] = self._find(what)
-        name, array = self._places[what]
-        return Factor(symbol or what, float(array[index]), name, index)
+        if short_name not in self._found:
+            self._found[short_name] = self._find(short_name)
+        name, array = self._found[short_name]
+        return Factor(symbol or short_name, float(array[index]), name, index)
 
-    def _find(self, what: str) -> tuple[str, Array]:
-        if what == "x":
+    def _find(self, short_name: str) -> tuple[str, Array]:
+        if short_name == "x":
             return self.input, self.x
-        if what == "y":
+        if short_name == "y":
             return self.output, self.y
-        if what == "dy":
+        if short_name == "dy":
             return f"d{self.output}", self.dy
-        for name in (what, self.inside(what)):
+        for name in (short_name, self.inside(short_name)):
             if name in self.inner:
                 return name, self.inner[name]
         for own in (self.layer.params, self.layer.statistics):
-            if what in own:
-                return self.parameter(what), own[what]
-        return f"d{self.parameter(what[1:])}", self.grads[what[1:]]
+            if short_name in own:
+                return self.parameter(short_name), own[short_name]
+        return f"d{self.parameter(short_name[1:])}", self.grads[short_name[1:]]
 
 
 @singledispatch
 def watch_inside(layer: object, watch: Watch) -> Layer:
-    """A copy of the layer, each layer inside replaced by watch(layer, its place)."""
+    """A copy of the layer in which watch(inner, suffix) replaces each layer inside; suffix extends the layer's path."""
     assert isinstance(layer, Layer)
     return copy(layer)
 
@@ -125,21 +125,21 @@ def watch_inside(layer: object, watch: Watch) -> Layer:
 @watch_inside.register(Residual)
 @watch_inside.register(Ensemble)
 def _(layer: Network, watch: Watch) -> Layer:
-    twin = copy(layer)
-    twin.layers = tuple(watch(inner, f".{i}") for i, inner in enumerate(layer.layers))
-    return twin
+    watched = copy(layer)
+    watched.layers = tuple(watch(inner, f".{i}") for i, inner in enumerate(layer.layers))
+    return watched
 
 
 @watch_inside.register
 def _(layer: ShiftAverage, watch: Watch) -> Layer:
-    twin = copy(layer)
-    twin.network = watch(layer.network, "@")
-    return twin
+    watched = copy(layer)
+    watched.network = watch(layer.network, "@")
+    return watched
 
 
 @singledispatch
 def part_input(layer: object, call: Call, part: str) -> str:
-    """The name of the array that the next layer inside takes. Layers in a row take each other's outputs."""
+    """The name of the next inner layer's input. In a network it is the previous layer's output."""
     return call.parts[-1].name if call.parts else call.input
 
 
@@ -156,7 +156,7 @@ def _(layer: Layer, call: Call, part: str) -> str:
 
 @singledispatch
 def inner_arrays(layer: object, call: Call) -> Mapping[str, Array]:
-    """What a layer computes on the way, by full name."""
+    """The intermediate results of a layer, by full name."""
     return {}
 
 
@@ -186,7 +186,7 @@ def _(layer: Standardize, call: Call) -> Mapping[str, Array]:
 
 
 class Trace:
-    """A pass through a network, forward; `run_back` adds the way back."""
+    """A recorded forward pass through a network; `run_back` adds the backward pass."""
 
     def __init__(
         self,
@@ -197,14 +197,14 @@ class Trace:
         seed: int = 0,
         nudge: tuple[str, Index, float] | None = None,
     ) -> None:
-        """nudge: an array's name, a place in it and what is added there, to see what follows from it."""
+        """nudge: an activation's name, an index in it and a number that is added there, to observe its effect."""
         self.arrays: dict[str, Array] = {}
         """Activations by name, in the order in which they were computed."""
         self.derivatives: dict[str, Array] = {}
-        """Of the loss, with respect to each of them."""
+        """The derivatives of the loss with respect to each of them."""
         self.calls: dict[str, Call] = {}
         self.consumers: dict[str, Call] = {}
-        """The call that takes an array; of a row in a row, the innermost."""
+        """For each array, the call that has it as input; among nested networks, the innermost."""
         self._nudge = nudge
         self._open: list[Call] = []
         self.output, self._backward = self._watch(network, "").forward(
@@ -212,15 +212,15 @@ class Trace:
         )
 
     def run_back(self, dy: Array) -> Params:
-        """Takes the derivative of the loss back through the network; returns that of each parameter."""
+        """Propagates the derivative of the loss back through the network; returns that of each parameter."""
         return self._backward(dy)[1]
 
-    def _watch(self, layer: Layer, place: str) -> Layer:
-        twin: Layer = rule_for(watch_inside, layer)(layer, self._watch)
-        run = twin.forward
+    def _watch(self, layer: Layer, suffix: str) -> Layer:
+        watched: Layer = rule_for(watch_inside, layer)(layer, self._watch)
+        run = watched.forward
 
         def forward(x: Array, **options: Any) -> tuple[Array, Backward]:
-            call, fresh = self._enter(layer, place, x, bool(options.get("training")))
+            call, is_new = self._enter(layer, suffix, x, bool(options.get("training")))
             y, call.backward = run(call.x, **options)
             self._open.pop()
             call.y = self._keep(call.output, y)
@@ -228,25 +228,25 @@ class Trace:
             def backward(dy: Array) -> tuple[Array, Params]:
                 call.dy = self.derivatives[call.output] = dy
                 call.dx, call.grads = call.backward(dy)
-                if fresh:
+                if is_new:
                     self.derivatives[call.input] = call.dx
                 return call.dx, call.grads
 
             return call.y, backward
 
-        vars(twin)["forward"] = forward
-        return twin
+        vars(watched)["forward"] = forward
+        return watched
 
-    def _enter(self, layer: Layer, place: str, x: Array, training: bool) -> tuple[Call, bool]:
-        """The call that begins, and whether its input is an array that was not seen before."""
+    def _enter(self, layer: Layer, suffix: str, x: Array, training: bool) -> tuple[Call, bool]:
+        """The call that begins, and whether its input is a new array."""
         parent = self._open[-1] if self._open else None
         if parent is None:
             name, source = "", "input"
         else:
-            name = f"{parent.name}@{len(parent.parts)}" if place == "@" else f"{parent.name}{place}".removeprefix(".")
+            name = f"{parent.name}@{len(parent.parts)}" if suffix == "@" else f"{parent.name}{suffix}".removeprefix(".")
             source = rule_for(part_input, parent.layer)(parent.layer, parent, name)
-        fresh = source not in self.arrays
-        if fresh:
+        is_new = source not in self.arrays
+        if is_new:
             x = self._keep(source, x)
         call = Call(name, layer, source, training, parent, x)
         self.consumers[source] = call
@@ -254,7 +254,7 @@ class Trace:
             parent.parts.append(call)
         self.calls[name] = call
         self._open.append(call)
-        return call, fresh
+        return call, is_new
 
     def _keep(self, name: str, array: Array) -> Array:
         if self._nudge is not None and self._nudge[0] == name:
@@ -265,7 +265,7 @@ class Trace:
 
 
 def network_input(network: Layer, images: npt.NDArray[np.uint8], dtype: npt.DTypeLike | None = None) -> Array:
-    """The images as the network takes them, in the precision and on the device of its parameters.
+    """The images in the network's input format, in the precision and on the device of its parameters.
 
     Shapes: uint8 (N, H, W) -> (H W, N)
     """

@@ -1,4 +1,4 @@
-"""What a network computes for some images, number by number."""
+"""The numbers that a network computes for given images, and their explanation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from digitscope.arguments import check_kind, check_truth, check_whole, check_wholes
 from digitscope.arrays import Array, as_images, as_labels
 from digitscope.errors import ShapeError
-from digitscope.explain.definition import derivations, formula, home, source
+from digitscope.explain.definition import derivations, documented_definition, formula, source
 from digitscope.explain.layer_rules import chain_rule, layer_terms, part_terms
 from digitscope.explain.loss_rules import LossCall, loss_terms
 from digitscope.explain.term import Explanation, Factor, Index, Term, Terms
@@ -29,18 +29,18 @@ class Gradients:
     loss: float
     """The mean over the images."""
     parameters: Params = field(repr=False)
-    """With respect to each parameter, by its name: "0.weight"."""
+    """The derivatives with respect to each parameter, by its name: "0.weight"."""
     activations: dict[str, Array] = field(repr=False)
-    """With respect to each array of `activations`, by the same name."""
+    """The derivatives with respect to each array of `activations`, by the same name."""
 
     @property
     def input(self) -> Array:
-        """With respect to the pixels as the network takes them, (H W, N)."""
+        """The derivative with respect to the network's input, (H W, N)."""
         return self.activations["input"]
 
     @property
     def output(self) -> Array:
-        """With respect to the network's outputs, the logits, (classes, N)."""
+        """The derivative with respect to the network's outputs, the logits, (classes, N)."""
         return self.activations["output"]
 
 
@@ -49,15 +49,16 @@ def activations(
 ) -> dict[str, Array]:
     """Each layer's output, by name, in the order in which they are computed.
 
-    The names are "input" for the pixels as the network takes them; "0", "1", ... for the layers' outputs, the paths
-    of `network.params` ("5.0" is the first layer inside layer 5); and "output" for the network's. Besides:
-    "5.branch" is the input of the layers inside a Residual, "0.2.input" that of member 2 of an Ensemble. The layers of
-    a ShiftAverage are used once for each shift: "0@2" is the output for its third shift, "0@2.5" that of layer 5.
+    The names are "input" for the network's input; "0", "1", ... for the layers' outputs, by the paths of
+    `network.params` ("5.0" is the first layer inside layer 5); and "output" for the network's output. In addition,
+    "5.branch" is the input of the layers inside a Residual, and "0.2.input" that of member 2 of an Ensemble. The layers
+    of a ShiftAverage are used once for each shift: "0@2" is the output for its third shift, "0@2.5" that of layer 5.
 
     The batch is the last axis: dense layers have (features, N), convolutions (channels, height, width, N). So the
     feature map of channel c for image n is activations["3"][c, :, :, n].
 
-    As in use, or with `training` as in training: statistics of the batch, and dropout drawn with `seed`.
+    With `training` the network runs as in training, with the statistics of the batch, and dropout drawn with `seed`;
+    otherwise in evaluation mode.
 
     Shapes: images (N, H, W) or rows (N, H W), whole numbers 0 to 255 or floats 0 to 1.
     Raises: ShapeError and DataError for images that do not fit.
@@ -77,7 +78,7 @@ def gradients(
 ) -> Gradients:
     """The derivatives of the mean loss with respect to every parameter, every activation and the input.
 
-    `loss` is the model's, for a network SoftmaxCrossEntropy, unless given. See `activations` for the rest.
+    By default `loss` is the model's own, or SoftmaxCrossEntropy for a network. `activations` describes the rest.
 
     Raises: ShapeError and DataError for images and labels that do not fit.
     Derivation: docs/notes/05-backpropagation.md#many-paths-contributions-add
@@ -101,22 +102,22 @@ def terms(
     seed: int = 0,
     numeric: bool = False,
 ) -> Terms:
-    """Why a number of a forward or backward pass is what it is: the products that sum to it.
+    """Explains a number of a forward or backward pass by the products that sum to it.
 
-    `of` names an array, and `index` the place in it, the image last:
+    `of` is the name of an array, and `index` the number's index in it, with the image last:
 
         "3", "output", ...           an activation, by its name in `activations`
         "loss"                       the mean over the images; index ()
         "probability", "target"      p and q of the loss, (classes, N); before any calibration
         "d0.weight", "d3", "dinput"  a derivative: d and the name of a parameter or an activation
         "2.mean", "2.variance", "2.normalized", "0.mean_probability", "0.1.evidence"
-                                     what BatchNorm, Standardize and Ensemble compute on the way
+                                     intermediate results of BatchNorm, Standardize and Ensemble
 
     With `numeric` a derivative comes with the central difference of the loss, (L(w + h) - L(w - h)) / 2h, in float64
-    with h = 1e-5. At a kink, of a ReLU or of a maximum with a tie, there is no derivative and the two differ; the flat
-    paper of an image gives many ties.
+    with h = 1e-5. At a kink (of a ReLU, or of a maximum with a tie) there is no derivative, and the two differ; the
+    flat paper of an image causes many ties.
 
-    See `activations` and `gradients` for the rest; labels are needed for the loss and whatever follows it.
+    `activations` and `gradients` describe the rest. Labels are needed for the loss and all derivatives.
 
     Raises: ShapeError and DataError for images and labels that do not fit, and for an unknown `of` or `index`.
     """
@@ -132,7 +133,7 @@ def terms(
         if of not in backward_names:
             _refuse(of, network, [*quantities, *backward_names])
         if labels is None:
-            raise ShapeError(f"{of} follows from the labels; give them, one for each image.")
+            raise ShapeError(f"{of} depends on the labels. Give one label for each image.")
         loss_call = _loss_call(trace, loss, labels)
         quantities = _backward_quantities(trace, loss_call)
         if of not in quantities:
@@ -145,13 +146,13 @@ def terms(
         return answer
     if not of.startswith("d"):
         raise ShapeError(f"Central differences are for derivatives, such as d{of}; got {of}.")
-    below, at, above = (
+    below, unchanged, above = (
         _nudged_loss(network, pixels, loss_call, of[1:], place, h, training, seed) for h in (-WIDTH, 0, WIDTH)
     )
     return replace(
         answer,
         numeric=(above - below) / (2 * WIDTH),
-        numeric_sides=((at - below) / WIDTH, (above - at) / WIDTH),
+        numeric_sides=((unchanged - below) / WIDTH, (above - unchanged) / WIDTH),
     )
 
 
@@ -170,7 +171,7 @@ class _Quantity:
 def _prepare(
     model: Model | Layer, images: npt.ArrayLike, loss: Loss | None, training: bool, seed: int
 ) -> tuple[Layer, Loss, npt.NDArray[np.uint8]]:
-    """The network, the loss and the images of a question that can be asked."""
+    """The network, the loss and the images, after all arguments have been checked."""
     check_kind("model", model, "a Model or a network", Model, Layer)
     check_kind("loss", loss, "a Loss or None", Loss, type(None))
     check_truth("training", training)
@@ -193,7 +194,7 @@ def _run_back(trace: Trace, call: LossCall) -> tuple[float, Params]:
 
 
 def _forward_quantities(trace: Trace, loss_call: LossCall, pixels: npt.NDArray[np.uint8]) -> dict[str, _Quantity]:
-    """What there is without labels."""
+    """The quantities that exist without labels."""
 
     def pixel(index: Index) -> Explanation:
         d, n = index
@@ -214,7 +215,7 @@ def _forward_quantities(trace: Trace, loss_call: LossCall, pixels: npt.NDArray[n
 
 
 def _backward_quantities(trace: Trace, loss_call: LossCall) -> dict[str, _Quantity]:
-    """What there is with labels, the derivatives above all."""
+    """The quantities that need labels: the loss, its targets and all derivatives."""
     value, parameters = _run_back(trace, loss_call)
     found = {"loss": _of_loss(loss_call, "loss", np.array(value))}
     if "target" in loss_call.inner:
@@ -235,7 +236,7 @@ def _of_layer(call: Call, of: str, array: Array) -> _Quantity:
 
 
 def _by_layer(call: Call, of: str, index: Index) -> Explanation:
-    """By the rule for the layer; without one, a derivative by the chain rule, and all else remains unknown."""
+    """The explanation by the layer's rule. Without a rule, derivatives use the chain rule, and all else is unknown."""
     found: Explanation | None = rule_for(layer_terms, call.layer)(call.layer, call, of, index)
     if found is not None:
         return found
@@ -261,7 +262,7 @@ def _of_loss(call: LossCall, of: str, array: Array) -> _Quantity:
 
 
 def _of_parameters(trace: Trace, derivatives: Params) -> dict[str, _Quantity]:
-    """The parameters' derivatives: each the sum over all uses of its layer, the innermost that has the parameter."""
+    """The parameters' derivatives. Each is the sum over all calls of the innermost layer that has the parameter."""
     owners: dict[str, list[tuple[Call, str]]] = {}
     for call in trace.calls.values():
         of_parts = {part.parameter(own) for part in call.parts for own in part.grads}
@@ -306,18 +307,18 @@ def _nudged_loss(
     seed: int,
 ) -> float:
     """The loss in float64, with h added to one number of a parameter or an activation."""
-    twin = network.astype(np.float64)
+    network = network.astype(np.float64)
     nudge = None
-    if name in twin.params:
-        twin.params[name][index] += h
+    if name in network.params:
+        network.params[name][index] += h
     else:
         nudge = (name, index, h)
-    trace = Trace(twin, network_input(twin, pixels, np.float64), training=training, seed=seed, nudge=nudge)
+    trace = Trace(network, network_input(network, pixels, np.float64), training=training, seed=seed, nudge=nudge)
     return call.loss.forward(trace.output, np.asarray(call.labels, like=trace.output))[0]
 
 
 def _complete(of: str, index: Index, quantity: _Quantity, explanation: Explanation) -> Terms:
-    documented = home(explanation.definition or quantity.definition, explanation.symbol)
+    documented = documented_definition(explanation.definition or quantity.definition, explanation.symbol)
     return Terms(
         of=of,
         index=index,

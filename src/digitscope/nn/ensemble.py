@@ -76,8 +76,8 @@ class Ensemble(Network):
 class ShiftAverage(Layer):
     """Test-time augmentation: averages a network's predictions over shifted copies of each image, as Ensemble does.
 
-    y is that of an Ensemble with the members f(x shifted by s), for the (rows, columns) s in `shifts`; zeros enter at
-    the border
+    y as for an Ensemble with the members f(x shifted by s), for the (rows, columns) s in `shifts`; zeros enter at the
+    border
     dx = the sum over s of f's dx, shifted back; df as in Ensemble
 
     In training it is f itself.

@@ -52,8 +52,8 @@ def parse_glyphs(table: str) -> tuple[Glyph, ...]:
 
 
 def _parse_line(text: str) -> GlyphLine:
-    places = [int(text[i]) for i in range(len(text)) if i % 3 < 2]
-    points = np.array(places).reshape(-1, 2) / 9
+    coordinates = [int(text[i]) for i in range(len(text)) if i % 3 < 2]
+    points = np.array(coordinates).reshape(-1, 2) / 9
     joins = text[2::3]
     parts, start = [], 0
     while start < len(joins):
@@ -82,12 +82,12 @@ def curve_matrix(points: Array) -> Array:
     lengths = np.maximum(np.hypot(*np.diff(points, axis=0).T), 1e-6)
     t = np.concatenate([[0], np.cumsum(np.sqrt(lengths))])
     counts = np.maximum(1, np.round(lengths / POINT_SPACING).astype(int))
-    at = np.concatenate([t[i] + (t[i + 1] - t[i]) * np.arange(n) / n for i, n in enumerate(counts)])
+    sampled_t = np.concatenate([t[i] + (t[i + 1] - t[i]) * np.arange(n) / n for i, n in enumerate(counts)])
     values = np.eye(len(points))
     closed = len(points) > 3 and bool((points[0] == points[-1]).all())
     if closed:
         values[-1] = values[0]
-    matrix: Array = CubicSpline(t, values, bc_type="periodic" if closed else "natural")(at)
+    matrix: Array = CubicSpline(t, values, bc_type="periodic" if closed else "natural")(sampled_t)
     return matrix
 
 
@@ -162,10 +162,10 @@ def fill_outline(outline: Array) -> Image:
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
-    places = (outline - outline.min(axis=0)) * (LARGE / np.ptp(outline, axis=0).max())
-    columns, rows = (np.ceil(places.max(axis=0)) + 1).astype(int).tolist()
+    points = (outline - outline.min(axis=0)) * (LARGE / np.ptp(outline, axis=0).max())
+    columns, rows = (np.ceil(points.max(axis=0)) + 1).astype(int).tolist()
     picture = Pillow.new("L", (columns, rows))
-    ImageDraw.Draw(picture).polygon(places.ravel().tolist(), fill=255)
+    ImageDraw.Draw(picture).polygon(points.ravel().tolist(), fill=255)
     return np.asarray(picture)
 
 

@@ -72,7 +72,7 @@ class DigitSource:
 
 @dataclass(frozen=True)
 class DrawingKind:
-    """A kind of drawing: its share of all drawings, and the function that makes one."""
+    """A kind of drawing: its share of all drawings, and the function that draws one."""
 
     share: float
     draw: Callable[[Rng, DigitSource], Image]
@@ -369,7 +369,7 @@ def _gradient(rng: Rng, digits: DigitSource) -> Image:
 
 
 def _whole_or_centre(picture: Array, rng: Rng) -> Image:
-    """A picture (28, 28), 0 to 1, as it is or with everything outside MNIST's box blank, at random."""
+    """A picture (28, 28), 0 to 1: unchanged or with everything outside MNIST's box blank, chosen at random."""
     grey: Image = (255 * picture).round().astype(np.uint8)
     if rng.random() < 0.5:
         return grey
@@ -400,7 +400,7 @@ def _crop_to_ink(image: Array) -> Array:
 
 
 def _fit_with_thickening(picture: Array, rng: Rng) -> Image:
-    """A picture in MNIST's format. Its strokes are first thickened, by a random part of what the scaling takes away."""
+    """A picture in MNIST's format. Its strokes are thickened first, which makes up for a random part of the scaling."""
     x = np.pad(_crop_to_ink(picture), 1)[..., None] / np.float32(255)
     shrinkage = max(picture.shape) / BOX - 1
     grown = thicken(x, np.clip(rng.uniform(0.3, 1, 1) * shrinkage, 0, 1).astype(np.float32))

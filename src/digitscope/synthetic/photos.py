@@ -23,7 +23,7 @@ MIN_LINE_WIDTH = 1.6  # pixels: thinner lines would not be visible, except in sm
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A picture, and where its digits are."""
+    """A picture and the positions of its digits."""
 
     pixels: NDArray[np.uint8]
     """(H, W, 3)"""

@@ -27,10 +27,10 @@ class Stroke:
     pressure: Array
     """(N,) the stroke's width at these points, relative to its mean."""
     distance: Array
-    """Distance field: each point's distance from the nearest centre line. It has FINE points a pixel and includes the
-    margin."""
+    """Distance field: each point's distance from the nearest centre line. It has FINE points along a pixel's side and
+    includes the margin."""
     nearest: Array
-    """For the same field, the index into `points` of the nearest one."""
+    """For each point of this field, the index of the nearest of `points`."""
     max_radius: float
     """Largest pen radius that leaves the loops open."""
 
@@ -72,13 +72,13 @@ def trace(image: NDArray[np.uint8]) -> Stroke:
     if count > 1:  # removes specks of a few pixels, which come from the scanner
         areas = np.bincount(parts.ravel(), minlength=count + 1)
         ink &= (areas > 0.05 * ink.sum())[parts]
-    middle = thin(ink)
-    rows, columns = np.nonzero(middle)
+    skeleton = thin(ink)
+    rows, columns = np.nonzero(skeleton)
     points, direction = _smooth(np.stack([columns, rows], axis=1) + 0.5, 0.7 * FINE)
     half_width = distance_transform_edt(ink)[rows, columns]
 
-    to_nearest = distance_transform_edt(~middle, return_distances=False, return_indices=True)
-    indices = np.zeros(middle.shape, np.intp)
+    to_nearest = distance_transform_edt(~skeleton, return_distances=False, return_indices=True)
+    indices = np.zeros(skeleton.shape, np.intp)
     indices[rows, columns] = np.arange(len(rows))
     nearest = indices[tuple(to_nearest)]
     # The distance is to a short segment, not to a point: otherwise thin lines would look like strings of beads.
@@ -228,7 +228,7 @@ def _isolated_digit(stroke: Stroke, shape: Array, width: float, steadiness: floa
 
 
 def _offset_beside(previous: PlacedDigit, digit: PlacedDigit, gap: float) -> float:
-    """How far a digit must move to the right for its ink to be `gap` away from the previous digit's."""
+    """The distance by which a digit must move to the right for its ink to be `gap` away from the previous digit's."""
     step = max(1, len(previous.points) // 80), max(1, len(digit.points) // 80)
     left, right = previous.points[:: step[0]], digit.points[:: step[1]]
     reach = np.maximum(previous.radii[:: step[0], None] + digit.radii[None, :: step[1]] + gap, 0.001)

@@ -1,4 +1,4 @@
-"""From a picture to images in MNIST's form: decoding, paper and ink, lines of writing, segments, normalization."""
+"""From a picture to images in MNIST's format: decoding, paper and ink, lines of writing, segments, normalization."""
 
 from digitscope.vision.decode import PictureSource, to_picture
 from digitscope.vision.prepare import Preparation, PreparationStep, prepare

@@ -1,4 +1,4 @@
-"""A picture as people have it, a file, bytes, an image or an array, decoded: upright, in colour, uint8 (H, W, 3)."""
+"""Decodes a picture (a file, bytes, an image or an array): upright, in colour, uint8 (H, W, 3)."""
 
 import io
 import math
@@ -24,7 +24,7 @@ MAX_PIXELS = 50_000_000
 PictureSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image | npt.ArrayLike"
 """A path, the bytes of a picture file, a file that is open for reading them, a PIL image, or an array."""
 
-# Pillow knows more, among them formats that start other programs (EPS) or that nobody keeps a digit in.
+# Pillow knows more formats. Some of them start other programs (EPS), others are not used for pictures of digits.
 _FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"]
 _HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")  # from the file's fifth byte
 _WEB_ADDRESS = re.compile(r"(https?|ftp|data):", re.IGNORECASE)
@@ -36,15 +36,15 @@ def to_picture(source: PictureSource) -> NDArray[np.uint8]:
 
     Files are PNG, JPEG, WebP, GIF (the first frame), BMP, TIFF, PNM or, with the extra heic, HEIC. They are given by
     their path, by their bytes, or as a file that is open for reading bytes. A picture is turned upright by its EXIF
-    data. What is transparent is paper.
+    data. Transparent pixels become paper.
 
-    Arrays of any memory layout and byte order: bool; uint8, uint16, other integers 0 to 255; floats 0 to 1, 0 to 255,
-    or standardized (if some are negative, from the smallest to the largest). Integers of 16 bits that need only 12
-    come from a camera and are a full range. Grey whole numbers up to 1 or numbers up to 16 are refused: full white
-    could be 1, 16 or 255.
+    Arrays have any memory layout and byte order and one of these types: bool; uint8, uint16, other integers 0 to 255;
+    floats 0 to 1, 0 to 255, or standardized (if some are negative, from the smallest to the largest). Integers of 16
+    bits that need only 12 come from a camera, and 4095 is white. Grey whole numbers up to 1 and numbers up to 16 raise
+    an error, because white could be 1, 16 or 255.
 
     Shapes: (H, W), (H, W, 1), (1, H, W) grey, (H, W, 3), (3, H, W) RGB, (H, W, 4), (4, H, W) RGBA, any of them as a
-        batch of one, or the H² numbers of a square in a row -> (H, W, 3) uint8
+        batch of one, or the H² numbers of a square in one row -> (H, W, 3) uint8
     Raises: PictureError if it is missing, empty, damaged, not a picture or over 50 megapixels, or an array of another
         shape or with other numbers.
     """
@@ -62,7 +62,7 @@ def to_picture(source: PictureSource) -> NDArray[np.uint8]:
 
 
 def source_name(source: PictureSource) -> str:
-    """How an error names the picture: by its path if it has one."""
+    """The picture's name in errors: its path if it has one."""
     return shown_path(source) if isinstance(source, str | os.PathLike) else "The picture"
 
 
@@ -99,8 +99,8 @@ def _from_file(file: "IO[bytes] | Image", name: str) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns about what does no harm here, such as odd EXIF data,
-        warnings.simplefilter("error", Image.DecompressionBombWarning)  # and about what does
+        warnings.simplefilter("ignore")  # Pillow warns about harmless things, such as odd EXIF data,
+        warnings.simplefilter("error", Image.DecompressionBombWarning)  # and about harmful ones
         try:
             if isinstance(file, Image.Image):
                 return _from_image(ImageOps.exif_transpose(_bounded(file, name)))
@@ -117,7 +117,7 @@ def _from_file(file: "IO[bytes] | Image", name: str) -> NDArray[np.uint8]:
             raise PictureError(f"{name} is not a picture that can be read. Give a PNG or JPEG file.") from None
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise _too_large(name, "it") from error
-        # The decoders raise whatever they stumble over: OSError, SyntaxError, struct.error, KeyError, ...
+        # For damaged files the decoders raise many kinds of errors: OSError, SyntaxError, struct.error, KeyError, ...
         except Exception as error:
             raise PictureError(f"{name} is damaged: {' '.join(str(error).split())}. Save or copy it again.") from error
 
@@ -191,7 +191,7 @@ def _from_array(array: npt.ArrayLike) -> NDArray[np.uint8]:
 
 
 def _check_grey_range(values: Array) -> None:
-    """Refuses masks of 0 and 1 and levels from 0 to 16 or fewer, which would look almost black."""
+    """Raises an error for masks of 0 and 1 and for levels from 0 to at most 16, which would look almost black."""
     low, high = values.min(), values.max()
     if values.dtype.kind == "b" or low < 0 or not high <= 16:
         return
@@ -208,7 +208,7 @@ def _check_grey_range(values: Array) -> None:
 
 
 def _to_bytes(values: Array) -> NDArray[np.uint8]:
-    """Numbers as `to_picture` takes them, as 0 to 255."""
+    """Numbers in any form that `to_picture` accepts, converted to 0 to 255."""
     if values.dtype == np.uint8:
         return values
     if not np.isfinite(values).all():
@@ -234,9 +234,10 @@ def _in_colour(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _on_paper(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The colours (H, W, 3) of a picture (H, W, 4), paper where it is transparent.
+    """The colours (H, W, 3) of a picture (H, W, 4), with paper in place of transparent pixels.
 
-    Mostly opaque: its own median colour. Else what is opaque is the ink: white, or black where the ink is light.
+    If most pixels are opaque, the paper has their median colour. Otherwise the opaque pixels are the ink, and the paper
+    is white, or black if the ink is light.
     """
     from PIL import Image
 
@@ -253,7 +254,7 @@ def _on_paper(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def shrink(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    """The picture with a longer side of `longest` pixels at most, each the mean of those that it covers."""
+    """The picture, scaled down to at most `longest` pixels along its longer side by averaging."""
     from PIL import Image
 
     scale = longest / max(picture.shape[:2])

@@ -1,8 +1,8 @@
 """The ink of one digit on its paper: which connected component of the binarized picture is the digit.
 
-Pictures are floats 0 to 1, (H, W). It is not known whether the ink is dark or light, thin or thick, or how the light
-falls. So each possibility is tried, each connected component of each result is scored by how much it looks like a
-digit, and the component with the highest score is the digit.
+Pictures are floats 0 to 1, (H, W). Whether the ink is dark or light, whether it is thin or thick, and how the light
+falls are not known. So each possibility is tried, each connected component of each result gets a score for how much it
+looks like a digit, and the component with the highest score is the digit.
 """
 
 import math
@@ -25,34 +25,36 @@ from digitscope.vision.paper import (
 from digitscope.vision.ruling import find_ruling, line_reach, subtract_ruling
 
 _WINDOWS = (0.12, 0.3, 0.7)
-"""Sides of the windows of the opening, of the picture's longer side: a piece of paper must be as large as one."""
+"""Sides of the opening's windows, as fractions of the picture's longer side. A piece of paper must be at least this
+large."""
 _TINY_SIDE = 24
-"""Pixels: a digit fills a smaller picture, and the windows in it are hardly larger than strokes."""
+"""Longer side, in pixels, of a tiny picture: a digit fills it, and the windows are hardly larger than strokes."""
 _MAX_COMPONENTS = 8
-"""Above one threshold: those with the most ink."""
+"""Maximum number of components above one threshold: those with the most ink."""
 
 WEIGHTS = {
     "level": 0.8,  # contrast
-    "size": 0.8,  # longer side, of the picture's
-    "centre": 6.7,  # minus the squared distance from the picture's middle, of the picture's sides
-    "full": 1.4,  # ink, of the square around it
-    "thin": -1.1,  # widest stroke, of the longer side
+    "size": 0.8,  # longer side / longer side of the picture
+    "centre": 6.7,  # minus the squared distance from the picture's middle, in sides of the picture
+    "full": 1.4,  # share of ink in the square around it
+    "thin": -1.1,  # widest stroke / longer side
     "thickness": 0.7,  # the same, if it is more than a third
-    "slender": 0.7,  # spread across, of the spread along
-    "share": 0.25,  # of all ink above the same threshold
+    "slender": 0.7,  # spread across / spread along
+    "share": 0.25,  # its share of all ink above the same threshold
     "edges": 3.0,  # the share of the outline where the picture changes
     "ridge": 1.3,  # the share of the paper close around it that differs from it
     "surrounded": 1.6,  # the share of paper along frames around it
-    "inside": 2.4,  # 1 less the share of the picture's border that it covers
-    "touch": -1.5,  # sides of the picture that it touches, two at most
+    "inside": 2.4,  # 1 minus the share of the picture's border that it covers
+    "touch": -1.5,  # sides of the picture that it touches, at most two
     "widest": -2.4,  # found in the widest window
-    "ruled": 0.7,  # after ruled lines were removed
-    "opened": -1.2,  # after everything thin was removed
+    "ruled": 0.7,  # found after ruled lines were removed
+    "opened": -1.2,  # found after everything thin was removed
 }
 """The features of a digit, each a logarithm or a number, and their weights in the score.
 
-Fitted on generated photos by a conditional logit: with the scores as logits, a softmax over all components of a picture
-gives those that are the digit the highest probability. `python -m benchmarks.fit_ink` fits them again.
+The weights were fitted to generated photos by a conditional logit: the scores are the logits of a softmax over all
+components of a picture, and the components that are the digit get the highest probability.
+`python -m benchmarks.fit_ink` fits them again.
 
 Source: McFadden 1974, "Conditional logit analysis of qualitative choice behavior".
 """
@@ -67,11 +69,11 @@ class Ink:
     paper: Array
     """The paper without the ink, 0 to 1, as the picture has it."""
     contrast: Array
-    """How far each pixel differs from its paper in the direction of ink, from 0."""
+    """The difference of each pixel from its paper in the direction of ink, at least 0."""
     ruled: bool
     """Whether ruled lines were removed."""
     ink: Array
-    """All that is ink, as bool."""
+    """All ink, as bool."""
     digit: Array
     """The ink that belongs to the digit, as bool."""
     level: float
@@ -79,7 +81,7 @@ class Ink:
 
     @property
     def coverage(self) -> Array:
-        """How much of each pixel the digit's ink covers, 0 to 1: its contrast over that of a full stroke.
+        """The fraction of each pixel that the digit's ink covers: its contrast divided by that of a full stroke.
 
         A stroke's edge is softer than its core, so the pixels around the digit count, too.
         """
@@ -111,13 +113,13 @@ class InkComponent:
 
     place: tuple[slice, slice]
     mask: Array
-    """Which pixels of the place belong to the component, as bool."""
+    """The pixels of `place` that belong to the component, as bool."""
     level: float
     """The contrast of its strokes."""
     thickest: float
-    """The width of its strokes where they are widest, in pixels."""
+    """The largest width of its strokes, in pixels."""
     features: dict[str, float]
-    """How much it looks like a digit, by the names of WEIGHTS."""
+    """The features that show how much it looks like a digit, by the names of WEIGHTS."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +132,7 @@ class InkCandidate:
     ruled: bool
     component: InkComponent
     features: dict[str, float]
-    """Those of the component and of the assumptions, by the names of WEIGHTS; those left out are 0."""
+    """The features of the component and of the assumptions, by the names of WEIGHTS; those left out are 0."""
     score: float
     """The sum of weight times feature."""
 
@@ -148,7 +150,7 @@ def ink_candidates(value: Array) -> Iterator[InkCandidate]:
 
 
 def _candidates_of(value: Array, dark: bool) -> Iterator[InkCandidate]:
-    """The candidates whose ink is darker, or else lighter, than the paper."""
+    """The candidates whose ink is darker than the paper (`dark`) or lighter."""
     bright = 1 - value if dark else value
     edges = local_range(bright)
     sizes = [max(3, round(window * max(value.shape))) for window in _WINDOWS]
@@ -158,7 +160,7 @@ def _candidates_of(value: Array, dark: bool) -> Iterator[InkCandidate]:
         contrast = contrast_to(paper, bright) / light
         noise = noise_level(bright) if size == math.inf else 1.4826 * median_or_zero(contrast[contrast > 0])
         contrasts.append((size, paper, light, contrast, noise))
-    lines = find_ruling(contrasts[1][3])  # in the smallest window lines stand alone
+    lines = find_ruling(contrasts[1][3])  # in the smallest window lines are not connected to wider ink
     for size, paper, light, contrast, noise in contrasts:
         for cleaned, removal in _with_and_without(contrast, lines):
             # In all but the widest window, a stroke about as wide may only be the rest of a wider one.
@@ -193,9 +195,9 @@ def _components(
 ) -> Iterator[InkComponent]:
     """The connected components of the ink above several thresholds.
 
-    Those whose strokes are about as wide as the window are left out. Above a low threshold a faint digit is whole;
-    above a high one a dark digit is free of the shadow in which it stands. A component that is the same above two
-    thresholds counts once.
+    Components whose strokes are about as wide as the window are left out. Above a low threshold a faint digit is
+    complete; above a high one a dark digit is separate from the shadow around it. A component that is the same above
+    two thresholds counts once.
     """
     from scipy.ndimage import distance_transform_edt, find_objects, label
 
@@ -278,7 +280,7 @@ def _log_share(true: Array, where: Array) -> float:
 def _ridge(bright: Array, strong: Array, mask: Array, half: Array, reach: int) -> float:
     """The share of the surroundings that is darker, by half a stroke's contrast, than the component beside it.
 
-    A stroke has paper on both sides; the edge of a shadow, or of the sheet, on one.
+    A stroke has paper on both sides; the edge of a shadow or of the sheet has paper on one side only.
     """
     from scipy.ndimage import maximum_filter
 
@@ -304,10 +306,10 @@ def _surrounded(bright: Array, box: tuple[slice, slice], half: float) -> float:
 
 
 def _segment(contrast: Array, component: InkComponent) -> tuple[Array, Array]:
-    """All ink of about the component's contrast, and which of it belongs to the digit.
+    """Masks of all ink with about the component's contrast, and of the ink that belongs to the digit.
 
     Ink has a third of a full stroke's contrast and is connected to ink with half of it (thresholding with hysteresis).
-    Every component near the digit belongs to it, since a 5 may have its bar apart; specks and components that touch
+    Every component near the digit belongs to it, since the bar of a 5 may be separate; specks and components that touch
     the border do not.
     """
     from scipy.ndimage import binary_propagation, distance_transform_edt, find_objects, label
@@ -321,7 +323,7 @@ def _segment(contrast: Array, component: InkComponent) -> tuple[Array, Array]:
     digit = np.isin(labels, np.unique(labels[component.place][component.mask & strong[component.place]]))
     largest = areas[np.unique(labels[digit])].max()
     digit = np.isin(labels, [n for n in np.unique(labels[digit]) if areas[n] >= 0.02 * largest])
-    for _ in range(2):  # the second time around what was added the first time
+    for _ in range(2):  # the second round searches around the components added in the first
         rows, columns = np.nonzero(digit)
         size = max(np.ptp(rows), np.ptp(columns)) + 1
         distance = distance_transform_edt(~digit)

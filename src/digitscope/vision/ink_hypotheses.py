@@ -1,7 +1,7 @@
 """The ink of whole lines: likely assumptions about ink and paper, and the contrast under each.
 
-Pictures are floats 0 to 1, (H, W). As for one digit (`ink.py`), it is not known whether the ink is dark or light and
-how wide its strokes are, so each possibility is tried.
+Pictures are floats 0 to 1, (H, W). As for one digit (`ink.py`), each possibility is tried, because the brightness of
+the ink and the width of its strokes are not known.
 """
 
 import itertools
@@ -29,11 +29,11 @@ from digitscope.vision.paper import (
 from digitscope.vision.ruling import erase_ruling, find_ruling
 
 ANALYSIS_SIDE = 400
-"""Pixels of the longer side in which ink and paper are told apart."""
+"""Longer side, in pixels, of the picture in which ink and paper are separated."""
 _WINDOWS = (0.04, 0.1, 0.25, 0.6)
-"""Sides of the windows of the opening, of the longer side: a piece of paper must be as large as one."""
+"""Sides of the opening's windows, as fractions of the longer side. A piece of paper must be at least this large."""
 _MIN_DESK_CONTRAST = 0.15
-"""By how much the surroundings of a sheet are darker than the sheet."""
+"""Minimum difference between a sheet and its darker surroundings."""
 _MAX_HYPOTHESES = 4
 
 
@@ -45,7 +45,7 @@ class InkHypothesis:
     """How much the ink under this assumption looks like writing."""
     dark: bool
     window: float
-    """Of the opening, of the longer side; infinite if the paper is estimated as one smooth surface."""
+    """Side of the opening's window / longer side; infinite if the paper is estimated as one smooth surface."""
     ruling: Array | None
     """The contrast of ruled lines, (2, H, W), if they are to be removed."""
     level: float
@@ -57,20 +57,20 @@ def ink_hypotheses(colours: NDArray[np.uint8]) -> Iterator[tuple[Array, InkHypot
 
     If a sheet lies on something darker, the sheet alone comes first.
     """
-    few = shrink(colours, ANALYSIS_SIDE).astype(np.float32) / 255
-    axis = ink_axis(few)
-    small = project_colours(few, axis)
+    small_colours = shrink(colours, ANALYSIS_SIDE).astype(np.float32) / 255
+    axis = ink_axis(small_colours)
+    small = project_colours(small_colours, axis)
     value = project_colours(colours.astype(np.float32) / 255, axis)
     sheet_alone = _sheet_alone(small)
     if sheet_alone is not None:
         filled, sheet = sheet_alone
         inside = _resized_to(sheet.astype(np.float32), value.shape) > 0.5
         large = np.where(inside, value, _resized_to(filled, value.shape))
-        for of_sheet, of_picture in itertools.zip_longest(_hypotheses(filled)[:2], _hypotheses(small)):
-            if of_sheet is not None:
-                yield large, of_sheet
-            if of_picture is not None:
-                yield value, of_picture
+        for for_sheet, for_picture in itertools.zip_longest(_hypotheses(filled)[:2], _hypotheses(small)):
+            if for_sheet is not None:
+                yield large, for_sheet
+            if for_picture is not None:
+                yield value, for_picture
         return
     for hypothesis in _hypotheses(small):
         yield value, hypothesis
@@ -79,7 +79,8 @@ def ink_hypotheses(colours: NDArray[np.uint8]) -> Iterator[tuple[Array, InkHypot
 def _sheet_alone(value: Array) -> tuple[Array, NDArray[np.bool_]] | None:
     """The picture with the surroundings of the sheet painted like its edge, and the mask of the sheet.
 
-    None if the sheet fills the picture, or if there is no sheet: it must cover a tenth, and be about a quadrilateral.
+    None if the sheet fills the picture, or if there is none: a sheet covers at least a tenth of the picture and is
+    roughly a quadrilateral.
     """
     from scipy.ndimage import binary_erosion, binary_fill_holes, distance_transform_edt, gaussian_filter, label
 
@@ -94,7 +95,7 @@ def _sheet_alone(value: Array) -> tuple[Array, NDArray[np.bool_]] | None:
     sheet = binary_fill_holes(labels == 1 + int(np.bincount(labels.ravel())[1:].argmax()))
     rows, columns = np.nonzero(sheet)
     around = [rows + columns, rows - columns]
-    # Its corners, if it is turned by less than 45 degrees.
+    # The sheet's corners, if it is rotated by less than 45 degrees.
     ends = [(rows[k], columns[k]) for a in around for k in (int(a.argmin()), int(a.argmax()))]
     (y0, x0), (y2, x2), (y1, x1), (y3, x3) = ends
     area = abs((x2 - x0) * (y3 - y1) - (x3 - x1) * (y2 - y0)) / 2
@@ -130,23 +131,23 @@ def _hypotheses(value: Array) -> list[InkHypothesis]:
                 cleaned = erase_ruling(contrast, lines, 1) if ruled else contrast
                 score, level, thickest = _writing_score(cleaned, edges, noise)
                 if 1.7 * thickest > share * max(value.shape) and share < _WINDOWS[-1]:
-                    continue  # perhaps only the rest of wider strokes
+                    continue  # perhaps only the remains of wider strokes
                 found.append(
                     InkHypothesis(score * (0.5 + prior) * (1 + 2 * ruled), dark, share, lines if ruled else None, level)
                 )
     found.sort(key=lambda hypothesis: -hypothesis.score)
     found = [hypothesis for hypothesis in found if hypothesis.score > 0.1 * found[0].score]
-    # Hypotheses that differ in kind from all before come first.
+    # The first hypothesis of each kind comes before the second of any kind.
     kinds = [(hypothesis.dark, hypothesis.window == math.inf) for hypothesis in found]
     order = sorted(range(len(found)), key=lambda i: kinds[:i].count(kinds[i]))
     return [found[i] for i in order][:_MAX_HYPOTHESES]
 
 
 def _in_full_light(contrast: Array, paper: Array, dark: bool) -> Array:
-    """The contrast as it would be in full light.
+    """The contrast that the ink would have in full light.
 
     A shadow darkens paper and ink by the same factor, so the contrast of dark ink is divided by the light on its paper.
-    That of light ink stays as it is.
+    The contrast of light ink stays the same.
     """
     if not dark:
         return contrast
@@ -161,10 +162,9 @@ def _window(share: float, bright: Array) -> int:
 
 
 def _writing_score(contrast: Array, edges: Array, noise: float) -> tuple[float, float, float]:
-    """How much the ink looks like writing, the contrast of its strokes, and the width of the widest stroke.
+    """A score for how much the ink looks like writing, the contrast of its strokes, and the width of the widest stroke.
 
-    Writing has components of strokes that have edges all around and do not touch the border. Several thresholds are
-    tried.
+    Writing consists of components that have edges all around and do not touch the border. Several thresholds are tried.
     """
     from scipy.ndimage import binary_erosion, distance_transform_edt, find_objects, label
 
@@ -196,7 +196,7 @@ def _writing_score(contrast: Array, edges: Array, noise: float) -> tuple[float, 
             measured.append((score, level, thickest))
         if measured:
             scores = np.array(measured)
-            # The square root of the sum of squares: one large digit rather than many specks.
+            # The square root of the sum of squares favours one large digit over many specks.
             total = float(np.sqrt(np.square(scores[:, 0]).sum()))
             if total > best[0]:
                 level = float(np.average(scores[:, 1], weights=scores[:, 0]))

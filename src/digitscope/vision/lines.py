@@ -1,4 +1,4 @@
-"""The lines of writing in a picture: its ink as connected components, and the components grouped in lines.
+"""Finds the lines of writing in a picture: connected components of its ink, grouped into lines.
 
 Pictures are floats 0 to 1, (H, W).
 """
@@ -15,18 +15,18 @@ from digitscope.vision.ink_hypotheses import ANALYSIS_SIDE, InkHypothesis, contr
 from digitscope.vision.normalize import SHAPE, WIDTHS, Shape, centre, fit_box, set_width, stroke_width
 
 WORKING = 1200
-"""Pixels of the longer side in which lines are searched for."""
+"""Maximum longer side, in pixels, of the picture in which lines are searched for."""
 MIN_ZOOM = 1.5
 """If the part with all lines can be enlarged by this factor, the search is repeated in it."""
 MIN_SIDE = 300
-"""Pixels of the longer side: smaller pictures are enlarged."""
+"""Minimum longer side, in pixels: smaller pictures are enlarged."""
 HEIGHT = 64
-"""Pixels of the digits of a line that is cut out."""
+"""Height, in pixels, of the digits in a `TextLine`."""
 UNIT = HEIGHT / 20
-"""Pixels of a line for one of MNIST's."""
+"""Number of pixels in a `TextLine` for one of MNIST's."""
 _MAX_COMPONENTS = 300
 _MANY_COMPONENTS = 60
-"""If there are more, a sample of them is classified first."""
+"""If there are more components, a sample of them is classified first."""
 _SAMPLE_SIZE = 32
 
 
@@ -36,7 +36,7 @@ class Component:
 
     place: tuple[slice, slice]
     mask: NDArray[np.bool_]
-    """Which pixels of the place belong to it."""
+    """The pixels of `place` that belong to the component."""
     level: float
     """The contrast of its full strokes."""
 
@@ -75,22 +75,22 @@ class Component:
 
 @dataclass(frozen=True, eq=False)
 class TextLine:
-    """A line of writing, cut out, its digits about HEIGHT pixels high and its strokes as wide as MNIST's."""
+    """A line of writing, cut out and scaled. Digits are about HEIGHT pixels high, and strokes as wide as MNIST's."""
 
     coverage: Array
     """(h, w), 0 paper to 1 ink."""
     component: NDArray[np.intp]
-    """(h, w): the number, from 0, of the component that is nearest to each pixel."""
+    """(h, w): the index, from 0, of the component that is nearest to each pixel."""
     components: int
-    """How many there are."""
+    """The number of components."""
     stroke: float
     """The width of the strokes in the line's pixels."""
     at_border: NDArray[np.bool_]
-    """(components,): which of them the picture's border cuts."""
+    """(components,): whether the picture's border cuts the component."""
     corner: tuple[float, float]
     """The line's upper left corner in the picture: x, y."""
     scale: float
-    """Pixels of the picture in one of the line."""
+    """Number of the picture's pixels along the side of one of the line's."""
 
 
 def find_lines(
@@ -101,7 +101,7 @@ def find_lines(
     """The lines of writing in a picture, from top to bottom, under every likely assumption about its ink.
 
     If there are many components, `no_digits` decides whether a sample of them, in MNIST's format, has too few digits to
-    be writing. Noise, cloth or a page of text would take long to segment, and in vain.
+    be writing. This avoids the long segmentation of noise, cloth or a page of text.
 
     Shapes: (H, W, 3), (N, *shape)
     """
@@ -123,13 +123,13 @@ def find_lines(
 
 
 def _working_picture(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
-    """The picture in working size, and how many of its pixels are in one of that size."""
+    """The picture in working size, and the number of its pixels along the side of one in working size."""
     colours = _enlarged(shrink(picture, WORKING), MIN_SIDE)
     return colours, max(picture.shape[:2]) / max(colours.shape[:2])
 
 
 def _crop_around(lines: list[list[Component]], scale: float, picture: Array) -> tuple[slice, slice] | None:
-    """The part of the picture with all lines and some margin; None if it would not show them much larger."""
+    """The part of the picture with all lines and some margin; None if the lines would not be much larger in it."""
     components = [component for line in lines for component in line]
     if not components:
         return None
@@ -146,12 +146,12 @@ def _shifted(lines: list[TextLine], x: float, y: float) -> list[TextLine]:
     return [replace(line, corner=(line.corner[0] + x, line.corner[1] + y)) for line in lines]
 
 
-def _same_components(components: list[Component], others: list[Component], most: float) -> bool:
-    """Whether these have the same boxes, but for so many pixels."""
+def _same_components(components: list[Component], others: list[Component], tolerance: float) -> bool:
+    """Whether the components have the same boxes, except for `tolerance` pixels."""
     if len(components) != len(others):
         return False
     corners = [np.array(sorted((p.left, p.top, p.right, p.bottom) for p in group)) for group in (components, others)]
-    return not components or float(np.abs(corners[0] - corners[1]).max()) <= most
+    return not components or float(np.abs(corners[0] - corners[1]).max()) <= tolerance
 
 
 def _enlarged(colours: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -206,7 +206,7 @@ def _median_height(components: list[Component]) -> float:
 
 
 def _is_edge(component: Component, shape: tuple[int, ...]) -> bool:
-    """Whether it is a shadow or a desk: much of it lies along the border of the picture."""
+    """Whether the component is a shadow or a desk: much of it lies along the border of the picture."""
     mask = component.mask
     cut = [component.top == 0, component.bottom == shape[0], component.left == 0, component.right == shape[1]]
     along_border = [int(side.sum()) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1])]
@@ -215,7 +215,7 @@ def _is_edge(component: Component, shape: tuple[int, ...]) -> bool:
 
 
 def _is_frame(component: Component, others: list[Component]) -> bool:
-    """Whether it surrounds others: the border of a box, or the ruling of a form."""
+    """Whether the component surrounds others, like the border of a box or the ruling of a form."""
     if component.mask.mean() > 0.3:
         return False
     inside = [
@@ -232,7 +232,7 @@ def _is_frame(component: Component, others: list[Component]) -> bool:
 
 
 def _group_in_lines(components: list[Component]) -> list[list[Component]]:
-    """The components in lines from top to bottom, without specks and long rules."""
+    """The components, grouped into lines from top to bottom, without specks and long rules."""
     if not components:
         return []
     height = _median_height(components)
@@ -255,7 +255,7 @@ def _group_in_lines(components: list[Component]) -> list[list[Component]]:
 
 
 def _is_rule(component: Component, height: float) -> bool:
-    """Whether it is a rule below, between or beside digits: long, thin, and level or upright."""
+    """Whether the component is a rule below, between or beside digits: long, thin, and horizontal or vertical."""
     long, short = max(component.height, component.width), min(component.height, component.width)
     thickness = component.mask.sum() / long
     flat = component.width > component.height
@@ -294,7 +294,7 @@ def _sample(contrast: Array, lines: list[list[Component]], shape: Shape) -> NDAr
 
 
 def _cut_out(contrast: Array, components: list[Component], scale: float) -> TextLine:
-    """A line by itself, scaled so that its digits are HEIGHT high, its strokes brought to a width that MNIST has."""
+    """A line, cut out and scaled so that its digits are HEIGHT high and its strokes as wide as in MNIST."""
     from PIL import Image
     from scipy.ndimage import distance_transform_edt
 

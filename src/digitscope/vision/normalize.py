@@ -1,12 +1,12 @@
 """MNIST's normalization of a digit.
 
 Its authors describe it (LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/): bilevel images were scaled to fit
-a box of 20x20 pixels in their proportions; the grey levels come from anti-aliasing; and each digit was moved in a field
-of 28x28 until its centre of mass was at the centre.
+a box of 20x20 pixels with their proportions kept; the grey levels come from anti-aliasing; and each digit was moved in
+a field of 28x28 until its centre of mass was at the centre.
 
-Other sizes get the same form: a box of 20/28 of the height and width.
+Images of other sizes have the same format: a box of 20/28 of their height and width.
 
-Before that, a digit is a large drawing, its longer side LARGE pixels, coverage 0 (paper) to 1 (ink).
+Before this normalization a digit is a large drawing whose longer side has LARGE pixels, 0 (paper) to 1 (ink).
 """
 
 import numpy as np
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from digitscope.arrays import Array
 
 SIDE = 28
-"""Pixels of an image."""
+"""Side of an image, in pixels."""
 BOX = 20
-"""Pixels of the digit in it."""
+"""Side of the box for the digit in an image, in pixels."""
 FINE = 10
-"""Pixels of a large drawing for one of MNIST's."""
+"""Number of a large drawing's pixels along the side of one of MNIST's."""
 LARGE = BOX * FINE
 Shape = tuple[int, int]
 """Height and width of an image, in pixels."""
 SHAPE: Shape = (SIDE, SIDE)
 WIDTHS = (1.8, 3.6)
-"""Pixels of an image: the width of MNIST's strokes, from its 10th to its 90th percentile."""
+"""Width of MNIST's strokes, in its pixels: the 10th and the 90th percentile."""
 
 
 def cut_out(coverage: Array) -> Array:
@@ -35,12 +35,12 @@ def cut_out(coverage: Array) -> Array:
 
 
 def enlarge(digit: Array) -> Array:
-    """The digit as a large drawing, in its proportions. (h, w) -> (H, W), max(H, W) = LARGE"""
+    """The digit as a large drawing, with its proportions kept. (h, w) -> (H, W), max(H, W) = LARGE"""
     return np.clip(_resize(digit, (LARGE, LARGE)), 0, 1)
 
 
 def _resize(digit: Array, box: Shape) -> Array:
-    """The digit as large as it fits the box in its proportions, with anti-aliasing if it shrinks."""
+    """The digit, resized with its proportions kept to fit the box, with anti-aliasing if it shrinks."""
     from PIL import Image
 
     scale = min(side / length for side, length in zip(box, digit.shape, strict=True))
@@ -50,10 +50,10 @@ def _resize(digit: Array, box: Shape) -> Array:
 
 
 def stroke_width(drawing: Array, *, fine: float = FINE) -> float:
-    """The mean width of a drawing's strokes in pixels of MNIST, each of which is `fine` of the drawing's; 0 for none.
+    """The mean width of a drawing's strokes in pixels of MNIST, each as wide as `fine` of the drawing's; 0 without ink.
 
-    Across a stroke of width w the distance to its edge, counted from the middle of a pixel to the middle of the first
-    outside, has the mean w/4 + 1/2.
+    Across a stroke of width w, the mean distance to its edge is w/4 + 1/2, measured from the middle of a pixel to the
+    middle of the first pixel outside.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -64,11 +64,11 @@ def stroke_width(drawing: Array, *, fine: float = FINE) -> float:
 
 
 def set_width(drawing: Array, width: float, target: float, *, fine: float = FINE) -> Array:
-    """The drawing with strokes of another width, both in pixels of MNIST, each of which is `fine` of the drawing's.
+    """The drawing with another stroke width. Widths are in pixels of MNIST, each as wide as `fine` of the drawing's.
 
-    A dilation by a disc of radius r makes strokes of width w and a digit of size S into w + 2r and S + 2r. Scaled to
-    its box of size B the width is B (w + 2r) / (S + 2r) = target. With S = B: r = B (target - w) / 2 (B - target). If r
-    is negative, the ink is eroded.
+    A dilation by a disc of radius r changes the stroke width from w to w + 2r and the digit's size from S to S + 2r.
+    After scaling to a box of size B the width is B (w + 2r) / (S + 2r) = target. With S = B this gives
+    r = B (target - w) / 2 (B - target). If r is negative, the ink is eroded.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -83,13 +83,13 @@ def set_width(drawing: Array, width: float, target: float, *, fine: float = FINE
 
 
 def box_of(shape: Shape) -> Shape:
-    """The height and width of the box that a digit fits, in an image of this shape; 20x20 in 28x28."""
+    """The height and width of the box for a digit in an image of this shape; 20x20 in 28x28."""
     height, width = (max(1, round(BOX / SIDE * side)) for side in shape)
     return height, width
 
 
 def fit_box(digit: Array, shape: Shape = SHAPE) -> NDArray[np.uint8]:
-    """The digit scaled, with anti-aliasing, to fit the box of an image of this shape in its proportions.
+    """The digit, scaled with anti-aliasing and its proportions kept to fit the box of an image of this shape.
 
     Shapes: (H, W) -> (h, w), max(h, w) = 20 for 28x28
     """
@@ -102,7 +102,7 @@ def centre(digit: NDArray[np.uint8], shape: Shape = SHAPE) -> NDArray[np.uint8]:
     """The digit in an image of this shape, moved by whole pixels until its centre of mass is in the pixel right and
     below of the middle.
 
-    It is there in all of MNIST's images. (h, w) -> shape
+    This is where it is in all of MNIST's images. (h, w) -> shape
     """
     mass = digit.astype(np.float64)
     start = []

@@ -1,7 +1,7 @@
 """Paper and light: the colour axis in which ink stands out, background estimation, contrast and noise.
 
 Pictures are floats 0 to 1, (H, W, 3) in colour or (H, W) as one quantity. In a picture called `bright` the ink is
-brighter than the paper: light ink as it is, dark ink as 1 - value.
+brighter than the paper: it is `value` for light ink and 1 - value for dark ink.
 """
 
 import numpy as np
@@ -9,14 +9,14 @@ import numpy as np
 from digitscope.arrays import Array
 
 FAINTEST = 10 / 255
-"""Contrast, of a range of 1: anything weaker is paper."""
+"""Minimum contrast of ink, in a range of 1: anything weaker is paper."""
 
 
 def ink_axis(rgb: Array) -> Array:
     """The direction of colour in which ink stands out most from its paper.
 
     With d the difference of a pixel from the median around it, the unit vector a that maximizes sum (a . d)^2 is the
-    eigenvector of sum d d^T with the largest eigenvalue. It is scaled so that sum |a| = 1, which leaves grey as it is.
+    eigenvector of sum d d^T with the largest eigenvalue. It is scaled so that sum |a| = 1, which leaves grey unchanged.
 
     Shapes: (H, W, 3) -> (3,)
     """
@@ -48,7 +48,7 @@ def project_colours(rgb: Array, axis: Array) -> Array:
 
 
 def relative_light(paper: Array) -> Array:
-    """The light on each pixel of the paper, relative to its median. paper: under bright ink, so 1 - light
+    """The light on each pixel of the paper, relative to its median. paper: from a `bright` picture, so 1 - light
 
     A shadow dims ink and paper by the same factor, so a contrast divided by the light is the same inside and outside.
     """
@@ -118,9 +118,9 @@ def median_or_zero(values: Array) -> float:
 
 
 def contrast_to(paper: Array, bright: Array) -> Array:
-    """How much brighter than the paper each pixel is, from 0.
+    """The difference by which each pixel is brighter than the paper, at least 0.
 
-    An opening lies below noisy paper. Most pixels are paper, so the median contrast is subtracted.
+    An opening is darker than noisy paper. Most pixels are paper, so the median contrast is subtracted.
     """
     contrast: Array = np.maximum(bright - paper - np.median(bright - paper), 0)
     return contrast

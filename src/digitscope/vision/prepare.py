@@ -24,9 +24,10 @@ from digitscope.vision.normalize import (
 from digitscope.vision.paper import ink_axis, project_colours
 
 WORKING = 320
-"""Pixels of the longer side in which ink is searched for."""
+"""Maximum longer side, in pixels, of the picture in which ink is searched for."""
 SMALL = 0.2
-"""Of the longer side: for a digit no larger than that the search is repeated in an enlarged part of the picture."""
+"""Fraction of the longer side: for a digit no larger than this, the search is repeated in an enlarged part of the
+picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ def prepare(picture: PictureSource, shape: Shape = SHAPE) -> Preparation:
 
     `vision.decode.to_picture` states what a picture may be: a path, bytes, an open file, a PIL image or an array.
 
-    shape: height and width of the image; those that the model reads are `Model.image_shape`.
+    shape: height and width of the image; `Model.image_shape` for a model of another image size
 
     Raises: PictureError if the picture cannot be read, NoInkError if nothing is written on it.
     """
@@ -60,7 +61,7 @@ def prepare(picture: PictureSource, shape: Shape = SHAPE) -> Preparation:
 
 
 def prepare_decoded(whole: NDArray[np.uint8], name: str, shape: Shape = SHAPE) -> Preparation:
-    """`prepare` of a picture (H, W, 3) that is decoded already; errors call it by this name."""
+    """`prepare` for a picture (H, W, 3) that is already decoded; `name` is its name in errors."""
     colours = shrink(whole, WORKING)
     value, ink = _search(colours)
     if ink is None:
@@ -107,7 +108,7 @@ def _search(colours: NDArray[np.uint8]) -> tuple[Array, Ink | None]:
 
 
 def _surroundings(digit: Array, whole: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """The part of the picture with the digit and its size around it; None if it would not show it much larger."""
+    """The digit with a margin of its own size; None if the digit would not be much larger in this part."""
     scale = max(whole.shape[:2]) / max(digit.shape)
     places = [np.flatnonzero(digit.any(axis=1 - axis)) for axis in (0, 1)]
     size = max(place[-1] - place[0] + 1 for place in places)

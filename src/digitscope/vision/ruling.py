@@ -1,6 +1,6 @@
 """The lines of ruled paper: found by a Hough transform, removed so that ink over them stays.
 
-A contrast is (H, W), 0 for paper. Lines are (2, H, W): the contrast of level and of upright lines, 0 elsewhere.
+A contrast is (H, W), 0 for paper. Lines are (2, H, W): the contrast of horizontal and of vertical lines, 0 elsewhere.
 """
 
 import math
@@ -13,14 +13,14 @@ from digitscope.arrays import Array
 from digitscope.vision.paper import FAINTEST
 
 _MAX_SLOPE = 0.3
-"""Of a ruled line: 17 degrees from level or upright."""
+"""Maximum slope of a ruled line: 17 degrees from horizontal or vertical."""
 _MAX_LINES = 80
-"""In each direction."""
+"""Maximum number of lines in each direction."""
 
 
 @dataclass(frozen=True, eq=False)
 class RuledLine:
-    """A line of ruled paper. Arrays: one value for each of its pixels"""
+    """A line of ruled paper. Arrays have one value for each of its pixels."""
 
     rows: Array
     columns: Array
@@ -28,21 +28,21 @@ class RuledLine:
     level: float
     """The median contrast along its middle."""
     across: bool
-    """Whether it reaches both ends of the picture."""
+    """Whether the line reaches both ends of the picture."""
     axis: int = 0
-    """0 level, 1 upright"""
+    """0 horizontal, 1 vertical"""
 
     def upright(self) -> "RuledLine":
         return replace(self, rows=self.columns, columns=self.rows, axis=1)
 
 
 def find_ruling(contrast: Array) -> Array:
-    """The contrast of the straight lines of ruled paper. (H, W) -> (2, H, W): level, upright
+    """The contrast of the straight lines of ruled paper. (H, W) -> (2, H, W): horizontal, vertical
 
-    Each line is found by itself, up to 17 degrees from level or upright, since in a photo they need not be parallel.
-    A line that reaches both ends of the picture counts; lines that are hidden in parts count if there are three or
-    more. Lines as dark as the ink do not count, unless three or more reach both ends: a digit that fills the picture
-    has long strokes, too.
+    Each line is found separately, up to 17 degrees from horizontal or vertical, since the lines in a photo need not be
+    parallel. A line that reaches both ends of the picture counts; partly hidden lines count if there are three or more.
+    Lines as dark as the ink only count if three or more reach both ends, because a digit that fills the picture has
+    long strokes, too.
     """
     candidates = [*_level_lines(contrast), *(line.upright() for line in _level_lines(contrast.T))]
     lines = np.zeros((2, *contrast.shape), contrast.dtype)
@@ -59,9 +59,9 @@ def find_ruling(contrast: Array) -> Array:
 
 
 def subtract_ruling(contrast: Array, lines: Array) -> Array:
-    """The contrast less that of the lines, for ink that is darker than its lines.
+    """The contrast minus that of the lines, for ink that is darker than its lines.
 
-    Ink that crosses a line keeps its surplus. A stroke that is no darker than the line is closed from both sides.
+    Ink that crosses a line keeps the difference. A gap that is left in a stroke is closed from both sides.
 
     Shapes: (H, W), (2, H, W) -> (H, W)
     """
@@ -76,7 +76,7 @@ def subtract_ruling(contrast: Array, lines: Array) -> Array:
 
 
 def line_reach(contrast: Array) -> int:
-    """Pixels: more than half the thickness of a ruled line."""
+    """A distance in pixels that is more than half the thickness of a ruled line."""
     return int(max(3, round(max(contrast.shape) / 80)))
 
 
@@ -84,8 +84,8 @@ def _level_lines(contrast: Array) -> list[RuledLine]:
     """The lines that run from left to right, by a Hough transform.
 
     Points that stand out from those above and below vote for all lines through them, y = b + s (x - W/2). The line with
-    most votes for its length is taken, fitted to its points by least squares as a parabola, since paper is not quite
-    flat, and its votes are withdrawn; then the next line.
+    the most votes for its length is fitted to its points by least squares, as a parabola, since paper is not quite
+    flat. Then its points' votes are withdrawn, and the next line is chosen.
 
     Source: Duda and Hart 1972, "Use of the Hough transformation to detect lines and curves in pictures".
     """
@@ -113,7 +113,7 @@ def _level_lines(contrast: Array) -> list[RuledLine]:
         place += len(starts) * np.arange(len(slopes))[:, None]
         return np.bincount(place.ravel(), minlength=slopes.size * starts.size).reshape(slopes.size, starts.size)
 
-    # The length of each line in the picture, in columns; lines that are shorter, in a corner, are not looked for.
+    # The length of each line in the picture, in columns; shorter lines, across a corner, count as half the width.
     rise = np.maximum(np.abs(slopes[:, None]) * unit, 0.25)
     length = (np.minimum(starts + rise, height - 0.5) - np.maximum(starts - rise, -0.5)) / (2 * rise) * width
     length = np.clip(length, 0.5 * width, width)
@@ -141,7 +141,7 @@ def _level_lines(contrast: Array) -> list[RuledLine]:
 
 
 def _path(x: Array, y: Array, curve: Array, columns: Array) -> Array:
-    """The rows of a line, fitted to the points near it. curve: as np.polyfit gives it"""
+    """The rows of a line, fitted to the points near it. curve: polynomial coefficients as of np.polyfit"""
     for near, degree in ((3, 1), (3, 2), (2, 2)):
         close = np.abs(y - np.polyval(curve, x)) <= near
         if close.sum() < 0.25 * len(columns):
@@ -151,7 +151,7 @@ def _path(x: Array, y: Array, curve: Array, columns: Array) -> Array:
 
 
 def _line(thick: Array, path: Array, x: Array) -> RuledLine | None:
-    """The line along a path, None if it has too few points. thick (H, W), path (W,) rows, x the points' columns"""
+    """The line along a path, or None if it has too few points. thick (H, W), path (W,): rows, x: the points' columns"""
     height, width = thick.shape
     columns = np.flatnonzero((path >= 0) & (path <= height - 1))
     if len(columns) < 0.5 * width:
@@ -170,7 +170,7 @@ def _line(thick: Array, path: Array, x: Array) -> RuledLine | None:
 
 
 def _running_percentile(values: Array) -> Array:
-    """The 40th percentile of values along the last axis, in windows of a quarter, interpolated linearly."""
+    """The 40th percentile along the last axis, in windows of a quarter of its length, interpolated linearly."""
     width = values.shape[1]
     middles = np.linspace(0, width - 1, 9)
     windows = [values[:, max(0, round(m - width / 8)) : round(m + width / 8) + 1] for m in middles]
@@ -181,8 +181,8 @@ def _running_percentile(values: Array) -> Array:
 def erase_ruling(contrast: Array, lines: Array, slack: int) -> Array:
     """The contrast without its lines, by run length, for ink that may be as dark as its lines.
 
-    Along a line ink stays only where it is thicker than the line, as a stroke that crosses it is: so staff lines are
-    removed from scores. slack: how far, in pixels, the lines may be from where they are given.
+    Along a line, ink only stays if it is thicker than the line, as a crossing stroke is. Staff lines are removed from
+    musical scores in the same way. slack: the largest distance, in pixels, of a line from its given position
 
     Shapes: (H, W), (2, H, W) -> (H, W)
     Source: Dalitz et al. 2008, "A comparative study of staff removal algorithms", section 3.1.

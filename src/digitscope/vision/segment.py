@@ -1,4 +1,4 @@
-"""Cutting a line of writing into pieces of which digits may consist.
+"""Cuts a line of writing into pieces, of which digits consist.
 
 More cuts are made than there are digits (over-segmentation: LeCun, Bottou, Bengio and Haffner 1998, section V), so that
 the right cuts are among them. Each digit is then a run of neighbouring pieces; the reader chooses the runs. Lengths are
@@ -15,13 +15,13 @@ from digitscope.vision.lines import HEIGHT, TextLine
 from digitscope.vision.normalize import SHAPE, Shape, centre, fit_box
 
 MAX_PIECES = 9
-"""Of one digit, unless it consists of all pieces of its components."""
+"""Maximum number of pieces of a digit, unless it consists of all pieces of its components."""
 SIDESTEP_COST = 0.25
-"""The cost to a path of moving a pixel to the left or right, in pixels of ink."""
+"""The cost of a path's step to the left or right by a pixel, in pixels of ink."""
 _MAX_WIDTH = 1.6
-"""Heights: a wider run of pieces is not a digit."""
+"""Maximum width of a digit, in heights of a digit."""
 _MAX_CUT = 3.6
-"""Strokes: cuts through more ink are not tried."""
+"""Maximum ink that a cut crosses, in widths of a stroke."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +31,11 @@ class Piece:
     place: tuple[slice, slice]
     coverage: Array
     component: int
-    """The component of the line's ink that it was cut from."""
+    """The index of the component that the piece was cut from."""
     before: float
-    """The strokes that the cut on its left crosses; 0 at the beginning of the component."""
+    """The number of strokes that the cut on its left crosses; 0 at the beginning of the component."""
     after: float
-    """The strokes that the cut on its right crosses; 0 at the end of the component."""
+    """The number of strokes that the cut on its right crosses; 0 at the end of the component."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +49,11 @@ class Candidate:
     box: tuple[int, int, int, int]
     """left, top, right, bottom in the line."""
     cuts: float
-    """The strokes that were cut on both of its sides."""
+    """The number of strokes that were cut on its two sides together."""
     gap: float
     """The widest gap between its components, in heights; negative if they overlap."""
     whole: bool
-    """Whether it consists of all pieces of its components."""
+    """Whether the candidate consists of all pieces of its components."""
 
 
 def cut(line: TextLine) -> list[Piece]:
@@ -80,7 +80,7 @@ def cut(line: TextLine) -> list[Piece]:
                 tight = slice(rows[0], rows[-1] + 1), slice(across[0], across[-1] + 1)
                 moved = tuple(slice(s.start + p.start, s.stop + p.start) for s, p in zip(tight, place, strict=True))
                 pieces.append(Piece((moved[0], moved[1]), piece[tight], component, costs[i], costs[i + 1]))
-    # From left to right by the middle, but the pieces of one component in the order of its cuts.
+    # Pieces are ordered from left to right by their middles, but those of one component by its cuts.
     middles = [(p.place[1].start + p.place[1].stop) / 2 for p in pieces]
     for i in range(1, len(pieces)):
         if pieces[i].component == pieces[i - 1].component:
@@ -89,7 +89,7 @@ def cut(line: TextLine) -> list[Piece]:
 
 
 def _seams(ink: NDArray[np.bool_], stroke: float) -> tuple[list[NDArray[np.intp]], list[float]]:
-    """Cuts through a component: for each its column in each row, and how many strokes it crosses.
+    """Cuts through a component: for each, its column in each row and the number of strokes that it crosses.
 
     A cut is a shortest path from top to bottom that moves at most a pixel to the left or right in each row. The cost of
     the best path through (y, x) is S[y,x] = T[y,x] + B[y,x] - c[y,x]. T is the least cost from the top,
@@ -144,7 +144,7 @@ def path_costs(cost: Array) -> Array:
 
 
 def _minima(profile: Array, reach: int) -> list[int]:
-    """The minima of the profile within the reach, without its ends; of a flat minimum the middle."""
+    """The minima of the profile within `reach`, without its ends. A flat minimum counts at its middle."""
     from scipy.ndimage import label, minimum_filter1d
 
     lowest = profile <= minimum_filter1d(profile, 2 * reach + 1, mode="nearest") + 1e-3
@@ -215,7 +215,7 @@ def _join(run: list[Piece], first: int, last: int, whole: bool, shape: Shape) ->
         rows, columns = (slice(s.start - o, s.stop - o) for s, o in zip(p.place, (top, left), strict=True))
         np.maximum(canvas[rows, columns], p.coverage, out=canvas[rows, columns])
     components = {p.component for p in run}
-    # Of each component, the left cut of the first piece and the right cut of the last.
+    # For each component, the left cut of its first piece and the right cut of its last.
     cuts = 0.0
     for component in components:
         own = [p for p in run if p.component == component]

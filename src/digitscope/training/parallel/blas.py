@@ -28,11 +28,11 @@ def _controller() -> threadpoolctl.ThreadpoolController:
 def choose_blas_threads(task: Task, optimizer: Optimizer, batch: int, threads: int, thresholds: Thresholds) -> int:
     """Number of BLAS threads for steps whose batch is one shard: `threads` if that changes no bit and is faster, or 1.
 
-    Some BLAS libraries round alike with any number of threads (OpenBLAS on AVX-512 for short sums, see
+    Some BLAS libraries round in the same way with any number of threads (OpenBLAS on AVX-512 for short sums, see
     nn/kernels/product.py), others do not (OpenBLAS on AVX2). BLAS threads wait for each other by spinning, which can
     take longer than the work if another process needs the core, and they leave half the gradient in the cache of the
-    other core, where the update has to fetch it. So whole steps are tried with one thread and with all; the weights
-    are then set back.
+    other core, from which the update has to fetch it (docs/log.md). So whole steps are timed with one thread and with
+    all; then the weights are restored.
     """
     images = len(task.images)
     params, state = task.network.params, optimizer.start(task.network.params)
@@ -50,13 +50,13 @@ def choose_blas_threads(task: Task, optimizer: Optimizer, batch: int, threads: i
         return time.perf_counter() - began
 
     for size in {batch, images % batch or batch}:  # the last batch of an epoch may be smaller
-        one, several = gradient(1, size), gradient(threads, size)
-        if any(not np.array_equal(one[name], several[name]) for name in one):
+        serial, threaded = gradient(1, size), gradient(threads, size)
+        if any(not np.array_equal(serial[name], threaded[name]) for name in serial):
             return 1
     pairs = [(seconds(1), seconds(threads))]
     began = time.perf_counter()
     while len(pairs) < thresholds.blas_trials and time.perf_counter() - began < thresholds.blas_trial_seconds:
         pairs.append((seconds(1), seconds(threads)))
     task.network.params = before
-    with_one, with_several = (statistics.median(times) for times in zip(*pairs, strict=True))
-    return threads if with_several < thresholds.blas_time_ratio * with_one else 1
+    serial_time, threaded_time = (statistics.median(times) for times in zip(*pairs, strict=True))
+    return threads if threaded_time < thresholds.blas_time_ratio * serial_time else 1

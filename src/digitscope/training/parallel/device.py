@@ -1,4 +1,4 @@
-"""Where arrays are: in the computer's memory, or in that of a GPU, where CuPy runs the same code."""
+"""Devices: the computer's memory, or that of a GPU, where CuPy runs the same code."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from digitscope.errors import TrainingError
 from digitscope.nn import Layer
 
 Transfer = Callable[[Array], Array]
-"""Moves an array to a device; returns it as it is if it is there already."""
+"""Moves an array to a device; returns an array unchanged that is already there."""
 
 
 def to_device(name: str) -> Transfer:
@@ -44,20 +44,20 @@ def to_cpu(array: Array) -> Array:
 
 def device_of(network: Layer) -> str:
     """ "cpu" or "cuda": where the network's arrays are; "cpu" if it has none."""
-    return "cpu" if isinstance(_an_array(network), np.ndarray) else "cuda"
+    return "cpu" if isinstance(_first_array(network), np.ndarray) else "cuda"
 
 
 def to_device_of(network: Layer) -> Transfer:
     """The function that moves an array to where the network's arrays are."""
-    there = _an_array(network)
-    if isinstance(there, np.ndarray):
+    own = _first_array(network)
+    if isinstance(own, np.ndarray):
         return to_cpu
 
     def transfer(array: Any) -> Array:
-        return np.asarray(array, like=there) if isinstance(array, np.ndarray) else array
+        return np.asarray(array, like=own) if isinstance(array, np.ndarray) else array
 
     return transfer
 
 
-def _an_array(network: Layer) -> Any:
+def _first_array(network: Layer) -> Any:
     return next(iter((*network.params.values(), *network.statistics.values())), np.empty(0))

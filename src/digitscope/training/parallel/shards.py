@@ -14,20 +14,20 @@ Augmentation = Callable[[Array, np.random.Generator], Array]
 
 
 class Task(NamedTuple):
-    """What the gradients of all shards of a training depend on."""
+    """Everything that the gradients of a training's shards have in common."""
 
     network: Network
     loss: Loss
     images: Array
     labels: Array
     augment: Augmentation | None
-    """Augments the images of each shard; None for images as they are."""
+    """Augments the images of each shard; None: they are not augmented."""
     transfer: Transfer | None = None
     """Moves inputs and labels to the network's device; None if the network is in the computer's memory."""
 
 
 class Shard(NamedTuple):
-    """A part of a batch whose gradient is computed at once."""
+    """A part of a batch whose gradient is computed in one pass."""
 
     rows: slice | Array
     """Indices into the task's images."""
@@ -66,7 +66,7 @@ def shard_gradient(task: Task, shard: Shard) -> ShardResult:
 
 
 def cut_batch(size: int, shard_size: int | None) -> list[slice]:
-    """Consecutive slices of `shard_size` images, the last one perhaps shorter; one slice if `shard_size` is None."""
+    """Consecutive slices of `shard_size` images, the last perhaps of fewer; one slice if `shard_size` is None."""
     step = shard_size or size
     return [slice(start, min(start + step, size)) for start in range(0, size, step)]
 

@@ -1,9 +1,9 @@
 """Memory that a process shares with its worker processes.
 
-`multiprocessing.shared_memory` is not used: its blocks have names, so that a block outlives processes that are all
-killed at once; a full /dev/shm ends the process with a signal instead of an error; and before Python 3.13 every
-process that attaches to a block deletes it when it ends (docs/log.md has what was tried). The memory here has no name
-on Linux and macOS, and is freed when the last process that has it open ends, however it ends.
+`multiprocessing.shared_memory` has three disadvantages (docs/log.md): its blocks have names, so a block outlives
+processes that are killed together; a full /dev/shm ends the process with a signal instead of an error; and before
+Python 3.13 every process that attaches to a block deletes it when it ends. The memory here has no name on Linux and
+macOS, and is freed when the last process that has it open ends, however it ends.
 """
 
 import mmap
@@ -21,7 +21,7 @@ from digitscope.nn import Params
 
 
 class SharedMemory(NamedTuple):
-    """Memory that processes started from here can open."""
+    """Memory that processes started by this process can open."""
 
     memory: mmap.mmap
     handle: str
@@ -42,7 +42,7 @@ def share_memory(size: int) -> Iterator[SharedMemory]:
         return
     directory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # files there are in memory
     with tempfile.TemporaryFile(dir=directory) as file:
-        file.write(bytes(size))  # Reserves the pages: a lack of room is an error now, not a signal later.
+        file.write(bytes(size))  # Reserves the pages: a lack of memory is an error now, not a signal later.
         file.flush()
         yield SharedMemory(mmap.mmap(file.fileno(), size), str(file.fileno()), (file.fileno(),))
 

@@ -1,4 +1,4 @@
-"""The training step, its work spread over threads and worker processes."""
+"""The training step, with its work spread over threads and worker processes."""
 
 import math
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from digitscope.training.run import Run
 
 @dataclass(frozen=True)
 class StepResult:
-    """The figures of one step."""
+    """The results of one step."""
 
     loss: float
     """Mean over the batch."""
     right: int
     """Number of images whose label has the largest output."""
     size: int
-    """Images of the batch."""
+    """Number of images in the batch."""
     gradient_norm: float
     """Before clipping; NaN if it was not needed."""
 
@@ -34,8 +34,9 @@ class ParallelStep:
     loss = sum_s share_s loss_s,  gradient = sum_s share_s gradient_s,  share_s = images of shard s / images of batch
 
     The gradients of the shards are computed by worker processes, if there are any, or by threads. They are added in a
-    fixed order, and each shard has its own random generator, so the result has the same bits whoever computes what.
-    The sum and the update are number by number, so threads can share them: each has a part of every parameter.
+    fixed order, and each shard has its own random generator, so no bit of the result depends on which process or thread
+    computes a shard. The sum and the update treat each number separately, so threads share them: each thread has a
+    part of every parameter.
     """
 
     def __init__(

@@ -17,12 +17,12 @@ Result = TypeVar("Result")
 
 
 class ThreadMap:
-    """`thread_map(function, items)` is [function(item) for item in items], its calls spread over threads.
+    """`thread_map(function, items)` is [function(item) for item in items], with the calls spread over threads.
 
-    Which thread makes which call is not fixed, so no result may depend on it. NumPy releases Python's lock inside its
-    loops and products; that is where the threads run at the same time. The caller is one of the threads: it makes the
-    calls that no other thread has begun. With one thread or one item it makes all of them, since handing one over
-    takes longer than a small network's forward pass.
+    Which thread makes which call is not fixed, so no result may depend on it. NumPy releases the GIL inside its loops
+    and products, so these run at the same time. The caller is one of the threads: it makes the calls that no other
+    thread has begun. With one thread or one item the caller makes all calls, since handing one over takes longer than
+    a small network's forward pass.
     """
 
     def __init__(self, threads: int) -> None:

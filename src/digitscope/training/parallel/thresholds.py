@@ -1,11 +1,11 @@
-"""When threads and worker processes pay."""
+"""Thresholds for the use of threads and worker processes."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Amounts of work from which on parallel work is faster. They decide about time only, never about a result's bits.
+    """Minimum amounts of work for which parallel computation is faster. They only affect time, never a result's bits.
 
     The defaults were measured on two cores (docs/log.md, "Speed").
     """
@@ -16,9 +16,9 @@ class Thresholds:
     """Minimum floating-point operations of a training step for each byte of weights and gradients that is transferred
     to and from a worker process."""
     flops_per_worker: float = 1e11
-    """Minimum floating-point operations left in a training, about a second's, for starting worker processes."""
+    """Minimum floating-point operations left in a training (about one second) for starting worker processes."""
     blas_trials: int = 15
-    """Pairs of steps that are timed at most to choose the number of BLAS threads."""
+    """Maximum number of pairs of steps that are timed to choose the number of BLAS threads."""
     blas_trial_seconds: float = 1.0
     """Time limit for these trials; at least one pair is timed."""
     blas_time_ratio: float = 0.95

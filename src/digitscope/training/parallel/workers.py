@@ -23,7 +23,8 @@ from digitscope.training.parallel.shared_memory import SharedBuffers, SharedMemo
 from digitscope.training.parallel.thresholds import Thresholds
 
 POLL_SECONDS = 0.005
-"""Time for which a process polls for the next message before it sleeps: waking it takes longer than many messages."""
+"""Time for which a process polls for the next message before it sleeps, because waking it takes longer than a message
+(docs/log.md)."""
 
 
 def worker_count(
@@ -31,23 +32,23 @@ def worker_count(
 ) -> int:
     """Number of worker processes whose speed-up exceeds start-up and transfer cost.
 
-    `pixels` is the size of an image, `images` the number of images that the training has still to process.
+    `pixels` is the size of an image, `images` the number of images that the training still has to process.
     """
     params = network.params.values()
     used = min(threads, shards)
     if used == 1 or any(p.dtype != np.float32 for p in params):  # The shared buffers are float32.
         return 0
     flops = network.flops((pixels,), training=True)
-    transferred = 8 * sum(p.size for p in params) / shard_size  # bytes an image: weights there, gradients back
+    transferred = 8 * sum(p.size for p in params) / shard_size  # bytes per image: weights to the worker, gradients back
     worthwhile = flops >= thresholds.flops_per_byte * transferred and flops * images >= thresholds.flops_per_worker
     return used - 1 if worthwhile else 0
 
 
 class _Request(NamedTuple):
-    """A shard as it is sent: pickling the state of a generator takes a tenth of the time that the generator takes."""
+    """A shard as a message. It has the generator's state, which is pickled ten times as fast as the generator."""
 
-    number: int
-    """Of the shard in its batch, and of its gradient in the shared buffers."""
+    shard_index: int
+    """Index of the shard in its batch, and of its gradient in the shared buffers."""
     rows: slice | Array
     share: float
     state: Mapping[str, Any]
@@ -62,17 +63,17 @@ class _Answer(NamedTuple):
 
 
 class WorkerPool:
-    """Processes that compute gradients of shards. Threads of Python wait for its lock (the GIL) after every call of
-    NumPy, processes do not.
+    """Processes that compute gradients of shards. Python's threads have to reacquire the GIL after every call of NumPy;
+    processes do not.
 
     Weights and gradients are in shared memory. Images are sent once, through a pipe, when a worker starts; later only
     their indices are sent, and losses come back. The gradient of a shard does not depend on the process that computes
-    it, so the shards of a worker that fails are computed by the calling process: if a worker was killed, if the
-    network has a layer that only the main script defines, if there is no shared memory. Workers join in when they have
-    started, some tenths of a second after the training.
+    it. So the calling process computes the shards of a worker that fails: if it was killed, if the network has a layer
+    that only the main script defines, or if there is no shared memory. Workers join in when they have started, some
+    tenths of a second after the training.
 
-    `multiprocessing` would run the caller's script again in each worker, which a script without
-    `if __name__ == "__main__":` does not survive; here each is a new interpreter that imports this module only.
+    `multiprocessing` would run the caller's script again in each worker, which fails if the script has no
+    `if __name__ == "__main__":`. Here each worker is a new interpreter that only imports this module.
     """
 
     def __init__(self, count: int, task: Task, shards: int) -> None:
@@ -108,7 +109,7 @@ class WorkerPool:
         workers = list(self.ready)
         if workers:
             _copy(self.task.network.params, self._buffers.weights)
-        # Shards are dealt out in turn; the last assignment is the caller's own.
+        # Shards are assigned in turn; the last assignment is the caller's own.
         assignments = [range(i, len(shards), len(workers) + 1) for i in range(len(workers) + 1)]
         for worker, assignment in zip(workers, assignments, strict=False):
             with suppress(OSError):  # A worker that has ended is noticed below.
@@ -136,8 +137,8 @@ class WorkerPool:
                 self.ready.append(process)
 
 
-def _request(number: int, shard: Shard) -> _Request:
-    return _Request(number, shard.rows, shard.share, shard.rng.bit_generator.state)
+def _request(shard_index: int, shard: Shard) -> _Request:
+    return _Request(shard_index, shard.rows, shard.share, shard.rng.bit_generator.state)
 
 
 def _send(pipe: IO[bytes], message: object) -> None:
@@ -147,7 +148,7 @@ def _send(pipe: IO[bytes], message: object) -> None:
 
 def _receive(pipe: IO[bytes]) -> Any:
     """The next message. Polls for a while, yielding the processor to others, before it sleeps."""
-    if hasattr(select, "poll"):  # Windows has none.
+    if hasattr(select, "poll"):  # Windows has no poll.
         poll = select.poll()
         poll.register(pipe, select.POLLIN)
         end = time.perf_counter() + POLL_SECONDS
@@ -164,7 +165,7 @@ def _copy(source: Params, target: Params) -> None:
 def _start(shared: SharedMemory, shards: int) -> subprocess.Popen[bytes]:
     """A process that runs `serve`, with the same interpreter and modules.
 
-    It is detached from the terminal, whose Ctrl-C is for the calling process; it ends when its pipe is closed.
+    The process is detached from the terminal, whose Ctrl-C is for the calling process. It ends when its pipe is closed.
     """
     return subprocess.Popen(
         [
