@@ -17,6 +17,7 @@ from digitscope.cli.look import look
 from digitscope.cli.predict import predict
 from digitscope.cli.read import read
 from digitscope.cli.recipes import recipes
+from digitscope.cli.runs import runs
 from digitscope.cli.submit import submit
 from digitscope.cli.teach import teach
 from digitscope.cli.train import train
@@ -97,5 +98,5 @@ def cli() -> None:
     """
 
 
-for verb in (train, evaluate, predict, look, read, teach, submit, ensemble, recipes, check_gradients, data):
+for verb in (train, runs, evaluate, predict, look, read, teach, submit, ensemble, recipes, check_gradients, data):
     cli.add_command(verb)

@@ -1,6 +1,5 @@
 """digitscope look."""
 
-import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +60,7 @@ def look(context: click.Context, arguments: tuple[Path, ...], out: Path | None, 
       digitscope look runs/mlp/model.safetensors seven.png --out seven.png
     """
     from digitscope.cli.console import Output
+    from digitscope.cli.tables import free_name
     from digitscope.errors import DataError
     from digitscope.jobs.inspection import inspect_picture
     from digitscope.model import Model
@@ -71,7 +71,7 @@ def look(context: click.Context, arguments: tuple[Path, ...], out: Path | None, 
     if out is not None and out.exists():
         raise DataError(f"{out} exists already. Choose another --out, or delete it.")
     found = inspect_picture(picture, Model.load(model), name=picture.name, model_name=str(model), refuse=refuse)
-    out = _free_name(picture) if out is None else out
+    out = free_name(f"{picture.stem}-look", ".html") if out is None else out
     _write(out, found)
     if as_json:
         click.echo(json.dumps(_as_json(picture, out, found)))
@@ -89,12 +89,6 @@ def _model_and_picture(arguments: tuple[Path, ...], context: click.Context) -> t
             f"look expects one PICTURE and at most one MODEL; got {len(pictures)} and {len(models)}.", context
         )
     return (models[0] if models else Path(DEFAULT_MODEL)), pictures[0]
-
-
-def _free_name(picture: Path) -> Path:
-    """seven-look.html in the working folder, then seven-look-2.html and so on."""
-    names = (Path(f"{picture.stem}-look{f'-{n}' if n > 1 else ''}.html") for n in itertools.count(1))
-    return next(name for name in names if not name.exists())
 
 
 def _write(out: Path, found: "Inspection") -> None:

@@ -1,6 +1,8 @@
-"""Tables that fit the terminal."""
+"""Tables that fit the terminal, and names of files that are free."""
 
+import itertools
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,3 +34,9 @@ def print_table(console: "Console", rows: Sequence[Sequence[str]], *, left: Coll
             cells.append(cell + space if column in left else space + cell)
         line = (" " * _GAP).join(cells).rstrip()
         console.print(line, style=None if number else "bold", markup=False, soft_wrap=True)
+
+
+def free_name(stem: str, suffix: str) -> Path:
+    """A new name in the working folder: STEM.html, then STEM-2.html and so on."""
+    names = (Path(f"{stem}{f'-{n}' if n > 1 else ''}{suffix}") for n in itertools.count(1))
+    return next(name for name in names if not name.exists())

@@ -8,6 +8,7 @@ style.py              the palette, and SVG that is readable in light and in dark
 page.py               figures, facts and sentences on one self-contained HTML page
 training_page.py      the page of `digitscope train`
 inspection_page.py    the page of `digitscope look`
+comparison_page.py    the page of `digitscope runs` for two trainings
 robustness_page.py    the page and the tables of `digitscope evaluate --robust`
 """
 

@@ -79,6 +79,54 @@ def learning_curves(history: History) -> Figure:
         return figure
 
 
+def compare_curves(names: Sequence[str], histories: Sequence[History]) -> Figure:
+    """Loss and accuracy of two trainings in the same axes: the first blue, the second vermilion.
+
+    names: of the trainings; histories: as in `learning_curves`
+    The line is the running mean on the training batches, dots are the validation images.
+    """
+    with styled():
+        figure = new_figure("Learning curves of two trainings in the same axes", 432, _WIDTH)
+        canvas = add_canvas(figure)
+        for row, (name, color) in enumerate(zip(names, (BLUE, VERMILION), strict=False)):
+            canvas.text(12, 16 + 18 * row, "━", color=color, size=SMALL)
+            canvas.text(32, 16 + 18 * row, shorten(name, _WIDTH - 44), size=SMALL)
+        last = max(float(np.nanmax(_column(history, "step"), initial=1)) for history in histories)
+        for top, name, factor, title in ((64, "loss", 1, "Loss"), (248, "accuracy", 100, "Accuracy, %")):
+            axes = add_panel(figure, 50, top, _WIDTH - 78, 142)
+            axes.text(0, 1.06, title, weight="bold", transform=axes.transAxes)
+            shown = [
+                _draw_compared(axes, history, name, factor, color)
+                for history, color in zip(histories, (BLUE, VERMILION), strict=False)
+            ]
+            if name == "loss":
+                _fit_loss(axes, (np.concatenate([mean for mean, _ in shown]), np.concatenate([v for _, v in shown])))
+            else:
+                late = np.concatenate([mean[len(mean) // 10 :] for mean, _ in shown])
+                _fit_accuracy(axes, (np.empty(0), np.concatenate([late, *(v for _, v in shown)])))
+            axes.set_xlim(0, 1.015 * last)
+            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+            axes.xaxis.set_major_formatter("{x:,.0f}")
+            axes.xaxis.set_tick_params(labelbottom=name != "loss")
+        axes.set_xlabel("step")
+        return figure
+
+
+def _draw_compared(axes: Axes, history: History, name: str, factor: int, color: str) -> tuple[Array, Array]:
+    """Draws one training. Returns the running mean and the known validation values."""
+    step, train, validation = (
+        _column(history, column) * scale
+        for column, scale in (("step", 1), (name, factor), (f"validation_{name}", factor))
+    )
+    mean = _running_mean(train, 2 * (len(train) // 100) + 1) if len(train) else train
+    points = np.unique(np.linspace(0, max(0, len(train) - 1), 300).astype(int)) if len(train) else np.empty(0, int)
+    axes.plot(step[points], mean[points], color=color, linewidth=1.2, alpha=0.6)
+    known = np.isfinite(validation)
+    marker = "o" if known.sum() <= 40 else ""
+    axes.plot(step[known], validation[known], color=color, linewidth=1.6, marker=marker, markersize=4.5)
+    return mean, validation[known]
+
+
 def _column(history: History, name: str) -> Array:
     """A column as float64. None becomes nan, and a missing column is all nan."""
     return np.array(history.get(name, [None] * len(history["step"])), dtype=np.float64)

@@ -62,6 +62,14 @@ class Checkpoint:
         """The number of complete epochs, and of complete steps in the next epoch."""
         return self._about["epoch"], self._about["batch"]
 
+    @property
+    def history(self) -> dict[str, list[float | None]]:
+        """The history of the run so far, as `Run.history`."""
+        return {
+            column: [None if np.isnan(v) else v for v in self._arrays[f"history/{column}"].tolist()]
+            for column in HISTORY_COLUMNS
+        }
+
     def restore(self, run: Run) -> None:
         """Brings a fresh run to where the saved one stood.
 
@@ -104,10 +112,7 @@ class Checkpoint:
             target[...] = arrays[name]
         run.member, run.epoch, run.batch, run.seconds = member, epoch, batch, seconds
         run.order, run.shard_rngs, run.snapshots = order, shard_rngs, taken
-        run.history = {
-            column: [None if np.isnan(v) else v for v in arrays[f"history/{column}"].tolist()]
-            for column in HISTORY_COLUMNS
-        }
+        run.history = self.history
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
