@@ -1,6 +1,7 @@
 import csv
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from digitscope.augmentation.augment import Augment
+from digitscope.cli import cli
 from digitscope.datasets import DataSet
 from digitscope.files.atomic import write_atomic
 from digitscope.jobs.train import Job, Settings
@@ -171,6 +173,24 @@ def test_a_terminal_shows_curves_and_digits_that_stay(
     assert ("\nepoch 1/2  train loss" in answer.out) != is_live
     assert re.search(r"\x1b\[[\d;]*3\d", answer.out) is None or "NO_COLOR" not in variables
     assert digitscope("train", "--recipe", "mlp", "--data", few_file, "--epochs", 1, "--json").out.startswith("{")
+
+
+def test_it_ends_with_what_the_losses_mean_and_what_to_do_next(
+    digitscope: Digitscope, few_file: Path, in_folder: Files
+) -> None:
+    answer = digitscope("train", "--recipe", "mlp", "--data", few_file, "--epochs", 1, "--out", "my run")
+    assert "its smallest possible value is 0.2824 nats." in answer.out
+    commands = [line.split("  ")[-1] for line in answer.out.partition("What you can do next\n")[2].splitlines()]
+    *verbs, opening = [shlex.split(command) for command in commands]
+    assert [verb[1] for verb in verbs] == ["predict", "read", "evaluate", "teach", "look"]
+    assert set(cli.commands) >= {verb[1] for verb in verbs}
+    for program, _, model, *_ in verbs:
+        assert (program, Path(model)) == ("digitscope", Path("my run/model.safetensors"))
+        assert Path(model).is_file()
+    assert Path(opening[-1]).is_file()
+    evaluate = verbs[2][1:]
+    evaluate.remove("--robust")
+    assert digitscope(*evaluate).status == 0
 
 
 def test_settings_take_the_place_of_the_recipes(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:

@@ -184,3 +184,23 @@ def test_label_smoothing_outside_0_to_1_is_refused(kind: Any) -> None:
         with pytest.raises(TrainingError, match=f"label_smoothing is expected .*; got {smoothing}"):
             kind(label_smoothing=smoothing)
     assert kind(label_smoothing=1.0).label_smoothing == 1
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.05, 0.3, 1.0])
+def test_the_minimum_is_the_loss_at_its_best_outputs(smoothing: float) -> None:
+    """At logits log q the probabilities are the smoothed labels, where the derivative is zero."""
+    q = np.full((10, 1), smoothing / 10)
+    q[3] += 1 - smoothing
+    logits = np.log(np.maximum(q, 1e-300))
+    value, backward = SoftmaxCrossEntropy(smoothing).forward(logits, np.array([3]))
+    np.testing.assert_allclose(backward(1.0), 0, atol=1e-15)
+    assert SoftmaxCrossEntropy(smoothing).minimum(10) == pytest.approx(value, abs=1e-12)
+    # The background is the class whose logit is 0.
+    relative = logits[:9] - logits[9]
+    value, _ = BackgroundCrossEntropy(smoothing).forward(relative, np.array([3]))
+    assert BackgroundCrossEntropy(smoothing).minimum(9) == pytest.approx(value, abs=1e-12)
+
+
+def test_worked_minimums() -> None:
+    assert SoftmaxCrossEntropy(0.05).minimum(10) == pytest.approx(-0.955 * np.log(0.955) - 9 * 0.005 * np.log(0.005))
+    assert str(SoftmaxCrossEntropy().minimum(10)) == str(MeanSquaredError().minimum(10)) == "0.0"

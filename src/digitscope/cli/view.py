@@ -1,15 +1,16 @@
 """Progress of a training on the terminal, and its summary."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.cells import cell_len
 from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
+from rich.padding import Padding
 
+from digitscope.cli.console import Output, literal
 from digitscope.cli.learning_screen import LearningScreen
+from digitscope.cli.next_steps import next_steps
 from digitscope.jobs.train import Job, Summary
 from digitscope.metrics import most_confused
 from digitscope.training import Epoch, Step
@@ -27,7 +28,7 @@ class View:
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
-        self.console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+        self.console = Output(quiet=quiet, soft_wrap=True)
         self.is_live = self.console.is_interactive and not quiet
         self.last: Step | None = None
 
@@ -42,11 +43,11 @@ class View:
         parameters = sum(p.size for p in run.network.params.values())
         self._print(f"[bold]{job.recipe.name}[/]: {job.recipe.title}")
         self._print(
-            f"{escape(data.name)}: {images:,} training images, {held_out:,} validation images; "
+            f"{literal(data.name)}: {images:,} training images, {held_out:,} validation images; "
             f"{parameters:,} parameters; {threads} thread{'s' * (threads > 1)}; seed {job.settings.seed}"
         )
         for notice in job.training.notices:
-            self._print(f"[bold]Note:[/] {escape(notice)}")
+            self._print(f"[bold]Note:[/] {literal(notice)}")
         if run.epoch or run.batch:
             self._print(f"continuing after epoch {run.epoch}, step {run.batch} of the next")
 
@@ -90,27 +91,41 @@ class View:
         self.next_refresh = now + max(REFRESH_SECONDS, (now - began) / REFRESH_SHARE)
 
     def summarize(self, job: Job, summary: Summary) -> None:
-        """Prints the accuracy, the most frequent confusions, the time and the files."""
-        table = Table.grid(padding=(0, 2))
-        table.add_column(style="dim")
-        table.add_column()
+        """Prints the accuracy, the most frequent confusions, the files, what the losses mean, and what to do next."""
+        rows = []
         if summary.test:
             low, high = summary.test.interval
-            table.add_row(
-                "test accuracy", f"[bold]{summary.test.accuracy:.2%}[/]  (95% interval {low:.2%} to {high:.2%})"
-            )
+            rows.append(("test accuracy", f"{summary.test.accuracy:.2%}  (95% interval {low:.2%} to {high:.2%})"))
             confused = most_confused(summary.test.confusion)
             if confused:
-                table.add_row(
-                    "most often confused",
-                    ", ".join(f"{true} read as {read} ({count})" for true, read, count in confused),
-                )
+                counts = ", ".join(f"{true} read as {read} ({count})" for true, read, count in confused)
+                rows.append(("most often confused", counts))
         else:
-            table.add_row("test accuracy", f"none: {job.data.name} has no test images")
-        table.add_row("validation accuracy", f"{summary.validation_accuracy:.2%}")
-        table.add_row("training", f"{summary.train_seconds:.1f} s, {summary.epochs} epochs")
-        table.add_row("parameters", f"{summary.parameters:,}")
-        table.add_row("model", str(summary.model))
-        table.add_row("report", str(summary.report))
+            rows.append(("test accuracy", f"none: {job.data.name} has no test images"))
+        rows += [
+            ("validation accuracy", f"{summary.validation_accuracy:.2%}"),
+            ("training", f"{summary.train_seconds:.1f} s, {summary.epochs} epoch{'s' * (summary.epochs > 1)}"),
+            ("parameters", f"{summary.parameters:,}"),
+            ("model", str(summary.model)),
+            ("report", str(summary.report)),
+        ]
         self.console.print()
-        self.console.print(table)
+        self._print_rows(rows)
+        for note in summary.loss_notes:
+            self.console.print()
+            self._print(literal(note))
+        self.console.print("\n[bold]What you can do next[/]")
+        self._print_rows(next_steps(job, summary), soft_wrap=True)  # commands that are copied
+
+    def _print_rows(self, rows: Sequence[tuple[str, str]], *, soft_wrap: bool = False) -> None:
+        """Names and values in two columns. On a terminal, a value that has no room beside its name is below it, wrapped
+        between words unless `soft_wrap`.
+        """
+        margin = max(len(name) for name, _ in rows) + 2
+        for name, value in rows:
+            if self.is_live and margin + cell_len(value) > self.console.width:
+                self.console.print(f"[dim]{literal(name)}[/]")
+                value = f"  {literal(value)}"
+                self.console.print(value if soft_wrap else Padding.indent(value.strip(), 2), soft_wrap=soft_wrap)
+            else:
+                self.console.print(f"[dim]{literal(name):<{margin}}[/]{literal(value)}", soft_wrap=True)

@@ -20,6 +20,7 @@ from digitscope.errors import DivergenceError, TrainingError
 from digitscope.files.atomic import remove_temporary, unwritable, write_atomic
 from digitscope.files.lock import FolderLock
 from digitscope.files.opening import exists
+from digitscope.jobs.loss_notes import loss_notes
 from digitscope.metrics import Evaluation
 from digitscope.model import Model
 from digitscope.recipes import RECIPES, Recipe, RecipeSettings, Training
@@ -78,6 +79,8 @@ class Summary:
     """None if the data have no test images."""
     model: Path
     report: Path
+    loss_notes: tuple[str, ...]
+    """Explanations of the losses."""
     notices: tuple[str, ...] = ()
     """What the reader of the results should know about the classes."""
 
@@ -234,6 +237,7 @@ class Job:
             test=test,
             model=self.folder / MODEL,
             report=self.folder / REPORT,
+            loss_notes=loss_notes(run, model.classes),
             notices=self.training.notices,
         )
         model.save(summary.model)
@@ -288,6 +292,7 @@ class Job:
             parameters=summary.parameters,
             train_images=len(self.training.images),
             seed=summary.seed,
+            loss_notes=summary.loss_notes,
             notices=summary.notices,
         )
         write_training_page(summary.report, result)

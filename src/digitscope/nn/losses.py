@@ -40,6 +40,10 @@ class Loss(ABC):
         """The number of different labels that a network of so many outputs can learn."""
         return outputs
 
+    def minimum(self, outputs: int) -> float:
+        """The smallest possible loss of a network of so many outputs."""
+        return 0.0
+
     def count_right(self, outputs: Array, labels: Array) -> int:
         """The number of examples whose largest output is that of their label."""
         return int(np.count_nonzero(outputs.argmax(axis=0) == labels))
@@ -97,6 +101,13 @@ class SoftmaxCrossEntropy(Loss):
         """log sum e^z: minus the free energy of Liu et al. 2020, in nats."""
         return log_sum_exp(outputs)
 
+    def minimum(self, outputs: int) -> float:
+        """The loss at p = q, the entropy of the smoothed labels: -sum_k q[k] log q[k], in nats."""
+        q = np.full(outputs, self.label_smoothing / outputs)
+        q[0] += 1 - self.label_smoothing
+        q = q[q > 0]
+        return abs(float((q * np.log(q)).sum()))
+
 
 @dataclass(frozen=True)
 class BackgroundCrossEntropy(Loss):
@@ -139,6 +150,10 @@ class BackgroundCrossEntropy(Loss):
     def classes(self, outputs: int) -> int:
         """One more than there are outputs: the background is label K."""
         return outputs + 1
+
+    def minimum(self, outputs: int) -> float:
+        """That of SoftmaxCrossEntropy with the background as one more class."""
+        return SoftmaxCrossEntropy(self.label_smoothing).minimum(outputs + 1)
 
     def count_right(self, outputs: Array, labels: Array) -> int:
         """Counts the background, too, whose logit is 0."""

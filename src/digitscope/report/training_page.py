@@ -44,6 +44,8 @@ class TrainingResult:
     parameters: int
     train_images: int
     seed: int
+    loss_notes: Sequence[str] = ()
+    """Sentences that explain the losses."""
     notices: Sequence[str] = ()
     """Sentences that the reader should know first."""
 
@@ -82,7 +84,12 @@ def _sections(result: TrainingResult) -> Sequence[Section]:
     sections = [
         Section(
             "Learning curves",
-            "Loss and accuracy after each step, on the training images and on the validation images.",
+            " ".join(
+                [
+                    "Loss and accuracy after each step, on the training images and on the validation images.",
+                    *result.loss_notes,
+                ]
+            ),
             learning_curves(result.history),
             "docs/notes/06-descent.md#a-slope-from-a-few-images",
         ),
