@@ -97,7 +97,7 @@ def test_labels_of_any_type_and_wrong_ones() -> None:
 def test_a_temperature_is_positive(temperature: float) -> None:
     with pytest.raises(DigitscopeError, match="expected to be positive; got"):
         temper([[0.5, 0.5]], temperature)
-    with pytest.raises(DigitscopeError, match="expected to be positive; got"):
+    with pytest.raises(DigitscopeError, match=r"from 0\.001 to 1000\.0; got"):
         Calibration(temperature, np.zeros(1), np.zeros(1))
 
 
@@ -109,6 +109,7 @@ def test_a_temperature_is_positive(temperature: float) -> None:
         ([1.0, math.nan], [0.5, 0.6], "finite"),
         ([1.0, 2.0], [0.5], r"probability is \(1,\)"),
         ([[1.0]], [[0.5]], r"evidence is \(1, 1\)"),
+        ([], [], "at least 1 image are expected; got none"),
     ],
 )
 def test_scores_that_no_calibration_has(evidence: list[float], probability: list[float], message: str) -> None:

@@ -16,6 +16,7 @@ from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import ModelError
 from digitscope.model import Model
+from digitscope.nn import Dense, Network
 from digitscope.reader import CLASSES, WEIGHTS, Graph, arc_scores, log_sum_of_text, read, solve
 from digitscope.recipes.records import records_folder
 
@@ -224,7 +225,8 @@ class TestRead:
         assert sum(text == str(label) for text, label in zip(texts, labels, strict=True)) >= 11
 
     def test_another_task(self, model: Model) -> None:
-        letters = replace(model, info=replace(model.info, classes=26))
+        info = replace(model.info, classes=26)
+        letters = replace(model, network=Network(Dense(784, 26)), info=info)
         with pytest.raises(ModelError, match="a model of 10 digits; got 26 classes"):
             read(in_colour(np.zeros((9, 9))), letters)
 

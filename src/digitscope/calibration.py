@@ -7,9 +7,13 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from digitscope.arguments import shown
 from digitscope.arrays import Array
 from digitscope.errors import DataError, DigitscopeError, ShapeError
 from digitscope.metrics import as_labels_and_probabilities, as_probabilities
+
+TEMPERATURES = 0.001, 1000.0
+"""The lowest and the highest temperature of a calibration. `fit_temperature` finds one from 0.05 to 20."""
 
 _TINY = np.finfo(np.float32).tiny
 """Replaces a probability of 0 before the logarithm is taken: 1.2e-38."""
@@ -60,8 +64,8 @@ class Calibration:
     the same distribution, all ranks of its score among them are equally likely, so its score is below s_k with a
     probability of at most k / (n + 1) <= a. No other assumption about the network or its scores is needed.
 
-    Raises: DataError unless the temperature is positive and the scores are finite and ascending; ShapeError for scores
-        of another shape.
+    Raises: DataError unless the temperature is in TEMPERATURES and the scores are finite and ascending; ShapeError for
+        scores of another shape, and for none.
     Source: Vovk, Gammerman and Shafer 2005; prediction sets by probability: Sadinle, Lei and Wasserman 2019.
     """
 
@@ -73,8 +77,11 @@ class Calibration:
     """The probability of the true class at this temperature, for each validation image, ascending, (n,)."""
 
     def __post_init__(self) -> None:
-        if not (self.temperature > 0 and math.isfinite(self.temperature)):
-            raise DataError(f"A temperature is expected to be positive; got {self.temperature}.")
+        low, high = TEMPERATURES
+        if not low <= self.temperature <= high:
+            raise DataError(f"A temperature is expected from {low} to {high}; got {shown(self.temperature)}.")
+        if not self.evidence.size:
+            raise ShapeError("The scores of at least 1 image are expected; got none.")
         for name, scores in (("evidence", self.evidence), ("probability", self.probability)):
             if scores.ndim != 1 or scores.shape != self.evidence.shape:
                 raise ShapeError(f"Scores are expected as (n,), one of each kind per image; {name} is {scores.shape}.")

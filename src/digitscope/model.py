@@ -19,20 +19,19 @@ from digitscope.calibration import Calibration
 from digitscope.datasets import as_data_set
 from digitscope.datasets.load import LabelledImages
 from digitscope.errors import DigitscopeError, DigitscopeWarning, ModelError
-from digitscope.files.tensors import read_tensors, write_tensors
+from digitscope.files.opening import shown_path
 from digitscope.metrics import Evaluation
-from digitscope.nn import LOSSES, BackgroundCrossEntropy, Ensemble, Loss, Network, SoftmaxCrossEntropy
+from digitscope.model_file import ModelContent, read_model, write_model
+from digitscope.nn import BackgroundCrossEntropy, Ensemble, Loss, Network, SoftmaxCrossEntropy
 from digitscope.recipes.held_out import digests, evaluation_part
 from digitscope.training import thread_count, to_device
 from digitscope.training.inference import outputs_in_chunks
 from digitscope.training_info import TrainingInfo
 
-FORMAT = 1
-
-_EVIDENCE, _PROBABILITY = "conformal.evidence", "conformal.probability"
-
 REFUSED_SHARE = 0.01
 """The share of true digits that may be refused."""
+MAX_OUTPUT = 1e30
+"""A bound of the network's outputs: beyond it, float32 ends in infinities."""
 MISSED_SHARE = 0.002
 """The share of true digits that may be missing from the set of plausible ones."""
 LEAST_PLAUSIBLE = 0.01
@@ -87,6 +86,13 @@ class Model:
         if len(self.image_shape) != 2:
             raise ModelError(f"Model's image_shape is expected as (height, width); got {self.image_shape}.")
         check_kind("Model's info", self.info, "a TrainingInfo", TrainingInfo)
+        outputs = self.network.output_shape((math.prod(self.image_shape),)) if self.network.layers else ()
+        if len(outputs) != 1:
+            raise ModelError(
+                f"Model's network is expected to give one number for each class; it gives {outputs}. End it with Dense."
+            )
+        if self.info.classes not in (None, *outputs):
+            raise ModelError(f"Model's info has {self.info.classes} classes; its network gives {outputs[0]} numbers.")
 
     def predict(self, images: npt.ArrayLike, *, threads: int | None = None) -> Array:
         """The most probable class of each image, (N,).
@@ -170,10 +176,7 @@ class Model:
     @cached_property
     def classes(self) -> int:
         """The number of classes."""
-        if self.info.classes is not None:
-            return self.info.classes
-        blank = np.zeros((1, *self.image_shape), np.uint8)
-        return len(self._outputs(blank, threads=1))
+        return self.network.output_shape((math.prod(self.image_shape),))[0]
 
     @property
     def parameters(self) -> int:
@@ -196,9 +199,18 @@ class Model:
         return f"Model({', '.join(parts)})"
 
     def _outputs(self, images: npt.ArrayLike, threads: int | None) -> Array:
-        """As the network gives them, (classes, N)."""
+        """As the network gives them, (classes, N).
+
+        Raises: ModelError if they are too large for probabilities.
+        """
         checked = as_images(images, shape=self.image_shape)
-        return outputs_in_chunks(self.network, checked, threads=thread_count(threads))
+        outputs = outputs_in_chunks(self.network, checked, threads=thread_count(threads))
+        if not (np.abs(outputs) < MAX_OUTPUT).all():
+            raise ModelError(
+                f"The network's outputs are expected between -{MAX_OUTPUT:g} and {MAX_OUTPUT:g}; some are not. "
+                "Its weights are too large or damaged: use another model."
+            )
+        return outputs
 
     def _probabilities(self, outputs: Array) -> Array:
         temperature = self.calibration.temperature if self.calibration else 1.0
@@ -206,25 +218,17 @@ class Model:
         return probabilities
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
-        """Writes a safetensors file; the same model gives the same bytes. `half`: in float16, half as large."""
+        """Writes a safetensors file; the same model gives the same bytes. `half`: in float16, half as large.
+
+        Raises: ModelError for a network that is too large or too deeply nested to be loaded again.
+        """
         check_kind("path", path, "a file name", str, os.PathLike)
         check_truth("half", half)
-        about = {
-            "format": FORMAT,
-            "network": self.network.config(),
-            "loss": type(self.loss).__name__,
-            "image_shape": list(self.image_shape),
-            "preprocessing": "pixels / 255",
-            "about": self.info.as_json(),
-        }
         network = self.network.map_arrays(to_device("cpu"))
-        arrays = {**network.params, **network.statistics}
-        if self.calibration:
-            about["temperature"] = self.calibration.temperature
-            arrays[_EVIDENCE], arrays[_PROBABILITY] = self.calibration.evidence, self.calibration.probability
-        if half:
-            arrays = {name: array.astype(np.float16) for name, array in arrays.items()}
-        write_tensors(Path(path), "model", arrays, about)
+        network = network if type(network) is Network else Network(network)
+        write_model(
+            Path(path), ModelContent(network, self.loss, self.image_shape, self.info, self.calibration), half=half
+        )
 
     @classmethod
     def ensemble(cls, models: Sequence["Model"]) -> "Model":
@@ -269,25 +273,8 @@ class Model:
         """
         check_kind("source", source, "a path or the name of a bundled model", str, os.PathLike)
         path = SHIPPED.get(str(source), Path(source))
-        arrays, about = read_tensors(path, "model")
-        if about.get("format") != FORMAT:
-            raise ModelError(f"{path}: expected a model of format {FORMAT}; got {about.get('format')}.")
-        for name, array in arrays.items():
-            if array.dtype not in (np.float32, np.float16):
-                raise ModelError(f"{path}: {name} expects float32 or float16; got {array.dtype}.")
+        content = read_model(path)
         try:
-            network = Network.from_config(about["network"])
-            statistics = {name: arrays.pop(name) for name in network.statistics if name in arrays}
-            calibration = None
-            if "temperature" in about:
-                scores = (arrays.pop(name).astype(np.float32) for name in (_EVIDENCE, _PROBABILITY))
-                calibration = Calibration(float(about["temperature"]), *scores)
-            network.params, network.statistics = arrays, statistics
-            height, width = about["image_shape"]
-            shape = int(height), int(width)
-            info = TrainingInfo.from_json(about["about"])
-            return cls(network, LOSSES[about["loss"]](), shape, info, calibration)
-        except (KeyError, TypeError, ValueError, AttributeError, MemoryError, RecursionError) as error:
-            raise ModelError(f"{path}: the description of the network is damaged ({error}).") from error
+            return cls(content.network, content.loss, content.image_shape, content.info, content.calibration)
         except DigitscopeError as error:
-            raise ModelError(f"{path}: {error}") from error
+            raise ModelError(f"{shown_path(path)}: {error}") from error

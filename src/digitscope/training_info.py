@@ -1,11 +1,10 @@
 """Where a model comes from: its training and its measured accuracy, as the model file keeps them."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
-from digitscope.arguments import shown
+from digitscope.arguments import is_number, shown
 from digitscope.errors import ModelError
 
 CHANGES = (
@@ -13,6 +12,8 @@ CHANGES = (
     *("optimizer", "weight_decay", "schedule", "augment"),
 )
 """The fields with the recipe's settings that were replaced; a model file has only those that were."""
+_MAX_COUNT = 2**128
+"""Counts and seeds are below it."""
 _TEXTS = ("recipe", "data", "data_digest", "activation", "loss", "optimizer", "schedule", "augment")
 _COUNTS = ("seed", "epochs", "batch_size", "classes", "train_images", "validation_images")
 _NUMBERS = ("learning_rate", "dropout", "label_smoothing", "weight_decay")
@@ -168,7 +169,9 @@ def _checked(content: Any, keys: Sequence[str]) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ModelError(f"The record of the training is expected as a JSON object; got {shown(content)}.")
     if unknown := [key for key in content if key not in keys]:
-        raise ModelError(f"The record of the training has the keys {', '.join(keys)}; got {shown(unknown[0])}.")
+        raise ModelError(
+            f"The record of the training has the unknown key {shown(unknown[0])}; known are {', '.join(keys)}."
+        )
     return dict(content)
 
 
@@ -184,12 +187,12 @@ def _check_text(name: str, value: object) -> None:
 
 
 def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MAX_COUNT:
         raise ModelError(f"{name} is expected as a whole number from 0; got {shown(value)}.")
 
 
 def _check_number(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not is_number(value):
         raise ModelError(f"{name} is expected as a number; got {shown(value)}.")
 
 

@@ -5,5 +5,5 @@ from tests.fuzz.mutate import mutate_tensors
 from tests.fuzz.runner import Target
 
 TARGETS = {
-    "models": Target(model_files, mutate_tensors, use_model, quick_cases=5),
+    "models": Target(model_files, mutate_tensors, use_model, quick_cases=200),
 }

@@ -1,7 +1,10 @@
 """Named arrays and one JSON object in a safetensors file: models and checkpoints. Never pickle."""
 
 import json
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,17 @@ from safetensors.numpy import save
 from digitscope.arrays import Array
 from digitscope.errors import ModelError
 from digitscope.files.atomic import write_atomic
+from digitscope.files.opening import shown_path
+
+KINDS = "model", "checkpoint"
+MAX_BYTES = 4 << 30
+"""The largest file that is read."""
+MAX_DEPTH = 100
+"""How deeply the JSON object may be nested."""
 
 _KEY = "digitscope"
+_DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "I64": "int64"}
+"""The types of arrays that are read: safetensors' names and NumPy's."""
 
 
 def write_tensors(path: Path, kind: str, arrays: Mapping[str, Array], about: Mapping[str, Any]) -> None:
@@ -23,20 +35,96 @@ def write_tensors(path: Path, kind: str, arrays: Mapping[str, Array], about: Map
     write_atomic(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata))
 
 
+@dataclass(frozen=True)
+class TensorFile:
+    """An open file that `write_tensors` wrote. Its arrays are not read yet."""
+
+    about: dict[str, Any]
+    """The JSON object, nested at most MAX_DEPTH deep."""
+    shapes: dict[str, tuple[int, ...]]
+    dtypes: dict[str, str]
+    """NumPy's names: "float32"."""
+    read: Callable[[], dict[str, Array]]
+    """Reads the arrays.
+
+    Raises: ModelError if the file cannot be read.
+    """
+
+
+@contextmanager
+def open_tensors(path: Path, kind: str) -> Iterator[TensorFile]:
+    """A file that `write_tensors` wrote.
+
+    Raises: ModelError if the file is missing, damaged, of another kind or too large.
+    """
+    shown = shown_path(path)
+    expected = f"{shown}: expected a Digitscope {kind} (.safetensors)"
+    _check_file(path, expected)
+    with ExitStack() as stack:
+        with _one_error(expected):
+            file = stack.enter_context(safe_open(path, framework="numpy"))
+            about = _parse((file.metadata() or {}).get(_KEY, "null"))
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        if not isinstance(about, dict) or about.get("kind") != kind:
+            other = about.get("kind") if isinstance(about, dict) else None
+            found = other if other in KINDS else "safetensors file of another program"
+            raise ModelError(f"{expected}; it is a {found}.")
+        for name, part in slices.items():
+            if part.get_dtype() not in _DTYPES:
+                known = ", ".join(_DTYPES.values())
+                raise ModelError(f"{shown}: {name} expects one of {known}; got {part.get_dtype()}.")
+
+        def read() -> dict[str, Array]:
+            with _one_error(expected):
+                return {name: file.get_tensor(name) for name in slices}
+
+        shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
+        yield TensorFile(about, shapes, {name: _DTYPES[part.get_dtype()] for name, part in slices.items()}, read)
+
+
 def read_tensors(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
     """The arrays and the JSON object of a file that `write_tensors` wrote.
 
-    Raises: ModelError if the file is missing, damaged or of another kind.
+    Raises: as `open_tensors`.
     """
-    expected = f"{path}: expected a Digitscope {kind} (.safetensors)"
-    if not path.is_file():
-        raise ModelError(f"{expected}; {'that is a folder' if path.is_dir() else 'there is no such file'}.")
+    with open_tensors(path, kind) as file:
+        return file.read(), file.about
+
+
+def _check_file(path: Path, expected: str) -> None:
     try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get(_KEY, "null"))
-            if not isinstance(about, dict) or about.get("kind") != kind:
-                found = about.get("kind") if isinstance(about, dict) else "safetensors file of another program"
-                raise ModelError(f"{expected}; it is a {found}.")
-            return {name: file.get_tensor(name) for name in list(file.keys())}, about
-    except (SafetensorError, OSError, ValueError, UnicodeDecodeError) as error:
-        raise ModelError(f"{expected}; it is damaged or something else ({error}).") from error
+        status = path.stat()
+    except FileNotFoundError:
+        raise ModelError(f"{expected}; there is no such file.") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"{expected}; it cannot be opened ({reason}).") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelError(f"{expected}; that is {'a folder' if stat.S_ISDIR(status.st_mode) else 'not a regular file'}.")
+    if status.st_size > MAX_BYTES:
+        raise ModelError(f"{expected} of at most {MAX_BYTES:,} bytes; it has {status.st_size:,}.")
+
+
+@contextmanager
+def _one_error(expected: str) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, OSError, ValueError, MemoryError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise ModelError(f"{expected}; it is damaged or something else ({reason}).") from error
+
+
+def _parse(text: str) -> Any:
+    """Raises: ValueError or RecursionError for what is not JSON or nested too deeply."""
+    value = json.loads(text)
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [part for outer in level for part in _parts(outer)]
+        if not level:
+            return value
+    raise RecursionError
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    """The values inside a JSON value."""
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from digitscope.arguments import shown
 from digitscope.arrays import Array
 from digitscope.errors import LayerError, ModelError
 
@@ -191,6 +192,16 @@ def built_in_layers() -> dict[str, type[Layer]]:
 def describe(layer: Layer) -> dict[str, Any]:
     """The layer's class and configuration, as a model file contains them in JSON."""
     return {"type": type(layer).__name__, **layer.config()}
+
+
+def only_entry(config: Mapping[str, Any], name: str) -> list[Any]:
+    """The list of this name, if the configuration has it and nothing else.
+
+    Raises: ModelError otherwise.
+    """
+    if config.keys() != {name} or not isinstance(config[name], list):
+        raise ModelError(f"A configuration of {name}, a list, is expected; got {shown(config)}.")
+    return list(config[name])
 
 
 def build(description: Mapping[str, Any]) -> Layer:

@@ -9,7 +9,7 @@ import numpy as np
 from digitscope.arguments import shown
 from digitscope.arrays import Array
 from digitscope.errors import LayerError, ShapeError
-from digitscope.nn.layer import CALL, Backward, Layer, Params, build, describe
+from digitscope.nn.layer import CALL, Backward, Layer, Params, build, describe, only_entry
 from digitscope.nn.summary import count_parameters, summarize
 
 _WIDTH = 100
@@ -124,7 +124,7 @@ class Network(Layer):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Raises: ModelError for a layer whose class is not known."""
-        return cls(*map(build, config["layers"]))
+        return cls(*map(build, only_entry(config, "layers")))
 
     def __len__(self) -> int:
         return len(self.layers)

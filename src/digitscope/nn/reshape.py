@@ -9,7 +9,7 @@ import numpy as np
 from digitscope.arguments import check_wholes
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.nn.layer import Backward, Layer, Params
+from digitscope.nn.layer import Backward, Layer, Params, only_entry
 
 
 class Reshape(Layer):
@@ -46,7 +46,7 @@ class Reshape(Layer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        return cls(*config["shape"])
+        return cls(*only_entry(config, "shape"))
 
 
 class Flatten(Layer):
