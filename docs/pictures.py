@@ -1,29 +1,47 @@
-"""Makes the documents' pictures: those of a run of `digitscope train`, where its folder is given, and the others.
+"""Makes the documents' pictures. That of a training is made only if the folder of its run is given.
 
 uv run digitscope train --out runs/readme
-uv run python docs/pictures.py runs/readme
+uv run python -m docs.pictures runs/readme
 """
 
 import csv
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from digitscope import RECIPES, Network, explain
 from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
 from digitscope.datasets import load_mnist
 from digitscope.files.atomic import write_atomic
 from digitscope.model import Model
+from digitscope.nn import SoftmaxCrossEntropy, softmax, to_batch
 from digitscope.reader import read
-from digitscope.report import confident_mistakes, learning_curves, reading_figure, save_svg
-from digitscope.report.style import FAINT, INK_SCALE, MUTED, SMALL, add_canvas, new_figure, styled
+from digitscope.report import confident_mistakes, learning_curves, save_svg, to_png
+from digitscope.report.marked_digits import CONFIDENT
+from digitscope.report.style import (
+    BLUE,
+    DIVERGING,
+    FAINT,
+    INK,
+    INK_SCALE,
+    MUTED,
+    SMALL,
+    VERMILION,
+    WIDTH,
+    add_canvas,
+    new_figure,
+    styled,
+)
 from digitscope.synthetic.non_digits import NON_DIGITS, VARIANTS, DigitSource
 from digitscope.synthetic.photos import KINDS, Photo, photograph_digit, photograph_numbers
 
@@ -47,6 +65,14 @@ ERASE = 91
 """The seed of the rectangles, one of few with which all four digits are hit."""
 
 
+NUMBER = 2209
+"""The seed of the photo of a number: one with a shadow, ruled paper and digits that touch."""
+
+
+EXAMPLE = 0
+"""The image of the backpropagation."""
+
+
 class Spread(np.random.Generator):
     """Uniform numbers go evenly from one end of their range to the other, image by image; others are random."""
 
@@ -57,20 +83,23 @@ class Spread(np.random.Generator):
 
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
-    (images, labels), (test_images, test_labels) = load_mnist()
+    (images, labels), test = load_mnist()
     save_svg(augmentations(images), PICTURES / "augment.svg")
-    sheet = drawings(images, labels)
-    sheet.savefig(PICTURES / "drawings.png", dpi=144, facecolor="white", metadata={"Software": None})
+    save_svg(backpropagation(images, labels), PICTURES / "backpropagation.svg")
+    save_svg(mistakes(*test), PICTURES / "mistakes.svg")
+    write_atomic(PICTURES / "drawings.png", few_colours(drawings(images, labels), 16))
     write_atomic(PICTURES / "photos.png", few_colours(photos(images)))
     write_atomic(PICTURES / "reading.png", few_colours(reading(images)))
     if len(sys.argv) > 1:
-        run = Path(sys.argv[1])
-        with (run / "history.csv").open(newline="") as file:
+        with (Path(sys.argv[1]) / "history.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         history = {name: [float(row[name]) if row[name] else None for row in rows] for name in rows[0]}
         save_svg(learning_curves(history), PICTURES / "learning.svg")
-        probabilities = Model.load(run / "model.safetensors").predict_proba(test_images)
-        save_svg(confident_mistakes(test_images, test_labels, probabilities), PICTURES / "mistakes.svg")
+
+
+def mistakes(images: Array, labels: Array) -> Figure:
+    """The most confident errors of the convnet that comes with the package, on MNIST's test images."""
+    return confident_mistakes(images, labels, Model.load("convnet").predict_proba(images))
 
 
 def augmentations(images: Array) -> Figure:
@@ -100,10 +129,12 @@ def augmentations(images: Array) -> Figure:
                     wall[y : y + side, x : x + side] = digit
                     frames.append([(x, y), (x + side, y), (x + side, y + side), (x, y + side)])
         extent = (left, left + wall.shape[1] * pixel, top + wall.shape[0] * pixel, top)
-        how = {"interpolation": "none", "aspect": "auto", "cmap": INK_SCALE, "vmin": 0, "vmax": 1}
+        how: Any = {"interpolation": "none", "aspect": "auto", "cmap": INK_SCALE, "vmin": 0, "vmax": 1}
         axes.imshow(wall, extent=extent, **how)
         corners = np.array(frames) * pixel + (left, top)
-        axes.add_collection(PolyCollection(corners, facecolors="none", edgecolors=FAINT, clip_on=False), autolim=False)
+        axes.add_collection(
+            PolyCollection(list(corners), facecolors="none", edgecolors=FAINT, clip_on=False), autolim=False
+        )
     return figure
 
 
@@ -160,14 +191,133 @@ def photos(images: Array) -> Figure:
 
 
 def reading(images: Array) -> Figure:
-    """A generated photo of two numbers, and what `digitscope read` says of it."""
-    rng = np.random.default_rng(2205)
-    lines = np.split(images[-2000:][rng.integers(2000, size=12)], 2)
-    photo = photograph_numbers(lines, rng, kind="lined", side=900)
-    found = read(photo.pixels, Model.load())
-    marks = [(digit.label, digit.confidence, digit.box) for line in found.lines for digit in line.digits]
-    heading = ", ".join(f"{line.text} ({line.confidence:.1%})" for line in found.lines)
-    return reading_figure([(heading, "digitscope read photo.png --show read.png", photo.pixels, marks)])
+    """A generated photo of a number, each digit that `read` found in it, and the digit as the network saw it."""
+    rng = np.random.default_rng(NUMBER)
+    digits = images[-2000:][rng.integers(2000, size=7)]
+    photo = photograph_numbers([digits], rng, kind="lined", side=900)
+    top, bottom = int(photo.boxes[:, 1].min()) - 110, int(photo.boxes[:, 3].max()) + 60
+    picture = photo.pixels[top:bottom]
+    (line,) = read(picture, Model.load()).lines
+    scale, tile = WIDTH / picture.shape[1], 58.0
+    below = scale * picture.shape[0]
+    pitch = (WIDTH - tile) / (len(line.digits) - 1)
+    with styled():
+        figure = new_figure(f"A photo of a number, and how it is read: {line.text}", round(below + 26 + tile + 44))
+        axes = add_canvas(figure)
+        axes.imshow(picture, extent=(0, WIDTH, below, 0), interpolation="antialiased", aspect="auto")
+        for place, digit in enumerate(line.digits):
+            left, upper, right, lower = scale * np.array(digit.box)
+            colour = BLUE if digit.confidence >= CONFIDENT else VERMILION
+            box = Rectangle((left, upper), right - left, lower - upper, fill=False, edgecolor=colour, linewidth=1.8)
+            axes.add_patch(box)
+            x, y = place * pitch, below + 26
+            axes.plot([(left + right) / 2, x + tile / 2], [lower, y], color=colour, linewidth=1)
+            how: Any = {"cmap": "gray", "vmin": 0, "vmax": 255, "interpolation": "none", "aspect": "auto"}
+            axes.imshow(digit.image, extent=(x, x + tile, y + tile, y), zorder=2, **how)
+            axes.text(x + tile / 2, y + tile + 22, str(digit.label), weight="bold", size=20, ha="center", color=colour)
+            axes.text(x + tile / 2, y + tile + 38, f"{digit.confidence:.1%}", size=14, ha="center", color=MUTED)
+    return figure
+
+
+def backpropagation(images: Array, labels: Array) -> Figure:
+    """One image through a network of 784, 10 and 10 units: its numbers forward, and the derivatives of its loss."""
+    network = barely_trained(images, labels)
+    image, label = images[EXAMPLE : EXAMPLE + 1], int(labels[EXAMPLE])
+    forward, slopes = explain.activations(network, image), explain.gradients(network, image, [label])
+    pixels, hidden = image[0] / 255, forward["1"][:, 0]
+    probabilities = softmax(forward["output"])[:, 0]
+    products = network.params["0.weight"].reshape(10, 28, 28) * pixels
+    with styled():
+        figure = new_figure(f"Backpropagation: a {label} through a network, and the derivatives of its loss", 662)
+        axes = add_canvas(figure)
+        head(axes, 20, "Forward", "weights times inputs, summed; ReLU, softmax", ("x", "W₁ x", "p = softmax(z₂)"))
+        draw_layers(axes, 60, pixels, INK_SCALE, products, hidden, network.params["2.weight"] * hidden)
+        for unit, share in enumerate(probabilities):
+            y = row(60, unit)
+            axes.add_patch(Rectangle((444, y - 7), 36 * share, 14, color=INK if unit == label else MUTED, linewidth=0))
+            axes.text(448 + 36 * share, y, f"{share:.2f}", size=13, va="center")
+        loss = f"loss = −log p({label}) = −log {probabilities[label]:.3f} = {slopes.loss:.3f}"
+        axes.text(8, 332, loss, size=14, weight="bold")
+        axes.text(430, 332, "+ orange", size=14, color=VERMILION, ha="right")
+        axes.text(444, 332, "− blue", size=14, color=BLUE)
+        head(
+            axes,
+            366,
+            "Backward",
+            "how the loss L changes with each number",
+            ("∂L/∂x", "∂L/∂W₁ and ∂L/∂z₁", "∂L/∂z₂ = p − q"),
+        )
+        hidden_slopes, output_slopes, pixel_slopes = (
+            slopes.activations["0"][:, 0], slopes.output[:, 0], slopes.input.reshape(28, 28)
+        )  # fmt: skip
+        weight_slopes = slopes.parameters["0.weight"].reshape(10, 28, 28)
+        draw_layers(axes, 406, pixel_slopes, DIVERGING, weight_slopes, hidden_slopes, slopes.parameters["2.weight"])
+        for unit, slope in enumerate(output_slopes):
+            axes.text(444, row(406, unit), signed(slope), size=13, va="center", color=colour_of(slope))
+        for top in (60, 406):
+            for unit in range(10):
+                weight = "bold" if unit == label else "normal"
+                axes.text(430, row(top, unit), str(unit), weight=weight, size=14, va="center", ha="center")
+    return figure
+
+
+def barely_trained(images: Array, labels: Array) -> Network:
+    """The network of `seed` from small weights, after forty steps on 2,000 images: it has learned a little."""
+    network = RECIPES["seed"].build(np.random.default_rng(0), (28, 28), 10).astype(np.float64)
+    network.params["0.weight"] *= 0.1
+    loss, x = SoftmaxCrossEntropy(), to_batch(images[:2000]).astype(np.float64)
+    for _ in range(40):
+        outputs, backward = network.forward(x)
+        _, slopes = backward(loss.forward(outputs, labels[:2000])[1](1.0))
+        for name, parameter in network.params.items():
+            parameter -= 0.5 * slopes[name]
+    return network
+
+
+def head(axes: Axes, y: float, title: str, text: str, columns: tuple[str, str, str]) -> None:
+    """A title, what it means, and the headings of the layers."""
+    axes.text(8, y, title, weight="bold", size=16)
+    axes.text(112, y, text, size=13, color=MUTED)
+    for x, column, side in zip((58, 160, 512), columns, ("center", "left", "right"), strict=True):
+        axes.text(x, y + 28, column, size=13, color=MUTED, ha=side)
+
+
+def row(top: float, unit: int) -> float:
+    """The height of a unit among ten."""
+    return top + 12 + 25 * unit
+
+
+def draw_layers(
+    axes: Axes, top: float, image: Array, colours: Colormap, inward: Array, hidden: Array, outward: Array
+) -> None:
+    """The image, what each hidden unit has of it, the unit's number, and a line to each output."""
+    how: Any = {"interpolation": "none", "aspect": "auto"}
+    middle = (row(top, 0) + row(top, 9)) / 2
+    limit = np.abs(image).max()
+    lowest = 0 if colours is INK_SCALE else -limit
+    axes.imshow(image, extent=(8, 108, middle + 50, middle - 50), cmap=colours, vmin=lowest, vmax=limit, **how)
+    shades = np.sign(inward) * np.sqrt(np.abs(inward))  # so that the weak ones can be seen
+    limit, largest = np.abs(shades).max(), np.abs(outward).max()
+    for unit, number in enumerate(hidden):
+        y = row(top, unit)
+        axes.plot([112, 158], [middle, y], color=FAINT, linewidth=1)
+        axes.imshow(shades[unit], extent=(160, 183, y + 11.5, y - 11.5), cmap=DIVERGING, vmin=-limit, vmax=limit, **how)
+        axes.add_patch(Rectangle((160, y - 11.5), 23, 23, fill=False, edgecolor=FAINT))
+        ink = colours is INK_SCALE
+        text = f"{number:.2f}" if ink else signed(number)
+        axes.text(190, y, text, size=13, va="center", color=MUTED if ink else colour_of(number))
+        for output, strength in enumerate(outward[:, unit]):
+            if abs(strength) > 0.02 * largest:
+                line: Any = {"color": colour_of(strength), "linewidth": 3 * abs(strength) / largest}
+                axes.plot([240, 416], [y, row(top, output)], solid_capstyle="butt", **line)
+
+
+def signed(number: float) -> str:
+    return f"{number:+.2f}".replace("-", "−") if abs(number) >= 0.005 else "0.00"
+
+
+def colour_of(number: float) -> str:
+    return MUTED if abs(number) < 0.005 else VERMILION if number > 0 else BLUE
 
 
 def show(axes: Axes, photo: Photo, corner: tuple[float, float], room: tuple[float, float]) -> None:
@@ -181,12 +331,13 @@ def show(axes: Axes, photo: Photo, corner: tuple[float, float], room: tuple[floa
     axes.add_patch(frame)
 
 
-def few_colours(figure: Figure) -> bytes:
-    """A PNG of 128 colours: a quarter as large as one of all, and hard to tell from it."""
-    content, smaller = io.BytesIO(), io.BytesIO()
-    figure.savefig(content, format="png", dpi=144, facecolor="white")
+def few_colours(figure: Figure, colours: int = 128) -> bytes:
+    """A PNG of few colours: a quarter as large as one of all, and hard to tell from it."""
+    smaller = io.BytesIO()
     image = (
-        Image.open(content).convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+        Image.open(io.BytesIO(to_png(figure)))
+        .convert("RGB")
+        .quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
     )
     image.save(smaller, format="png", optimize=True)
     return smaller.getvalue()

@@ -236,6 +236,12 @@ class TestRead:
         with pytest.raises(ModelError, match="no such file"):
             read(picture, "nowhere.safetensors")
 
+    def test_each_digit_has_the_image_that_the_network_saw(self, model: Model, number: Callable[..., Picture]) -> None:
+        (line,) = read(number("47"), model).lines
+        images = np.array([digit.image for digit in line.digits])
+        assert images.shape == (2, 28, 28)
+        assert model.predict(images).tolist() == [4, 7]
+
     def test_a_reading_is_its_text(self, number: Callable[..., Picture]) -> None:
         reading = read(below_each_other(number("47"), number("5")))
         assert str(reading) == reading.text == "47\n5"

@@ -15,7 +15,7 @@ Sources: conditional random fields, Lafferty, McCallum and Pereira 2001; on segm
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -81,6 +81,8 @@ class ReadDigit:
     present: float
     """The probability that any digit is in this place."""
     box: Box
+    image: NDArray[np.uint8] = field(compare=False)
+    """(H, W): the digit as the network saw it."""
 
     def __str__(self) -> str:
         return str(self.label)
@@ -221,14 +223,17 @@ def _reading_score(reading: Reading) -> float:
 
 def _read_line(line: TextLine, size: tuple[int, ...], model: Model, threads: int) -> ReadLine:
     pieces = cut(line)
-    graph = build_graph(line, pieces, candidates(line, pieces, model.image_shape), model, threads)
+    found = candidates(line, pieces, model.image_shape)
+    images = {(candidate.first, candidate.last + 1): candidate.image for candidate in found}
+    graph = build_graph(line, pieces, found, model, threads)
     text, confidence = solve(graph)
     limits = [*size[::-1]] * 2
     digits = []
     for arc, label, confidence_of_digit, present in text:
         inside = np.array([line.corner] * 2).ravel() + line.scale * np.array(graph.box[arc])
         left, top, right, bottom = np.clip(inside, 0, limits).tolist()
-        digits.append(ReadDigit(label, confidence_of_digit, present, (left, top, right, bottom)))
+        image = images[int(graph.start[arc]), int(graph.end[arc])]
+        digits.append(ReadDigit(label, confidence_of_digit, present, (left, top, right, bottom), image))
     return ReadLine(tuple(digits), confidence)
 
 
