@@ -47,7 +47,8 @@ def train(recipe: str, seed: int, threads: int, folder: Path) -> dict[str, Any]:
     wall = time.perf_counter() - began
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed with status {process.returncode}")
-    del figures["model"], figures["report"]
+    for name in ("model", "report", "settings", "notices"):
+        del figures[name]
     return {**figures, "wall_seconds": round(wall, 3), "peak_memory_mb": peak}
 
 

@@ -3,6 +3,7 @@
 uv run python -m benchmarks.readme
 """
 
+import inspect
 import re
 import textwrap
 from collections.abc import Iterable
@@ -44,7 +45,7 @@ def main() -> None:
     _write_table(ROOT / "README.md", short_ladder(records.values()))
     _write_table(ROOT / "docs" / "results.md", full_ladder(records.values()))
     for name, record in records.items():
-        path = ROOT / "src" / "digitscope" / "recipes" / f"{name.replace('-', '_')}.py"
+        path = Path(inspect.getfile(RECIPES[name].build))
         claim = textwrap.fill(record.claim, width=116)
         source = path.read_text(encoding="utf-8")
         before, _, rest = source.partition("\nTest accuracy ")

@@ -105,7 +105,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
 
 @pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "ensemble"])
 def test_every_recipe_learns(digitscope: Digitscope, few_file: Path, in_folder: Files, recipe: str) -> None:
-    epochs = {"seed": 300, "sigmoid": 15, "simard-mlp": 12, "lenet": 8, "deep": 2}.get(recipe, 5)
+    epochs = {"seed": 300, "sigmoid": 15, "3blue1brown": 30, "simard-mlp": 12, "lenet": 8, "deep": 2}.get(recipe, 5)
     command = ["train", "--recipe", recipe, "--data", few_file, "--epochs", epochs, "--threads", 1]
     result = digitscope(*command, "--json").json
     assert result["test_accuracy"] > 0.7

@@ -1,4 +1,4 @@
-import importlib
+import sys
 from collections import Counter
 from typing import Any
 
@@ -120,6 +120,6 @@ def test_every_rung_was_measured_and_its_docstring_claims_what_the_record_says(n
     assert len({run["seed"] for run in record.runs}) == record.n
     assert record.title == RECIPES[name].title
     assert record.published == RECIPES[name].published
-    docstring = importlib.import_module(f"digitscope.recipes.{name.replace('-', '_')}").__doc__
+    docstring = sys.modules[RECIPES[name].build.__module__].__doc__
     assert docstring is not None
     assert record.claim in " ".join(docstring.split())

@@ -15,6 +15,7 @@ SHELLS = ("bash", "zsh", "fish")
 RECIPE_NAMES = (
     "seed",
     "sigmoid",
+    "3blue1brown",
     "mlp",
     "simard-mlp",
     "lenet",

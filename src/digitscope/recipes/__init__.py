@@ -1,12 +1,28 @@
 """The ladder of recipes: one rung, one file; the file's docstring is the measured claim."""
 
-from digitscope.recipes import convnet, deep, ensemble, fast, lenet, mlp, reader, seed, sigmoid, simard_mlp, tiny
+from digitscope.recipes import (
+    convnet,
+    deep,
+    ensemble,
+    fast,
+    lenet,
+    mlp,
+    reader,
+    seed,
+    sigmoid,
+    simard_mlp,
+    three_blue_one_brown,
+    tiny,
+)
 from digitscope.recipes.recipe import Recipe, RecipeSettings, Training
 from digitscope.training_info import TrainingInfo
 
 RECIPES: dict[str, Recipe] = {
     rung.RECIPE.name: rung.RECIPE
-    for rung in (seed, sigmoid, mlp, simard_mlp, lenet, fast, convnet, reader, tiny, deep, ensemble)
+    for rung in (
+        *(seed, sigmoid, three_blue_one_brown, mlp, simard_mlp, lenet),
+        *(fast, convnet, reader, tiny, deep, ensemble),
+    )
 }
 """All recipes by name, in the order of the ladder."""
 

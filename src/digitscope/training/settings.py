@@ -136,8 +136,10 @@ def rate_for(optimizer: Optimizer, previous: Optimizer, rate: float) -> float:
     if momentum is None or momentum == previous_momentum:
         return rate
     if isinstance(previous, Adam):
-        return DESCENT_RATE * (1 - momentum)
-    return rate if previous_momentum is None else rate * min(1.0, (1 - momentum) / (1 - previous_momentum))
+        return round(DESCENT_RATE * (1 - momentum), 10)
+    if previous_momentum is None or momentum < previous_momentum:
+        return rate
+    return round(rate * (1 - momentum) / (1 - previous_momentum), 10)
 
 
 def _momentum(optimizer: Optimizer) -> float | None:
