@@ -1,7 +1,8 @@
 """The command group."""
 
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,8 +25,25 @@ from digitscope.cli.train import train
 from digitscope.errors import DigitscopeError
 
 
+class _Help(click.HelpFormatter):
+    """Help that fits a narrow terminal: the text about an option then stands below it."""
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        super().write_dl(rows, min(col_max, self.width - 38 if self.width >= 60 else 4), col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _Help
+
+
 class Verbs(click.Group):
     """A command group that shows each user error as one line and exits with status 2."""
+
+    context_class = _Context
+
+    def add_command(self, command: click.Command, name: str | None = None) -> None:
+        command.context_class = _Context
+        super().add_command(command, name)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         sys.exit(exit_status(lambda: self._status(*args, **kwargs)))
@@ -46,8 +64,10 @@ class Verbs(click.Group):
             raise passed.error from None
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        # click would fill 50 columns at least, and a narrower terminal would break its lines within words.
+        width = min(shutil.get_terminal_size().columns, 80) - 2
         with _past_click():
-            return super().make_context(*args, **kwargs)
+            return super().make_context(*args, **{"terminal_width": max(width, 30), **kwargs})
 
     def invoke(self, context: click.Context) -> Any:
         with _past_click():

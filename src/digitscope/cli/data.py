@@ -30,9 +30,9 @@ def data(source: str, picture: Path | None) -> None:
     import numpy as np
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
     from digitscope.cli.braille import side_by_side
+    from digitscope.cli.tables import print_table
     from digitscope.datasets import load_data
     from digitscope.report.samples import write_samples
 
@@ -50,19 +50,18 @@ def data(source: str, picture: Path | None) -> None:
             f"{name}: {len(images):,} images of {size} pixels, intensities {images.min()} to {images.max()}\n"
             f"    mean {images.mean():.1f}, ink on {np.mean(images > 0):.1%} of the pixels"
         )
-    table = Table(box=None, padding=(0, 1), pad_edge=False)
-    table.add_column("class", style="bold")
-    for name in parts:
-        table.add_column(name, justify="right")
+    rows = [["class", *parts]]
     counts = [np.bincount(labels, minlength=loaded.classes) for _, labels in parts.values()]
     for k in range(loaded.classes):
-        name = f"{k} {escape(loaded.class_names[k])}" if loaded.class_names else str(k)
-        table.add_row(name, *(f"{count[k]:,}" for count in counts))
-    console.print(table)
+        name = f"{k} {loaded.class_names[k]}" if loaded.class_names else str(k)
+        rows.append([name, *(f"{count[k]:,}" for count in counts)])
+    print_table(console, rows)
     first = [np.flatnonzero(loaded.y_train == k)[:1] for k in range(min(loaded.classes, 10))]
     samples = loaded.x_train[np.concatenate(first)]
-    for row in range(0, len(samples), 5):
+    width = -(-samples.shape[2] // 2)
+    columns = max(1, min(5, (console.width + 2) // (width + 2)))
+    for row in range(0, len(samples), columns):
         console.print()
-        console.print(side_by_side(samples[row : row + 5], encoding=console.encoding), soft_wrap=True)
+        console.print(side_by_side(samples[row : row + columns], encoding=console.encoding), soft_wrap=True)
     if picture is not None:
         console.print(f"\nSamples of each class: {picture}", soft_wrap=True, markup=False)

@@ -97,7 +97,7 @@ def evaluate(
     )
     console.print(f"calibration error {result.reliability.expected_calibration_error:.2%}")
     console.print()
-    console.print(_matrix(result) if loaded.classes <= MATRIX_UP_TO else _by_class(result))
+    _print_confusion(console, result)
     found = _robustness(console, loaded, data, threads) if robust else None
     if as_json:
         content = {
@@ -129,6 +129,7 @@ def _robustness(console: "Console", model: "Model", data: "DataSet", threads: in
     """Measures and shows it, with a bar on a terminal while that lasts."""
     from rich.progress import Progress
 
+    from digitscope.cli.tables import print_table
     from digitscope.jobs.robustness import measure
     from digitscope.report import robustness_page as page
 
@@ -145,20 +146,22 @@ def _robustness(console: "Console", model: "Model", data: "DataSet", threads: in
         tables.append((page.disputed_table(found.mnist), page.disputed_sentence(found.mnist)))
     for rows, remark in tables:
         console.print()
-        console.print(_table(rows))
+        print_table(console, rows)
         console.print(remark, style="dim", markup=False, soft_wrap=False)
     return found
 
 
-def _table(rows: "Rows") -> "Table":
-    from rich.table import Table
+def _print_confusion(console: "Console", result: "Evaluation") -> None:
+    """The confusion matrix; with many classes, or on a narrow terminal, one row for each class."""
+    from digitscope.cli.tables import print_table
 
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for number, heading in enumerate(rows[0]):
-        table.add_column(heading, justify="right" if number else "left")
-    for row in rows[1:]:
-        table.add_row(*row)
-    return table
+    few = len(result.confusion) <= MATRIX_UP_TO
+    if few:
+        matrix, endless = _matrix(result), console.options.update(width=1000)
+        if console.measure(matrix, options=endless).maximum <= console.width:
+            console.print(matrix)
+            return
+    print_table(console, _by_class(result, None if few else 1), left=())
 
 
 def _matrix(result: "Evaluation") -> "Table":
@@ -177,20 +180,14 @@ def _matrix(result: "Evaluation") -> "Table":
     return table
 
 
-def _by_class(result: "Evaluation") -> "Table":
-    """A row a class, with what it was most often taken for."""
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for heading in ("class", "images", "precision %", "recall %", "most often read as"):
-        table.add_column(heading, justify="right")
-    for k, row in enumerate(result.confusion):
-        mistakes = row.copy()
-        mistakes[k] = 0
-        other = int(mistakes.argmax())
-        mistaken = f"{other} ({mistakes[other]})" if mistakes[other] else "."
-        table.add_row(str(k), str(row.sum()), _per_cent(result.precision[k]), _per_cent(result.recall[k]), mistaken)
-    return table
+def _by_class(result: "Evaluation", mistakes: int | None) -> "Rows":
+    """One row for each class, with the classes that it was mistaken for: all, or this many."""
+    rows = [["class", "images", "precision %", "recall %", "read as" if mistakes is None else "most often read as"]]
+    for k, row in enumerate(result.confusion.tolist()):
+        others = sorted((j for j, count in enumerate(row) if count and j != k), key=lambda j: -row[j])
+        mistaken = ", ".join(f"{j} ({row[j]})" for j in others[:mistakes]) or "."
+        rows.append([str(k), str(sum(row)), _per_cent(result.precision[k]), _per_cent(result.recall[k]), mistaken])
+    return rows
 
 
 def _per_cent(share: float) -> str:
