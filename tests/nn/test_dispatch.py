@@ -430,12 +430,12 @@ def test_leaving_the_device_is_noticed(leave: Callable[[Any], object]) -> None:
 
 
 def gpu_examples() -> list[str]:
-    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/python.md")]
-    return [code for text in texts for code in re.findall(r"^```python gpu\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
+    text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    return re.findall(r"^```python gpu\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.usefixtures("copying_to_host")
-@pytest.mark.parametrize("code", gpu_examples(), ids=["README", "python.md"])
+@pytest.mark.parametrize("code", gpu_examples(), ids=["python.md"])
 def test_the_documents_example_runs_on_the_device(code: str, few: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (loop, model, fit_module):
         monkeypatch.setattr(module, "to_device", {"cpu": to_cpu, "cuda": move}.__getitem__)
