@@ -72,6 +72,15 @@ def test_one_run_and_no_run(digitscope: Digitscope, runs: Path) -> None:
         assert (answer.status, answer.out, len(answer.err.splitlines())) == (2, "", 1)
 
 
+def test_a_training_under_way_is_running(digitscope: Digitscope, runs: Path, few_file: Path) -> None:
+    with Job.begin(Settings("seed", str(few_file)), runs / "now"):
+        (run,) = digitscope("runs", runs / "now", "--json").json
+        assert run["state"] == "running"
+        assert "0 of 500, running" in digitscope("runs", runs / "now").out
+    (run,) = digitscope("runs", runs / "now", "--json").json
+    assert run["state"] == "stopped"
+
+
 def test_two_runs_side_by_side(digitscope: Digitscope, runs: Path, few_file: Path, in_folder: Files) -> None:
     answer = digitscope("runs", runs / "whole", runs / "stopped")
     assert answer.status == 0

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from digitscope.cli import cli
 from digitscope.datasets import DataSet
 from digitscope.datasets.mnist_facts import MNIST_DIGEST
 from digitscope.model import DEFAULT_MODEL, SHIPPED, Model
@@ -470,7 +471,7 @@ class TestRecipes:
         assert set(wide.split()) <= set(narrow.replace(": ", " ").split()) | {"recipe", "Details:"}
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "predict", "read", "teach", "submit"])
+@pytest.mark.parametrize("verb", ["evaluate", "predict", "look", "read", "teach", "submit"])
 def test_help_names_the_default_model_and_the_other_bundled_ones(digitscope: Digitscope, verb: str) -> None:
     text = " ".join(digitscope(verb, "--help").out.split())
     assert f"If no MODEL is given, the bundled `{DEFAULT_MODEL}` is used" in text
@@ -478,9 +479,7 @@ def test_help_names_the_default_model_and_the_other_bundled_ones(digitscope: Dig
     assert f"the others are {others}" in text
 
 
-@pytest.mark.parametrize(
-    "verb", ["train", "evaluate", "predict", "submit", "ensemble", "recipes", "check-gradients", "data"]
-)
+@pytest.mark.parametrize("verb", cli.commands)
 def test_every_verb_has_help_with_an_example(digitscope: Digitscope, verb: str) -> None:
     answer = digitscope(verb, "--help")
     assert answer.status == 0

@@ -96,7 +96,7 @@ def _row(run: "FoundRun") -> list[str]:
     from digitscope.training.settings import setting_text
 
     total = (run.settings or {}).get("epochs")
-    epochs = str(run.epoch) if run.state == "finished" else f"{run.epoch} of {total or '?'}, stopped"
+    epochs = str(run.epoch) if run.state == "finished" else f"{run.epoch} of {total or '?'}, {run.state}"
     own = {**({"data": run.data} if run.data != "mnist" else {}), **run.own_settings}
     settings = ", ".join(f"{name.replace('_', ' ')} {setting_text(value)}" for name, value in own.items())
     accuracy = "" if run.validation_accuracy is None else f"{run.validation_accuracy:.2%}"

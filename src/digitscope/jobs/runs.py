@@ -11,6 +11,8 @@ import numpy as np
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet, load_data
 from digitscope.errors import DataError, DigitscopeError, TrainingError
+from digitscope.files.lock import NAME as LOCK_FILE
+from digitscope.files.lock import FolderLock
 from digitscope.jobs.train import CHECKPOINT, HISTORY, MODEL, Settings, holds_run
 from digitscope.metrics import Evaluation
 from digitscope.model import Model
@@ -30,7 +32,7 @@ class FoundRun:
 
     folder: Path
     state: str
-    """"finished", "stopped" or "damaged"."""
+    """"finished", "running", "stopped" or "damaged"."""
     recipe: str | None = None
     data: str | None = None
     settings: dict[str, Any] | None = None
@@ -108,7 +110,7 @@ def _stopped(folder: Path) -> FoundRun:
     measured = [value for value in checkpoint.history["validation_accuracy"] if value is not None]
     return FoundRun(
         folder,
-        "stopped",
+        "running" if _is_running(folder) else "stopped",
         str(settings["recipe"]),
         str(settings["data"]),
         values,
@@ -116,6 +118,17 @@ def _stopped(folder: Path) -> FoundRun:
         measured[-1] if measured else None,
         changed=_changed(folder),
     )
+
+
+def _is_running(folder: Path) -> bool:
+    """Whether a process holds the folder's lock. One that was killed leaves the lock's file, but not the lock."""
+    if not (folder / LOCK_FILE).exists():
+        return False
+    try:
+        with FolderLock(folder):
+            return False
+    except TrainingError:
+        return True
 
 
 def _finished(folder: Path) -> FoundRun:
