@@ -23,11 +23,11 @@ from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
 from digitscope.datasets import load_mnist
 from digitscope.files.atomic import write_atomic
+from digitscope.metrics import CONFIDENT
 from digitscope.model import Model
 from digitscope.nn import SoftmaxCrossEntropy, softmax, to_batch
 from digitscope.reader import read
 from digitscope.report import confident_mistakes, learning_curves, save_svg, to_png
-from digitscope.report.marked_digits import CONFIDENT
 from digitscope.report.style import (
     BLUE,
     DIVERGING,

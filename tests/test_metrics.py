@@ -18,6 +18,7 @@ from digitscope.metrics import (
     confusion_matrix,
     most_confused,
     negative_log_likelihood,
+    percentage,
     precision_recall,
     reliability_diagram,
     wilson_interval,
@@ -188,3 +189,23 @@ def test_other_limits() -> None:
             wilson_interval(share, n)
     with pytest.raises(DigitscopeError, match="at least 1 bin; got 0"):
         reliability_diagram([0], [[1.0, 0.0]], bins=0)
+
+
+@pytest.mark.parametrize(
+    ("share", "decimals", "text"),
+    [
+        (0.98765, 2, "98.77"),
+        (0.9876, 0, "99"),
+        (1, 2, "100.00"),
+        (0, 1, "0.0"),
+        (0.99997, 2, "99.99"),
+        (0.9997, 1, "99.9"),
+        (0.997, 0, "99"),
+        (0.00001, 2, "0.01"),
+        (0.0002, 1, "0.1"),
+        (0.002, 0, "1"),
+        (math.nan, 1, "nan"),
+    ],
+)
+def test_only_all_is_100_per_cent_and_only_none_is_0(share: float, decimals: int, text: str) -> None:
+    assert percentage(share, decimals) == text

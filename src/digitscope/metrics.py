@@ -16,6 +16,8 @@ from digitscope.errors import DataError, ShapeError
 
 _TINY = np.finfo(np.float32).tiny
 """Replaces a probability of 0 before the logarithm is taken: 1.2e-38."""
+CONFIDENT = 0.9
+"""A digit that is read with at least this confidence is shown without it."""
 MOST_CLASSES = 10_000
 """Maximum number of classes in a confusion matrix, which then takes 800 MB."""
 _SUM_TOLERANCE = 1e-3
@@ -192,11 +194,11 @@ class Evaluation:
         )
 
     def __repr__(self) -> str:
-        low, high = (100 * limit for limit in self.interval)
+        low, high = map(percentage, self.interval)
         return (
-            f"Evaluation({self.images:,} images, accuracy {100 * self.accuracy:.2f} % ({low:.2f} to {high:.2f} %), "
+            f"Evaluation({self.images:,} images, accuracy {percentage(self.accuracy)} % ({low} to {high} %), "
             f"negative log-likelihood {self.negative_log_likelihood:.4f}, calibration error "
-            f"{100 * self.reliability.expected_calibration_error:.2f} %)"
+            f"{percentage(self.reliability.expected_calibration_error)} %)"
         )
 
 
@@ -264,3 +266,14 @@ def _checked_confusion(confusion: npt.ArrayLike) -> Array:
     if counts.dtype.kind not in "iu" or (counts < 0).any():
         raise DataError("A confusion matrix is expected as counts, whole numbers from 0.")
     return counts.astype(np.int64)
+
+
+def percentage(share: float, decimals: int = 2) -> str:
+    """A fraction as a number of per cent. 0 and 100 stand for none and all only: a share between them is rounded to the
+    nearest number between them.
+    """
+    rounded = 100 * share
+    if 0 < share < 1:
+        least = 10.0**-decimals
+        rounded = min(max(rounded, least), 100 - least)
+    return f"{rounded:.{decimals}f}"

@@ -20,7 +20,7 @@ from digitscope.datasets import as_data_set
 from digitscope.datasets.load import LabelledImages
 from digitscope.errors import DigitscopeError, DigitscopeWarning, ModelError
 from digitscope.files.opening import shown_path
-from digitscope.metrics import Evaluation
+from digitscope.metrics import Evaluation, percentage
 from digitscope.model_file import ModelContent, read_model, write_model
 from digitscope.nn import BackgroundCrossEntropy, Ensemble, Loss, Network, SoftmaxCrossEntropy
 from digitscope.recipes.held_out import digests, evaluation_part
@@ -194,7 +194,7 @@ class Model:
             parts.insert(0, self.info.recipe)
         for part in ("test", "validation"):
             if (accuracy := getattr(self.info, f"{part}_accuracy")) is not None:
-                parts.append(f"{100 * accuracy:.2f} % {part}")
+                parts.append(f"{percentage(accuracy)} % {part}")
                 break
         return f"Model({', '.join(parts)})"
 

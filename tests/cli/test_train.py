@@ -382,7 +382,7 @@ def test_a_folder_that_is_deleted_while_the_run_finishes_is_an_error(
     ("folder", "word"),
     [
         ("a b", "'a b'"),
-        ("-x", "-x"),
+        ("-x", "./-x"),
         ("a'\"$(x)`y`", "'a'\"'\"'\"$(x)`y`'"),
         ("a\n\x1b", r"$'a\x0a\x1b'"),
         ("ä\x07", r"$'\xc3\xa4\x07'"),
@@ -403,11 +403,11 @@ def test_how_to_go_on_can_be_pasted(
     monkeypatch.setattr(Job, "work", stop)
     answer = digitscope("train", "--recipe", "mlp", "--data", few_file, f"--out={folder}")
     signal.signal(signal.SIGINT, before)
-    command = f"digitscope train --resume --out={word}"
+    command = f"digitscope train --resume --out {word}"
     assert answer.status == 130
     assert answer.err == f"Stopped. Go on from the last checkpoint with: {command}\n"
-    pasted = subprocess.run(["bash", "-c", f'digitscope() {{ printf %s "$3"; }}; {command}'], capture_output=True)
-    assert pasted.stdout == b"--out=" + os.fsencode(folder)
+    pasted = subprocess.run(["bash", "-c", f'digitscope() {{ printf %s "$4"; }}; {command}'], capture_output=True)
+    assert pasted.stdout == os.fsencode(folder if folder != "-x" else "./-x")
 
 
 DIED = 9
@@ -490,7 +490,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(few_file: Path, tmp_path: 
     process.send_signal(signal.SIGINT)
     status, err = finish(process)
     assert status == 130
-    assert err == f"Stopped and saved. Go on with: digitscope train --resume --out='{folder}'\n"
+    assert err == f"Stopped and saved. Go on with: digitscope train --resume --out '{folder}'\n"
     epoch, _ = load_checkpoint(folder / "checkpoint.safetensors").position
     assert 50 <= epoch < 1000
     assert not (folder / "model.safetensors").exists()

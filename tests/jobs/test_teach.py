@@ -181,7 +181,7 @@ class TestSave:
 
     def test_no_file_is_overwritten(self, model: Model, tmp_path: Path) -> None:
         (tmp_path / "m").write_bytes(b"mine")
-        with pytest.raises(ModelError, match="exists already"):
+        with pytest.raises(DigitscopeError, match="exists already"):
             self.lesson(model, 4990).save(tmp_path / "m")
         assert (tmp_path / "m").read_bytes() == b"mine"
 

@@ -28,27 +28,30 @@ def data(source: str, picture: Path | None) -> None:
       digitscope data my_digits/
     """
     import numpy as np
-    from rich.console import Console
-    from rich.markup import escape
 
     from digitscope.cli.braille import side_by_side
+    from digitscope.cli.console import Output, literal
     from digitscope.cli.tables import print_table
     from digitscope.datasets import load_data
+    from digitscope.files.atomic import check_new
+    from digitscope.metrics import percentage
     from digitscope.report.samples import write_samples
 
+    if picture is not None:
+        check_new(picture, "--picture")
     loaded = load_data(source)
-    console = Console(highlight=False)
+    console = Output()
     if picture is not None:
         write_samples(picture, loaded.x_train, loaded.y_train)
     parts = {"train": (loaded.x_train, loaded.y_train)}
     if loaded.x_test is not None and loaded.y_test is not None:
         parts["test"] = (loaded.x_test, loaded.y_test)
-    console.print(f"[bold]{escape(loaded.name)}[/]: {loaded.classes} classes")
+    console.print(f"[bold]{literal(loaded.name)}[/]: {loaded.classes} classes")
     for name, (images, _) in parts.items():
         size = " x ".join(map(str, images.shape[1:]))
         console.print(
             f"{name}: {len(images):,} images of {size} pixels, intensities {images.min()} to {images.max()}\n"
-            f"    mean {images.mean():.1f}, ink on {np.mean(images > 0):.1%} of the pixels"
+            f"    mean {images.mean():.1f}, ink on {percentage(float(np.mean(images > 0)), 1)}% of the pixels"
         )
     rows = [["class", *parts]]
     counts = [np.bincount(labels, minlength=loaded.classes) for _, labels in parts.values()]
@@ -64,4 +67,4 @@ def data(source: str, picture: Path | None) -> None:
         console.print()
         console.print(side_by_side(samples[row : row + columns], encoding=console.encoding), soft_wrap=True)
     if picture is not None:
-        console.print(f"\nSamples of each class: {picture}", soft_wrap=True, markup=False)
+        console.print(f"\nSamples of each class: {literal(picture)}", soft_wrap=True)

@@ -38,18 +38,18 @@ def ensemble(context: click.Context, models: tuple[Path, ...], out: Path) -> Non
       digitscope ensemble runs/a/model.safetensors runs/b/model.safetensors
     """
     from digitscope.datasets import load_data
-    from digitscope.errors import ModelError
+    from digitscope.files.atomic import check_new
+    from digitscope.files.opening import shown_path
     from digitscope.model import Model
     from digitscope.recipes.held_out import held_out
 
     if len(models) < 2:
         raise click.UsageError("ensemble expects at least 2 models; got 1.", context)
-    if out.exists():
-        raise ModelError(f"{out} exists already. Choose another --out, or delete it.")
+    check_new(out, "--out")
     whole = Model.ensemble([Model.load(path) for path in models])
     data = load_data("mnist")
     validation = held_out(whole.info, data)
     if validation is not None:
         whole = whole.calibrated(data.x_train[validation], data.y_train[validation])
     whole.save(out)
-    click.echo(f"{out}: {len(models)} members, {whole.parameters:,} parameters")
+    click.echo(f"{shown_path(out)}: {len(models)} members, {whole.parameters:,} parameters")

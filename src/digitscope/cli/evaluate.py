@@ -61,18 +61,18 @@ def evaluate(
       digitscope evaluate model.safetensors --data train.csv --json
       digitscope evaluate model.safetensors --robust --report robust.html
     """
-    from rich.console import Console
-
+    from digitscope.cli.console import Output, literal
     from digitscope.datasets import load_data
     from digitscope.errors import DataError
-    from digitscope.metrics import Evaluation
+    from digitscope.files.atomic import check_new
+    from digitscope.metrics import Evaluation, percentage
     from digitscope.model import Model
     from digitscope.recipes.held_out import evaluation_part
 
     if report is not None and not robust:
         raise click.UsageError("--report writes the results of --robust; give both.", context)
-    if report is not None and report.exists():
-        raise DataError(f"{report} exists already. Choose another --report, or delete it.")
+    if report is not None:
+        check_new(report, "--report")
     loaded = Model.load(model)
     data = load_data(source, loaded.image_shape)
     if data.x_train.shape[1:] != loaded.image_shape:
@@ -85,17 +85,20 @@ def evaluate(
             f"{model} knows {loaded.classes} classes; {source} has labels up to {labels.max()}. Train one on it."
         )
     result = Evaluation.of(labels, loaded.predict_proba(part.images, threads=threads))
-    console = Console(quiet=as_json, highlight=False, soft_wrap=True)
-    low, high = result.interval
+    console = Output(quiet=as_json, soft_wrap=True)
+    low, high = map(percentage, result.interval)
     console.print(model_text(model), markup=False)
     if part.notice:
         console.print(f"Warning: {part.notice}", markup=False, style="bold")
-    console.print(f"accuracy [bold]{result.accuracy:.2%}[/] on {result.images:,} images ({part.name} of {data.name}),")
-    console.print(f"95% interval {low:.2%} to {high:.2%}")
+    console.print(
+        f"accuracy [bold]{percentage(result.accuracy)}%[/] on {result.images:,} images "
+        f"({part.name} of {literal(data.name)}),"
+    )
+    console.print(f"95% interval {low}% to {high}%")
     console.print(
         f"negative log-likelihood {result.negative_log_likelihood:.4f} nats, Brier score {result.brier_score:.4f}"
     )
-    console.print(f"calibration error {result.reliability.expected_calibration_error:.2%}")
+    console.print(f"calibration error {percentage(result.reliability.expected_calibration_error)}%")
     console.print()
     _print_confusion(console, result)
     found = _robustness(console, loaded, data, threads) if robust else None
@@ -122,7 +125,7 @@ def evaluate(
         from digitscope.report.robustness_page import write_robustness_page
 
         write_robustness_page(report, str(model), found)
-        console.print(f"\nreport: {report}", markup=False)
+        console.print(f"\nreport: {literal(report)}")
 
 
 def _robustness(console: "Console", model: "Model", data: "DataSet", threads: int | None) -> "Robustness":
@@ -191,7 +194,9 @@ def _by_class(result: "Evaluation", mistakes: int | None) -> "Rows":
 
 
 def _per_cent(share: float) -> str:
-    return "-" if math.isnan(share) else f"{100 * share:.1f}"
+    from digitscope.metrics import percentage
+
+    return "-" if math.isnan(share) else percentage(share, 1)
 
 
 def _finite(share: float) -> float | None:

@@ -3,7 +3,7 @@
 import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from rich.text import Text
 from digitscope.arrays import Array
 from digitscope.cli.braille import draw_image, shrink_image
 from digitscope.cli.curves import ASCII, TRAINING, UNICODE, VALIDATION, Curves, Signs, draw_curves
+from digitscope.metrics import percentage
 from digitscope.training import Run, recent_mean
 
 SIDE_BY_SIDE = 72
@@ -44,16 +45,16 @@ class _Quantity:
     name: str
     factor: int
     """The charts show so many times the value: per cent of accuracy."""
-    format: str
+    text: Callable[[float], str]
     log: bool
     skip: float
     """The fraction of the steps for which the vertical axis has no room."""
 
 
 QUANTITIES = (
-    _Quantity("loss", 1, "{:.4f}", log=True, skip=0.0),
+    _Quantity("loss", 1, "{:.4f}".format, log=True, skip=0.0),
     # Training starts at about 10 %. With room for that, the last few per cent, which matter, would become one line.
-    _Quantity("accuracy", 100, "{:.2%}", log=False, skip=0.1),
+    _Quantity("accuracy", 100, lambda share: f"{percentage(share)}%", log=False, skip=0.1),
 )
 
 
@@ -119,10 +120,10 @@ class LearningScreen:
         title = Text(quantity.name.capitalize(), "bold")
         if len(curves.training):
             latest = recent_mean(self.run.history, quantity.name)
-            title.append(f"  {signs.line} ", TRAINING).append(quantity.format.format(latest), "not bold")
+            title.append(f"  {signs.line} ", TRAINING).append(quantity.text(latest), "not bold")
         if len(curves.validation):
             title.append(f"  {signs.point} ", VALIDATION)
-            title.append(quantity.format.format(curves.validation[-1] / quantity.factor), "not bold")
+            title.append(quantity.text(curves.validation[-1] / quantity.factor), "not bold")
         if height == 1:
             return [title]
         end = f"{self.run.epochs} epoch{'s' * (self.run.epochs > 1)}"
@@ -185,7 +186,7 @@ def _curves(run: Run, quantity: _Quantity) -> Curves:
 
 
 def _answer(answer: int, probability: float, right: bool, signs: Signs) -> Text:
-    text = f"{answer}{signs.right if right else signs.wrong} {probability:.0%}"
+    text = f"{answer}{signs.right if right else signs.wrong} {percentage(probability, 0)}%"
     return Text(text, "" if right else f"bold {VALIDATION}")
 
 
@@ -205,7 +206,7 @@ def _progress(screen: LearningScreen, width: int, signs: Signs) -> Text:
     run, step = screen.run, screen.step
     share = step / screen.steps
     text = Text(f"epoch {min(run.epoch + 1, run.epochs)}/{run.epochs} ")
-    figures = [f"{share:.0%}"]
+    figures = [f"{percentage(share, 0)}%"]
     if step > screen.first_step:
         left = (time.monotonic() - screen.began) * (screen.steps - step) / (step - screen.first_step)
         figures += [f"{_duration(left)} left" if left else f"{run.seconds:.1f} s"]

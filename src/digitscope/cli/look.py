@@ -62,14 +62,16 @@ def look(context: click.Context, arguments: tuple[Path, ...], out: Path | None, 
     from digitscope.cli.console import Output
     from digitscope.cli.tables import free_name
     from digitscope.errors import DataError
+    from digitscope.files.atomic import check_new
+    from digitscope.files.opening import shown_path
     from digitscope.jobs.inspection import inspect_picture
     from digitscope.model import Model
 
     model, picture = _model_and_picture(arguments, context)
     if out is not None and out.suffix.lower() not in SUFFIXES:
         raise DataError(f"{out}: --out expects a name that ends with {', '.join(SUFFIXES)}, such as look.html.")
-    if out is not None and out.exists():
-        raise DataError(f"{out} exists already. Choose another --out, or delete it.")
+    if out is not None:
+        check_new(out, "--out")
     found = inspect_picture(picture, Model.load(model), name=picture.name, model_name=str(model), refuse=refuse)
     out = free_name(f"{picture.stem}-look", ".html") if out is None else out
     _write(out, found)
@@ -78,7 +80,7 @@ def look(context: click.Context, arguments: tuple[Path, ...], out: Path | None, 
     else:
         click.echo(model_text(model))
         _show(Output(), picture, found)
-        click.echo(f"pictures of all layers: {out}")
+        click.echo(f"pictures of all layers: {shown_path(out)}")
 
 
 def _model_and_picture(arguments: tuple[Path, ...], context: click.Context) -> tuple[Path, Path]:
@@ -108,9 +110,10 @@ def _write(out: Path, found: "Inspection") -> None:
 def _show(console: "Output", picture: Path, found: "Inspection") -> None:
     from digitscope.cli.braille import side_by_side
     from digitscope.cli.tables import print_table
+    from digitscope.files.opening import shown_path
     from digitscope.report.figures import per_cent
 
-    click.echo(f"{picture}: {found.answer}")
+    click.echo(f"{shown_path(picture)}: {found.answer}")
     click.echo(found.evidence_sentence)
     click.echo(f"\n{side_by_side(found.image[None], encoding=console.encoding)}\n")
     block = "█" if console.encoding.lower().startswith("utf") else "#"

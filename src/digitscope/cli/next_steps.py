@@ -1,15 +1,15 @@
 """What a person can do with a model that was trained just now."""
 
-import shlex
 import sys
 
+from digitscope.cli.shell import quoted
 from digitscope.jobs.train import Job, Summary
 
 
 def next_steps(job: Job, summary: Summary) -> list[tuple[str, str]]:
     """Aims and the commands for them, as they can be pasted into a shell."""
-    model = shlex.quote(str(summary.model))
-    data = "" if job.settings.data == "mnist" else f" --data {shlex.quote(job.settings.data)}"
+    model = quoted(summary.model)
+    data = "" if job.settings.data == "mnist" else f" --data {quoted(job.settings.data)}"
     height, width = job.data.x_train.shape[1:]
     steps = [("read a digit", f"digitscope predict {model} my.png")]
     if (height, width, job.data.classes) == (28, 28, 10):
@@ -19,4 +19,4 @@ def next_steps(job: Job, summary: Summary) -> list[tuple[str, str]]:
     steps.append(("correct it", f"digitscope teach {model} my.png=7{data}"))
     steps.append(("look inside", f"digitscope look {model} my.png"))
     opener = {"darwin": "open", "win32": "start"}.get(sys.platform, "xdg-open")
-    return [*steps, ("see how it learned", f"{opener} {shlex.quote(str(summary.report))}")]
+    return [*steps, ("see how it learned", f"{opener} {quoted(summary.report)}")]

@@ -102,5 +102,7 @@ def model_and_files(arguments: tuple[Path, ...]) -> tuple[Path, tuple[Path, ...]
 def model_text(model: Path) -> str:
     """Which model a verb uses, and the others that are bundled."""
     if str(model) not in SHIPPED:
-        return f"model: {model}"
+        from digitscope.files.opening import shown_path
+
+        return f"model: {shown_path(model)}"
     return f"model: {model} (bundled; others: {', '.join(name for name in SHIPPED if name != str(model))})"

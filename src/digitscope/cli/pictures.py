@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from digitscope.cli.exit_status import print_error
 from digitscope.cli.options import model_and_files
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 MAX_SHOWN = 50
 """Maximum number of files that --show can draw: with more, the picture would be too high for a PNG."""
 
-PictureResult = tuple[dict[str, Any], str, Callable[[], Any] | None]
+PictureResult = tuple[dict[str, Any], str, Callable[[], Any]]
 """The result for one file: the JSON object, the printed text, and a function that returns its part of the --show
-picture, or None."""
+picture."""
 
 
 def model_and_pictures(
@@ -26,9 +27,10 @@ def model_and_pictures(
 ) -> tuple[Path, tuple[Path, ...]]:
     """The model and the files that the arguments name.
 
-    Raises: click.UsageError if no file is named, DataError if --show cannot be written.
+    Raises: click.UsageError if no file is named, DigitscopeError if --show cannot be written.
     """
     from digitscope.errors import DataError
+    from digitscope.files.atomic import check_new
 
     model, files = model_and_files(arguments)
     if not files:
@@ -38,8 +40,7 @@ def model_and_pictures(
     if show is not None:
         if show.suffix.lower() != ".png":
             raise DataError(f"{show}: --show expects a name that ends with .png, such as {context.info_name}.png.")
-        if show.exists():
-            raise DataError(f"{show} exists already. Choose another --show, or delete it.")
+        check_new(show, "--show")
         if len(files) > MAX_SHOWN:
             raise DataError(f"--show expects {MAX_SHOWN} files at most; got {len(files)}. Name fewer.")
     return model, files
@@ -66,20 +67,28 @@ def read_each(
         try:
             answer, text, drawn = read(path)
         except DigitscopeError as error:
-            click.echo(f"Error: {' '.join(str(error).split())}", err=True)
+            print_error(f"Error: {error}")
             failed = True
             continue
         answers.append(answer)
         if not as_json:
             click.echo(text)
-        if show is not None and drawn is not None:
+        if show is not None:
             shown.append(drawn())
     if as_json:
         click.echo(json.dumps(answers))
-    if show is not None and shown:
-        from digitscope.files.atomic import write_atomic
-        from digitscope.report import to_png
-
-        write_atomic(show, to_png(draw(shown)))
+    if show is not None:
+        _write(show, draw, shown)
     if failed:
         sys.exit(2)
+
+
+def _write(show: Path, draw: Callable[[list[Any]], "Figure"], shown: list[Any]) -> None:
+    from digitscope.files.atomic import write_atomic
+    from digitscope.files.opening import shown_path
+    from digitscope.report import to_png
+
+    if shown:
+        write_atomic(show, to_png(draw(shown)))
+    else:
+        print_error(f"{shown_path(show)} was not written: no picture could be read.")

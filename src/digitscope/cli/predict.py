@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from digitscope.vision import Preparation
 
 
+SHOWN_SIDE = 400
+"""Pixels of the longer side of a blank picture that is shown."""
 NOTHING = "nothing stands out from the paper"
 """Why a blank page is not a digit."""
 
@@ -69,6 +71,7 @@ def predict(
       digitscope predict model.safetensors *.png --json
     """
     from digitscope.errors import NoInkError
+    from digitscope.files.opening import shown_path
     from digitscope.model import Model
     from digitscope.vision import prepare
 
@@ -83,15 +86,15 @@ def predict(
         except NoInkError:
             return (
                 {"file": str(path), "model": str(model), "digit": None, "reason": NOTHING},
-                f"{path}: not a digit ({NOTHING})",
-                None,
+                f"{shown_path(path)}: not a digit ({NOTHING})",
+                partial(_blank, path),
             )
         (answer,) = loaded.answers(preparation.image[None], refuse=refuse)
         reason = None if answer.is_digit else _why_not(answer, refuse)
         text = _in_words(answer) if reason is None else f"not a digit ({reason})"
         return (
             _as_json(path, model, answer, reason),
-            f"{path}: {text}",
+            f"{shown_path(path)}: {text}",
             partial(_steps, f"{path.name}: {text}", preparation),
         )
 
@@ -100,6 +103,14 @@ def predict(
 
 def _steps(heading: str, preparation: "Preparation") -> Any:
     return heading, [(step.name, step.sentence, step.image) for step in preparation.steps]
+
+
+def _blank(path: Path) -> Any:
+    from digitscope.vision import to_picture
+    from digitscope.vision.decode import shrink
+
+    picture = shrink(to_picture(path), SHOWN_SIDE)
+    return f"{path.name}: not a digit ({NOTHING})", [("picture", f"As it came: {NOTHING}.", picture)]
 
 
 def _draw(shown: list[Any]) -> "Figure":
@@ -127,5 +138,7 @@ def _why_not(answer: "Answer", refuse: float) -> str:
 
 
 def _in_words(answer: "Answer") -> str:
-    others = "".join(f", or {k} ({answer.probabilities[k]:.1%})" for k in answer.plausible[1:])
-    return f"{answer.digit} ({answer.probability:.1%}){others}"
+    from digitscope.metrics import percentage
+
+    others = "".join(f", or {k} ({percentage(answer.probabilities[k], 1)}%)" for k in answer.plausible[1:])
+    return f"{answer.digit} ({percentage(answer.probability, 1)}%){others}"

@@ -81,15 +81,18 @@ def _draw(shown: list[Any]) -> "Figure":
 
 
 def _in_words(path: Path, reading: "Reading") -> str:
-    from digitscope.report.marked_digits import CONFIDENT
+    from digitscope.files.opening import shown_path
+    from digitscope.metrics import CONFIDENT, percentage
 
     if not reading.lines:
-        return f"{path}: no digits"
+        return f"{shown_path(path)}: no digits"
     lines = []
     for line in reading.lines:
-        unsure = [f"{digit.label} {digit.confidence:.0%}" for digit in line.digits if digit.confidence < CONFIDENT]
+        unsure = [
+            f"{digit.label} {percentage(digit.confidence, 0)}%" for digit in line.digits if digit.confidence < CONFIDENT
+        ]
         more = f"; unsure: {', '.join(unsure)}" if unsure else ""
-        lines.append(f"{path}: {line.text} ({line.confidence:.1%}{more})")
+        lines.append(f"{shown_path(path)}: {line.text} ({percentage(line.confidence, 1)}%{more})")
     return "\n".join(lines)
 
 
@@ -113,6 +116,7 @@ def _as_json(reading: "Reading") -> dict[str, Any]:
 
 def _marked(path: Path, picture: Any, reading: "Reading") -> Any:
     """What --show draws of a file: a heading, its name, the picture in few enough pixels to keep, and its digits."""
+    from digitscope.metrics import percentage
     from digitscope.vision.decode import shrink
 
     small = shrink(picture, SHOWN_SIDE)
@@ -123,5 +127,5 @@ def _marked(path: Path, picture: Any, reading: "Reading") -> Any:
         for digit in line.digits
     ]
     text = " / ".join(line.text for line in reading.lines)
-    heading = f"{text} ({reading.confidence:.1%})" if text else "no digits"
+    heading = f"{text} ({percentage(reading.confidence, 1)}%)" if text else "no digits"
     return heading, path.name, small, marks

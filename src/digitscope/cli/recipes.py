@@ -55,13 +55,14 @@ def _details(recipe: "Recipe", record: "Record | None") -> list[str]:
 
     import numpy as np
 
+    from digitscope.metrics import percentage
     from digitscope.recipes.records import load_rate_shares
 
     shape, classes = MNIST
     network = recipe.build(np.random.default_rng(0), shape, classes)
     work = network.flops((math.prod(shape),), training=True) / 1e6
     share = load_rate_shares().get(recipe.name)
-    rate = f", at {share:.0%} of the machine's highest rate in matrix products" if share is not None else ""
+    rate = f", at {percentage(share, 0)}% of the machine's highest rate in matrix products" if share is not None else ""
     lines = [
         f"{recipe.name}: {recipe.title}",
         f"parameters: {sum(p.size for p in network.params.values()):,}",

@@ -93,14 +93,16 @@ def _list(folder: Path, sort: str, as_json: bool) -> None:
 
 
 def _row(run: "FoundRun") -> list[str]:
+    from digitscope.files.opening import shown_path
+    from digitscope.metrics import percentage
     from digitscope.training.settings import setting_text
 
     total = (run.settings or {}).get("epochs")
     epochs = str(run.epoch) if run.state == "finished" else f"{run.epoch} of {total or '?'}, {run.state}"
     own = {**({"data": run.data} if run.data != "mnist" else {}), **run.own_settings}
     settings = ", ".join(f"{name.replace('_', ' ')} {setting_text(value)}" for name, value in own.items())
-    accuracy = "" if run.validation_accuracy is None else f"{run.validation_accuracy:.2%}"
-    return [str(run.folder), run.recipe or "", epochs, settings, accuracy]
+    accuracy = "" if run.validation_accuracy is None else f"{percentage(run.validation_accuracy)}%"
+    return [shown_path(run.folder), run.recipe or "", epochs, settings, accuracy]
 
 
 def _compare(
@@ -109,13 +111,15 @@ def _compare(
     from digitscope.cli.console import Output
     from digitscope.cli.tables import free_name, print_table
     from digitscope.errors import DataError
+    from digitscope.files.atomic import check_new
+    from digitscope.files.opening import shown_path
     from digitscope.jobs.runs import compare_runs
     from digitscope.report.comparison_page import results_table, settings_table, write_comparison_page
 
     if out is not None and out.suffix.lower() != ".html":
         raise DataError(f"{out}: --out expects a name that ends with .html, such as comparison.html.")
-    if out is not None and out.exists():
-        raise DataError(f"{out} exists already. Choose another --out, or delete it.")
+    if out is not None:
+        check_new(out, "--out")
     comparison = compare_runs(folders, source, threads=threads)
     out = free_name("comparison", ".html") if out is None else out
     write_comparison_page(out, comparison)
@@ -130,4 +134,4 @@ def _compare(
             click.echo()
     if comparison.reason:
         click.echo(comparison.reason)
-    click.echo(f"page: {out}")
+    click.echo(f"page: {shown_path(out)}")

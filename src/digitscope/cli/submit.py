@@ -43,6 +43,8 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
       digitscope submit runs/kaggle/model.safetensors test.csv
     """
     from digitscope.datasets import read_table
+    from digitscope.files.atomic import check_new
+    from digitscope.files.opening import shown_path
     from digitscope.jobs.kaggle import write_submission
     from digitscope.model import Model
 
@@ -50,11 +52,12 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
     if len(files) != 1:
         raise click.UsageError(f"submit expects one TEST_CSV; got {len(files)}.", context)
     (test_csv,) = files
+    check_new(out, "--out")
     loaded = Model.load(model)
     table = read_table(test_csv)
     count = write_submission(out, loaded.predict(table.images, threads=threads))
     click.echo(model_text(model))
-    click.echo(f"{out}: {count:,} answers")
+    click.echo(f"{shown_path(out)}: {count:,} answers")
     if table.labels is not None:
         click.echo(f"Note: {test_csv} has labels, which were not used. Kaggle's test.csv has none; is it train.csv?")
     click.echo(_expectation(loaded.info))
@@ -63,13 +66,15 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
 
 def _expectation(info: "TrainingInfo") -> str:
     """The accuracy to expect, from the model's validation images."""
-    from digitscope.metrics import wilson_interval
+    from digitscope.metrics import percentage, wilson_interval
 
     share, n = info.validation_accuracy, info.validation_images
     if not share or not n:
         return "The accuracy to expect is unknown: the model file has no validation accuracy."
-    low, high = wilson_interval(share, n)
-    return f"Expect about {share:.2%}: its accuracy on {n:,} validation images (95% interval {low:.2%} to {high:.2%})."
+    low, high = map(percentage, wilson_interval(share, n))
+    return (
+        f"Expect about {percentage(share)}%: its accuracy on {n:,} validation images (95% interval {low}% to {high}%)."
+    )
 
 
 def _leakage(info: "TrainingInfo") -> str:

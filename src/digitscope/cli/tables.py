@@ -38,5 +38,7 @@ def print_table(console: "Console", rows: Sequence[Sequence[str]], *, left: Coll
 
 def free_name(stem: str, suffix: str) -> Path:
     """A new name in the working folder: STEM.html, then STEM-2.html and so on."""
+    from digitscope.files.opening import exists
+
     names = (Path(f"{stem}{f'-{n}' if n > 1 else ''}{suffix}") for n in itertools.count(1))
-    return next(name for name in names if not name.exists())
+    return next(name for name in names if not exists(name))

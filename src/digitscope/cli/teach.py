@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digitscope.cli.completion import complete_model_and_examples
+from digitscope.cli.exit_status import print_error
 from digitscope.cli.options import data_option, json_option, model_and_files, model_text, threads_option
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def teach(
     """
     from digitscope.datasets import load_data
     from digitscope.errors import ModelError
+    from digitscope.files.atomic import check_new
+    from digitscope.files.opening import shown_path
     from digitscope.model import Model
 
     model, examples = model_and_files(arguments)
@@ -85,8 +88,7 @@ def teach(
     out = taught_path(model) if out is None else out
     if out.suffix != ".safetensors":
         raise ModelError(f"{out}: --out expects a name that ends with .safetensors, such as mine.safetensors.")
-    if out.exists():
-        raise ModelError(f"{out} exists already. Choose another --out, or delete it.")
+    check_new(out, "--out")
     images = _prepare(paths, labels, loaded.image_shape)
     result = _teach(loaded, images, labels, load_data(source, loaded.image_shape), seed, threads, as_json)
     if not as_json:
@@ -95,7 +97,7 @@ def teach(
     if as_json:
         click.echo(json.dumps({"model": str(out), "taught_from": str(model), **_as_json(paths, result)}))
     else:
-        click.echo(f"new model: {out} (delete it to undo)")
+        click.echo(f"new model: {shown_path(out)} (delete it to undo)")
 
 
 def _examples(argument: Path, context: click.Context) -> list[tuple[Path, int]]:
@@ -122,10 +124,12 @@ def _example(argument: str, context: click.Context) -> tuple[Path, int]:
 def taught_path(model: Path) -> Path:
     """A new name beside the model: convnet-taught.safetensors, then convnet-taught-2.safetensors and so on."""
     stem = re.sub(r"-taught(-\d+)?$", "", model.stem)
+    from digitscope.files.opening import exists
+
     for number in itertools.count(1):
         ending = "-taught" if number == 1 else f"-taught-{number}"
         path = model.with_name(f"{stem}{ending}.safetensors")
-        if not path.exists():
+        if not exists(path):
             return path
     raise AssertionError("count never ends")
 
@@ -145,7 +149,7 @@ def _prepare(paths: tuple[Path, ...], labels: tuple[int, ...], shape: tuple[int,
         try:
             images.append(prepare(path, shape).image)
         except DataError as error:
-            click.echo(f"Error: {error}", err=True)
+            print_error(f"Error: {error}")
     if unusable := len(paths) - len(images):
         raise DataError(f"{unusable} of {len(paths)} pictures cannot be used. Nothing was taught.")
     first: dict[bytes, int] = {}
@@ -168,12 +172,12 @@ def _teach(
     quiet: bool,
 ) -> "TeachResult":
     """Teaches, with a bar on a terminal while that lasts."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
+    from digitscope.cli.console import Output
     from digitscope.jobs.teach import teach
 
-    console = Console(quiet=quiet)
+    console = Output(quiet=quiet)
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %")
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task("learning", total=None)
@@ -189,20 +193,26 @@ def _teach(
 
 
 def _show(paths: tuple[Path, ...], result: "TeachResult", source: str) -> None:
+    from digitscope.errors import printable
+    from digitscope.files.opening import shown_path
+    from digitscope.metrics import percentage
+
     for path, label, before, after in zip(paths, result.labels, result.before, result.after, strict=True):
         wrong = "" if after.argmax() == label else ", still wrong"
-        click.echo(f"{path}={label}: read as {_answer(before)} before, {_answer(after)} now{wrong}")
+        click.echo(f"{shown_path(path)}={label}: read as {_answer(before)} before, {_answer(after)} now{wrong}")
     click.echo(
-        f"accuracy on {result.evaluated:,} images of {source}: "
-        f"{result.accuracy_before:.2%} before, {result.accuracy_after:.2%} now"
+        f"accuracy on {result.evaluated:,} images of {printable(source)}: "
+        f"{percentage(result.accuracy_before)}% before, {percentage(result.accuracy_after)}% now"
     )
     if not result.held_out:
         click.echo("(these were not rehearsed, but the model may have been trained on them before)")
 
 
 def _answer(probabilities: "Array") -> str:
+    from digitscope.metrics import percentage
+
     digit = int(probabilities.argmax())
-    return f"{digit} ({probabilities[digit]:.1%})"
+    return f"{digit} ({percentage(probabilities[digit], 1)}%)"
 
 
 def _as_json(paths: tuple[Path, ...], result: "TeachResult") -> dict[str, Any]:

@@ -1,11 +1,7 @@
 """digitscope train."""
 
 import json
-import os
-import shlex
 import signal
-import string
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +14,7 @@ import click
 from digitscope.cli.completion import complete_recipe, complete_setting
 from digitscope.cli.exit_status import INTERRUPTED, print_error
 from digitscope.cli.options import GroupedCommand, data_option, finite, json_option, threads_option, widths
+from digitscope.cli.shell import quoted
 
 if TYPE_CHECKING:
     from digitscope.cli.view import View
@@ -217,7 +214,7 @@ def _work(job: "Job", view: "View", threads: int, device: str, checkpoint_every:
 
 def _stop(message: str, folder: Path) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # another Ctrl-C ends the process without a traceback
-    print_error(f"{message}: digitscope train --resume --out={_quoted(str(folder))}")
+    print_error(f"{message}: digitscope train --resume --out {quoted(folder)}")
     sys.exit(INTERRUPTED)
 
 
@@ -235,14 +232,3 @@ def _interruption() -> Iterator[list[int]]:
         yield pressed
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _quoted(text: str) -> str:
-    """The text as one word for the shell, on one line."""
-    if os.name == "nt":
-        return subprocess.list2cmdline([text])
-    if text.isprintable():
-        return shlex.quote(text)
-    plain = string.ascii_letters + string.digits + "/._-"
-    escaped = "".join(chr(byte) if chr(byte) in plain else f"\\x{byte:02x}" for byte in os.fsencode(text))
-    return f"$'{escaped}'"

@@ -12,7 +12,7 @@ from digitscope.cli.console import Output, literal
 from digitscope.cli.learning_screen import LearningScreen
 from digitscope.cli.next_steps import next_steps
 from digitscope.jobs.train import Job, Summary
-from digitscope.metrics import most_confused
+from digitscope.metrics import most_confused, percentage
 from digitscope.training import Epoch, Step
 
 EPOCH_LINES = 20
@@ -75,10 +75,11 @@ class View:
         elif isinstance(result, Epoch) and (
             result.epoch % max(1, -(-self.epochs // EPOCH_LINES)) == 0 or result.epoch == self.epochs
         ):
+            assert result.validation_accuracy is not None
             train_loss = f"  train loss {self.last.loss:.4f}" if self.last else ""
             self.console.print(
                 f"epoch {result.epoch:>{len(str(self.epochs))}}/{self.epochs}{train_loss}"
-                f"  validation loss {result.validation_loss:.4f}  accuracy {result.validation_accuracy:.2%}"
+                f"  validation loss {result.validation_loss:.4f}  accuracy {percentage(result.validation_accuracy)}%"
                 f"  {result.seconds:.1f} s"
             )
 
@@ -94,8 +95,9 @@ class View:
         """Prints the accuracy, the most frequent confusions, the files, what the losses mean, and what to do next."""
         rows = []
         if summary.test:
-            low, high = summary.test.interval
-            rows.append(("test accuracy", f"{summary.test.accuracy:.2%}  (95% interval {low:.2%} to {high:.2%})"))
+            low, high = map(percentage, summary.test.interval)
+            accuracy = percentage(summary.test.accuracy)
+            rows.append(("test accuracy", f"{accuracy}%  (95% interval {low}% to {high}%)"))
             confused = most_confused(summary.test.confusion)
             if confused:
                 counts = ", ".join(f"{true} read as {read} ({count})" for true, read, count in confused)
@@ -103,7 +105,7 @@ class View:
         else:
             rows.append(("test accuracy", f"none: {job.data.name} has no test images"))
         rows += [
-            ("validation accuracy", f"{summary.validation_accuracy:.2%}"),
+            ("validation accuracy", f"{percentage(summary.validation_accuracy)}%"),
             ("training", f"{summary.train_seconds:.1f} s, {summary.epochs} epoch{'s' * (summary.epochs > 1)}"),
             ("parameters", f"{summary.parameters:,}"),
             ("model", str(summary.model)),

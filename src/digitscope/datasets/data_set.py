@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from digitscope.arrays import as_images, as_labels
 from digitscope.datasets.mnist_facts import MNIST_DIGEST
-from digitscope.errors import DataError, DigitscopeError
+from digitscope.errors import DataError, DigitscopeError, printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,9 @@ class DataSet:
     """The name of each label, if the source names its classes other than by their labels."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", printable(self.name))  # names of files and folders may hold anything
+        if self.class_names is not None:
+            object.__setattr__(self, "class_names", tuple(map(printable, self.class_names)))
         self._check_part("train", self.x_train, self.y_train)
         if self.x_test is None and self.y_test is None:
             return

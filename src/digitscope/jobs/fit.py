@@ -12,6 +12,7 @@ from digitscope.arrays import as_images, as_labels
 from digitscope.datasets import DataSet, as_data_set
 from digitscope.datasets.load import LabelledImages
 from digitscope.errors import DigitscopeWarning, TrainingError
+from digitscope.metrics import percentage
 from digitscope.model import Model
 from digitscope.nn import Adam, Frozen, Loss, Network, OneCycle, Optimizer, Schedule, SoftmaxCrossEntropy
 from digitscope.recipes import RECIPES, Recipe, recipe_of
@@ -200,4 +201,4 @@ def _line(result: Epoch, epochs: int) -> str:
     line = f"epoch {result.epoch:>{len(str(epochs))}}/{epochs}  {result.seconds:.1f} s"
     if result.validation_loss is None or result.validation_accuracy is None:
         return line
-    return f"{line}  validation loss {result.validation_loss:.4f}, accuracy {result.validation_accuracy:.2%}"
+    return f"{line}  validation loss {result.validation_loss:.4f}, accuracy {percentage(result.validation_accuracy)}%"

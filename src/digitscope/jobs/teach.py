@@ -21,6 +21,8 @@ from digitscope.augmentation.augment import STANDARD
 from digitscope.datasets import DataSet, as_data_set
 from digitscope.datasets.load import LabelledImages
 from digitscope.errors import DataError, ModelError, TrainingError
+from digitscope.files.atomic import check_new
+from digitscope.metrics import percentage
 from digitscope.model import Model
 from digitscope.nn import Adam, Network, OneCycle
 from digitscope.recipes import recipe_of
@@ -104,8 +106,8 @@ class TeachResult:
         limit = self.settings.accepted_loss
         if self.correct_before - self.correct_after > limit * self.evaluated:
             return (
-                f"The model would read {self.accuracy_after:.2%} of {self.evaluated:,} images correctly instead of "
-                f"{self.accuracy_before:.2%}, more than {100 * limit:g} points less. "
+                f"The model would read {percentage(self.accuracy_after)}% of {self.evaluated:,} images correctly "
+                f"instead of {percentage(self.accuracy_before)}%, more than {100 * limit:g} points less. "
                 "Leave out examples that look like another digit, or give more of them."
             )
         return None
@@ -113,13 +115,13 @@ class TeachResult:
     def save(self, path: str | Path) -> None:
         """Writes the new model.
 
-        Raises: TrainingError if it has not learned, or has forgotten too much; ModelError if the file exists.
+        Raises: TrainingError if it has not learned, or has forgotten too much; DigitscopeError if the file
+            exists or cannot be written.
         """
         path = Path(path)
         if self.problem:
             raise TrainingError(f"{self.problem} Nothing was written.")
-        if path.exists():
-            raise ModelError(f"{path} exists already. Choose another name, or delete it.")
+        check_new(path, "name")
         self.model.save(path)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from digitscope.errors import DataError
+from digitscope.metrics import percentage
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Record:
     @property
     def accuracy(self) -> str:
         """The mean test accuracy in per cent, with its standard deviation if there are several runs."""
-        mean = f"{100 * self.mean('test_accuracy'):.2f} %"
+        mean = f"{percentage(self.mean('test_accuracy'))} %"
         return f"{mean} ± {100 * self.deviation('test_accuracy'):.2f}" if self.n > 1 else mean
 
     @property

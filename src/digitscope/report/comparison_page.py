@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digitscope.metrics import Evaluation, wilson_interval
+from digitscope.metrics import Evaluation, percentage, wilson_interval
 from digitscope.report.figures import History, compare_curves, confusion_figure
 from digitscope.report.page import Section, Table, write_report
 
@@ -74,18 +74,18 @@ def _validation(run: ComparedRun) -> str:
     share, n = run.validation_accuracy, run.validation_images
     if share is None:
         return "-"
-    return f"{100 * share:.2f} %" + (_interval(wilson_interval(share, n)) if n else "")
+    return f"{percentage(share)} %" + (_interval(wilson_interval(share, n)) if n else "")
 
 
 def _evaluated(run: ComparedRun) -> str:
     if run.evaluation is None:
         return "-"
-    return f"{100 * run.evaluation.accuracy:.2f} %{_interval(run.evaluation.interval)}"
+    return f"{percentage(run.evaluation.accuracy)} %{_interval(run.evaluation.interval)}"
 
 
 def _interval(interval: tuple[float, float]) -> str:
-    low, high = interval
-    return f" ({100 * low:.2f} to {100 * high:.2f})"
+    low, high = map(percentage, interval)
+    return f" ({low} to {high})"
 
 
 def write_comparison_page(path: Path, comparison: RunComparison) -> None:

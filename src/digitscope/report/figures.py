@@ -20,7 +20,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.metrics import ReliabilityDiagram, most_confused, precision_recall, wilson_interval
+from digitscope.metrics import ReliabilityDiagram, most_confused, percentage, precision_recall, wilson_interval
 from digitscope.report.style import (
     BLUE,
     BLUE_SCALE,
@@ -471,7 +471,7 @@ def calibration_figure(calibration: ReliabilityDiagram, tempered: ReliabilityDia
         for number, (diagram, sign, name, color, marker) in enumerate(series):
             _draw_reliability(axes, diagram, color, marker)
             _name_curve(
-                axes, 0.02 + 0.48 * number, sign, color, f"{100 * diagram.expected_calibration_error:.2f} %{name}"
+                axes, 0.02 + 0.48 * number, sign, color, f"{percentage(diagram.expected_calibration_error)} %{name}"
             )
             heights = np.log10(1.0 + diagram.counts)
             highest = max(highest, heights.max())
@@ -651,8 +651,10 @@ def _names(count: int, classes: Sequence[str] | None) -> list[str]:
 
 
 def per_cent(share: float) -> str:
-    """A fraction as per cent, such as 99.8 %. A fraction just below 1 is not rounded to 100.0 %."""
-    return "> 99.9 %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
+    """A fraction as per cent, such as 99.8 %. Only 1 is 100.0 %, and only 0 is 0.0 %."""
+    if 0.9995 <= share < 1:
+        return "> 99.9 %"
+    return "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
 
 
 def _short_recall(recall: float) -> str:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
+from digitscope.errors import printable
 from digitscope.report.figures import per_cent
 from digitscope.report.page import Section, write_report
 from digitscope.report.preparation_steps import Step, draw_steps, steps_height
@@ -142,8 +143,8 @@ def inspection_figure(inspection: Inspection) -> Figure:
     with styled():
         figure = new_figure(f"{inspection.picture}: {inspection.answer}", 52 + sum(heights))
         axes = add_canvas(figure)
-        axes.text(_MARGIN, 24, f"{inspection.picture}: {inspection.answer}", weight="bold", size=15)
-        axes.text(_MARGIN, 42, f"model: {inspection.model}", size=SMALL, color=MUTED)
+        axes.text(_MARGIN, 24, f"{printable(inspection.picture)}: {inspection.answer}", weight="bold", size=15)
+        axes.text(_MARGIN, 42, f"model: {printable(inspection.model)}", size=SMALL, color=MUTED)
         top = 52.0
         for lines, part, height in zip(texts, parts, heights, strict=True):
             axes.text(_MARGIN, top + 22, part.heading, weight="bold")

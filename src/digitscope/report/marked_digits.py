@@ -7,11 +7,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from digitscope.arrays import Array
-from digitscope.errors import ShapeError
+from digitscope.errors import ShapeError, printable
+from digitscope.metrics import CONFIDENT, percentage
 from digitscope.report.style import BLUE, MUTED, SMALL, VERMILION, WIDTH, add_canvas, new_figure, styled
 
-CONFIDENT = 0.9
-"""Digits with at least this confidence are blue, others vermilion."""
 _MARGIN = 10  # points
 _MAX_HEIGHT = 500  # points: limits a picture in portrait format
 _HEADING = 42  # points
@@ -40,6 +39,7 @@ def reading_figure(pictures: Sequence[tuple[str, str, Array, Sequence[Mark]]]) -
         top = 0.0
         for scale, height, (heading, name, image, marks) in zip(scales, heights, pictures, strict=True):
             axes.text(_MARGIN, top + 18, heading, weight="bold")
+            name = printable(name)
             short = name if len(name) <= _MAX_NAME else f"{name[:40]}…{name[-20:]}"
             axes.text(_MARGIN, top + 34, short, size=SMALL, color=MUTED)
             y = top + _HEADING
@@ -52,7 +52,7 @@ def reading_figure(pictures: Sequence[tuple[str, str, Array, Sequence[Mark]]]) -
                 corner = _MARGIN + scale * left, y + scale * upper
                 size = scale * (right - left), scale * (lower - upper)
                 axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=1.5))
-                text = str(label) if confidence >= CONFIDENT else f"{label} {confidence:.0%}"
+                text = str(label) if confidence >= CONFIDENT else f"{label} {percentage(confidence, 0)}%"
                 above = corner[1] - 3 > y + SMALL
                 axes.text(
                     corner[0],

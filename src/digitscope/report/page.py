@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from digitscope.errors import printable
 from digitscope.files.atomic import write_atomic
 from digitscope.report.style import to_svg
 
@@ -82,7 +83,7 @@ class Section:
 
 def _text(text: str) -> str:
     """The text escaped for HTML, with a non-breaking space before per cent signs."""
-    return escape(text).replace(" %", "\u00a0%")
+    return escape(printable(text)).replace(" %", "\u00a0%")
 
 
 def _content(content: Figure | Table | Html, ids: str) -> str:

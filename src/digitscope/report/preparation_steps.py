@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
-from digitscope.errors import ShapeError
+from digitscope.errors import ShapeError, printable
 from digitscope.report.style import MUTED, SMALL, WIDTH, add_canvas, new_figure, styled
 
 _COLUMNS = 3
@@ -36,7 +36,7 @@ def steps_figure(pictures: Sequence[Picture]) -> Figure:
         axes = add_canvas(figure)
         for number, (heading, steps) in enumerate(pictures):
             top = sum(heights[:number])
-            axes.text(10, top + 22, heading, weight="bold")
+            axes.text(10, top + 22, printable(heading), weight="bold")
             draw_steps(axes, top + 34, steps)
         return figure
 

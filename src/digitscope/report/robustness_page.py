@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digitscope.metrics import Evaluation
+from digitscope.metrics import Evaluation, percentage
 from digitscope.report.figures import calibration_figure, corruption_figure, disputed_figure
 from digitscope.report.page import Section, Table, write_report
 from digitscope.robustness_results import MnistResult, Robustness
@@ -18,12 +18,12 @@ def corruption_table(result: Robustness) -> Table:
     rows = [["accuracy, % at strength", *map(str, strengths)]]
     for name, corruption in result.corruptions.items():
         amount = f"{corruption.amounts[0]:g} to {corruption.amounts[-1]:g} {corruption.unit}"
-        rows.append([f"{name}, {amount}", *(f"{100 * found.accuracy:.1f}" for found in corruption.estimates)])
+        rows.append([f"{name}, {amount}", *(percentage(found.accuracy, 1) for found in corruption.estimates)])
     return rows
 
 
 def corruption_sentence(result: Robustness) -> str:
-    return f"The mean over all corruptions and strengths is {100 * result.mean_accuracy:.2f} %."
+    return f"The mean over all corruptions and strengths is {percentage(result.mean_accuracy)} %."
 
 
 def calibration_table(result: Robustness) -> Table:
@@ -36,7 +36,7 @@ def calibration_table(result: Robustness) -> Table:
         ["calibration", *(heading for heading, _ in columns)],
         [
             "error in 15 bins, %",
-            *(f"{100 * found.reliability.expected_calibration_error:.2f}" for found in evaluations),
+            *(percentage(found.reliability.expected_calibration_error) for found in evaluations),
         ],
         ["negative log-likelihood, nats", *(f"{found.negative_log_likelihood:.4f}" for found in evaluations)],
         ["Brier score, 0 to 2", *(f"{found.brier_score:.4f}" for found in evaluations)],
@@ -54,8 +54,8 @@ def parts_table(mnist: MnistResult) -> Table:
     rows = [["test images", "number", "accuracy, %", "95 % interval"]]
     for name, estimate in mnist.parts.items():
         low, high = estimate.interval
-        interval = f"{100 * low:.2f} to {100 * high:.2f}"
-        rows.append([name, f"{estimate.images:,}", f"{100 * estimate.accuracy:.2f}", interval])
+        interval = f"{percentage(low)} to {percentage(high)}"
+        rows.append([name, f"{estimate.images:,}", percentage(estimate.accuracy), interval])
     return rows
 
 
@@ -138,10 +138,10 @@ def write_robustness_page(path: Path, model: str, result: Robustness) -> None:
         ]
     low, high = clean.interval
     facts = [
-        ("Accuracy", f"{100 * clean.accuracy:.2f} %"),
-        ("95 % interval", f"{100 * low:.2f} to {100 * high:.2f} %"),
-        ("Accuracy on corrupted images", f"{100 * result.mean_accuracy:.2f} %"),
-        ("Calibration error", f"{100 * result.uncalibrated.reliability.expected_calibration_error:.2f} %"),
+        ("Accuracy", f"{percentage(clean.accuracy)} %"),
+        ("95 % interval", f"{percentage(low)} to {percentage(high)} %"),
+        ("Accuracy on corrupted images", f"{percentage(result.mean_accuracy)} %"),
+        ("Calibration error", f"{percentage(result.uncalibrated.reliability.expected_calibration_error)} %"),
         ("Images", f"{clean.images:,}, {result.source}"),
         ("Model", model),
     ]

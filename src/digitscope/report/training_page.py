@@ -6,7 +6,7 @@ from pathlib import Path
 
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
-from digitscope.metrics import Evaluation
+from digitscope.metrics import Evaluation, percentage
 from digitscope.report.figures import (
     History,
     calibration_figure,
@@ -66,9 +66,9 @@ def _facts(result: TrainingResult) -> Sequence[tuple[str, str]]:
     evaluation = result.evaluation
     low, high = evaluation.interval
     return [
-        (f"{result.part.capitalize()} accuracy", f"{100 * evaluation.accuracy:.2f} %"),
-        ("95 % interval", f"{100 * low:.2f} to {100 * high:.2f} %"),
-        ("Validation accuracy", f"{100 * result.validation_accuracy:.2f} %"),
+        (f"{result.part.capitalize()} accuracy", f"{percentage(evaluation.accuracy)} %"),
+        ("95 % interval", f"{percentage(low)} to {percentage(high)} %"),
+        ("Validation accuracy", f"{percentage(result.validation_accuracy)} %"),
         ("Negative log-likelihood", f"{evaluation.negative_log_likelihood:.4f} nats"),
         ("Training", f"{result.train_seconds:.1f} s, {result.epochs} {'epoch' if result.epochs == 1 else 'epochs'}"),
         ("Parameters", f"{result.parameters:,}"),

@@ -1,0 +1,21 @@
+"""Words of commands that are printed to be pasted into a shell."""
+
+import os
+import shlex
+import string
+import subprocess
+
+_PLAIN = string.ascii_letters + string.digits + "/._-"
+
+
+def quoted(argument: str | os.PathLike[str]) -> str:
+    """The argument as one word for the shell, on one line. A path that looks like an option begins with ./"""
+    text = os.fspath(argument)
+    if text.startswith("-"):
+        text = os.path.join(os.curdir, text)  # noqa: PTH118 - Path drops the dot
+    if os.name == "nt":
+        return subprocess.list2cmdline([text])
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = "".join(chr(byte) if chr(byte) in _PLAIN else f"\\x{byte:02x}" for byte in os.fsencode(text))
+    return f"$'{escaped}'"
