@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
@@ -24,9 +24,12 @@ from digitscope.jobs.loss_notes import loss_notes
 from digitscope.metrics import Evaluation
 from digitscope.model import Model
 from digitscope.recipes import RECIPES, Recipe, RecipeSettings, Training
-from digitscope.training import Epoch, Step, load_checkpoint, save_checkpoint, train
+from digitscope.training import Epoch, Step, load_checkpoint, save_checkpoint, stack_snapshots, train
 from digitscope.training.settings import recorded_settings, setting_text
 from digitscope.training_info import TrainingInfo
+
+if TYPE_CHECKING:
+    from digitscope.report.learning_slider import LearningSteps
 
 MODEL, HISTORY, REPORT, CHECKPOINT = "model.safetensors", "history.csv", "report.html", "checkpoint.safetensors"
 
@@ -292,10 +295,29 @@ class Job:
             parameters=summary.parameters,
             train_images=len(self.training.images),
             seed=summary.seed,
+            learning=self._learning_steps(),
             loss_notes=summary.loss_notes,
             notices=summary.notices,
         )
         write_training_page(summary.report, result)
+
+    def _learning_steps(self) -> "LearningSteps | None":
+        """The snapshots as numbers; None if the run began without any."""
+        from digitscope.report.learning_slider import LearningSteps
+
+        if not self.training.run.snapshots:
+            return None
+        snapshots = stack_snapshots(self.training.run.snapshots)
+        images, labels = self.watched
+        return LearningSteps(
+            epochs=snapshots["epoch"],
+            losses=snapshots["loss"],
+            accuracies=snapshots["accuracy"],
+            probabilities=snapshots["probabilities"],
+            weights=snapshots["weights"],
+            images=images,
+            labels=labels,
+        )
 
 
 def first_of_each_class(labels: Array) -> list[int]:

@@ -16,6 +16,7 @@ from digitscope.report.figures import (
     learning_curves,
     sample_predictions,
 )
+from digitscope.report.learning_slider import LearningSteps, learning_slider
 from digitscope.report.page import Section, write_report
 
 
@@ -44,6 +45,7 @@ class TrainingResult:
     parameters: int
     train_images: int
     seed: int
+    learning: LearningSteps | None = None
     loss_notes: Sequence[str] = ()
     """Sentences that explain the losses."""
     notices: Sequence[str] = ()
@@ -93,6 +95,7 @@ def _sections(result: TrainingResult) -> Sequence[Section]:
             learning_curves(result.history),
             "docs/notes/06-descent.md#a-slope-from-a-few-images",
         ),
+        *_learning(result.learning),
         Section(
             "Sample predictions",
             f"Images of the {part} set, with the probability that the network gives to each class.",
@@ -125,6 +128,14 @@ def _sections(result: TrainingResult) -> Sequence[Section]:
         )
     )
     return sections
+
+
+def _learning(steps: LearningSteps | None) -> list[Section]:
+    if steps is None:
+        return []
+    weights = " Orange: ink here excites the unit. Blue: ink here inhibits it." if steps.patterns is not None else ""
+    sentence = f"How the network read images that it did not learn from, before training and after its epochs.{weights}"
+    return [Section("Epoch by epoch", sentence, learning_slider(steps), "docs/notes/06-descent.md")]
 
 
 def _first_layer(weights: Array | None, image_shape: tuple[int, ...]) -> Section | None:

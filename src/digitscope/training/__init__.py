@@ -10,7 +10,7 @@ from digitscope.training.parallel.threads import default_threads, thread_count
 from digitscope.training.parallel.thresholds import Thresholds
 from digitscope.training.results import Epoch, Step, recent_mean
 from digitscope.training.run import HISTORY_COLUMNS, Plan, Run, measure_statistics
-from digitscope.training.snapshots import SNAPSHOTS, Snapshot, is_snapshot_due
+from digitscope.training.snapshots import SNAPSHOTS, Snapshot, is_snapshot_due, stack_snapshots
 
 __all__ = [
     "HISTORY_COLUMNS",
@@ -35,6 +35,7 @@ __all__ = [
     "network_outputs",
     "recent_mean",
     "save_checkpoint",
+    "stack_snapshots",
     "thread_count",
     "to_device",
     "train",
