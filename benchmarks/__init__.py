@@ -1,1 +1,1 @@
-"""Side by side with peers, in one run; and the measuring of the ladder."""
+"""Benchmarks: speed compared with other libraries in one run, and the measurement of the ladder."""

@@ -7,9 +7,9 @@ chosen is the sum of the softmax over all components that are the digit,
 
     P = sum_{i in digit} exp(w . f_i) / sum_i exp(w . f_i),   d(log P)/dw = E[f | digit] - E[f],
 
-a conditional logit (McFadden 1974). A component is the digit if each side of its box is where the digit's is, but for
-a tenth of its size and two pixels. The weights in the source stay as they are; the record says how both compare on
-photos from another seed.
+a conditional logit (McFadden 1974). A component is the digit if each side of its box is where the digit's is, except
+for a tenth of its size and two pixels. The weights in the source are not changed; the record compares both on photos
+from another seed.
 """
 
 from collections.abc import Sequence

@@ -2,15 +2,15 @@
 
     uv run python -m benchmarks.fit_reader
 
-Photos of one line of one to ten digits are generated, of every kind in turn, of images that no shipped model has
-learned from. The graph of the line under the first assumption about its ink that finds one line is a conditional random
-field; the probability of the right text is
+Photos of one line of one to ten digits are generated, of every kind in turn, from images that no bundled model was
+trained on. The first ink hypothesis under which exactly one line is found gives a graph of candidates. This graph is a
+conditional random field; the probability of the right text is
 
     P = Z(text) / Z,   d(log P)/dw = E[features of the path | text] - E[features of the path]
 
 Z and Z(text) are sums over all paths, and over those with this text, by the forward recursion; the expected features
-come from the arcs' probabilities, by the forward and backward recursion. The weights in the source stay as they are;
-the record says how both compare on photos from another seed.
+come from the arcs' probabilities, by the forward and backward recursion. The weights in the source are not changed; the
+record compares both on photos from another seed.
 """
 
 from collections.abc import Sequence
@@ -40,12 +40,12 @@ from digitscope.vision.segment import candidates, cut
 
 NAMES = (*(f"digit: {name}" for name in DIGIT_WEIGHTS), *(f"left out: {name}" for name in LEFT_OUT_WEIGHTS))
 UNSEEN = 5000
-"""The last images of MNIST's training part, from which no shipped model has learned."""
+"""Number of images at the end of MNIST's training part that no bundled model was trained on."""
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """The graph of a line and what is written in it."""
+    """The graph of a line, and the digits that are written in it."""
 
     graph: Graph
     text: tuple[int, ...]
@@ -63,7 +63,7 @@ def _model() -> Model:
 
 
 def photo_line(seed: int, k: int) -> Line | None:
-    """The line of the k-th photo; None if no assumption about its ink finds exactly one line."""
+    """The line of the k-th photo; None if no ink hypothesis finds exactly one line."""
     rng = np.random.default_rng([seed, k])
     images, labels = _unseen()
     chosen = rng.integers(len(images), size=rng.integers(1, 11))

@@ -1,10 +1,11 @@
-"""Maximum likelihood with a bounded loss, held-out comparison and record: what fit_ink and fit_reader share.
+"""What fit_ink and fit_reader share: maximum likelihood with a bounded loss, a held-out comparison and a record.
 
 Each example gives the probability P(w) that the right answer has under weights w. The loss of an example,
 
     L = -log(e + (1 - e) P),   dL/dw = -(1 - e) P / (e + (1 - e) P) d(log P)/dw,
 
-is at most -log e: examples that no weights can get right, because their ink was not found, must not rule the fit.
+is at most -log e. Otherwise the fit would be dominated by examples whose ink was not found, which no weights can get
+right.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from digitscope.recipes.records import records_folder
 SMALLEST = float(np.exp(-5))
 """e: the loss of an example is at most 5 nats."""
 RIDGE = 1e-3
-"""Times the sum of the squared weights is added to the mean loss, so that weights without data stay finite."""
+"""Factor of the sum of the squared weights in the loss, which keeps weights without data finite."""
 
 Example = TypeVar("Example")
 LogProbability = Callable[[Example, Array], tuple[float, Array]]
@@ -60,7 +61,7 @@ def _loss(examples: Sequence[Example], log_probability: LogProbability[Example],
 
 
 def generate(make: Callable[[int, int], Example | None], seed: int, count: int, processes: int) -> list[Example | None]:
-    """make(seed, k) for each k, on several processes; the order and the outcome do not depend on these."""
+    """make(seed, k) for each k, in several processes, on which neither the order nor the results depend."""
     if processes == 1:
         return [make(seed, k) for k in range(count)]
     with ProcessPoolExecutor(processes) as pool:
@@ -69,10 +70,10 @@ def generate(make: Callable[[int, int], Example | None], seed: int, count: int, 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How good weights are on held-out photos."""
+    """The performance of weights on held-out photos."""
 
     accuracy: float
-    """Right answers, as a fraction of all photos, those without any usable ink included."""
+    """The fraction of right answers in all photos, including those without usable ink."""
     loss: float
     """The mean bounded loss over usable photos, in nats."""
     right: tuple[bool, ...]
@@ -103,18 +104,18 @@ def fit_and_compare(
 ) -> None:
     """The command: fits the weights on `count` photos and compares them with the present ones on as many others.
 
-    Prints both weights and how good they are, and writes the record unless it is only a trial.
+    Prints both weights and their performance, and writes the record unless --quick was given.
 
-    name: of the module, without "fit_"
+    name: name of the module, without "fit_"
     make: (seed, k) -> the k-th example, or None if its photo has no usable ink
     """
     parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=count, help="photos to fit on, and as many to compare on")
     parser.add_argument(
-        "--seed", type=int, default=1, help="of the photos to fit on; those to compare on have the next"
+        "--seed", type=int, default=1, help="seed of the photos to fit on; those to compare on have the next"
     )
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="4 photos, and no record: only whether it runs")
+    parser.add_argument("--quick", action="store_true", help="4 photos and no record, as a test that everything runs")
     options = parser.parse_args(arguments)
     count = 4 if options.quick else options.count
     training, held_out = (generate(make, options.seed + k, count, options.processes) for k in (0, 1))

@@ -1,9 +1,10 @@
-"""What the seed's first code would reach: the same draws and weights as the recipe, with its three mistakes.
+"""The accuracy of the seed's first code: with the draws and weights of the recipe, and with its three mistakes.
 
     uv run python -m benchmarks.historical_seed --seeds 1 2 3 4 5 6 7 8 9 10
 
-It summed each bias gradient over the units too, so that all biases of a layer moved as one; it divided by the 42,000
-images of the file though it learned from 41,000; and its softmax was not protected against large numbers.
+1. It summed each bias gradient over the units, too, so that all biases of a layer moved by the same number.
+2. It divided by the 42,000 images of the file, although it trained on 41,000.
+3. Its softmax was not protected against large numbers.
 """
 
 import argparse

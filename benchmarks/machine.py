@@ -1,4 +1,4 @@
-"""What a figure was measured on."""
+"""The machine, the versions and the commit of a measurement."""
 
 import os
 import platform
@@ -11,14 +11,14 @@ from threadpoolctl import threadpool_info
 
 
 def machine() -> str:
-    """The processor and how many cores of it this process may use."""
+    """The processor, and the number of its cores that this process may use."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
         text = info.read_text()
         first = dict(re.findall(r"(\S[^\t\n]*)\s*: (.*)", text.split("\n\n")[0]))
         name = first.get("model name", name)
-        if "cpu family" in first:  # the name alone may be that of several generations
+        if "cpu family" in first:  # several generations may share a name
             name += f" (family {first['cpu family']}, model {first['model']})"
         if " avx512f" in text:
             name += " with AVX-512"
@@ -27,7 +27,7 @@ def machine() -> str:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Of Python, of the packages, and of NumPy's BLAS with the kernels that it chose for the processor."""
+    """The versions of Python, of the packages, and of NumPy's BLAS with the kernels that it chose for the processor."""
     blas = next((info for info in threadpool_info() if info["user_api"] == "blas"), None)
     return {
         "python": platform.python_version(),
@@ -39,7 +39,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def commit() -> str:
-    """The commit that is checked out; with a + where files differ from it."""
+    """The commit that is checked out, with a + if files differ from it."""
     head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
     changed = subprocess.run(["git", "status", "--porcelain", "src"], capture_output=True, text=True, check=True).stdout
     return head.strip() + ("+" if changed else "")

@@ -2,10 +2,10 @@
 
     uv run python -m benchmarks.measure --recipe mlp --seeds 1 2 3 4 5
 
-Each seed is a `digitscope train --json` of its own, timed from start to end. A long recipe is measured sooner with
---threads 1 --at-once 2: the weights come out the same bit for bit, only the seconds are then those of one thread.
+Each seed is a separate `digitscope train --json`, timed from start to end. A long recipe is measured faster with
+--threads 1 --at-once 2: the weights are the same bit for bit, but the seconds are those of one thread.
 
-An ensemble of networks that were measured already, with --keep, need not be trained again:
+An ensemble of networks that were measured before, with --keep, need not be trained again:
 
     uv run python -m benchmarks.measure --recipe ensemble --members runs/deep-[1-5]/model.safetensors
 """
@@ -30,7 +30,7 @@ from digitscope.training import default_threads
 
 
 def train(recipe: str, seed: int, threads: int, folder: Path) -> dict[str, Any]:
-    """One run's figures: what --json prints, the whole command's seconds, and its peak memory in MB."""
+    """The figures of one run: the output of --json, the whole command's seconds, and its peak memory in MB."""
     command = [sys.executable, "-m", "digitscope", "train", "--recipe", recipe, "--seed", str(seed), "--json"]
     began = time.perf_counter()
     command += ["--threads", str(threads)]
@@ -53,7 +53,7 @@ def train(recipe: str, seed: int, threads: int, folder: Path) -> dict[str, Any]:
 
 
 def combine(members: list[Path]) -> dict[str, Any]:
-    """The figures of the ensemble of these models; its seconds are those that the members' record says."""
+    """The figures of the ensemble of these models; its seconds are those in the members' record."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "ensemble.safetensors"
         Model.ensemble([Model.load(path) for path in members]).save(out)
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--members", type=Path, nargs="+", default=[], help="models to make an ensemble of")
     parser.add_argument("--threads", type=int, default=default_threads())
     parser.add_argument("--at-once", type=int, default=1)
-    parser.add_argument("--add", action="store_true", help="to the seeds that the record holds already")
+    parser.add_argument("--add", action="store_true", help="adds to the seeds that the record already has")
     parser.add_argument("--keep", type=Path, help="a folder for the trained models")
     options = parser.parse_args()
     path = records_folder() / options.recipe / "record.json"

@@ -1,5 +1,5 @@
-"""The networks that are timed beside peers, each described once, as a recipe: ours trains as it is, benchmarks/twin.py
-makes PyTorch's and benchmarks/peers.py scikit-learn's out of it.
+"""The networks that are compared, each described once, as a recipe. Digitscope trains the recipe itself;
+benchmarks/torch_port.py builds PyTorch's network from it, and benchmarks/peers.py scikit-learn's.
 """
 
 import math
@@ -31,16 +31,16 @@ from digitscope.recipes.recipe import Shape, hold_out_nothing
 from digitscope.training import Plan, Run
 
 SHARDS = (16, 32, 64)
-"""Images a shard that are tried for the convnets below; the ladder's recipes have fixed theirs."""
+"""Sizes of shards that are tried for the convnets below; the ladder's recipes have a fixed size."""
 WORK = 2e11
-"""Floating-point operations of one measurement, about: some seconds. Peers then take turns faster than the machine's
-mood changes."""
+"""Approximate floating-point operations of one measurement, which takes some seconds. Programs then take turns faster
+than the load of the machine changes."""
 LARGEST = 12_000
-"""Images of one measurement, at most: a fifth of an epoch."""
+"""Maximum number of images in one measurement: a fifth of an epoch."""
 
 
 class StandardizePixels(Layer):
-    """y = (x - mean) / deviation, of all of MNIST's pixels; dx = dy / deviation. Shapes: any, y like x."""
+    """y = (x - mean) / deviation, with those of all of MNIST's pixels; dx = dy / deviation. Shapes: any, y like x."""
 
     mean, deviation = 0.1307, 0.3081
 
@@ -55,7 +55,7 @@ class StandardizePixels(Layer):
 
 @dataclass(frozen=True)
 class TorchOneCycle(Schedule):
-    """PyTorch's OneCycleLR as it comes: up from 1/25 to 1 over 30 % of the steps, down to 4e-6, both along a cosine."""
+    """PyTorch's OneCycleLR with its defaults: from 1/25 to 1 over 30 % of the steps, then to 4e-6, both by a cosine."""
 
     def factor(self, progress: float) -> float:
         if progress < 0.3:
@@ -88,7 +88,7 @@ def _plan(optimizer: Optimizer, schedule: Schedule, batch: int, shard: int | Non
     )
 
 
-# Maxima are taken before ReLU, on both sides: the outcome is the same, and there is less to do.
+# Pooling comes before ReLU in both libraries: the result is the same, and it is less work.
 
 
 def conv16(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
@@ -133,11 +133,11 @@ CONVNETS = (
     ),
 )
 NETWORKS: dict[str, Recipe] = {**RECIPES, **{recipe.name: recipe for recipe in (*DENSE, *CONVNETS)}}
-"""All that can be timed, by name: the ladder and the networks above."""
+"""All networks that can be timed, by name: the ladder and the networks above."""
 
 
 def plain(recipe: Recipe) -> Recipe:
-    """The recipe without what is beside the network: no augmentation, no average, the same small rate at every step."""
+    """The recipe for timing the network alone: no augmentation, no averaged weights, one small constant rate."""
     rate = recipe.plan.schedule.learning_rate
     small = rate if isinstance(recipe.plan.schedule, Constant) else rate / 10
     return replace(recipe, plan=replace(recipe.plan, schedule=Constant(small), augment=None, averaging=None))
@@ -148,15 +148,15 @@ def for_mnist(recipe: Recipe) -> Network:
     return recipe.build(np.random.default_rng(0), (28, 28), 10)
 
 
-def training_operations(recipe: Recipe) -> int:
-    """Floating-point operations in matrix products to learn from one image of MNIST; one member's of an ensemble."""
+def training_flops(recipe: Recipe) -> int:
+    """Floating-point operations in matrix products for training on one image; for an ensemble, those of one member."""
     run = Run.start(for_mnist(recipe), recipe.plan, 1, np.random.default_rng(0))
     return run.learner.flops((784,), training=True)
 
 
 def images_at_a_time(recipe: Recipe) -> int:
-    """Images of one measurement: whole batches, five steps where a batch is all images."""
+    """Number of images in one measurement: whole batches, or five steps if a batch has all images."""
     batch = recipe.plan.batch_size
     if batch is None:
         return 5 * 41_000
-    return batch * max(4, round(min(LARGEST, WORK / training_operations(recipe)) / batch))
+    return batch * max(4, round(min(LARGEST, WORK / training_flops(recipe)) / batch))

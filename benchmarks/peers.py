@@ -1,6 +1,6 @@
-"""The peers, each in a process of its own: reads questions as JSON lines, answers in kind. benchmarks/rounds.py asks.
+"""The compared programs, each a separate process that answers requests, one JSON line each, from benchmarks/rounds.py.
 
-Imported by PyTorch's environment too, which has NumPy, threadpoolctl and safetensors beside it.
+PyTorch's environment imports this module, too; it also has NumPy, threadpoolctl and safetensors.
 """
 
 import argparse
@@ -27,25 +27,25 @@ from digitscope.recipes import Recipe, Training
 from digitscope.training import Epoch, Step, evaluate, train
 
 SINGLE = 100
-"""Images that are predicted one by one in one measurement."""
+"""Number of images that are predicted one by one in one measurement."""
 Run = Callable[[], int]
-"""Does some work, and returns for how many images."""
+"""Does some work, and returns the number of images."""
 
 
 def timed(run: Run) -> float:
-    """Seconds an image."""
+    """Seconds per image."""
     began = time.perf_counter()
     images = run()
     return (time.perf_counter() - began) / images
 
 
 class Worker:
-    """A peer: a method for each task makes one run of it with a setting, `settings` lists what it may be set to."""
+    """A compared program. Each task is a method that returns a run for a setting; `settings` has the choices."""
 
     packages: tuple[str, ...] = ("numpy",)
 
     def __init__(self, network: str, threads: int, unit: int, images: int | None) -> None:
-        """threads: at most so many; unit: images of one measurement, about; images: how many to train on, None: all."""
+        """threads: maximum number; unit: approximate images per measurement; images: number to train on, None: all"""
         self.recipe, self.threads, self.unit = NETWORKS[network], threads, unit
         self.data: DataSet = load_data("mnist")
         if images is not None:
@@ -67,13 +67,13 @@ class Worker:
         assert self.data.y_test is not None
         return self.data.x_test, self.data.y_test
 
-    # The answers to questions:
+    # The methods that a request may name:
 
     def versions(self) -> dict[str, str]:
         return versions(*self.packages)
 
     def memory(self) -> int:
-        """The process's peak so far, in MB, and on Linux that of the processes it has started and not ended."""
+        """The process's peak memory so far, in MB; on Linux including the processes that it has started."""
         import resource  # not on Windows
 
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
@@ -82,7 +82,7 @@ class Worker:
         return round(own + sum(int(peak[1]) / 1e3 for peak in peaks if peak))
 
     def rate(self) -> float:
-        """Floating-point operations a second of a large float32 product, with all threads."""
+        """Floating-point operations per second of a large float32 product, with all threads."""
         from threadpoolctl import threadpool_limits
 
         a = np.ones((3072, 3072), dtype=np.float32)
@@ -96,14 +96,16 @@ class Worker:
             return 2 * 3072**3 / min(timed(product) for _ in range(3))
 
     def tune(self, task: str) -> dict[str, Any]:
-        """Tries all settings, in turn, and keeps the fastest."""
+        """Tries all settings in turn and keeps the fastest."""
         settings = self.settings(task)
         runs = [getattr(self, task)(setting) for setting in settings]
         if len(runs) > 1:
             rounds = [[timed(run) for run in runs] for _ in range(3)]
             fastest = [min(times) for times in zip(*rounds[1:], strict=True)]  # the first one warms up
             self.best[task] = settings[fastest.index(min(fastest))]
-            while runs:  # the last one first: each of our trainings restores the BLAS threads that it found
+            while (
+                runs
+            ):  # in reverse order, because each of our trainings restores the number of BLAS threads that it found
                 runs.pop()
             runs = [getattr(self, task)(self.best[task])]
         else:
@@ -116,7 +118,7 @@ class Worker:
         return timed(self.runs[task])
 
 
-class Ours(Worker):
+class Digitscope(Worker):
     packages = ("numpy", "digitscope")
     results: Iterator[Step | Epoch]
 
@@ -127,11 +129,11 @@ class Ours(Worker):
         return [{"shard_size": size} for size in (SHARDS if self.recipe in CONVNETS else (own,))]
 
     def learn(self, setting: dict[str, Any]) -> Run:
-        """The network alone: see networks.plain."""
+        """The network alone; see networks.plain."""
         return self._learn(plain(self.recipe), setting)
 
     def learn_all(self, setting: dict[str, Any]) -> Run:
-        """With the recipe's augmentation and average."""
+        """With the recipe's augmentation and averaged weights."""
         return self._learn(self.recipe, setting)
 
     def _learn(self, recipe: Recipe, setting: dict[str, Any]) -> Run:
@@ -139,17 +141,17 @@ class Ours(Worker):
         t = self.training(replace(recipe, plan=plan))
         count, batches, size = len(t.images), plan.batches(len(t.images)), plan.batch_size or len(t.images)
         results = train(t.run, t.images, t.labels, threads=self.threads)
-        seen = 0
+        processed = 0
 
         def run() -> int:
-            nonlocal seen
-            before = seen
-            while seen - before < self.unit:
+            nonlocal processed
+            before = processed
+            while processed - before < self.unit:
                 result = next(results)
                 if isinstance(result, Step):
                     epochs, steps = divmod(result.step, batches)
-                    seen = epochs * count + min(steps * size, count)
-            return seen - before
+                    processed = epochs * count + min(steps * size, count)
+            return processed - before
 
         return run
 
@@ -162,16 +164,16 @@ class Ours(Worker):
         return lambda: sum(len(model.predict_proba(images[i : i + 1], **setting)) for i in range(SINGLE))
 
     def begin(self, seed: int, epochs: int | None) -> int:
-        """Starts the recipe's training; returns its epochs."""
+        """Starts the recipe's training; returns its number of epochs."""
         self.started = self.recipe.with_settings(epochs=epochs).start(self.data, seed)
         self.runs.clear()
-        self.results = iter(())  # ends the training before, and with it its hold on the BLAS threads
+        self.results = iter(())  # ends the previous training and its limit on BLAS threads
         t = self.started
         self.results = train(t.run, t.images, t.labels, threads=self.threads)
         return t.run.plan.epochs
 
     def epoch(self) -> dict[str, float]:
-        """Trains for one epoch: seconds of training so far, and the test accuracy, which is not timed."""
+        """Trains for one epoch; returns the seconds of training so far, and the test accuracy, which is not timed."""
         next(result for result in self.results if isinstance(result, Epoch))
         run = self.started.run
         outcome = run.outcome(self.started.images)
@@ -221,9 +223,9 @@ class PyTorch(Worker):
 
     def __init__(self, network: str, threads: int, unit: int, images: int | None) -> None:
         super().__init__(network, threads, unit, images)
-        from benchmarks.twin import check_twin
+        from benchmarks.torch_port import check_port
 
-        check_twin(self.network(), self.recipe.plan, self.data.x_train[:20], self.data.y_train[:20])
+        check_port(self.network(), self.recipe.plan, self.data.x_train[:20], self.data.y_train[:20])
 
     def settings(self, task: str) -> list[dict[str, Any]]:
         layouts = (False, True) if any(_convolves(layer) for layer in self.network().layers) else (False,)
@@ -237,19 +239,19 @@ class PyTorch(Worker):
     def learn(self, setting: dict[str, Any]) -> Run:
         import torch
 
-        from benchmarks.twin import Twin, rows
+        from benchmarks.torch_port import TorchLearner, rows
 
         recipe = plain(self.recipe)
         t = self.training(recipe)
         x, y = rows(t.images), torch.from_numpy(t.labels.astype(np.int64))
         size, rate = recipe.plan.batch_size or len(x), recipe.plan.schedule.learning_rate
-        twin = Twin(t.run.network, recipe.plan, setting)
+        learner = TorchLearner(t.run.network, recipe.plan, setting)
 
         def run() -> int:
             torch.set_num_threads(setting["threads"])
             order = torch.randperm(len(x))[: self.unit]
-            for places in order.split(size):
-                twin.step(x[places], y[places], rate)
+            for batch in order.split(size):
+                learner.step(x[batch], y[batch], rate)
             return len(order)
 
         return run
@@ -263,9 +265,9 @@ class PyTorch(Worker):
     def _predict(self, setting: dict[str, Any], count: int, chunk: int) -> Run:
         import torch
 
-        from benchmarks.twin import module_of
+        from benchmarks.torch_port import build_module
 
-        module = module_of(self.network(), channels_last=setting["channels_last"]).eval()
+        module = build_module(self.network(), channels_last=setting["channels_last"]).eval()
         images = self.test_images()[0].reshape(-1, 784)
 
         def run() -> int:
@@ -279,31 +281,32 @@ class PyTorch(Worker):
         return run
 
     def begin(self, seed: int, epochs: int | None) -> int:
-        """Starts the recipe's training; returns its epochs. The settings are those that `learn` was fastest with."""
-        from benchmarks.twin import TwinTraining
+        """Starts the recipe's training with the fastest settings of `learn`; returns its number of epochs."""
+        from benchmarks.torch_port import TorchTraining
 
         self.runs.clear()
         training = self.recipe.with_settings(epochs=epochs).start(self.data, seed)
-        self.twin = TwinTraining(training, self.best["learn"], self.threads)
+        self.torch_training = TorchTraining(training, self.best["learn"], self.threads)
         return training.run.plan.epochs
 
     def epoch(self) -> dict[str, float]:
-        """As ours, and the part of the seconds that went into the augmentation, which is ours."""
-        self.twin.epoch()
-        accuracy = self.twin.accuracy(*self.test_images())
-        return {"seconds": self.twin.seconds, "augment_seconds": self.twin.augment_seconds, "accuracy": accuracy}
+        """As for Digitscope, and in addition the seconds of the augmentation, which is Digitscope's."""
+        training = self.torch_training
+        training.epoch()
+        accuracy = training.accuracy(*self.test_images())
+        return {"seconds": training.seconds, "augment_seconds": training.augment_seconds, "accuracy": accuracy}
 
 
 class OnnxRuntime(PyTorch):
-    """Predicts with PyTorch's twin, exported."""
+    """Predicts with the network that PyTorch exports."""
 
     packages = ("numpy", "torch", "onnxruntime")
 
     @cached_property
     def exported(self) -> bytes:
-        from benchmarks.twin import onnx_of
+        from benchmarks.torch_port import export_onnx
 
-        return onnx_of(self.network())
+        return export_onnx(self.network())
 
     def settings(self, task: str) -> list[dict[str, Any]]:
         chunks = (100, 1000) if task == "predict" else (1,)
@@ -336,7 +339,7 @@ class OnnxRuntime(PyTorch):
 
 
 class Notebook(Worker):
-    """The seed as its notebook had it: float64, one array of all images, a new array for every operation."""
+    """The seed as in the project's first notebook: float64, one array of all images, new arrays for every operation."""
 
     def learn(self, setting: dict[str, Any]) -> Run:
         t = self.training(self.recipe)
@@ -375,7 +378,7 @@ def _convolves(layer: object) -> bool:
 
 
 WORKERS = {
-    "digitscope": Ours,
+    "digitscope": Digitscope,
     "scikit-learn": ScikitLearn,
     "PyTorch": PyTorch,
     "onnxruntime": OnnxRuntime,
@@ -393,8 +396,8 @@ def main() -> None:
     options = vars(parser.parse_args())
     worker = WORKERS[options.pop("name")](**options)
     for line in sys.stdin:
-        question = json.loads(line)
-        print(json.dumps(getattr(worker, question.pop("do"))(**question)), flush=True)
+        request = json.loads(line)
+        print(json.dumps(getattr(worker, request.pop("do"))(**request)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Predicting beside peers: MNIST's 10,000 test images, and one image at a time.
+"""Prediction speed compared with other libraries: MNIST's 10,000 test images, and one image at a time.
 
     uv run python -m benchmarks.predict --torch PYTHON
 
-From bytes to probabilities. The networks have their first, random weights: they take as long as trained ones. It is one
-look at an image, also where a recipe takes several.
+Times the way from bytes to probabilities. The networks have their initial, random weights, which does not change the
+time. Test-time augmentation is left out, even if a recipe uses it.
 """
 
 import subprocess
@@ -30,16 +30,16 @@ def main() -> None:
     if options.torch and has_onnxruntime(options.torch):
         others.append("onnxruntime")
     else:
-        print("onnxruntime: left out, it and onnxscript are not in an environment given by --torch")
+        print("onnxruntime is left out: --torch does not name an environment with onnxruntime and onnxscript.")
     for name in options.networks or [*DEFAULT, CONVNETS[0].name]:
         print(f"\n{name}: {NETWORKS[name].title}", flush=True)
         with ExitStack() as stack:
             peers = [Peer("digitscope", name, unit=10_000, quick=options.quick)]
             peers += [Peer(other, name, python=options.torch, unit=10_000, quick=options.quick) for other in others]
             start(stack, peers)
-            for task, images, what in TASKS:
+            for task, images, title in TASKS:
                 medians = alternate(peers, 2 if options.quick else options.rounds, task)
-                print(f"  {what}")
+                print(f"  {title}")
                 show(medians, images)
 
 

@@ -1,5 +1,5 @@
-"""Peers taking turns: every peer is a process of its own that works only when asked; a round asks all of them in turn,
-so that whatever else the machine does falls on all alike. What is compared are medians over the rounds.
+"""Runs the compared programs (peers) in turn. Each is a separate process that only works when asked, and a round asks
+all of them, so that other load on the machine affects all equally. Medians over the rounds are compared.
 """
 
 import argparse
@@ -21,11 +21,11 @@ ROOT = Path(__file__).parents[1]
 THREADS = 2
 QUICK_IMAGES = 1280
 REST = 0.3
-"""Seconds before each measurement: the threads of the peer before it spin while they wait, and now fall asleep."""
+"""Seconds before each measurement, in which the spinning threads of the previous peer fall asleep."""
 
 
 class Peer:
-    """A process that answers each question, a line of JSON: a method of benchmarks/peers.py's worker of that name."""
+    """A process that runs a worker of benchmarks/peers.py. Each request names one of the worker's methods."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Peer:
         quick: bool = False,
         root: Path = ROOT,
     ) -> None:
-        """unit: images of one measurement; quick: two batches of few images; root: the checkout whose code runs."""
+        """unit: images per measurement; quick: only two batches, of few images; root: the checkout whose code runs"""
         shown = name if root == ROOT else f"{name} of {root}"
         self.name = shown if threads == THREADS else f"{shown} ({threads} thread)"
         batch = NETWORKS[network].plan.batch_size
@@ -60,13 +60,13 @@ class Peer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.close()  # the worker's loop ends with its questions
+        self.process.stdin.close()  # the worker ends when its input ends
         self.process.wait()
 
-    def ask(self, do: str, **question: Any) -> Any:
+    def ask(self, method: str, **arguments: Any) -> Any:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        print(json.dumps({"do": do, **question}), file=self.process.stdin, flush=True)
+        print(json.dumps({"do": method, **arguments}), file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         if not answer:
             raise SystemExit(f"{self.name} ended with status {self.process.wait()}")
@@ -74,7 +74,7 @@ class Peer:
 
 
 def start(stack: ExitStack, peers: Sequence[Peer]) -> None:
-    """Keeps the peers until the stack ends, and says what they are."""
+    """Keeps the peers open until the stack ends, and prints their versions."""
     for peer in peers:
         stack.enter_context(peer)
     for peer in peers:
@@ -82,7 +82,7 @@ def start(stack: ExitStack, peers: Sequence[Peer]) -> None:
 
 
 def alternate(peers: Sequence[Peer], rounds: int, task: str) -> dict[str, float]:
-    """The median seconds an image of each peer, with its settings tried first."""
+    """Tries the settings of each peer, then measures; returns each peer's median seconds per image."""
     for peer in peers:
         print(f"    {peer.name}: {peer.ask('tune', task=task)}", flush=True)
     seconds: dict[str, list[float]] = {peer.name: [] for peer in peers}
@@ -94,7 +94,7 @@ def alternate(peers: Sequence[Peer], rounds: int, task: str) -> dict[str, float]
 
 
 def show(medians: dict[str, float], images: int = 60_000) -> None:
-    """Each peer's time for so many images, in milliseconds for a single one, and how often ours fits into it."""
+    """Prints each peer's time for `images` images (milliseconds for a single one), and its ratio to ours."""
     width = max(map(len, medians)) + 2
     for name, seconds in medians.items():
         shown = f"{1000 * seconds:9.3f} ms" if images == 1 else f"{images * seconds:9.3f} s "
@@ -102,7 +102,7 @@ def show(medians: dict[str, float], images: int = 60_000) -> None:
 
 
 def rate(peer: Peer) -> float:
-    """The machine's floating-point operations a second in matrix products, with the peer's threads."""
+    """The machine's floating-point operations per second in matrix products, with the peer's threads."""
     return statistics.median(float(peer.ask("rate")) for _ in range(3))
 
 
@@ -112,7 +112,7 @@ def arguments(doc: str | None, *, torch_required: bool = False, rounds: int | No
     parser.add_argument(
         "--torch", metavar="PYTHON", required=torch_required, help="the interpreter of an environment with PyTorch"
     )
-    parser.add_argument("--quick", action="store_true", help="a few steps of each, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="a few steps of each, as a test that everything runs")
     if rounds is not None:
         parser.add_argument("--rounds", type=int, default=rounds)
     return parser

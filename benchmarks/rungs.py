@@ -1,18 +1,18 @@
-"""What each rung of the ladder takes: time, share of the machine's rate in matrix products, memory, and what a second
-thread gives.
+"""The cost of each rung of the ladder: time, share of the machine's rate in matrix products, memory, and the speed-up
+by a second thread.
 
     uv run python -m benchmarks.rungs
 
-Whole recipes, with their augmentation and average of the weights; no peers but the same recipe on one thread. The share
-counts the products of dense and convolutional layers only (`Network.flops`). Writes records/rungs.json,
-which `digitscope recipes` shows; with --quick or --recipes it writes nothing.
+Whole recipes are timed, with augmentation and averaged weights, on two threads and on one. The share only counts the
+products of dense and convolutional layers (`Network.flops`). Writes records/rungs.json, which `digitscope recipes`
+shows; with --quick or --recipes it writes nothing.
 """
 
 import json
 from datetime import UTC, datetime
 
 from benchmarks.machine import commit, machine, versions
-from benchmarks.networks import training_operations
+from benchmarks.networks import training_flops
 from benchmarks.rounds import Peer, alternate, arguments, rate
 from digitscope.recipes import RECIPES
 from digitscope.recipes.records import records_folder
@@ -26,14 +26,14 @@ def main() -> None:
     rows, rungs = [], {}
     for name in options.recipes:
         print(name, flush=True)
-        work = training_operations(RECIPES[name])
+        work = training_flops(RECIPES[name])
         with (
-            Peer("digitscope", name, quick=options.quick) as two,
-            Peer("digitscope", name, threads=1, quick=options.quick) as one,
+            Peer("digitscope", name, quick=options.quick) as threaded,
+            Peer("digitscope", name, threads=1, quick=options.quick) as serial,
         ):
-            medians = alternate([two, one], 2 if options.quick else options.rounds, "learn_all")
-            memory, possible = two.ask("memory"), rate(two)
-        seconds, alone = medians[two.name], medians[one.name]
+            medians = alternate([threaded, serial], 2 if options.quick else options.rounds, "learn_all")
+            memory, possible = threaded.ask("memory"), rate(threaded)
+        seconds, alone = medians[threaded.name], medians[serial.name]
         rungs[name] = {
             "operations_an_image": work,
             "images_a_second_one_thread": round(1 / alone),
@@ -46,7 +46,7 @@ def main() -> None:
             f"{work / seconds / 1e9:>10.1f}{work / seconds / possible:>8.0%}{memory:>8} MB"
         )
     heads = f"{'recipe':<12}{'MFLOP':>10}{'1 thread':>12}{'2 threads':>12}{'times':>9}{'GFLOP/s':>10}{'share':>8}"
-    print(f"\nSeconds for 60,000 images; MFLOP to learn from one.\n{heads}{'memory':>11}", *rows, sep="\n")
+    print(f"\nSeconds for 60,000 images; MFLOP to train on one.\n{heads}{'memory':>11}", *rows, sep="\n")
     if options.quick or options.recipes != list(RECIPES):
         return
     content = {

@@ -2,8 +2,8 @@
 
     uv run python -m benchmarks.ship convnet runs/convnet/model.safetensors
 
-The half-precision model is refused where it answers otherwise than the whole one on more than one in 5,000 of the
-images that validated it. A model that lacks what validation says of its answers is given it.
+The half-precision model is rejected if it answers differently from the original on more than one in 5,000 of the
+validation images. A model without a calibration gets one.
 """
 
 import argparse
@@ -27,16 +27,16 @@ def main() -> None:
     model = Model.load(options.model)
     data = load_data("mnist")
     if (validated := model.info.validation_images) is None:
-        raise SystemExit(f"{options.model} does not say how many images validated it.")
+        raise SystemExit(f"{options.model} lacks its number of validation images.")
     held_out = slice(-validated, None)
     images, labels = data.x_train[held_out], data.y_train[held_out]
-    if model.calibration is None:  # an ensemble of trained models, or one from before models kept it
+    if model.calibration is None:  # for example, an ensemble of trained models
         model = model.calibrated(images, labels, threads=default_threads())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "half.safetensors"
         model.save(path, half=True)
-        whole, half = (m.predict(images, threads=default_threads()) for m in (model, Model.load(path)))
-        if (differing := int((whole != half).sum())) > DIFFERENT * len(images):
+        full, half = (m.predict(images, threads=default_threads()) for m in (model, Model.load(path)))
+        if (differing := int((full != half).sum())) > DIFFERENT * len(images):
             raise SystemExit(f"In float16 {differing} of {len(images)} answers differ.")
         FOLDER.mkdir(exist_ok=True)
         target = FOLDER / f"{options.name}.safetensors"

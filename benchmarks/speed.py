@@ -1,10 +1,10 @@
-"""Training speed beside peers: the same networks on the same images, one after the other, round after round.
+"""Training speed compared with other libraries: the same networks on the same images, in alternating rounds.
 
     uv run --group bench python -m benchmarks.speed --torch PYTHON
 
 PYTHON is the interpreter of an environment that has PyTorch; benchmarks/README.md makes one. Ratios are of medians.
 With `--against FOLDER` another checkout, such as a git worktree of an earlier commit, takes part, too.
-Nobody augments images or averages weights here, and the learning rate stays the same.
+No program augments images or averages weights here, and the learning rate is constant.
 """
 
 import sys
@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.machine import machine
-from benchmarks.networks import CONVNETS, DENSE, NETWORKS, training_operations
+from benchmarks.networks import CONVNETS, DENSE, NETWORKS, training_flops
 from benchmarks.rounds import THREADS, Peer, alternate, arguments, rate, show, start
 
 DEFAULT = [
@@ -30,12 +30,12 @@ def main() -> None:
     rounds = 2 if options.quick else options.rounds
     dense = [recipe.name for recipe in DENSE]
     print(machine())
-    print("The networks alone: images are not changed, weights are not averaged, the learning rate stays the same.")
+    print("The networks alone: no data augmentation, no averaged weights, a constant learning rate.")
     for name in options.networks:
         recipe = NETWORKS[name]
         images = 60_000 if recipe.plan.batch_size else 5 * 41_000
-        what = "seconds for an epoch of 60,000" if recipe.plan.batch_size else "seconds for 5 steps of 41,000"
-        print(f"\n{name}: {recipe.title}; {what}", flush=True)
+        unit = "seconds for an epoch of 60,000" if recipe.plan.batch_size else "seconds for 5 steps of 41,000"
+        print(f"\n{name}: {recipe.title}; {unit}", flush=True)
         kinds = [("digitscope", sys.executable, THREADS), ("digitscope", sys.executable, 1)]
         if options.torch and name != "seed":
             kinds.append(("PyTorch", options.torch, THREADS))
@@ -55,7 +55,7 @@ def main() -> None:
             print(f"  from one thread to two: {medians[alone.name] / medians[ours.name]:.2f} times the speed")
             print("  peak memory: " + ", ".join(f"{peer.name} {peer.ask('memory')} MB" for peer in peers))
             for peer in (ours, alone):
-                reached, possible = training_operations(recipe) / medians[peer.name], rate(peer)
+                reached, possible = training_flops(recipe) / medians[peer.name], rate(peer)
                 print(
                     f"  {peer.name}: {reached / 1e9:.0f} GFLOP/s of the machine's {possible / 1e9:.0f} "
                     f"in matrix products: {reached / possible:.0%}",

@@ -1,12 +1,12 @@
-"""Seconds of training to 98, 99 and 99.5 % of MNIST's test images, ours beside PyTorch's, epoch by epoch in turn.
+"""Seconds of training to 98, 99 and 99.5 % test accuracy on MNIST, compared with PyTorch, epoch by epoch in turn.
 
     uv run python -m benchmarks.time_to_accuracy --torch PYTHON --recipe convnet --seeds 1 2 3
     uv run python -m benchmarks.time_to_accuracy --torch PYTHON --recipe fast \\
         --against "conv24x5 pool conv32x3 pool 256 10" --seeds 1 2 3 4 5
 
-PyTorch trains the same recipe, or the one that --against names: the same first weights, images, order, augmentation
-(our function, on all threads; its share of PyTorch's seconds is shown), schedule, label smoothing and average of the
-weights. Both look at the test images after each epoch, and nothing is chosen by what they see; that is not timed.
+PyTorch trains the same recipe, or the one that --against names: the same initial weights, images, order, augmentation
+(our function, on all threads; its share of PyTorch's seconds is printed), schedule, label smoothing and averaged
+weights. Both are evaluated on the test images after each epoch, untimed, and nothing is chosen by the results.
 """
 
 import statistics
@@ -19,7 +19,7 @@ from benchmarks.rounds import Peer, arguments, start
 
 LEVELS = (0.98, 0.99, 0.995)
 Curve = list[dict[str, float]]
-"""What a peer answered after each epoch."""
+"""A peer's answers after each epoch."""
 
 
 def mean_and_spread(values: Sequence[float], digits: int) -> str:
@@ -27,8 +27,8 @@ def mean_and_spread(values: Sequence[float], digits: int) -> str:
     return f"{statistics.mean(values):.{digits}f} ± {spread:.{digits}f}"
 
 
-def when(curves: Sequence[Curve], level: float) -> str:
-    """The median seconds until an epoch ended at this accuracy, over the runs that got there."""
+def median_time(curves: Sequence[Curve], level: float) -> str:
+    """The median seconds to the end of the first epoch with this accuracy, over the runs that reach it."""
     reached = [next((e["seconds"] for e in curve if e["accuracy"] >= level), None) for curve in curves]
     seconds = [value for value in reached if value is not None]
     if not seconds:
@@ -39,9 +39,13 @@ def when(curves: Sequence[Curve], level: float) -> str:
 def main() -> None:
     parser = arguments(__doc__, torch_required=True)
     parser.add_argument("--recipe", required=True, choices=NETWORKS, metavar="NAME")
-    parser.add_argument("--against", choices=NETWORKS, metavar="NAME", help="what PyTorch trains; else the same")
+    parser.add_argument(
+        "--against", choices=NETWORKS, metavar="NAME", help="recipe that PyTorch trains; by default the same"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
-    parser.add_argument("--epochs", type=int, help="in place of the recipe's; the schedule is squeezed")
+    parser.add_argument(
+        "--epochs", type=int, help="number of epochs instead of the recipe's; the schedule is compressed"
+    )
     options = parser.parse_args()
     against = options.against or options.recipe
     print(machine())
@@ -70,17 +74,17 @@ def main() -> None:
     for epoch in range(max(len(curve[0]) for curve in curves.values())):
         line = f"{epoch + 1:<7}"
         for runs in curves.values():
-            here = [run[epoch] for run in runs if epoch < len(run)]
-            if here:
-                seconds = statistics.median(point["seconds"] for point in here)
-                line += f"{seconds:>13.2f}{mean_and_spread([100 * point['accuracy'] for point in here], 2):>17}"
+            points = [run[epoch] for run in runs if epoch < len(run)]
+            if points:
+                seconds = statistics.median(point["seconds"] for point in points)
+                line += f"{seconds:>13.2f}{mean_and_spread([100 * point['accuracy'] for point in points], 2):>17}"
             else:
                 line += " " * 30
         print(line)
     for level in LEVELS:
-        print(f"{level:.1%}: " + ", ".join(f"{name} {when(runs, level)}" for name, runs in curves.items()))
+        print(f"{level:.1%}: " + ", ".join(f"{name} {median_time(runs, level)}" for name, runs in curves.items()))
     totals = {name: mean_and_spread([run[-1]["seconds"] for run in runs], 2) for name, runs in curves.items()}
-    print("Training in all: " + ", ".join(f"{name} {total} s" for name, total in totals.items()))
+    print("Whole training: " + ", ".join(f"{name} {total} s" for name, total in totals.items()))
     if any(run[-1]["augment_seconds"] for run in curves[theirs.name]):
         share = statistics.mean(run[-1]["augment_seconds"] / run[-1]["seconds"] for run in curves[theirs.name])
         print(f"Our augmentation is {share:.0%} of PyTorch's seconds.")

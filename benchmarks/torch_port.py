@@ -1,6 +1,6 @@
-"""PyTorch's twin of one of our networks: the same layers, weights, loss and optimizer, made of PyTorch's own parts.
+"""Builds one of our networks in PyTorch: the same layers, weights, loss and optimizer, from PyTorch's own parts.
 
-Batch normalization takes its mean and variance over a whole batch here; ours takes them over a shard.
+Batch normalization uses the mean and variance of a whole batch here; ours uses those of a shard.
 """
 
 import itertools
@@ -54,7 +54,7 @@ from digitscope.training.parallel.threads import ThreadMap
 from digitscope.training.run import STATISTICS_IMAGES
 
 CHUNK = 1000
-"""Images that a module is given at a time where it does not learn."""
+"""Number of images in one call of a module outside training."""
 
 
 class Apply(nn.Module):  # type: ignore[misc]
@@ -68,10 +68,10 @@ class Apply(nn.Module):  # type: ignore[misc]
         return self.f(x, *self.inner)
 
 
-def module_of(network: Layer, *, channels_last: bool = False) -> Any:
+def build_module(network: Layer, *, channels_last: bool = False) -> Any:
     """A module that maps rows (N, D) to rows (N, classes), with copies of the network's parameters and statistics.
 
-    Its parameters are in the order of the network's. Raises: TypeError for a layer that it does not know.
+    Its parameters are in the order of the network's. Raises: TypeError for an unknown layer.
     """
     module = _module(network, channels_last, in_place=False)
     return module.to(memory_format=torch.channels_last) if channels_last else module
@@ -80,9 +80,9 @@ def module_of(network: Layer, *, channels_last: bool = False) -> Any:
 def _module(layer: Layer, channels_last: bool, *, in_place: bool) -> Any:
     match layer:
         case Residual():
-            return Apply(lambda x, f: x + f(x), _row(layer, channels_last))
+            return Apply(lambda x, f: x + f(x), _sequential(layer, channels_last))
         case Network() if type(layer) is Network:
-            return _row(layer, channels_last)
+            return _sequential(layer, channels_last)
         case Dense():
             return _filled(nn.Linear(layer.in_features, layer.out_features), layer)
         case Conv2D():
@@ -114,15 +114,15 @@ def _module(layer: Layer, channels_last: bool, *, in_place: bool) -> Any:
             return nn.Sigmoid()
         case Tanh():
             return nn.Tanh()
-    raise TypeError(f"PyTorch's twin knows no {type(layer).__name__}.")
+    raise TypeError(f"torch_port.py has no equivalent of {type(layer).__name__}.")
 
 
-def _row(network: Network, channels_last: bool) -> Any:
-    """The layers one after the other; a ReLU overwrites what nobody else needs, the output of one of these:"""
-    spare = (Dense, Conv2D, BatchNorm, MaxPool2D, AveragePool2D)
+def _sequential(network: Network, channels_last: bool) -> Any:
+    """The layers one after the other. A ReLU works in place after the layers that do not need their output."""
+    overwritable = (Dense, Conv2D, BatchNorm, MaxPool2D, AveragePool2D)
     pairs = itertools.pairwise((None, *network.layers))
     return nn.Sequential(
-        *(_module(layer, channels_last, in_place=isinstance(before, spare)) for before, layer in pairs if layer)
+        *(_module(layer, channels_last, in_place=isinstance(before, overwritable)) for before, layer in pairs if layer)
     )
 
 
@@ -138,18 +138,18 @@ def _filled(module: Any, layer: Layer) -> Any:
 def _reshape(shape: tuple[int, ...], channels_last: bool) -> Callable[[Any], Any]:
     if not channels_last or len(shape) != 3:
         return lambda x: x.reshape(-1, *shape)
-    if shape[0] == 1:  # the same numbers in the same order: only the strides say that channels are last
+    if shape[0] == 1:  # the numbers stay in the same order; only the strides change to channels last
         return lambda x: x.reshape(-1, *shape[1:], 1).permute(0, 3, 1, 2)
     return lambda x: x.reshape(-1, *shape).contiguous(memory_format=torch.channels_last)
 
 
-def onnx_of(network: Layer) -> bytes:
-    """The network as PyTorch exports it, from `pixels` (N, D), intensities 0 to 1, to probabilities (N, classes)."""
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # not what it can do without torchvision
+def export_onnx(network: Layer) -> bytes:
+    """PyTorch's export of the network, from `pixels` (N, D), 0 to 1, to probabilities (N, classes)."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # hides a notice that torchvision is missing
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of PyTorch to itself
+        warnings.simplefilter("ignore", FutureWarning)  # PyTorch calls its own deprecated functions
         program = torch.onnx.export(
-            nn.Sequential(module_of(network), nn.Softmax(1)).eval(),
+            nn.Sequential(build_module(network), nn.Softmax(1)).eval(),
             (torch.zeros(2, 784),),
             input_names=["pixels"],
             dynamic_shapes=({0: torch.export.Dim("images")},),
@@ -162,7 +162,7 @@ def onnx_of(network: Layer) -> bytes:
 
 
 def rows(images: Array) -> Any:
-    """Shapes: uint8 (N, H, W) -> a tensor of float32 (N, H W), intensities 0 to 1"""
+    """The images as rows. Shapes: uint8 (N, H, W) -> a tensor of float32 (N, H W), 0 to 1"""
     return torch.from_numpy(np.ascontiguousarray(to_batch(images).T))
 
 
@@ -173,27 +173,27 @@ def _loss(loss: Loss) -> Callable[[Any, Any], Any]:
             return lambda z, y: functional.cross_entropy(z, y, label_smoothing=smoothing)
         case MeanSquaredError():
             return lambda a, y: (a - functional.one_hot(y, a.shape[1])).square().sum() / (2 * len(a))
-    raise TypeError(f"PyTorch's twin knows no {type(loss).__name__}.")
+    raise TypeError(f"torch_port.py has no equivalent of {type(loss).__name__}.")
 
 
 def _optimizer(optimizer: Optimizer, parameters: Iterator[Any], implementation: str) -> Any:
-    how = {"foreach": {"foreach": True}, "fused": {"fused": True}, "plain": {"foreach": False}}[implementation]
+    flags = {"foreach": {"foreach": True}, "fused": {"fused": True}, "plain": {"foreach": False}}[implementation]
     match optimizer:
         case Momentum():
-            return torch.optim.SGD(parameters, 1.0, optimizer.momentum, nesterov=optimizer.nesterov, **how)
+            return torch.optim.SGD(parameters, 1.0, optimizer.momentum, nesterov=optimizer.nesterov, **flags)
         case GradientDescent():
-            return torch.optim.SGD(parameters, 1.0, **how)
+            return torch.optim.SGD(parameters, 1.0, **flags)
         case Adam():
             betas = optimizer.beta1, optimizer.beta2
-            return torch.optim.Adam(parameters, 1.0, betas, optimizer.eps, **how)
-    raise TypeError(f"PyTorch's twin knows no {type(optimizer).__name__}.")
+            return torch.optim.Adam(parameters, 1.0, betas, optimizer.eps, **flags)
+    raise TypeError(f"torch_port.py has no equivalent of {type(optimizer).__name__}.")
 
 
-class Twin:
-    """A module that learns as the plan says. `setting`: channels_last, and which implementation of the optimizer."""
+class TorchLearner:
+    """A module that is trained by a plan. `setting` has channels_last, and the implementation of the optimizer."""
 
     def __init__(self, network: Network, plan: Plan, setting: dict[str, Any]) -> None:
-        self.module = module_of(network, channels_last=setting["channels_last"])
+        self.module = build_module(network, channels_last=setting["channels_last"])
         self.loss = _loss(plan.loss)
         self.optimizer = _optimizer(plan.optimizer, self.module.parameters(), setting["optimizer"])
         self.weights = [p for p in self.module.parameters() if p.ndim > 1]
@@ -212,46 +212,46 @@ class Twin:
         self.optimizer.step()
 
 
-class TwinTraining:
-    """A recipe's whole training by PyTorch, epoch by epoch: the same first weights, images, order, augmentation, rates
-    and average of the weights as ours.
+class TorchTraining:
+    """A recipe's whole training by PyTorch, epoch by epoch, with the same initial weights, images, order, augmentation,
+    rates and averaged weights as ours.
     """
 
     def __init__(self, training: Training, setting: dict[str, Any], threads: int) -> None:
         self.training, self.run = training, training.run
         self.threads, self.setting = threads, setting
-        self.twin = Twin(self.run.network, self.run.plan, setting)
-        self.average = [p.detach().clone() for p in self.twin.module.parameters()] if self.run.average else []
+        self.learner = TorchLearner(self.run.network, self.run.plan, setting)
+        self.average = [p.detach().clone() for p in self.learner.module.parameters()] if self.run.average else []
         self.x = rows(training.images) if self.run.plan.augment is None else None
         self.y = torch.from_numpy(training.labels.astype(np.int64))
         self.seconds, self.augment_seconds = 0.0, 0.0
 
     def epoch(self) -> None:
-        """Trains for one epoch; `seconds` counts what ours counts: the steps with their augmentation."""
+        """Trains for one epoch; `seconds` includes the same work as ours: the steps with their augmentation."""
         plan, images = self.run.plan, len(self.training.images)
         steps = plan.epochs * plan.batches(images)
         step = self.run.epoch * plan.batches(images)
         self.run.order, order = self.run.draw_order(images)
         torch.set_num_threads(self.setting["threads"])
-        self.twin.module.train()
+        self.learner.module.train()
         with blas_threads(1), ThreadMap(self.threads) as threads:
             began = time.perf_counter()
             for start in range(0, images, plan.batch_size or images):
                 chosen = order[start : start + (plan.batch_size or images)]
-                places = torch.from_numpy(chosen)
-                x = self.x[places] if self.x is not None else self._augmented(chosen, threads)
-                self.twin.step(x, self.y[places], plan.schedule(step, steps))
+                indices = torch.from_numpy(chosen)
+                x = self.x[indices] if self.x is not None else self._augmented(chosen, threads)
+                self.learner.step(x, self.y[indices], plan.schedule(step, steps))
                 if plan.averaging is not None:
                     rate = plan.averaging.rate(step, steps)
                     with torch.no_grad():
-                        for mean, p in zip(self.average, self.twin.module.parameters(), strict=True):
+                        for mean, p in zip(self.average, self.learner.module.parameters(), strict=True):
                             mean.lerp_(p, rate)
                 step += 1
             self.seconds += time.perf_counter() - began
         self.run.epoch += 1
 
     def _augmented(self, chosen: Array, threads: ThreadMap) -> Any:
-        """Our augmentation of these images, its shards spread over the threads as in our training."""
+        """These images with our augmentation, whose shards are spread over the threads as in our training."""
         began = time.perf_counter()
         plan = self.run.plan
         assert plan.augment is not None
@@ -266,10 +266,10 @@ class TwinTraining:
         return x
 
     def accuracy(self, images: Array, labels: Array) -> float:
-        """Of the network as it is to be used, as in our `Run.outcome`: the average of the weights, statistics measured
-        on images that it learns from, as many looks at an image.
+        """The accuracy of the trained network, as of our `Run.outcome`: with averaged weights, statistics measured on
+        training images, and test-time augmentation.
         """
-        module = deepcopy(self.twin.module).eval()
+        module = deepcopy(self.learner.module).eval()
         with torch.no_grad():
             for p, mean in zip(module.parameters(), self.average or list(module.parameters()), strict=True):
                 p.copy_(mean)
@@ -283,16 +283,18 @@ class TwinTraining:
                 for x in rows(chosen).split(CHUNK):
                     module(x)
             module.eval()
-            opinions: Any = 0.0
+            total: Any = 0.0
             for shift in self.run.plan.shifts or ((0, 0),):
-                look = shift_images(images.transpose(1, 2, 0), *shift).transpose(2, 0, 1)
-                opinions += torch.cat([module(x).softmax(1) for x in rows(look).split(CHUNK)])
-        return float((opinions.argmax(1).numpy() == labels).mean())
+                shifted = shift_images(images.transpose(1, 2, 0), *shift).transpose(2, 0, 1)
+                total += torch.cat([module(x).softmax(1) for x in rows(shifted).split(CHUNK)])
+        return float((total.argmax(1).numpy() == labels).mean())
 
 
-def check_twin(network: Network, plan: Plan, images: Array, labels: Array) -> None:
-    """Raises: AssertionError where the twin's outputs, loss or derivatives differ from ours, in float64 and in both
-    layouts. As in training, or as in use where dropout would draw other numbers.
+def check_port(network: Network, plan: Plan, images: Array, labels: Array) -> None:
+    """Compares PyTorch's outputs, loss and derivatives with ours, in float64 and in both layouts.
+
+    The networks run in training mode, or in evaluation mode if they have dropout, which would draw other numbers.
+    Raises: AssertionError if they differ.
     """
     training = not _has_dropout(network)
     ours = network.astype(np.float64)
@@ -300,7 +302,7 @@ def check_twin(network: Network, plan: Plan, images: Array, labels: Array) -> No
     loss, loss_backward = plan.loss.forward(outputs, labels)
     grads = backward(loss_backward(1.0))[1]
     for channels_last in (False, True):
-        module = module_of(network, channels_last=channels_last).double().train(training)
+        module = build_module(network, channels_last=channels_last).double().train(training)
         z = module(rows(images).double())
         value = _loss(plan.loss)(z, torch.from_numpy(labels))
         value.backward()
