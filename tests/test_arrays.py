@@ -151,9 +151,9 @@ def test_other_labels_are_refused_in_one_line(labels: Any, error: type[Exception
 
 def test_a_stray_label_asks_for_no_giant_network() -> None:
     labels = np.arange(600) % 10
-    labels[5] = 60_000
-    with pytest.raises(DataError, match="11 different ones up to 60000"):
+    labels[5] = 4_000
+    with pytest.raises(DataError, match="11 different ones up to 4000"):
         as_labels(labels, 600)
     assert as_labels(np.arange(3000), 3000).max() == 2999  # many classes are no fault
-    with pytest.raises(DataError, match="from 0 to 65535; got 70000"):
+    with pytest.raises(DataError, match="from 0 to 4095; got 70000"):
         as_labels([0, 70_000], 2)

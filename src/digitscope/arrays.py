@@ -14,8 +14,9 @@ from digitscope.errors import DataError, ShapeError
 Array = npt.NDArray[Any]
 """An array of numbers; docstrings state its shape and type."""
 
-MAX_CLASSES = 65_536
-"""A higher label is an identifier or a slip, and would ask for a giant network."""
+MAX_CLASSES = 4_096
+"""A higher label is an identifier or a slip. It would ask for a giant network; a confusion matrix of this many classes
+takes 134 MB."""
 
 
 def is_bytes(images: object) -> TypeGuard[Array]:

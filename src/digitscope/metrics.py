@@ -11,15 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from digitscope.arrays import Array, as_labels
+from digitscope.arrays import MAX_CLASSES, Array, as_labels
 from digitscope.errors import DataError, ShapeError
 
 _TINY = np.finfo(np.float32).tiny
 """Replaces a probability of 0 before the logarithm is taken: 1.2e-38."""
 CONFIDENT = 0.9
 """A digit that is read with at least this confidence is shown without it."""
-MOST_CLASSES = 10_000
-"""Maximum number of classes in a confusion matrix, which then takes 800 MB."""
 _SUM_TOLERANCE = 1e-3
 """Maximum difference of the sum of an image's probabilities from 1; float16 rounds more coarsely than float32."""
 
@@ -53,10 +51,10 @@ def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float
 def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes: int) -> Array:
     """Counts, (classes, classes): row the true class, column the predicted one.
 
-    Raises: as `accuracy`; DataError for a class that is not below `classes`, and for more than 10,000 classes.
+    Raises: as `accuracy`; DataError for a class that is not below `classes`, and for more classes than MAX_CLASSES.
     """
-    if not 0 < classes <= MOST_CLASSES:
-        raise DataError(f"A confusion matrix is expected for 1 to {MOST_CLASSES:,} classes; got {classes:,}.")
+    if not 0 < classes <= MAX_CLASSES:
+        raise DataError(f"A confusion matrix is expected for 1 to {MAX_CLASSES:,} classes; got {classes:,}.")
     true, predicted = _checked_labels(labels, predictions, classes)
     return np.bincount(true * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
@@ -83,9 +81,9 @@ def most_confused(confusion: npt.ArrayLike, count: int = 3) -> list[tuple[int, i
     """
     mistakes = _checked_confusion(confusion).copy()
     np.fill_diagonal(mistakes, 0)
-    order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
-    pairs = (divmod(int(flat), len(mistakes)) for flat in order)
-    return [(true, predicted, int(mistakes[true, predicted])) for true, predicted in pairs if mistakes[true, predicted]]
+    true, predicted = np.nonzero(mistakes)
+    order = np.argsort(-mistakes[true, predicted], kind="stable")[:count]
+    return [(int(true[i]), int(predicted[i]), int(mistakes[true[i], predicted[i]])) for i in order]
 
 
 def negative_log_likelihood(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
@@ -265,7 +263,7 @@ def _checked_confusion(confusion: npt.ArrayLike) -> Array:
         raise ShapeError(f"A confusion matrix is expected as (classes, classes); got {counts.shape}.")
     if counts.dtype.kind not in "iu" or (counts < 0).any():
         raise DataError("A confusion matrix is expected as counts, whole numbers from 0.")
-    return counts.astype(np.int64)
+    return counts.astype(np.int64, copy=False)
 
 
 def percentage(share: float, decimals: int = 2) -> str:

@@ -2,6 +2,7 @@ import csv
 import gzip
 import os
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from digitscope.datasets.csv_table import read_table
 from digitscope.errors import DataError
+from digitscope.files import opening
 
 Digits = tuple[NDArray[np.uint8], NDArray[np.int64]]
 CsvText = Callable[..., str]
@@ -105,7 +107,7 @@ def test_any_cell_is_read_right_or_named(
     path.write_text(spoilt(kaggle, line, column, cell), encoding="utf-8")
     plain = cell.strip().strip('"')
     value = float(plain) if re.fullmatch(r"[-+]?[0-9]*\.?[0-9]*(e[-+]?[0-9]+)?", plain) and plain else -1.0
-    if value == np.floor(value) and 0 <= value <= (65535 if column == 1 else 255):
+    if value == np.floor(value) and 0 <= value <= (4095 if column == 1 else 255):
         values = np.column_stack([digits[1], digits[0].reshape(5, 784)])
         values[line - 2, column - 1] = value
         table = read_table(path)
@@ -151,12 +153,21 @@ def test_first_of_785_columns_is_the_label(
         np.testing.assert_array_equal(np.asarray(table.labels), digits[1], strict=True)
 
 
-def test_a_column_that_counts_lines_is_no_label(
-    csv_text: CsvText, digits: Digits, pixel_names: list[str], tmp_path: Path
+@pytest.mark.parametrize("name", ["id", "ImageId", "", "Unnamed: 0"])
+def test_a_column_that_counts_lines_is_left_out(
+    name: str, csv_text: CsvText, digits: Digits, pixel_names: list[str], tmp_path: Path
 ) -> None:
-    for name in ("id", "ImageId", ""):
-        message = refusal(tmp_path / "a.csv", csv_text(*digits, [name, *pixel_names]))
-        assert f"has 785 columns, none named label, and the first, {name!r}, seems to count the lines" in message
+    path = tmp_path / "a.csv"
+    images, labels = digits
+    counted = [f"{k},{line}" for k, line in enumerate(csv_text(images, labels).splitlines())]
+    path.write_text("\n".join([",".join([name, "label", *pixel_names]), *counted]))
+    table = read_table(path)
+    np.testing.assert_array_equal(table.images, images)
+    assert table.labels is not None
+    assert table.labels.tolist() == labels.tolist()
+    path.write_text(csv_text(images, np.arange(5), [name, *pixel_names]))
+    assert read_table(path).labels is None
+    assert "Is the first column an index? Leave it out" in refusal(path, "\n".join(counted))
 
 
 def test_blank_lines_count_but_hold_nothing(kaggle: list[list[str]], tmp_path: Path) -> None:
@@ -191,11 +202,11 @@ def test_pixel_faults(cell: str, words: str, kaggle: list[list[str]], tmp_path: 
 @pytest.mark.parametrize(
     ("cell", "words"),
     [
-        ("three", "'three' is not a number; a label is a whole number from 0 to 65535."),
+        ("three", "'three' is not a number; a label is a whole number from 0 to 4095."),
         ("", "the label is missing; a label is"),
         ("-1", "-1 came; a label is"),
         ("3.5", "3.5 came; a label is"),
-        ("65536", "65536 came; a label is"),
+        ("4096", "4096 came; a label is"),
         ("18446744073709551616", "18446744073709551616 came; a label is"),
         ("18446744073709551615", "18446744073709551615 came; a label is"),
     ],
@@ -275,8 +286,8 @@ def test_quotes(kaggle: list[list[str]], tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(joined([[f'"{cell}"' for cell in row] for row in kaggle]))
     assert len(read_table(path).images) == 5
-    assert ", line 3, column 785 (pixel783): '\\n" in refusal(path, spoilt(kaggle, 3, 785, '"'))
-    assert "not a line of CSV" in refusal(path, joined(kaggle) + "0," * 784 + "x" * 200_000)
+    assert ", line 3: not a line of CSV" in refusal(path, spoilt(kaggle, 3, 785, '"'))
+    assert ", line 7: over 131,072 characters came" in refusal(path, joined(kaggle) + "0," * 784 + "x" * 200_000)
 
 
 def test_empty_files(kaggle: list[list[str]], tmp_path: Path) -> None:
@@ -291,7 +302,7 @@ def test_empty_files(kaggle: list[list[str]], tmp_path: Path) -> None:
 def test_files_that_are_not_text(wrong_files: dict[str, bytes], kaggle: list[list[str]], tmp_path: Path) -> None:
     for words, content in wrong_files.items():
         message = refusal(tmp_path / "a.csv", content)
-        assert f"is not a CSV text file; this seems to be {words}" in message
+        assert f"is not a CSV table; this seems to be {words}" in message
     late = (joined(kaggle) * 2).encode()[:-20] + b"\xff\xfe\n"
     assert ", line 7, column 1 (label): 'label' is not a number" in refusal(tmp_path / "a.csv", late)
 
@@ -313,11 +324,63 @@ def test_missing_file_folder_and_damaged_gzip(kaggle: list[list[str]], tmp_path:
     assert ": the gzip data are damaged" in refusal(tmp_path / "a.csv.gz", damaged)
 
 
-def test_what_only_pandas_objects_to_is_passed_on(
-    kaggle: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_only_pandas_objects_to_is_read_slowly(
+    kaggle: list[list[str]], digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*args: Any, **options: Any) -> None:
-        raise pd.errors.ParserError("out of\nmemory")
+        raise pd.errors.ParserError("out of memory")
 
+    path = tmp_path / "a.csv"
+    path.write_text(joined(kaggle))
     monkeypatch.setattr(pd, "read_csv", refuse)
-    assert refusal(tmp_path / "a.csv", joined(kaggle)) == " cannot be read as CSV: out of memory."
+    np.testing.assert_array_equal(read_table(path).images, digits[0])
+
+
+@pytest.mark.parametrize("end", ["\f", "\u2028", "\x85", " \t", "\v"])
+def test_a_blank_line_of_any_kind(end: str, kaggle: list[list[str]], digits: Digits, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(joined(kaggle) + end, encoding="utf-8")
+    np.testing.assert_array_equal(read_table(path).images, digits[0])
+    assert ", line 3: 1 column came" in refusal(path, kaggle_line(kaggle, 2) + f"a{end}b\n")
+
+
+def kaggle_line(kaggle: list[list[str]], lines: int) -> str:
+    return joined(kaggle[:lines])
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html>\n<html>", "an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "a Git LFS pointer"),
+        (b"% MNIST, 784\n@RELATION mnist\n", "an ARFF file"),
+        (b"@relation 'mnist_784'\n", "an ARFF file"),
+        (b"PAR1\x15\x04\x15", "a Parquet file"),
+        (b'{"images": [1,2]}', "JSON text"),
+    ],
+)
+def test_files_of_another_kind_are_named(content: bytes, words: str, tmp_path: Path) -> None:
+    assert f" is not a CSV table; this seems to be {words}" in refusal(tmp_path / "train.csv", content)
+
+
+ZEROS = "0," * 784 + "0"
+BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "surplus columns": (lambda: f"{ZEROS}\n{ZEROS}{',' * 100_000}\n".encode(), "line 2: 100785 columns came"),
+    "many surplus columns": (lambda: f"{ZEROS}\n{ZEROS}{',' * 200_000}\n".encode(), "line 2: over 131,072 characters"),
+    "only line ends": (lambda: gzip.compress(bytes([10]) * 20_000_000, 1), "times its size"),
+    "a line of digits": (lambda: gzip.compress(ZEROS.encode() + b"\n" + b"1" * 9_000_000, 1), "line 2: over 131,072"),
+    "an open quote": (lambda: gzip.compress((ZEROS + '\n"' + (ZEROS + "\n") * 2000).encode(), 1), "line 2: "),
+    "many images": (lambda: gzip.compress((ZEROS + "\n").encode() * 3_000, 9), "times its size"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_small_file_costs_little(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "UNPACKED_FREE", 1 << 20)
+    make, words = BOMBS[name]
+    content = make()
+    tracemalloc.start()
+    assert words in refusal(tmp_path / "bomb.csv", content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60_000_000

@@ -1,5 +1,8 @@
 import gzip
 import io
+import re
+import shutil
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -11,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from digitscope.datasets import DataSet, load_data, load_mnist
 from digitscope.errors import DataError
@@ -86,7 +90,7 @@ def test_table(digits: Digits, csv_text: CsvText, pixel_names: list[str], tmp_pa
     path.write_text(csv_text(digits[0], None, pixel_names))
     assert "train.csv has no label column: it is a test file, for `digitscope submit`" in refusal(path)
     path.write_bytes(b"\x89PNG\r\n\x1a\n")
-    assert "is not a CSV text file; this seems to be a PNG picture" in refusal(path)
+    assert "is not a CSV table; this seems to be a PNG picture" in refusal(path)
 
 
 class TestFolder:
@@ -231,11 +235,11 @@ class TestNpz:
             (
                 "y_train",
                 np.array([0, 1, -1, 2, 3]),
-                "a.npz, training part: Labels are expected from 0 to 65535; got -1.",
+                "a.npz, training part: Labels are expected from 0 to 4095; got -1.",
             ),
-            ("y_test", np.array([0, 65536]), "a.npz, test part: Labels are expected from 0 to 65535; got 65536."),
-            ("y_test", np.array([0, 2**63], dtype="u8"), "from 0 to 65535; got 9223372036854775808."),
-            ("y_train", np.array([0, 1, 2, 3, 60000]), "from 0 without large gaps; got 5 different ones up to 60000."),
+            ("y_test", np.array([0, 4096]), "a.npz, test part: Labels are expected from 0 to 4095; got 4096."),
+            ("y_test", np.array([0, 2**63], dtype="u8"), "from 0 to 4095; got 9223372036854775808."),
+            ("y_train", np.array([0, 1, 2, 3, 4000]), "from 0 without large gaps; got 5 different ones up to 4000."),
         ],
     )
     def test_bad_arrays(
@@ -266,11 +270,19 @@ class TestNpz:
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
             archive.writestr("train.csv", "label\n")
         message = refusal(tmp_path / "a.zip")
-        assert "has no x_train and no y_train; " in message
-        assert message.endswith("It holds train.csv.")
+        assert "a.zip is a ZIP archive with train.csv, as Kaggle gives it. Unpack it, and give the table" in message
+        with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+            for k in range(9):
+                archive.writestr(f"{'long' * 30}{k}.png", "")
+        message = refusal(tmp_path / "c.zip")
+        assert message.endswith("... and 4 more. Unpack it, and give the file or folder in it.")
+        assert len(message) < 400 + len(str(tmp_path))
+        with zipfile.ZipFile(tmp_path / "d.xlsx", "w") as archive:
+            archive.writestr("xl/workbook.xml", "")
+        assert refusal(tmp_path / "d.xlsx").endswith("is a ZIP archive, an Excel workbook. Save its sheet as CSV.")
         with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
             pass
-        assert refusal(tmp_path / "b.zip").endswith("It holds nothing.")
+        assert "is a ZIP archive that holds nothing." in refusal(tmp_path / "b.zip")
 
     def test_a_header_that_claims_too_much(self, tmp_path: Path) -> None:
         """The members are checked against their headers before an element is read."""
@@ -288,14 +300,19 @@ class TestNpz:
         self, arrays: dict[str, Array], tmp_path: Path, npz_bytes: NpzBytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "a.npz").write_bytes(npz_bytes(True, **arrays))
-        monkeypatch.setattr("digitscope.datasets.npz.LIMIT", 4000)
-        assert "x_train.npy unzips to 4,048 bytes; 4,000 are read at most" in refusal(tmp_path / "a.npz")
+        monkeypatch.setattr("digitscope.files.opening.LIMIT", 4000)
+        assert re.search(r"unfolds to \d,\d+ bytes; 4,000 are read at most", refusal(tmp_path / "a.npz"))
+        monkeypatch.undo()
+        monkeypatch.setattr("digitscope.files.opening.UNPACKED_FREE", 1000)
+        bomb = arrays | {"x_train": np.zeros((5, 1000, 1000), np.uint8)}
+        (tmp_path / "a.npz").write_bytes(npz_bytes(True, **bomb))
+        assert "unfolds to 5,00" in refusal(tmp_path / "a.npz")
 
     def test_not_an_array(self, tmp_path: Path) -> None:
         for content, words in (
-            (b"hello there", "the magic string is not correct"),
+            (b"hello there", "cannot be read as .npz: the archive is damaged"),
             (b"\x93NUMPY\x03\x00", "x_train.npy is not a plain array of numbers (.npy version (3, 0))"),
-            (b"\x93NUMPY\x01\x00\x03\x00{}\n", "cannot be read as .npz: Header does not contain"),
+            (b"\x93NUMPY\x01\x00\x03\x00{}\n", "cannot be read as .npz: the archive is damaged"),
             (b"\x93NUMPY\x01\x00\x03\x00{((", "cannot be read as .npz: "),
         ):
             with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
@@ -305,7 +322,7 @@ class TestNpz:
 
     def test_not_an_archive(self, arrays: dict[str, Array], tmp_path: Path) -> None:
         (tmp_path / "a.npz").write_bytes(b"PK\x03\x04" + bytes(40))
-        assert "a.npz cannot be read as .npz: File is not a zip file." in refusal(tmp_path / "a.npz")
+        assert "a.npz cannot be read as .npz: the archive is damaged" in refusal(tmp_path / "a.npz")
 
     @settings(deadline=None, max_examples=200)
     @given(data=st.data(), compress=st.booleans())
@@ -351,7 +368,7 @@ class TestDataSet:
             (np.zeros((2, 3, 3), dtype="u1"), [0, 1, 2], "one integer for each of 2 images; got (3,)"),
             (np.zeros((0, 3, 3), dtype="u1"), [], "has no training images: their shape is (0, 3, 3)"),
             (np.zeros((2, 0, 3), dtype="u1"), [0, 1], "has no training images: their shape is (2, 0, 3)"),
-            (np.zeros((2, 3, 3), dtype="u1"), [0, 70000], "from 0 to 65535; got 70000"),
+            (np.zeros((2, 3, 3), dtype="u1"), [0, 70000], "from 0 to 4095; got 70000"),
         ],
     )
     def test_bad_parts(self, images: Array, labels: Any, words: str) -> None:
@@ -369,8 +386,8 @@ class TestDataSet:
     def test_one_stray_label_is_refused(self, mnist: DataSet) -> None:
         """It asked for a confusion matrix of 27 GB after the training."""
         labels = mnist.y_train[:2000].copy()
-        labels[7] = 60000
-        with pytest.raises(DataError, match=r"11 different ones up to 60000\. Correct the stray label"):
+        labels[7] = 4000
+        with pytest.raises(DataError, match=r"11 different ones up to 4000\. Correct the stray label"):
             DataSet("a", mnist.x_train[:2000], labels)
 
     def test_half_a_test_part(self, digits: Digits) -> None:
@@ -383,3 +400,34 @@ class TestDataSet:
 def test_gzip_that_is_damaged_from_the_start(tmp_path: Path) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"label")[:6])
     assert "the gzip data are cut off" in refusal(tmp_path / "a.gz")
+
+
+class TestNested:
+    def test_the_root_that_torchvision_downloads_to(self, idx_folder: Path, tmp_path: Path) -> None:
+        expected = load_data(idx_folder)
+        raw = tmp_path / "data" / "MNIST" / "raw"
+        raw.parent.mkdir(parents=True)
+        idx_folder.rename(raw)
+        for root in (tmp_path / "data", raw.parent, raw):
+            found = load_data(root)
+            assert (found.digest, found.name) == (expected.digest, root.name)
+        shutil.copytree(raw, tmp_path / "data" / "FashionMNIST" / "raw")
+        with pytest.raises(DataError, match=r"holds 2 folders of IDX files: FashionMNIST.raw, MNIST.raw. Give one of"):
+            load_data(tmp_path / "data")
+
+    def test_a_folder_around_classes(self, digits: tuple[Array, Array], tmp_path: Path) -> None:
+        inner = tmp_path / "unpacked" / "digits"
+        for k, image in enumerate(digits[0]):
+            (inner / str(k)).mkdir(parents=True)
+            Image.fromarray(image).save(inner / str(k) / "a.png")
+        assert load_data(tmp_path / "unpacked").y_train.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i2", "i4"])
+@pytest.mark.parametrize("column", [False, True])
+def test_labels_of_other_integers(dtype: str, column: bool, idx_folder: Path, digits: tuple[Array, Array]) -> None:
+    labels = digits[1].reshape(-1, 1) if column else digits[1]
+    codes = {"i1": 9, "i2": 11, "i4": 12}
+    header = struct.pack(f">BBBB{labels.ndim}I", 0, 0, codes[dtype], labels.ndim, *labels.shape)
+    (idx_folder / "train-labels-idx1-ubyte").write_bytes(header + labels.astype(f">{dtype}").tobytes())
+    assert load_data(idx_folder).y_train.tolist() == digits[1].tolist()

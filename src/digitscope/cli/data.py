@@ -6,6 +6,9 @@ import click
 
 from digitscope.cli.completion import complete_data
 
+MAX_ROWS = 60
+"""Classes that are listed."""
+
 
 @click.command(short_help="Show the contents of a data set.")
 @click.argument("source", default="mnist", metavar="SOURCE", shell_complete=complete_data)
@@ -55,10 +58,14 @@ def data(source: str, picture: Path | None) -> None:
         )
     rows = [["class", *parts]]
     counts = [np.bincount(labels, minlength=loaded.classes) for _, labels in parts.values()]
-    for k in range(loaded.classes):
+    shown = range(loaded.classes) if loaded.classes <= MAX_ROWS else range(MAX_ROWS - 10)
+    for k in shown:
         name = f"{k} {loaded.class_names[k]}" if loaded.class_names else str(k)
         rows.append([name, *(f"{count[k]:,}" for count in counts)])
     print_table(console, rows)
+    if more := loaded.classes - len(shown):
+        others = counts[0][len(shown) :]
+        console.print(f"and {more:,} more classes, of {others.min():,} to {others.max():,} training images each")
     first = [np.flatnonzero(loaded.y_train == k)[:1] for k in range(min(loaded.classes, 10))]
     samples = loaded.x_train[np.concatenate(first)]
     width = -(-samples.shape[2] // 2)

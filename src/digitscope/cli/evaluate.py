@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MATRIX_UP_TO = 12
 """Classes; a larger confusion matrix does not fit into a terminal."""
 
+MAX_ROWS = 60
+"""Classes of which there is a row each; of more, those with the lowest recall are listed."""
+
 
 @click.command(short_help="Measure a model on labelled images.")
 @model_argument
@@ -184,9 +187,15 @@ def _matrix(result: "Evaluation") -> "Table":
 
 
 def _by_class(result: "Evaluation", mistakes: int | None) -> "Rows":
-    """One row for each class, with the classes that it was mistaken for: all, or this many."""
+    """One row for each class, with the classes that it was mistaken for: all, or this many. Of many classes, those with
+    the lowest recall have a row.
+    """
+    import numpy as np
+
     rows = [["class", "images", "precision %", "recall %", "read as" if mistakes is None else "most often read as"]]
-    for k, row in enumerate(result.confusion.tolist()):
+    worst = np.argsort(np.nan_to_num(result.recall, nan=2), kind="stable")[:MAX_ROWS]
+    for k in worst.tolist() if len(result.confusion) > MAX_ROWS else range(len(result.confusion)):
+        row = result.confusion[k].tolist()
         others = sorted((j for j, count in enumerate(row) if count and j != k), key=lambda j: -row[j])
         mistaken = ", ".join(f"{j} ({row[j]})" for j in others[:mistakes]) or "."
         rows.append([str(k), str(sum(row)), _per_cent(result.precision[k]), _per_cent(result.recall[k]), mistaken])

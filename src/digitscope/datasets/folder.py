@@ -44,6 +44,14 @@ def has_subfolders(folder: Path) -> bool:
     return bool(_subfolders(folder))
 
 
+def unwrapped(folder: Path) -> Path:
+    """The folder of classes that is the only thing in the folder, as unpacked archives have it; else the folder."""
+    inner = _entries(folder)
+    if len(inner) != 1 or not inner[0].is_dir() or _is_label(inner[0].name) or not has_subfolders(inner[0]):
+        return folder
+    return folder if inner[0].name.lower() in _SPLITS else unwrapped(inner[0])
+
+
 def load_picture_folder(folder: Path, shape: Shape | None = None) -> DataSet:
     """The pictures in a folder that has one subfolder a class.
 

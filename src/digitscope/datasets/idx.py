@@ -13,20 +13,20 @@ import gzip
 import math
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digitscope.errors import DataError
-from digitscope.files.opening import LIMIT, Stream, check_file, guess_file_type, open_plain_or_gzip
+from digitscope.files.opening import LIMIT, Stream, check_file, guess_file_type, open_plain_or_gzip, unpacked_limit
 
-_TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
-_DEFLATE_RATIO = 1032  # the most bytes that one byte of deflate can unfold to
+_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CHUNK = 1 << 18  # bytes
 
 
-def read_idx(path: Path) -> NDArray[np.uint8]:
-    """The array in an IDX file of uint8, raw or gzip.
+def read_idx(path: Path, *, integers: bool = False) -> NDArray[Any]:
+    """The array in an IDX file of uint8, or of other integers if these are asked for, raw or gzip.
 
     Memory and work are bounded by the header, and the header by the size of the file: a gzip bomb is either
     refused before it is read or left after one byte too many.
@@ -37,22 +37,27 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     """
     size = check_file(path)
     with open_plain_or_gzip(path) as stream:
-        shape = _read_header(path, stream)
+        dtype, shape = _read_header(path, stream, integers)
         header = 4 + 4 * len(shape)
-        announced = header + math.prod(shape)
+        announced = header + math.prod(shape) * dtype.itemsize
         # Zero times anything is zero, but NumPy cannot hold the other sizes either.
-        if math.prod(max(n, 1) for n in shape) > LIMIT:
+        if math.prod(max(n, 1) for n in shape) * dtype.itemsize > LIMIT:
             raise DataError(
                 f"{path}: the header announces {shape}, more than the {LIMIT:,} bytes that are read at most. "
                 f"The file is damaged or not meant for Digitscope."
             )
         zipped = isinstance(stream, gzip.GzipFile)
-        if announced > size * (_DEFLATE_RATIO if zipped else 1):
+        if zipped and announced > unpacked_limit(size):
             raise DataError(
-                f"{path} is cut off: the header announces {shape}, {announced:,} bytes with itself; "
-                f"{size:,} {'bytes of gzip cannot hold them' if zipped else 'came'}. Download or copy it again."
+                f"{path}: the header announces {shape}, {announced:,} bytes with itself; {size:,} bytes of gzip "
+                "cannot hold them. Download or copy it again."
             )
-        array = np.empty(math.prod(shape), dtype=np.uint8)
+        if not zipped and announced > size:
+            raise DataError(
+                f"{path} is cut off: the header announces {shape}, {announced:,} bytes with itself; {size:,} came. "
+                "Download or copy it again."
+            )
+        array = np.empty(announced - header, dtype=np.uint8)
         filled = _fill(array, stream)
         if filled < array.size:
             raise DataError(
@@ -64,7 +69,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
                 f"{path} is too long: the header announces {shape}, {announced:,} bytes with itself; more came. "
                 f"Download or copy it again."
             )
-    return array.reshape(shape)
+    return array.view(dtype).reshape(shape)
 
 
 def read_images(path: Path) -> NDArray[np.uint8]:
@@ -83,12 +88,14 @@ def read_images(path: Path) -> NDArray[np.uint8]:
     return array
 
 
-def read_labels(path: Path) -> NDArray[np.uint8]:
-    """The labels in an IDX file: (N,).
+def read_labels(path: Path) -> NDArray[Any]:
+    """The labels in an IDX file of integers, (N,) or a column (N, 1) -> (N,).
 
     Raises: DataError as `read_idx`, and where the file holds images or anything else of another rank.
     """
-    array = read_idx(path)
+    array = read_idx(path, integers=True)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
     if array.ndim == 3:
         raise DataError(
             f"{path} holds images, shape {array.shape}; labels (N,) are expected. "
@@ -96,11 +103,11 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
         )
     if array.ndim != 1:
         raise DataError(f"{path} holds an array of shape {array.shape}; labels (N,) are expected.")
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _read_header(path: Path, stream: Stream) -> tuple[int, ...]:
-    """The sizes in the header; the stream then stands at the first element."""
+def _read_header(path: Path, stream: Stream, integers: bool) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """The type and the sizes in the header; the stream then stands at the first element."""
     magic = stream.read(4)
     if not b"\0\0".startswith(magic[:2]) or (len(magic) == 4 and magic[2] not in _TYPES):
         kind = guess_file_type(magic + stream.read(508))
@@ -109,17 +116,18 @@ def _read_header(path: Path, stream: Stream) -> tuple[int, ...]:
     if len(magic) < 4:
         raise DataError(f"{path} is cut off within its header. Download or copy it again.")
     code, rank = magic[2], magic[3]
-    if code != 0x08:
+    dtype = np.dtype(_TYPES[code])
+    if code != 0x08 and not (integers and dtype.kind == "i"):
         raise DataError(
-            f"{path} holds {_TYPES[code]} elements (type 0x{code:02X}); uint8 (type 0x08) is expected. "
-            f"Convert it to uint8, 0 (paper) to 255 (ink)."
+            f"{path} holds {dtype.name} elements (type 0x{code:02X}); uint8 (type 0x08) is expected. "
+            f"Convert it to uint8{'' if integers else ', 0 (paper) to 255 (ink)'}."
         )
     if not 1 <= rank <= 4:
         raise DataError(f"{path} announces {rank} dimensions; 1 to 4 are expected. The file is damaged.")
     sizes = stream.read(4 * rank)
     if len(sizes) < 4 * rank:
         raise DataError(f"{path} is cut off within its header. Download or copy it again.")
-    return struct.unpack(f">{rank}I", sizes)
+    return dtype, struct.unpack(f">{rank}I", sizes)
 
 
 def _fill(array: NDArray[np.uint8], stream: Stream) -> int:

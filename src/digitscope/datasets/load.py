@@ -1,6 +1,7 @@
 """Loads any supported data set: a name or a path in, a checked `DataSet` out."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from digitscope.arguments import check_kind
 from digitscope.arrays import as_images, as_labels
 from digitscope.datasets.csv_table import read_table
 from digitscope.datasets.data_set import DataSet
-from digitscope.datasets.folder import has_subfolders, load_picture_folder
+from digitscope.datasets.folder import has_subfolders, load_picture_folder, unwrapped
 from digitscope.datasets.idx import read_images, read_labels
 from digitscope.datasets.mnist import load_mnist
 from digitscope.datasets.npz import read_npz
@@ -32,8 +33,10 @@ def load_data(source: str | os.PathLike[str], shape: tuple[int, int] | None = No
 
     - mnist: the digits that come with the package (./mnist is a path of that name)
     - a CSV file with labels, as `read_table` takes it: a training part only
-    - a folder of IDX files, raw or .gz (the raw one where both are there): a training part, maybe a test part
-    - a folder of pictures with one subfolder a class, maybe split in train and test: see `load_picture_folder`
+    - a folder of IDX files, raw or .gz (the raw one where both are there): a training part, maybe a test part; or a
+      folder around it, such as the root that torchvision downloads to
+    - a folder of pictures with one subfolder a class, maybe split in train and test: see `load_picture_folder`; or a
+      folder that holds nothing else
     - an .npz file in the layout of Keras, with images and labels as `DataSet` takes them
 
     `shape` is the height and width that a model reads, if that is known: pictures are prepared to it.
@@ -103,8 +106,13 @@ def as_data_set(
 def _load_folder(folder: Path, shape: tuple[int, int] | None) -> DataSet:
     train = _find_pair(folder, ("train",))
     test = _find_pair(folder, ("t10k", "test"))
+    if train is None and test is None and (inner := _idx_folders(folder)):
+        if len(inner) > 1:
+            names = ", ".join(str(path.relative_to(folder)) for path in inner[:5])
+            raise DataError(f"{folder} holds {len(inner)} folders of IDX files: {names}. Give one of them.")
+        return replace(_load_folder(inner[0], shape), name=folder.resolve().name)
     if train is None and test is None and has_subfolders(folder):
-        return load_picture_folder(folder, shape)
+        return load_picture_folder(unwrapped(folder), shape)
     if train is None:
         pictures = "" if test else ", or subfolders, one a class, with pictures"
         raise DataError(
@@ -116,6 +124,12 @@ def _load_folder(folder: Path, shape: tuple[int, int] | None) -> DataSet:
     if test is None:
         return DataSet(name, x_train, y_train)
     return DataSet(name, x_train, y_train, read_images(test[0]), read_labels(test[1]).astype(np.int64))
+
+
+def _idx_folders(folder: Path) -> list[Path]:
+    """The folders of IDX files inside the folder, as in torchvision's root/MNIST/raw, sorted."""
+    names = [f"train-images{dot}idx3-ubyte{suffix}" for dot in "-." for suffix in ("", ".gz")]
+    return sorted({path.parent for depth in ("*", "*/*") for name in names for path in folder.glob(f"{depth}/{name}")})
 
 
 def _find_pair(folder: Path, prefixes: tuple[str, ...]) -> tuple[Path, Path] | None:

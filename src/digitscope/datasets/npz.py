@@ -2,6 +2,7 @@
 
 import math
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from digitscope.errors import DataError
-from digitscope.files.opening import LIMIT, check_file
+from digitscope.files.opening import check_file, unpacked_limit
 
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -21,30 +22,53 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     Each array's header is checked before its elements are read, and objects (pickles) are never loaded.
 
     Raises: DataError where the file is missing or no archive, an array is missing, damaged, over 2 GiB or not of
-        numbers.
+        numbers; or if the archive unfolds to more than `opening.unpacked_limit`.
     """
-    check_file(path)
+    limit = unpacked_limit(check_file(path))
     try:
         with zipfile.ZipFile(path) as archive:
             held = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            if not any(name.endswith(".npy") for name in held.values()):
+                raise DataError(f"{path} is a ZIP archive{_contents(held)}")
             keys = _KEYS if "x_test" in held or "y_test" in held else _KEYS[:2]
             if missing := [key for key in keys if key not in held]:
                 raise DataError(
                     f"{path} has no {' and no '.join(missing)}; x_train and y_train, and both or neither of x_test "
-                    f"and y_test, are expected. It holds {', '.join(held) or 'nothing'}."
+                    f"and y_test, are expected. It holds {_listed(held)}."
                 )
+            unpacked = sum(archive.getinfo(held[key]).file_size for key in keys)
+            if unpacked > limit:
+                raise DataError(f"{path} unfolds to {unpacked:,} bytes; {limit:,} are read at most of this file.")
             return {key: _read_member(path, archive, archive.getinfo(held[key])) for key in keys}
     except DataError:
         raise
     # zipfile and NumPy's reader of headers raise whatever they stumble over: BadZipFile, RuntimeError, TokenError, ...
     except Exception as error:
-        raise DataError(f"{path} cannot be read as .npz: {' '.join(str(error).split())}.") from error
+        raise DataError(
+            f"{path} cannot be read as .npz: the archive is damaged, encrypted or packed in an unusual way. Copy it "
+            "again, or write it with numpy.savez_compressed."
+        ) from error
+
+
+def _contents(names: Iterable[str]) -> str:
+    """What an archive without arrays probably is, and what to do with it."""
+    tables = [name for name in names if name.lower().endswith(".csv")]
+    if any(name.startswith("xl/") for name in names):
+        return ", an Excel workbook. Save its sheet as CSV."
+    if tables:
+        return f" with {_listed(tables)}, as Kaggle gives it. Unpack it, and give the table with labels."
+    return f" that holds {_listed(names)}. Unpack it, and give the file or folder in it."
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The first few names, short."""
+    shown = [name if len(name) <= 40 else f"{name[:37]}..." for name in names]
+    more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+    return (", ".join(shown[:5]) or "nothing") + more
 
 
 def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     """The array in one member of the archive."""
-    if info.file_size > LIMIT:
-        raise DataError(f"{path}: {info.filename} unzips to {info.file_size:,} bytes; {LIMIT:,} are read at most.")
     with archive.open(info) as stream:
         version = npy.read_magic(stream)
         if version not in _HEADERS:

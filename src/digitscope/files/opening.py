@@ -15,6 +15,10 @@ from digitscope.errors import DataError
 Stream = io.BufferedReader | gzip.GzipFile
 
 LIMIT = 2 << 30  # bytes: the largest array that a file may declare
+UNPACKED_RATIO = 100
+"""How often its own size a compressed file may unfold to, beyond UNPACKED_FREE bytes. Images of digits reach 10."""
+UNPACKED_FREE = 64 << 20
+_DEFLATE_RATIO = 1032  # the most bytes that one byte of deflate can unfold to
 GZIP_MAGIC = b"\x1f\x8b"
 
 # First bytes of files that people pass by mistake. A longer signature comes before the shorter one that it starts with.
@@ -36,7 +40,15 @@ _SIGNATURES = {
     b"\x80": "a Python pickle",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
-    b"version https://git-lfs": "a Git LFS pointer (the file itself was not fetched)",
+    b"PAR1": "a Parquet file (pandas.read_parquet(path).to_csv(other, index=False) makes a table of it)",
+    b"ARROW1": "an Arrow file",
+    b"SQLite format 3": "an SQLite database",
+    b"MATLAB 5.0": "a MATLAB file",
+    b"Rar!": "a RAR archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file",
+    b"II*\0": "a TIFF picture",
+    b"MM\0*": "a TIFF picture",
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself (fetch it: git lfs pull)",
 }
 
 
@@ -85,6 +97,11 @@ def check_file(path: Path, error: type[DataError] = DataError) -> int:
     return status.st_size
 
 
+def unpacked_limit(size: int) -> int:
+    """The most bytes that a file of this size, compressed or not, may hold. A bomb holds 1,000 times its size."""
+    return min(LIMIT, _DEFLATE_RATIO * size, UNPACKED_FREE + UNPACKED_RATIO * size)
+
+
 @contextmanager
 def open_plain_or_gzip(path: Path) -> Iterator[Stream]:
     """The bytes of the file, decompressed if it starts with the gzip magic number, whatever its name.
@@ -122,6 +139,10 @@ def guess_file_type(head: bytes) -> str:
         return f"binary data of an unknown kind (it starts with {head[:4].hex(' ')})"
     if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "an HTML page (perhaps the error page of a failed download)"
+    if head.lstrip().lower().startswith((b"@relation", b"% ")):
+        return "an ARFF file of Weka or OpenML (save it as CSV)"
+    if head.lstrip().startswith((b"{", b"[")):
+        return "JSON text"
     if b"," in head:
         return "CSV text"
     return "text"
