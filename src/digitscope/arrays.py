@@ -85,13 +85,7 @@ def as_labels(labels: npt.ArrayLike, count: int, classes: int | None = None) -> 
     if lowest < 0 or highest >= limit:
         wrong_label = lowest if lowest < 0 else highest
         raise DataError(f"Labels are expected from 0 to {limit - 1}; got {wrong_label:.0f}. Correct or renumber them.")
-    found = array.astype(np.int64)
-    if classes is None and highest >= 1000 and (different := len(np.unique(found))) < highest / 10:
-        raise DataError(
-            f"Labels are expected from 0 without large gaps; got {different} different ones up to {highest:.0f}. "
-            "Correct the stray label, or renumber them: numpy.unique(labels, return_inverse=True)[1]."
-        )
-    return found
+    return array.astype(np.int64)
 
 
 def as_numbers(values: npt.ArrayLike, what: str) -> Array:

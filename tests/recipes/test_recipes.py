@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from digitscope.datasets import DataSet
-from digitscope.errors import TrainingError
+from digitscope.errors import DataError, TrainingError
 from digitscope.recipes import RECIPES
 from digitscope.recipes.recipe import Split, hold_out_end, hold_out_nothing, random_subset
 from digitscope.recipes.records import load_records
@@ -74,6 +74,13 @@ def test_a_class_that_is_not_on_both_sides_is_named(labels: list[int], notices: 
     assert len(found) == len(notices)
     for sentence, words in zip(found, notices, strict=True):
         assert words in sentence
+
+
+def test_a_stray_label_asks_for_no_large_network() -> None:
+    labels = np.arange(600) % 10
+    labels[5] = 4000
+    with pytest.raises(DataError, match=r"11 different ones up to 4000\. Correct the stray label"):
+        RECIPES["mlp"].start(of(labels), 0)
 
 
 def test_nothing_may_be_held_out() -> None:

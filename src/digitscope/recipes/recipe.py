@@ -8,7 +8,7 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
-from digitscope.errors import ShapeError, TrainingError
+from digitscope.errors import DataError, ShapeError, TrainingError
 from digitscope.nn import Initializer, Network, he, to_batch, zeros
 from digitscope.recipes.network_settings import NetworkSettings
 from digitscope.training import Plan, Run
@@ -60,9 +60,11 @@ class Recipe:
     def start(self, data: DataSet, seed: int) -> "Training":
         """A training with everything random drawn from one seed: the split, the weights, and the order of images.
 
-        Raises: TrainingError if no class has two images, or if the network cannot take images of this size.
+        Raises: TrainingError if no class has two images, or if the network cannot take images of this size; DataError
+            if the labels have large gaps.
         """
         _, network_rng, run_rng, extra_rng = np.random.default_rng(seed).spawn(4)
+        _check_gaps(data.y_train)
         train, validation = self.divide(data, seed)
         images, labels = data.x_train[train], data.y_train[train]
         network = self._network(network_rng, images[:2], data.classes)
@@ -232,6 +234,16 @@ def random_subset(size: int, validation: int) -> Split:
         return drawn[~validates], drawn[validates]
 
     return split
+
+
+def _check_gaps(labels: Array) -> None:
+    """Raises: DataError for labels that ask for a large network, most of whose outputs are of no class."""
+    different, highest = len(np.unique(labels)), int(labels.max())
+    if highest >= 1000 and different < highest / 10:
+        raise DataError(
+            f"Labels are expected from 0 without large gaps; got {different} different ones up to {highest}. Correct "
+            "the stray label, or renumber them: numpy.unique(labels, return_inverse=True)[1]."
+        )
 
 
 def _rank_in_class(labels: Array) -> Array:
