@@ -211,7 +211,7 @@ def test_any_setting_can_replace_the_recipes(digitscope: Digitscope, few_file: P
     model = Model.load(result["model"])
     assert [type(layer).__name__ for layer in model.network] == ["Dense", "Sigmoid", "Dropout"] * 2 + ["Dense"]
     assert {name: getattr(model.info, name) for name in CHANGED} == {**CHANGED, "layers": (16, 12)}
-    assert model.info.learning_rate == 0.002
+    assert model.info.learning_rate == 0.005
     text = "changed: layers 16,12; activation sigmoid; dropout 0.1; epochs 1; "
     assert text in Path("runs/mlp/report.html").read_text(encoding="utf-8")
     with Job.begin(Settings("mlp", str(few_file), layers=(16, 12)), Path("stopped")):

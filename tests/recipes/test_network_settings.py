@@ -153,7 +153,7 @@ def test_a_loss_brings_its_output() -> None:
 def test_the_title_names_what_differs() -> None:
     recipe = RECIPES["mlp"].with_settings(layers=(16, 16), optimizer="adam", label_smoothing=0.0)
     assert recipe.title == (
-        f"{RECIPES['mlp'].title} (changed: layers 16,16; optimizer adam; label smoothing 0; learning rate 0.002)"
+        f"{RECIPES['mlp'].title} (changed: layers 16,16; optimizer adam; label smoothing 0; learning rate 0.005)"
     )
 
 

@@ -91,7 +91,7 @@ def test_what_does_not_fit_is_one_clear_error(
         (GradientDescent(), Momentum(nesterov=True), 0.5),
         (Momentum(nesterov=True), Momentum(), 0.5),
         (Momentum(momentum=0.95), Momentum(), 0.25),
-        (Adam(), Momentum(), 0.002),
+        (Adam(), Momentum(), 0.005),
         (AdamW(), Adam(), 0.5),
         (Momentum(), Adam(), 0.05),
         (GradientDescent(), Adam(), 0.5),

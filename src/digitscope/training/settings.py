@@ -53,8 +53,9 @@ NAMED_AUGMENTATIONS: dict[str, Augment | None] = {
     "standard": STANDARD,
 }
 
-ADAM_RATE, DESCENT_RATE = 0.002, 0.5
-"""The highest learning rates of Adam and of gradient descent where none can be derived from another optimizer's."""
+ADAM_RATE, DESCENT_RATE = 0.005, 0.5
+"""The highest learning rates of Adam and of gradient descent where none can be derived from another optimizer's
+(docs/log.md)."""
 
 
 class PlanSettings(TypedDict, total=False):
