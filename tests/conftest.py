@@ -1,4 +1,4 @@
-"""Small data that many tests share."""
+"""Small data shared by many tests."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from digitscope.datasets import DataSet, load_mnist
 
 @pytest.fixture(scope="session", autouse=True)
 def blas_on_one_thread() -> Iterator[None]:
-    """Tests run side by side, one on each core. What needs more threads asks for them."""
+    """Tests run in parallel, one on each core. Tests that need more threads set their number."""
     with threadpool_limits(1, "blas"):
         yield
 
@@ -25,7 +25,7 @@ def mnist() -> DataSet:
 
 @pytest.fixture(scope="session")
 def few(mnist: DataSet) -> DataSet:
-    """1,200 images to learn from and 300 to test on."""
+    """1,200 training images and 300 test images."""
     assert mnist.x_test is not None
     assert mnist.y_test is not None
     return DataSet("few", mnist.x_train[:1200], mnist.y_train[:1200], mnist.x_test[:300], mnist.y_test[:300])
@@ -50,5 +50,5 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], l
 
 @pytest.fixture(scope="session")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that lasts over the examples of a property test, each of which writes its file anew."""
+    """A folder for all examples of a property test, each of which overwrites its file."""
     return tmp_path_factory.mktemp("scratch")

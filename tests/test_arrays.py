@@ -1,4 +1,4 @@
-"""What people hand in as images and labels becomes one form, or one clear error."""
+"""Images and labels in all usual forms are converted to one format; others give one clear error."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def test_images_in_any_form_are_the_same(images: Any) -> None:
     np.testing.assert_array_equal(as_images(images), PIXELS)
 
 
-def test_what_is_right_already_is_not_copied() -> None:
+def test_valid_images_are_not_copied() -> None:
     assert as_images(PIXELS) is PIXELS
 
 
@@ -149,7 +149,7 @@ def test_other_labels_are_refused_in_one_line(labels: Any, error: type[Exception
     assert "\n" not in str(caught.value)
 
 
-def test_many_classes_are_no_fault_but_identifiers_are() -> None:
+def test_many_classes_are_valid_but_identifiers_are_not() -> None:
     assert as_labels([4000, 4], 2).tolist() == [4000, 4]
     with pytest.raises(DataError, match="from 0 to 4095; got 70000"):
         as_labels([0, 70_000], 2)

@@ -1,4 +1,4 @@
-"""Temperatures that were planted, and the promise of conformal prediction, counted."""
+"""Known temperatures are found, and the guarantee of conformal prediction holds in counts."""
 
 import math
 
@@ -25,7 +25,9 @@ def test_a_planted_temperature_is_found(planted: float) -> None:
     rng = np.random.default_rng(0)
     true = rng.dirichlet(np.full(5, 0.4), 20_000)
     labels = (rng.random(20_000)[:, None] > true.cumsum(axis=1)).sum(axis=1).clip(0, 4)
-    said = temper(true, 1 / planted).astype(np.float32)  # what would be right if it were less sure by `planted`
+    said = temper(true, 1 / planted).astype(
+        np.float32
+    )  # probabilities that would be right at the temperature `planted`
     found = fit_temperature(labels, said)
     assert found == pytest.approx(planted, rel=0.03)
     best = negative_log_likelihood(labels, temper(said, found))
@@ -33,9 +35,9 @@ def test_a_planted_temperature_is_found(planted: float) -> None:
         assert best < negative_log_likelihood(labels, temper(said, other * found))
 
 
-def test_the_temperature_ends_somewhere() -> None:
+def test_the_temperature_is_bounded() -> None:
     p = np.array([[0.9, 0.1], [0.2, 0.8]])
-    assert fit_temperature(np.array([0, 1]), p) == pytest.approx(1 / 20)  # always right: never sure enough
+    assert fit_temperature(np.array([0, 1]), p) == pytest.approx(1 / 20)  # always right: never confident enough
     assert fit_temperature(np.array([1, 0]), p) == pytest.approx(20)  # always wrong
 
 
@@ -56,21 +58,21 @@ def test_the_ranks_by_hand() -> None:
 
 
 @given(n=st.integers(1, 60), share=st.floats(0, 0.99), seed=st.integers(0, 2**32 - 1))
-def test_of_images_drawn_alike_no_larger_share_is_refused(n: int, share: float, seed: int) -> None:
-    # Each of n + 1 images is the new one in turn, which is what being drawn alike means.
+def test_at_most_the_given_share_of_similar_images_is_refused(n: int, share: float, seed: int) -> None:
+    # Each of n + 1 images is the new one in turn, since all are from the same distribution.
     scores = np.random.default_rng(seed).normal(size=n + 1)
     refused = sum(scores[i] < conformal(np.delete(scores, i).tolist()).evidence_threshold(share) for i in range(n + 1))
     assert refused <= share * (n + 1) + 1e-6
 
 
-def test_what_is_fitted() -> None:
+def test_the_fitted_values() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 2000)
     sharp = np.exp(3 * rng.normal(size=(2000, 3)))
     sharp[np.arange(2000), labels] *= 9
     sharp /= sharp.sum(axis=1, keepdims=True)
     fitted = Calibration.fit(labels, sharp, rng.normal(size=2000))
-    assert 1.1 < fitted.temperature < 20  # wrong far too often to be so sure
+    assert 1.1 < fitted.temperature < 20  # far too confident for its accuracy
     assert (np.diff(fitted.evidence) >= 0).all()
     assert (np.diff(fitted.probability) >= 0).all()
     assert fitted.probability.dtype == np.float32
@@ -112,6 +114,6 @@ def test_a_temperature_is_positive(temperature: float) -> None:
         ([], [], "at least 1 image are expected; got none"),
     ],
 )
-def test_scores_that_no_calibration_has(evidence: list[float], probability: list[float], message: str) -> None:
+def test_invalid_scores(evidence: list[float], probability: list[float], message: str) -> None:
     with pytest.raises(DigitscopeError, match=message):
         Calibration(1.0, np.array(evidence), np.array(probability))

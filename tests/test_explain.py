@@ -67,7 +67,7 @@ def batch_norm(channels: int) -> BatchNorm:
 
 
 class Gain(Layer):
-    """A layer without a rule. Examples have a part in each other.
+    """A layer without a rule, in which examples depend on each other.
 
     y = gain x + mean of all x, squared
     """
@@ -117,7 +117,7 @@ def double(x: Array) -> Array:
 
 
 class Double(Layer):
-    """Another has the formula.
+    """Another docstring has the formula.
 
     y is that of `double`.
     """
@@ -127,7 +127,7 @@ class Double(Layer):
 
 
 class Halved(Network):
-    """Layers inside that no rule knows of."""
+    """A layer with inner layers that no rule knows."""
 
     def forward(self, x: Array, **options: Any) -> tuple[Array, Backward]:
         y, backward = super().forward(x, **options)
@@ -175,7 +175,7 @@ NETWORKS: dict[str, Layer] = {
 }
 NETWORKS = {name: network.astype(np.float64) for name, network in NETWORKS.items()}
 
-# What the symbol of a factor makes of the number at its place. Factors with another symbol are that number.
+# The functions that symbols of factors apply to the number in the array. Other factors are that number itself.
 MADE: dict[str, Callable[[float], float]] = {
     "1 - y": lambda y: 1 - y,
     "1 - y²": lambda y: 1 - y * y,
@@ -211,7 +211,7 @@ def test_each_layer_and_loss_of_digitscope_has_a_rule_and_is_among_the_networks_
 
 @pytest.mark.parametrize("training", [False, True], ids=["in use", "in training"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_each_number_is_what_its_terms_give_and_each_factor_is_where_it_says(name: str, training: bool) -> None:
+def test_each_number_equals_its_terms_and_each_factor_is_at_its_index(name: str, training: bool) -> None:
     network = NETWORKS[name]
     check_all(network, SoftmaxCrossEntropy(label_smoothing=0.1), LABELS, training)
 
@@ -279,7 +279,7 @@ def check_all(network: Layer, loss: Loss, labels: Array, training: bool) -> None
 
 @pytest.mark.parametrize("training", [False, True], ids=["in use", "in training"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_derivatives_are_how_the_loss_changes(name: str, training: bool) -> None:
+def test_derivatives_agree_with_changes_of_the_loss(name: str, training: bool) -> None:
     network = NETWORKS[name]
     gradients = explain.gradients(network, IMAGES, LABELS, training=training, seed=3)
     rng = np.random.default_rng(1)
@@ -373,7 +373,7 @@ def test_the_largest_of_a_window_is_marked_and_gets_the_derivative() -> None:
     assert marks == [0, 0, 1, 0]
 
 
-def test_activations_are_those_of_the_model(few: DataSet) -> None:
+def test_activations_agree_with_the_model(few: DataSet) -> None:
     model = Model.load("convnet")
     assert few.x_test is not None
     images = few.x_test[:3]
@@ -387,7 +387,7 @@ def test_activations_are_those_of_the_model(few: DataSet) -> None:
     assert answer.value == pytest.approx(softmax(logits)[7, 2], rel=1e-6)
 
 
-def test_gradients_are_those_of_the_network(few: DataSet) -> None:
+def test_gradients_agree_with_the_network(few: DataSet) -> None:
     model = Model.load("convnet")
     images, labels = few.x_train[:2], few.y_train[:2]
     found = explain.gradients(model, images, labels)
@@ -402,7 +402,7 @@ def test_gradients_are_those_of_the_network(few: DataSet) -> None:
         np.testing.assert_array_equal(found.parameters[name], array)
 
 
-def test_a_pass_leaves_the_network_as_it_was() -> None:
+def test_a_pass_does_not_change_the_network() -> None:
     network = NETWORKS["convolutions"]
     before = {name: array.copy() for name, array in {**network.params, **network.statistics}.items()}
     explain.terms(network, IMAGES, LABELS, of="d1.weight", index=(0, 0, 0, 0), training=True, numeric=True)
@@ -425,7 +425,7 @@ def test_dropout_is_drawn_from_the_seed() -> None:
     assert (one != other).any()
 
 
-def test_a_number_without_a_rule_is_told_as_unknown() -> None:
+def test_a_number_without_a_rule_is_reported_as_unknown() -> None:
     answer = explain.terms(NETWORKS["own layers"], IMAGES, of="1", index=(0, 0))
     assert (answer.terms, answer.combine, answer.total) == ((), "unknown", answer.value)
     assert answer.formula == "y = gain x + mean of all x, squared"

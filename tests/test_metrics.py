@@ -1,4 +1,4 @@
-"""Against numbers worked by hand."""
+"""Metrics against numbers computed by hand."""
 
 import math
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def test_accuracy_and_confusion() -> None:
     np.testing.assert_array_equal(confusion_matrix(LABELS, PREDICTIONS, 4), CONFUSION)
 
 
-def test_precision_and_recall_are_unknown_where_there_is_nothing_to_count() -> None:
+def test_precision_and_recall_are_nan_if_there_is_nothing_to_count() -> None:
     precision, recall = precision_recall(CONFUSION)
     np.testing.assert_allclose(precision, [1 / 3, 2 / 3, np.nan, np.nan])
     np.testing.assert_allclose(recall, [1 / 2, 2 / 3, 0, np.nan])
@@ -104,7 +104,7 @@ TYPES: list[Callable[[npt.NDArray[np.int64]], Any]] = [
 
 
 @pytest.mark.parametrize("convert", TYPES)
-def test_labels_of_any_type_give_what_int64_gives(convert: Callable[[npt.NDArray[np.int64]], Any]) -> None:
+def test_labels_of_any_type_give_the_same_as_int64(convert: Callable[[npt.NDArray[np.int64]], Any]) -> None:
     rng = np.random.default_rng(0)
     labels, predictions = rng.integers(0, 30, 900), rng.integers(0, 30, 900)  # 29 * 30 + 29 is more than a uint8 holds
     predictions[:450] = labels[:450]
@@ -159,7 +159,7 @@ def test_labels_and_predictions_that_do_not_fit_are_refused(labels: Any, predict
         (np.full((2, 4), 0.5), "adds up to 2.*transpose"),
     ],
 )
-def test_what_are_not_probabilities_is_refused(probabilities: Any, message: str) -> None:
+def test_invalid_probabilities_are_refused(probabilities: Any, message: str) -> None:
     for function in (Evaluation.of, negative_log_likelihood, brier_score, reliability_diagram):
         with pytest.raises(DigitscopeError, match=message):
             function([0, 1], probabilities)
@@ -177,7 +177,7 @@ def test_probabilities_rounded_to_half_precision_are_accepted() -> None:
 
 
 @pytest.mark.parametrize("confusion", [np.ones(3, int), np.ones((2, 3), int), np.eye(3) / 2, -np.eye(3, dtype=int)])
-def test_what_is_not_a_confusion_matrix_is_refused(confusion: Any) -> None:
+def test_an_invalid_confusion_matrix_is_refused(confusion: Any) -> None:
     for function in (precision_recall, most_confused):
         with pytest.raises(DigitscopeError, match="confusion matrix is expected"):
             function(confusion)

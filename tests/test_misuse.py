@@ -240,7 +240,7 @@ def test_each_argument_may_be_anything(
         if argument in ("epochs", "threads") and kind in ("a number", "a huge number"):
             continue  # would only take long
         if argument in ("augment", "callback", "weight", "bias") and kind == "a layer":
-            continue  # a function, which may do as it likes
+            continue  # a function, which may do anything
         try:
             call(**{argument: other})
         except DigitscopeError as error:

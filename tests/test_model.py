@@ -44,7 +44,7 @@ def make(loss: SoftmaxCrossEntropy | MeanSquaredError | None = None) -> Model:
 
 
 @pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), MeanSquaredError()], ids=repr)
-def test_a_model_comes_back_as_it_was(
+def test_a_loaded_model_equals_the_saved_one(
     tmp_path: Path, few: DataSet, loss: SoftmaxCrossEntropy | MeanSquaredError
 ) -> None:
     model = make(loss)
@@ -110,7 +110,7 @@ def test_images_in_every_usual_form_give_the_same_answers(few: DataSet) -> None:
         np.testing.assert_array_equal(model.predict_proba(same), expected)
 
 
-def test_validation_says_how_sure_to_be(tmp_path: Path, few: DataSet) -> None:
+def test_validation_gives_the_calibration(tmp_path: Path, few: DataSet) -> None:
     model = make()
     images, labels = few.x_train[:99], few.y_train[:99]
     assert model.calibration is None
@@ -122,13 +122,13 @@ def test_validation_says_how_sure_to_be(tmp_path: Path, few: DataSet) -> None:
     assert loaded.calibration is not None
     np.testing.assert_array_equal(loaded.calibration.evidence, calibrated.calibration.evidence)
     np.testing.assert_array_equal(loaded.predict_proba(images), calibrated.predict_proba(images))
-    # Untrained, its logits say too much or too little; the temperature makes the likelihood no worse.
+    # Untrained, its logits are too large or too small; the temperature does not reduce the likelihood.
     before, after = (m.predict_proba(images)[np.arange(99), labels] for m in (model, calibrated))
     assert np.log(after).mean() > np.log(before).mean()
     answers = loaded.answers(images, refuse=0.1)
     assert sum(not answer.is_digit for answer in answers) == 9  # those below the tenth of 99 scores
     assert all(answer.is_digit for answer in loaded.answers(images, refuse=0))
-    assert max(len(answer.plausible) for answer in answers) == 10  # nothing was learned, so anything may be
+    assert max(len(answer.plausible) for answer in answers) == 10  # nothing was learned, so every digit is plausible
     for answer, p in zip(answers, loaded.predict_proba(images), strict=True):
         assert answer.digit == p.argmax() == answer.plausible[0]
         assert answer.probability == pytest.approx(p.max())
@@ -190,7 +190,7 @@ def test_a_model_on_a_device_is_saved_from_there(tmp_path: Path) -> None:
     assert (tmp_path / "there").read_bytes() == (tmp_path / "here").read_bytes()
 
 
-def test_what_a_model_says_of_itself() -> None:
+def test_a_models_repr() -> None:
     model = make()
     assert model.classes == 10
     assert repr(model) == "Model(test, 28x28 -> 10 classes, 12,730 parameters)"
@@ -202,7 +202,7 @@ def test_what_a_model_says_of_itself() -> None:
 
 
 def background(few: DataSet, seed: int) -> Model:
-    """A small network that knows digits from their negatives, which it was trained on as background."""
+    """A small network that distinguishes digits from their negatives, which were its background class in training."""
     rng = np.random.default_rng(seed)
     network = Network(Dense(784, 16, rng=rng), ReLU(), Dense(16, 10, rng=rng))
     chosen, validation = RECIPES["mlp"].divide(few, seed)
@@ -252,7 +252,7 @@ def test_an_ensemble_of_models_with_a_background_class(few: DataSet, tmp_path: P
         ([Model(Network(Dense(4, 10)), SoftmaxCrossEntropy(), (2, 2))], "one image size and the same classes"),
     ],
 )
-def test_models_that_are_no_ensemble(others: list[Model], message: str) -> None:
+def test_models_that_cannot_form_an_ensemble(others: list[Model], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         Model.ensemble([make(), *others])
     with pytest.raises(ModelError, match="at least 1 model; got none"):
@@ -270,7 +270,7 @@ class TestInfo:
         )
 
     @pytest.mark.parametrize("name", SHIPPED)
-    def test_the_shipped_models_keep_their_bytes(self, name: str, tmp_path: Path) -> None:
+    def test_the_bundled_models_keep_their_bytes(self, name: str, tmp_path: Path) -> None:
         Model.load(name).save(tmp_path / "m", half=True)
         assert (tmp_path / "m").read_bytes() == SHIPPED[name].read_bytes()
 

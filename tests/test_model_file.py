@@ -1,4 +1,4 @@
-"""What a model file may hold: each damage is one error, before it takes memory or time."""
+"""The contents of a model file: each damage is one error, before it takes memory or time."""
 
 import json
 import os
@@ -422,7 +422,7 @@ def test_json_that_is_nested_too_deeply_even_for_python(tmp_path: Path) -> None:
         Model.load(tmp_path / "m")
 
 
-def test_what_is_not_there_or_is_not_a_file(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is no such file"):
         Model.load(tmp_path / "nothing")
     with pytest.raises(ModelError, match="that is a folder"):
@@ -516,7 +516,7 @@ def test_26_classes_without_info(tmp_path: Path) -> None:
         read(np.full((50, 50), 255, np.uint8), letters)
 
 
-def test_a_network_that_is_an_ensemble_itself_comes_back_as_one(tmp_path: Path) -> None:
+def test_a_network_that_is_an_ensemble_is_loaded_as_one(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     both = Model(Ensemble(Dense(144, 4, rng=rng), Dense(144, 4, rng=rng)), SoftmaxCrossEntropy(), (12, 12))
     both.save(tmp_path / "m")

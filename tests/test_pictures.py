@@ -1,4 +1,4 @@
-"""The documents' pictures are what their script makes."""
+"""The pictures in the documents agree with their script."""
 
 import io
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The public names: a list that is tested, each with an example that runs, and none with a trap."""
+"""The public names: a tested list, each with an example that runs."""
 
 import inspect
 import re
@@ -60,7 +60,7 @@ def test_the_names_of_a_package_exist_and_are_documented(package: str) -> None:
             assert thing.__doc__, name
 
 
-# Whatever takes images and labels takes them in any usual form, and refuses others in one line.
+# Every function of images and labels accepts them in all usual forms, and raises a one-line error for others.
 
 
 def network() -> Network:

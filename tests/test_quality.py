@@ -100,7 +100,7 @@ def markdown() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", markdown(), ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_links_and_pictures_lead_somewhere(path: Path) -> None:
+def test_links_and_pictures_exist(path: Path) -> None:
     text = re.sub(r"^ *```.*?^ *```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)  # no code
     for target in re.findall(r"(?:\]\(|<img src=\")([^)#\s\"]+)", text):
         if not re.match(r"[a-z]+:", target):

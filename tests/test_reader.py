@@ -30,7 +30,7 @@ def model() -> Model:
 
 @pytest.fixture
 def number(mnist: DataSet) -> Callable[..., Picture]:
-    """A line of MNIST's digits, black on white, each 60 pixels high and so many pixels from the next."""
+    """A line of MNIST's digits, black on white, each 60 pixels high, with a gap in pixels between them."""
 
     def draw(labels: str, gap: int = 20) -> Picture:
         digits = []
@@ -196,7 +196,7 @@ class TestRead:
         assert (np.diff(inked) == 1).all()  # no gap between them
         assert read(picture, model).text == "3562"
 
-    def test_a_stroke_apart_belongs_to_its_digit(self, model: Model, number: Callable[..., Picture]) -> None:
+    def test_a_separate_stroke_belongs_to_its_digit(self, model: Model, number: Callable[..., Picture]) -> None:
         picture = number("853", gap=30)
         (line,) = read(picture, model).lines
         left, _, right, _ = (round(x) for x in line.digits[1].box)

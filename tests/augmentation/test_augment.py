@@ -1,4 +1,4 @@
-"""Random changes of digits: each the right way, by the right amount, and the same from the same generator."""
+"""Data augmentation: each distortion has the right direction and amount, and depends only on the generator."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ EVERYTHING = Augment(
 
 
 class Fixed:
-    """Stands for a generator: uniform numbers are all at the same share of their range, others as ever."""
+    """A generator whose uniform numbers are all at the same fraction of their range."""
 
     def __init__(self, share: float) -> None:
         self.share = share
@@ -73,7 +73,7 @@ def test_with_no_options_nothing_changes(count: int, height: int, width: int, se
     share=st.floats(0, 1),
     side=st.tuples(st.integers(1, 14), st.integers(1, 14)),
 )
-def test_the_geometry_is_scipys_affine_transform(
+def test_the_geometry_agrees_with_scipys_affine_transform(
     rotation: float, scale: float, shear: float, shift: float, share: float, side: tuple[int, int]
 ) -> None:
     images = noise((2, *side))
@@ -142,8 +142,8 @@ def test_the_elastic_field_has_its_deviation_at_every_pixel(shape: tuple[int, in
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_elastic_distortion_is_as_strong_and_as_smooth_as_promised(axis: int) -> None:
-    """A ramp shows where each pixel was read: its intensity is the place."""
+def test_elastic_distortion_is_as_strong_and_as_smooth_as_documented(axis: int) -> None:
+    """On a ramp, a pixel's intensity shows the position where it was read."""
     count, side, deviation, width = 4000, 24, 0.8, 3.0
     ramp = np.broadcast_to(np.arange(side, dtype=np.uint8) * 10, (count, side, side))
     images = ramp if axis else ramp.transpose(0, 2, 1)
@@ -167,7 +167,7 @@ def test_thickness_grows_or_shrinks_strokes_at_each_edge() -> None:
         np.testing.assert_allclose(apply(Augment(thickness=0.5), images, fixed(share)), halfway, atol=1e-6)
 
 
-def test_blur_is_a_gaussian_of_one_pixel_about() -> None:
+def test_blur_is_approximately_a_gaussian_of_one_pixel() -> None:
     images = noise((3, 7, 6))
     line = np.array([1.0, 2.0, 1.0]) / 4
     expected = images / 255
@@ -180,7 +180,7 @@ def test_blur_is_a_gaussian_of_one_pixel_about() -> None:
     assert (blurred.sum(axis=1) @ (np.arange(21) - 10) ** 2) ** 0.5 == pytest.approx(1)
 
 
-def test_contrast_multiplies_and_cuts() -> None:
+def test_contrast_multiplies_and_clips() -> None:
     images = noise((3, 7, 6))
     np.testing.assert_allclose(
         apply(Augment(contrast=0.4), images, fixed(1)), np.minimum(1, 1.4 * images / 255), atol=1e-6
@@ -233,7 +233,7 @@ OPTIONS: dict[str, st.SearchStrategy[float]] = {
     bright=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_what_comes_out_is_a_networks_input(
+def test_the_result_is_network_input(
     options: dict[str, float], shape: tuple[int, int, int], bright: bool, seed: int
 ) -> None:
     images = np.full(shape, 255, np.uint8) if bright else noise(shape, seed)
@@ -248,7 +248,7 @@ def test_what_comes_out_is_a_networks_input(
     np.testing.assert_array_equal(augment(images, np.random.default_rng(seed)), x)
 
 
-def test_every_image_changes_in_a_way_of_its_own() -> None:
+def test_every_image_changes_differently() -> None:
     images = np.repeat(noise((1, 12, 12)), 6, axis=0)
     for name in OPTIONS.keys() - {"elastic_width"}:
         results = Augment(**{name: 1.0})(images, np.random.default_rng(0)).T
@@ -257,7 +257,7 @@ def test_every_image_changes_in_a_way_of_its_own() -> None:
     assert not np.array_equal(x, EVERYTHING(images, np.random.default_rng(1)))
 
 
-def test_images_may_lie_in_memory_in_any_order() -> None:
+def test_images_may_have_any_memory_layout() -> None:
     images = noise((5, 9, 8))
     x = EVERYTHING(images, np.random.default_rng(0))
     np.testing.assert_array_equal(EVERYTHING(np.asfortranarray(images), np.random.default_rng(0)), x)
@@ -267,13 +267,13 @@ def test_images_may_lie_in_memory_in_any_order() -> None:
 
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf")])
-def test_numbers_that_mean_nothing_are_refused(name: str, value: float) -> None:
+def test_invalid_numbers_are_refused(name: str, value: float) -> None:
     with pytest.raises(DataError, match=f"Augment.* {name} .*; got {value}"):
         Augment(**{name: value})
 
 
 @pytest.mark.parametrize("name", ["thickness", "blur", "contrast", "erase"])
-def test_shares_of_more_than_all_are_refused(name: str) -> None:
+def test_fractions_above_1_are_refused(name: str) -> None:
     with pytest.raises(DataError, match=rf"Augment expects {name} of 0 to 1; got 1\.1"):
         Augment(**{name: 1.1})
 
@@ -292,6 +292,6 @@ def test_images_in_any_form_are_distorted_alike() -> None:
 
 
 @pytest.mark.parametrize("images", [noise((16,)), noise((2, 4, 4, 3)), np.full((2, 4, 4), np.nan)], ids=str)
-def test_what_is_not_images_is_refused(images: Any) -> None:
+def test_invalid_images_are_refused(images: Any) -> None:
     with pytest.raises(DigitscopeError, match="Images are expected as"):
         EVERYTHING(images, np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""Each corruption against pictures worked by hand."""
+"""Each corruption against pictures computed by hand."""
 
 import numpy as np
 import pytest
@@ -45,11 +45,11 @@ class TestEach:
             assert worse.flags.c_contiguous
         np.testing.assert_array_equal(images, before)
 
-    def test_a_seed_decides(self, name: str, few: DataSet) -> None:
+    def test_equal_seeds_give_equal_images(self, name: str, few: DataSet) -> None:
         first, second = (CORRUPTIONS[name](few.x_train[:50], 4, np.random.default_rng(3)) for _ in range(2))
         np.testing.assert_array_equal(first, second)
 
-    def test_more_is_more(self, name: str, few: DataSet) -> None:
+    def test_a_higher_strength_changes_more(self, name: str, few: DataSet) -> None:
         images = few.x_train[:100]
         worse = [CORRUPTIONS[name](images, strength, np.random.default_rng(0)) for strength in STRENGTHS]
         distances = [np.abs(images.astype(float) - one).mean() for one in worse]
@@ -57,17 +57,17 @@ class TestEach:
         assert distances == sorted(distances)
 
     @pytest.mark.parametrize("strength", [0, 6, -1])
-    def test_no_such_strength(self, name: str, strength: int, few: DataSet, rng: np.random.Generator) -> None:
+    def test_an_unknown_strength(self, name: str, strength: int, few: DataSet, rng: np.random.Generator) -> None:
         with pytest.raises(DataError, match=f"strength of 1 to 5; got {strength}"):
             CORRUPTIONS[name](few.x_train[:2], strength, rng)
 
 
-def test_many_images_are_changed_in_parts(rng: np.random.Generator) -> None:
+def test_many_images_are_changed_in_chunks(rng: np.random.Generator) -> None:
     images = np.full((CHUNK + 3, 4, 4), 200, dtype=np.uint8)
     np.testing.assert_array_equal(CORRUPTIONS["contrast"](images, 2, rng), np.full_like(images, 120))
 
 
-def test_a_quarter_turn_either_way(few: DataSet, rng: np.random.Generator) -> None:
+def test_a_quarter_turn_in_both_directions(few: DataSet, rng: np.random.Generator) -> None:
     images = few.x_train[:20]
     turned = rotate(images, 90, rng)
     left, right = ((turned == np.rot90(images, way, axes=(1, 2))).all(axis=(1, 2)) for way in (1, -1))
@@ -97,7 +97,7 @@ def test_noise_has_its_deviation(rng: np.random.Generator) -> None:
     noise = add_noise(np.full((50, 28, 28), 128, dtype=np.uint8), 0.1, rng) - 128.0
     assert noise.std() == pytest.approx(25.5, rel=0.02)
     assert abs(noise.mean()) < 0.5
-    assert add_noise(np.full((1, 28, 28), 255, dtype=np.uint8), 0.5, rng).min() < 128  # cut, not wrapped round
+    assert add_noise(np.full((1, 28, 28), 255, dtype=np.uint8), 0.5, rng).min() < 128  # clipped, not wrapped around
 
 
 def test_a_blurred_dot_is_binomial(rng: np.random.Generator) -> None:

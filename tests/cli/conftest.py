@@ -1,4 +1,4 @@
-"""Running the command line as a person does."""
+"""Runs the command line as a user does."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """What was printed, which must be one JSON object or list in one line."""
+        """The output, which must be one JSON object or list in one line."""
         (line,) = self.out.splitlines()
         return json.loads(line)
 

@@ -1,4 +1,4 @@
-"""Every kind of bad data, as a person meets it: status 2, one clear line, and nothing written."""
+"""Every kind of bad data on the command line: status 2, one clear line, and nothing written."""
 
 import gzip
 import struct

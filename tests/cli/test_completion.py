@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def completed(*words: str) -> list[str]:
-    """What the last word may become; "FILES" where that is left to the shell."""
+    """The completions of the last word; "FILES" if the shell completes file names."""
     *before, typed = words
     items = ShellComplete(cli, {}, "digitscope", "_DIGITSCOPE_COMPLETE").get_completions(before, typed)
     return ["FILES" if item.type == "file" else item.value for item in items]
@@ -67,7 +67,7 @@ def test_pictures_are_files() -> None:
     assert completed("predict", "re") == ["reader", "red.jpg"]
     assert completed("predict", "a") == ["FILES"]
     assert completed("predict", "convnet", "re") == ["FILES"]
-    assert completed("evaluate", "sev") == ["FILES"]  # there is no such model; the shell may know better
+    assert completed("evaluate", "sev") == ["FILES"]  # there is no such model, so the shell completes the name
 
 
 def test_examples_are_a_picture_and_a_class() -> None:

@@ -1,4 +1,4 @@
-"""How a command ends that meets an error, a full disk, a closed pipe, Ctrl-C or a poor encoding."""
+"""The end of a command after an error, a full disk, a closed pipe, Ctrl-C or with a limited encoding."""
 
 import io
 import os
@@ -70,7 +70,7 @@ def test_an_error_is_one_line(error: BaseException, status: int, line: str, caps
     assert (captured.out, captured.err) == ("", line + "\n")
 
 
-def test_a_fault_of_our_own_keeps_its_traceback() -> None:
+def test_an_internal_error_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         exit_status(raising(ZeroDivisionError()))
 
@@ -94,7 +94,7 @@ def test_a_message_has_one_printable_line_of_limited_length() -> None:
     ("encoding", "printed"), [("ascii", r"98.5 +/- 0.1 \u6570\udcff"), ("cp1252", r"98.5 ± 0.1 \u6570\udcff")]
 )
 @pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
-def test_output_never_fails_for_want_of_a_character(
+def test_output_replaces_characters_that_the_encoding_lacks(
     monkeypatch: pytest.MonkeyPatch, encoding: str, errors: str, printed: str
 ) -> None:
     for name in ("stdout", "stderr"):
@@ -144,7 +144,7 @@ def test_a_full_disk_behind_the_output_is_one_line(library: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows reports another error")
 @pytest.mark.parametrize("library", PRINTING)
-def test_a_pipe_that_nobody_reads_ends_the_command_silently(library: str) -> None:
+def test_a_closed_pipe_ends_the_command_silently(library: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = run(PRINTING[library], writing)

@@ -1,4 +1,4 @@
-"""A folder of pictures, one subfolder a class, as the source of every verb that takes data."""
+"""A folder of pictures with one subfolder for each class, as the source of every verb that takes data."""
 
 import re
 from collections.abc import Callable

@@ -57,7 +57,7 @@ def test_pictures_too(digitscope: Digitscope, trained: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [["five.png", "six.png"], ["convnet"], ["convnet", "best", "five.png"], ["blank.png"], ["no.png"]]
 )
-def test_what_cannot_be_shown_is_one_line(digitscope: Digitscope, in_folder: Files, arguments: list[str]) -> None:
+def test_an_error_is_one_line(digitscope: Digitscope, in_folder: Files, arguments: list[str]) -> None:
     Image.new("L", (90, 90), 240).save("blank.png")
     before = in_folder()
     answer = digitscope("look", *arguments)

@@ -1,4 +1,4 @@
-"""Names with brackets, control characters and bytes that are no text; files that cannot be written."""
+"""Names with brackets, control characters and bytes that are not text; files that cannot be written."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ NAMES = ["[b]a[red]", "[", ":smile:", "数字", "line\nbreak\x1b[31m", "not text
 
 @pytest.fixture
 def names(in_folder: Files) -> list[str]:
-    """Those that this system allows."""
+    """The names that this system allows."""
     return [name for name in NAMES if _is_allowed(name)]
 
 
@@ -110,7 +110,7 @@ PLACES = {
 
 @pytest.mark.parametrize("verb", PLACES)
 @pytest.mark.parametrize("place", ["exists", "below a file", "closed", "long"])
-def test_where_nothing_can_be_written_is_said_before_the_work(
+def test_an_unwritable_place_is_an_error_before_the_work(
     digitscope: Digitscope, in_folder: Files, monkeypatch: pytest.MonkeyPatch, verb: str, place: str
 ) -> None:
     command, ending = PLACES[verb]

@@ -72,8 +72,8 @@ def test_show_draws_them(digitscope: Digitscope, numbers: Path) -> None:
     assert "50 files at most; got 51" in digitscope("read", *["two.png"] * 51, "--show", "s.png").err
 
 
-def test_nothing_is_drawn_unasked(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nor kept: of many large pictures that would be gigabytes."""
+def test_nothing_is_drawn_unless_requested(capsys: pytest.CaptureFixture[str]) -> None:
+    """The pictures are not kept either, which would take gigabytes for many large ones."""
     drawn = []
 
     def read(path: Path) -> PictureResult:

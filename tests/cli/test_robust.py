@@ -50,7 +50,7 @@ def test_the_same_as_json(digitscope: Digitscope, model: Path, few_file: Path, i
 
 def test_a_page_that_exists_is_kept(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:
     Path("robust.html").write_text("former")
-    # The model is missing, too: the page is looked at before anything is read.
+    # The model is missing, too: the page is checked before anything is read.
     answer = digitscope("evaluate", "none.safetensors", "--data", few_file, "--robust", "--report", "robust.html")
     assert (answer.status, answer.out) == (2, "")
     assert answer.err == "Error: robust.html exists already. Choose another --report, or delete it.\n"

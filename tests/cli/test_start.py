@@ -1,4 +1,4 @@
-"""What starting costs, and what is loaded."""
+"""The cost of starting, and the modules that are loaded."""
 
 import subprocess
 import sys

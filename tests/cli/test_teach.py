@@ -40,7 +40,7 @@ def pictures(few: DataSet, tmp_path: Path) -> list[Path]:
     return paths
 
 
-def test_a_new_model_reads_what_it_was_taught(
+def test_the_new_model_reads_its_examples(
     digitscope: Digitscope, model: Path, few_file: Path, pictures: list[Path], in_folder: Files
 ) -> None:
     before = model.read_bytes()
@@ -55,7 +55,7 @@ def test_a_new_model_reads_what_it_was_taught(
     np.testing.assert_allclose([e["after"]["probability"] for e in result["examples"]], probabilities, rtol=1e-5)
     assert taught.info.validation_accuracy == result["accuracy_after"]
     assert model.read_bytes() == before
-    # The same once more, as a person sees it, gives the same bytes.
+    # The same command again, without --json, gives the same bytes.
     answer = digitscope(*command, "--out", "again.safetensors")
     assert answer.status == 0
     assert Path("again.safetensors").read_bytes() == Path("new.safetensors").read_bytes()
@@ -78,7 +78,7 @@ def test_a_new_model_reads_what_it_was_taught(
     ]
 
 
-def test_a_folder_of_examples_is_as_good_as_their_files(
+def test_a_folder_of_examples_gives_the_same_as_their_files(
     digitscope: Digitscope, model: Path, few_file: Path, pictures: list[Path], in_folder: Files
 ) -> None:
     for digit, picture in enumerate(pictures):
@@ -99,7 +99,7 @@ def test_a_folder_of_examples_is_as_good_as_their_files(
     assert "holds no pictures in subfolders" in answer.err
 
 
-def test_what_is_not_learned_is_not_written(
+def test_without_success_no_model_is_written(
     digitscope: Digitscope,
     model: Path,
     few_file: Path,
@@ -107,7 +107,7 @@ def test_what_is_not_learned_is_not_written(
     in_folder: Files,
 ) -> None:
     with Image.open(pictures[0]) as picture:
-        picture.rotate(1, fillcolor=255).save("b.png")  # too little for any network to tell them apart
+        picture.rotate(1, fillcolor=255).save("b.png")  # too little for any network to distinguish them
     before = in_folder()
     answer = digitscope("teach", model, "--data", few_file, f"{pictures[0]}=0", "b.png=6")
     assert answer.status == 2
@@ -131,7 +131,7 @@ def test_what_is_not_learned_is_not_written(
         (["a.png=7", "other.safetensors"], "got 'other.safetensors'"),
     ],
 )
-def test_what_is_no_example(digitscope: Digitscope, model: Path, arguments: list[str], message: str) -> None:
+def test_invalid_examples(digitscope: Digitscope, model: Path, arguments: list[str], message: str) -> None:
     answer = digitscope("teach", model, *arguments)
     assert answer.status == 2
     assert message in answer.err
@@ -172,7 +172,7 @@ def test_a_label_that_the_model_does_not_know(
     assert "Labels are expected from 0 to 9; got 12" in answer.err
 
 
-def test_other_data_than_it_learned_from(digitscope: Digitscope, model: Path, pictures: list[Path]) -> None:
+def test_data_that_the_model_was_not_trained_on(digitscope: Digitscope, model: Path, pictures: list[Path]) -> None:
     answer = digitscope("teach", model, f"{pictures[0]}=0")
     assert answer.status == 2
     assert "learned from few.npz, not from this mnist. Give with --data what it learned from" in answer.err

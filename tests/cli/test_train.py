@@ -111,7 +111,7 @@ def test_every_recipe_learns(digitscope: Digitscope, few_file: Path, in_folder: 
     assert result["test_accuracy"] > 0.7
 
 
-def test_a_ensemble_is_trained_evaluated_and_asked_like_any_network(
+def test_an_ensemble_is_trained_evaluated_and_used_like_any_network(
     digitscope: Digitscope, few: DataSet, in_folder: Files
 ) -> None:
     assert few.x_test is not None
@@ -135,9 +135,7 @@ def test_a_ensemble_is_trained_evaluated_and_asked_like_any_network(
     assert answer["accuracy"] == result["test_accuracy"] > 0.2
 
 
-def test_a_persons_view_is_plain_lines_without_a_terminal(
-    digitscope: Digitscope, few_file: Path, in_folder: Files
-) -> None:
+def test_without_a_terminal_the_output_is_plain_lines(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:
     answer = digitscope("train", "--data", few_file, "--epochs", 3)
     assert answer.status == 0
     assert "\x1b" not in answer.out
@@ -150,7 +148,7 @@ def test_a_persons_view_is_plain_lines_without_a_terminal(
 
 
 TERMINAL = {"TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1", "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
-"""What makes rich treat any output as a terminal of 80 x 24."""
+"""Variables that make rich treat any output as a terminal of 80 x 24."""
 
 
 @pytest.mark.parametrize(
@@ -193,7 +191,7 @@ def test_it_ends_with_what_the_losses_mean_and_what_to_do_next(
     assert digitscope(*evaluate).status == 0
 
 
-def test_settings_take_the_place_of_the_recipes(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:
+def test_settings_replace_the_recipes(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:
     result = digitscope(
         "train", "--data", few_file, "--epochs", 1, "--batch-size", 50, "--learning-rate", 0.01, "--json"
     ).json
@@ -305,7 +303,7 @@ def test_a_learning_rate_that_is_too_high_says_so_and_leaves_the_checkpoint(
     assert in_folder() == ["runs/mlp/checkpoint.safetensors"]
 
 
-def test_resume_takes_the_settings_that_the_run_began_with_and_no_others(
+def test_resume_uses_the_runs_own_settings_and_no_others(
     digitscope: Digitscope, few_file: Path, in_folder: Files
 ) -> None:
     command = ["train", "--recipe", "mlp", "--data", few_file, "--batch-size", 100, "--learning-rate", 1e20]
@@ -322,7 +320,7 @@ def test_resume_takes_the_settings_that_the_run_began_with_and_no_others(
             f"Error: The run in {Path('runs/mlp')} began {began}; got {other}. Leave out --{option}.\n"
         )
     answer = digitscope(*command, "--resume")
-    assert answer.err.startswith("Error: The loss is ")  # it goes on
+    assert answer.err.startswith("Error: The loss is ")  # it continues
     assert Path("runs/mlp/checkpoint.safetensors").read_bytes() == before
     assert in_folder() == ["runs/mlp/checkpoint.safetensors"]
 
@@ -388,7 +386,7 @@ def test_a_folder_that_is_deleted_while_the_run_finishes_is_an_error(
         ("ä\x07", r"$'\xc3\xa4\x07'"),
     ],
 )
-def test_how_to_go_on_can_be_pasted(
+def test_the_resume_command_can_be_pasted(
     digitscope: Digitscope,
     few_file: Path,
     in_folder: Files,
@@ -490,7 +488,7 @@ def assert_same(folder: Path, whole: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to a console, not to one process")
-def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(few_file: Path, tmp_path: Path) -> None:
+def test_ctrl_c_saves_prints_the_resume_command_and_exits_130(few_file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "my run"
     process = start(folder, "--recipe", "mlp", "--data", few_file, "--epochs", 1000, "--checkpoint-every", 1000)
     assert process.stdout is not None

@@ -39,7 +39,7 @@ def write_csv(path: Path, images: Any, labels: Any = None) -> Path:
 
 
 class TestEvaluate:
-    def test_it_gives_what_training_gave(
+    def test_it_gives_the_accuracy_of_the_training(
         self, digitscope: Digitscope, model: Path, few_file: Path, few: DataSet
     ) -> None:
         result = digitscope("evaluate", model, "--data", few_file, "--json").json
@@ -55,7 +55,7 @@ class TestEvaluate:
         assert result["precision"][0] == pytest.approx(confusion[0, 0] / confusion[:, 0].sum())
         assert 0 < result["negative_log_likelihood"] < 2
 
-    def test_a_person_sees_the_matrix(self, digitscope: Digitscope, model: Path, few_file: Path) -> None:
+    def test_the_terminal_shows_the_matrix(self, digitscope: Digitscope, model: Path, few_file: Path) -> None:
         answer = digitscope("evaluate", model, "--data", few_file)
         assert answer.status == 0
         lines = answer.out.splitlines()
@@ -78,7 +78,7 @@ class TestEvaluate:
         assert len(lines) == 7 + 20
         assert [line.split()[1] for line in lines[7:]] == ["10"] * 20
 
-    def test_the_file_that_the_model_learned_from(self, digitscope: Digitscope, few: DataSet, in_folder: Files) -> None:
+    def test_the_training_file_of_the_model(self, digitscope: Digitscope, few: DataSet, in_folder: Files) -> None:
         write_csv(Path("train.csv"), few.x_train[:600], few.y_train[:600])
         trained = digitscope("train", "--data", "train.csv", "--recipe", "mlp", "--epochs", 3, "--json").json
         answer = digitscope("evaluate", trained["model"], "--data", "train.csv", "--json")
@@ -92,7 +92,7 @@ class TestEvaluate:
         digitscope("evaluate", trained["model"], "--data", "train.csv", "--robust", "--report", "r.html")
         assert answer.json["notice"] in Path("r.html").read_text(encoding="utf-8")
 
-    def test_all_images_of_data_that_set_none_apart(
+    def test_all_images_of_data_without_a_split(
         self, digitscope: Digitscope, model: Path, few: DataSet, tmp_path: Path
     ) -> None:
         path = write_csv(tmp_path / "train.csv", few.x_train[:50], few.y_train[:50])
@@ -111,7 +111,7 @@ class TestEvaluate:
 
 @pytest.mark.parametrize("verb", ["evaluate", "predict", "submit"])
 @pytest.mark.parametrize("content", [None, b"", b"no model", b"\xff" * 100], ids=["missing", "empty", "text", "noise"])
-def test_what_is_no_model_is_refused(
+def test_a_file_that_is_not_a_model_is_refused(
     digitscope: Digitscope, tmp_path: Path, verb: str, content: bytes | None, in_folder: Files
 ) -> None:
     path = tmp_path / "model.safetensors"
@@ -173,7 +173,7 @@ class TestPredict:
             {"file": "blank.png", "model": "reader", "digit": None, "reason": "nothing stands out from the paper"}
         ]
 
-    def test_what_is_no_digit_is_refused_and_the_share_is_the_users(
+    def test_non_digits_are_rejected_at_the_users_rate(
         self, digitscope: Digitscope, few: DataSet, in_folder: Files
     ) -> None:
         page = np.full((200, 200), 255, np.uint8)
@@ -208,9 +208,7 @@ class TestPredict:
         assert answer.err == "Error: steps.png exists already. Choose another --show, or delete it.\n"
         assert Path("steps.png").read_bytes() == before
 
-    def test_where_nothing_is_shown_nothing_is_written(
-        self, digitscope: Digitscope, in_folder: Files, few: DataSet
-    ) -> None:
+    def test_without_show_nothing_is_written(self, digitscope: Digitscope, in_folder: Files, few: DataSet) -> None:
         Path("bad.png").write_text("no picture")
         assert digitscope("predict", "bad.png", "--show", "steps.png").status == 2
         answer = digitscope("predict", "bad.png", "--show", "steps.txt")
@@ -237,7 +235,7 @@ class TestEnsemble:
         ]
 
     @pytest.mark.parametrize("member", ["convnet", "reader"])  # the second has a background class
-    def test_how_sure_it_may_be(self, digitscope: Digitscope, tmp_path: Path, member: str) -> None:
+    def test_its_calibration(self, digitscope: Digitscope, tmp_path: Path, member: str) -> None:
         out = tmp_path / "ensemble.safetensors"
         assert digitscope("ensemble", member, member, "--out", out).status == 0
         ensemble, one = Model.load(out).calibration, Model.load(member).calibration
@@ -261,8 +259,8 @@ class TestEnsemble:
         assert in_folder() == []
 
 
-class TestShippedModels:
-    def test_they_are_used_where_none_is_named(self, digitscope: Digitscope, few: DataSet, tmp_path: Path) -> None:
+class TestBundledModels:
+    def test_they_are_used_if_no_model_is_named(self, digitscope: Digitscope, few: DataSet, tmp_path: Path) -> None:
         Image.fromarray(255 - few.x_train[0]).save(tmp_path / "five.png")
         assert digitscope("predict", tmp_path / "five.png", "--json").json[0]["digit"] == few.y_train[0] == 5
         assert digitscope("predict", "best", tmp_path / "five.png", "--json").json[0]["digit"] == 5
@@ -279,7 +277,7 @@ class TestShippedModels:
         ("arguments", "model", "accuracy"),
         [([], "reader", 0.995), (["convnet"], "convnet", 0.995), (["best"], "best", 0.997)],
     )
-    def test_they_are_good(self, digitscope: Digitscope, arguments: list[str], model: str, accuracy: float) -> None:
+    def test_they_are_accurate(self, digitscope: Digitscope, arguments: list[str], model: str, accuracy: float) -> None:
         result = digitscope("evaluate", *arguments, "--json").json
         assert result["model"] == model
         assert result["accuracy"] >= accuracy
@@ -294,7 +292,7 @@ class TestShippedModels:
 
 
 class TestSubmit:
-    def test_a_file_as_kaggle_wants_it(
+    def test_a_file_in_kaggles_format(
         self, digitscope: Digitscope, model: Path, few: DataSet, in_folder: Files, tmp_path: Path
     ) -> None:
         test = write_csv(tmp_path / "test.csv", few.x_train[:40])
@@ -314,13 +312,13 @@ class TestSubmit:
         assert "mine.csv exists already" in again.err
         assert Path("mine.csv").read_bytes() == before
 
-    def test_a_table_with_labels_may_be_the_wrong_one(
+    def test_a_table_with_labels_is_probably_the_wrong_file(
         self, digitscope: Digitscope, model: Path, few: DataSet, in_folder: Files, tmp_path: Path
     ) -> None:
         answer = digitscope("submit", model, write_csv(tmp_path / "train.csv", few.x_train[:4], few.y_train[:4]))
         assert "train.csv has labels, which were not used." in answer.out
 
-    def test_a_model_of_the_public_mnist_is_warned_of(
+    def test_a_model_trained_on_the_public_mnist_gives_a_warning(
         self, digitscope: Digitscope, model: Path, few: DataSet, in_folder: Files, tmp_path: Path
     ) -> None:
         loaded = Model.load(model)
@@ -371,7 +369,7 @@ class TestCheckGradients:
         assert max(map(len, answer.out.splitlines())) <= 80
 
     @pytest.mark.parametrize("wrong", ["input", "weight"])
-    def test_a_wrong_derivative_is_found_where_it_is(
+    def test_a_wrong_derivative_is_located(
         self, digitscope: Digitscope, monkeypatch: pytest.MonkeyPatch, wrong: str
     ) -> None:
         from digitscope.nn import Conv2D
@@ -407,7 +405,7 @@ class TestCheckGradients:
 
 
 class TestData:
-    def test_what_is_in_it(self, digitscope: Digitscope, few_file: Path, few: DataSet, in_folder: Files) -> None:
+    def test_its_contents(self, digitscope: Digitscope, few_file: Path, few: DataSet, in_folder: Files) -> None:
         answer = digitscope("data", few_file, "--picture", "samples.png")
         assert answer.status == 0
         assert "few.npz: 10 classes" in answer.out

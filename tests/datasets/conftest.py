@@ -1,4 +1,4 @@
-"""Writers of the files that the readers read, and small images to write."""
+"""Functions that write the files for the readers, and small images to write."""
 
 import gzip
 import io
@@ -68,7 +68,7 @@ def digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 @pytest.fixture(scope="session")
 def wrong_files() -> dict[str, bytes]:
-    """What people give by mistake: the words that a message should use, and the content."""
+    """Files that are given by mistake: the words that the message should contain, and the content."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("a.txt", "a")
@@ -98,7 +98,7 @@ def wrong_texts() -> dict[str, bytes]:
 
 @pytest.fixture
 def idx_folder(tmp_path: Path, digits: tuple[Array, Array]) -> Path:
-    """A folder with the four IDX files: five digits to train, the last two of them to test."""
+    """A folder with the four IDX files: five digits for training, the last two of them for testing."""
     images, labels = digits
     folder = tmp_path / "digits"
     folder.mkdir()

@@ -23,7 +23,7 @@ CsvText = Callable[..., str]
 
 
 def refusal(path: Path, content: str | bytes) -> str:
-    """The one line with which the reader refuses the content."""
+    """The one-line error of the reader for this content."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(DataError) as error:
         read_table(path)
@@ -35,7 +35,7 @@ def refusal(path: Path, content: str | bytes) -> str:
 
 @pytest.fixture(scope="session")
 def kaggle(csv_text: CsvText, digits: Digits, pixel_names: list[str]) -> list[list[str]]:
-    """The cells of a table like Kaggle's, for a test to spoil."""
+    """The cells of a table like Kaggle's, for a test to damage."""
     text = csv_text(*digits, ["label", *pixel_names])
     return list(csv.reader(text.splitlines()))
 
@@ -100,7 +100,7 @@ CELLS = st.one_of(
 
 @settings(deadline=None, max_examples=80)
 @given(cell=CELLS, line=st.integers(2, 6), column=st.integers(1, 785))
-def test_any_cell_is_read_right_or_named(
+def test_any_cell_is_read_correctly_or_named(
     cell: str, line: int, column: int, kaggle: list[list[str]], digits: Digits, scratch: Path
 ) -> None:
     path = scratch / "cell.csv"
@@ -170,7 +170,7 @@ def test_a_column_that_counts_lines_is_left_out(
     assert "Is the first column an index? Leave it out" in refusal(path, "\n".join(counted))
 
 
-def test_blank_lines_count_but_hold_nothing(kaggle: list[list[str]], tmp_path: Path) -> None:
+def test_blank_lines_are_counted_but_have_no_data(kaggle: list[list[str]], tmp_path: Path) -> None:
     lines = joined(kaggle).splitlines()
     path = tmp_path / "a.csv"
     path.write_text("\n".join([lines[0], "", lines[1], "  ", *lines[2:], "", ""]))
@@ -324,7 +324,7 @@ def test_missing_file_folder_and_damaged_gzip(kaggle: list[list[str]], tmp_path:
     assert ": the gzip data are damaged" in refusal(tmp_path / "a.csv.gz", damaged)
 
 
-def test_what_only_pandas_objects_to_is_read_slowly(
+def test_a_file_that_only_pandas_rejects_is_read_slowly(
     kaggle: list[list[str]], digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*args: Any, **options: Any) -> None:

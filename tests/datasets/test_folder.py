@@ -1,4 +1,4 @@
-"""A folder of pictures, one subfolder a class."""
+"""A folder of pictures with one subfolder for each class."""
 
 import sys
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def as_pairs(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> list[tuple
 
 class TestExports:
     @pytest.mark.parametrize("light", [False, True])
-    def test_of_mnist_are_taken_as_they_are(self, light: bool, few: DataSet, write: Write) -> None:
+    def test_of_mnist_are_used_unchanged(self, light: bool, few: DataSet, write: Write) -> None:
         images, labels = few.x_train[:60], few.y_train[:60]
         data = load_data(write(export(255 - images if light else images, labels)))
         assert data.name == "my_digits"
@@ -102,7 +102,7 @@ class TestPhotos:
         np.testing.assert_array_equal(data.x_train, [prepare(picture).image for picture in drawings])
 
     def test_beside_exports_of_mnist(self, few: DataSet, write: Write) -> None:
-        """Images of 28x28 stay as they are, everything else is prepared, small pictures of another size, too."""
+        """Images of 28x28 are not changed; all others are prepared, including small pictures of other sizes."""
         small = np.kron(few.x_train[2], np.ones((2, 2), np.uint8))
         pictures = {"0/a.png": few.x_train[0], "1/a.png": drawing(few.x_train[1]), "2/a.png": small}
         data = load_data(write(pictures))
@@ -122,8 +122,8 @@ class TestOrder:
         data = load_data(write({f"0/{name}": few.x_train[k] for k, name in enumerate(names)}))
         np.testing.assert_array_equal(data.x_train, few.x_train[:5])
 
-    def test_every_class_is_spread_over_the_whole(self, few: DataSet, write: Write) -> None:
-        """A recipe validates on the last images: sorted by class, these would be of the last class alone."""
+    def test_every_class_is_spread_over_all_images(self, few: DataSet, write: Write) -> None:
+        """Recipes may hold out the last images, which would be of one class if the images were sorted by class."""
         counts = {0: 30, 1: 10, 2: 20}
         pictures = {f"{c}/{c}_{k}.png": few.x_train[k] for c, count in counts.items() for k in range(count)}
         data = load_data(write(pictures))

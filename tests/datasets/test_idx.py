@@ -22,7 +22,7 @@ ARRAYS = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=4, min_side=
 
 
 def refusal(path: Path, content: bytes) -> str:
-    """The one line with which the reader refuses the content."""
+    """The one-line error of the reader for this content."""
     path.write_bytes(content)
     with pytest.raises(DataError) as error:
         read_idx(path)
@@ -143,7 +143,7 @@ def test_truncated_and_over_long(idx_bytes: IdxBytes, tmp_path: Path) -> None:
     assert "is too long: " + expected + "more came" in refusal(tmp_path / "a", gzip.compress(content + b"\0"))
 
 
-def test_wrong_magic_says_what_it_seems_to_be(
+def test_a_wrong_magic_number_names_the_file_type(
     wrong_files: dict[str, bytes], wrong_texts: dict[str, bytes], tmp_path: Path
 ) -> None:
     for words, content in {**wrong_files, **wrong_texts}.items():

@@ -27,7 +27,7 @@ CsvText = Callable[..., str]
 
 
 def refusal(source: Path | str) -> str:
-    """The one line with which the source is refused."""
+    """The one-line error for this source."""
     with pytest.raises(DataError) as error:
         load_data(str(source))
     assert "\n" not in str(error.value)
@@ -36,7 +36,7 @@ def refusal(source: Path | str) -> str:
 
 @pytest.fixture
 def arrays(digits: Digits) -> dict[str, Array]:
-    """What a Keras archive holds: five digits to train, the last two of them to test."""
+    """The arrays of a Keras archive: five digits for training, the last two of them for testing."""
     images, labels = digits
     return {"x_train": images, "y_train": labels, "x_test": images[3:], "y_test": labels[3:]}
 
@@ -105,7 +105,7 @@ class TestFolder:
             path.unlink()
         assert_holds(load_data(str(idx_folder)), digits, "digits", test=False)
 
-    def test_the_raw_file_goes_first(self, idx_folder: Path, digits: Digits) -> None:
+    def test_the_raw_file_is_preferred(self, idx_folder: Path, digits: Digits) -> None:
         (idx_folder / "train-images-idx3-ubyte.gz").write_bytes(b"no gzip")
         assert_holds(load_data(str(idx_folder)), digits, "digits")
 
@@ -375,7 +375,7 @@ class TestDataSet:
             DataSet("a", images, labels)
         assert words in str(error.value)
 
-    def test_what_can_be_used_is_brought_to_one_form(self, digits: Digits) -> None:
+    def test_usable_data_are_converted_to_one_format(self, digits: Digits) -> None:
         images, labels = digits
         floats = np.asfortranarray(images.reshape(5, 784) / 255)
         column: Any = labels.astype(float)[:, None].tolist()

@@ -24,7 +24,7 @@ def test_shapes_types_and_order() -> None:
     assert x_test.shape == (10000, 28, 28)
     assert y_test.shape == (10000,)
     assert {array.dtype for array in (x_train, y_train, x_test, y_test)} == {np.dtype(np.uint8)}
-    # The first labels and the class counts, as everyone who opened these files knows them.
+    # The well-known first labels and class counts of these files.
     assert y_train[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert y_test[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     assert np.bincount(y_train).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]

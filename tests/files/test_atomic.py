@@ -64,7 +64,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
     assert Path("file").read_bytes() == b"old"
 
 
-def test_what_a_kill_has_left_is_removed(in_folder: Files) -> None:
+def test_temporary_files_of_a_killed_process_are_removed(in_folder: Files) -> None:
     for name in ("model.abc.part", "model.def.part", "model", "other.abc.part"):
         Path(name).touch()
     remove_temporary(Path("model"))
@@ -72,9 +72,7 @@ def test_what_a_kill_has_left_is_removed(in_folder: Files) -> None:
     assert TEMPORARY == ".part"
 
 
-def test_where_a_new_file_cannot_be_written_is_noticed_beforehand(
-    in_folder: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unwritable_place_is_noticed_beforehand(in_folder: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("file").touch()
     check_new(Path("new/folder/x"), "--out")
     for name, message in (

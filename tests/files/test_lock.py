@@ -52,7 +52,7 @@ def test_in_one_process_it_is_held_once(tmp_path: Path) -> None:
         pass
 
 
-def test_where_there_is_no_lock_nothing_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_file_locks_nothing_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     with FolderLock(tmp_path / "file"), FolderLock(tmp_path / "file"):  # no folder: the file cannot be made
         pass

@@ -1,4 +1,4 @@
-"""Model files as a target: what loads must answer with finite numbers."""
+"""Model files as a target: a model that loads must answer with finite numbers."""
 
 import tempfile
 from functools import cache

@@ -11,17 +11,17 @@ import numpy as np
 from digitscope.errors import DigitscopeError
 
 SECONDS = 10.0
-"""The longest time for a case."""
+"""Maximum time for a case."""
 MESSAGE = 1000
-"""The longest message, in characters."""
+"""Maximum length of a message, in characters."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is fuzzed: whole files, how they are damaged, and the code that reads them."""
+    """A target of fuzzing: undamaged files, a function that damages them, and the code that reads them."""
 
     files: Callable[[], Mapping[str, bytes]]
-    """The whole files by name, made once; a damaged one keeps the name, its suffix included."""
+    """The undamaged files by name, created once; a damaged file keeps the name, including its suffix."""
     mutate: Callable[[bytes, np.random.Generator], bytes]
     use: Callable[[Path], None]
     """Reads a damaged file and checks the answers. It may return, or raise a DigitscopeError; all else is a failure,
@@ -32,7 +32,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a case ended."""
+    """The result of a case."""
 
     refused: bool
     seconds: float
@@ -68,7 +68,7 @@ def _use(target: Target, path: Path) -> Exception | None:
 
 
 def _judge(error: Exception | None) -> str | None:
-    """What is wrong with the end of a case."""
+    """The fault in the result of a case."""
     if error is None:
         return None
     text = str(error)

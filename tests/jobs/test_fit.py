@@ -1,4 +1,4 @@
-"""`fit`, as a person calls it who knows NumPy, scikit-learn or PyTorch."""
+"""`fit`, as called by a user who knows NumPy, scikit-learn or PyTorch."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,7 +31,7 @@ def same(one: Model, other: Model) -> bool:
 
 @pytest.fixture
 def pictures(few: DataSet, tmp_path: Path) -> Path:
-    """A folder of twenty pictures, two of each digit, drawn dark on light, one subfolder a class."""
+    """A folder of twenty pictures with one subfolder for each class: two of each digit, dark on light."""
     from PIL import Image
 
     for digit in range(10):
@@ -61,7 +61,7 @@ def test_it_learns_validates_and_calibrates(few: DataSet, fitted: Model) -> None
     assert (fitted.info.epochs, fitted.info.learning_rate, fitted.info.batch_size) == (5, 0.01, 128)
 
 
-def test_what_was_given_stays_as_it_is(few: DataSet) -> None:
+def test_arguments_are_not_changed(few: DataSet) -> None:
     start = network()
     before = {name: value.copy() for name, value in {**start.params, **start.statistics}.items()}
     model = fit(start, few.x_train, few.y_train, epochs=1)
@@ -81,7 +81,7 @@ def test_equal_arguments_give_equal_bits_on_any_number_of_threads(few: DataSet) 
     assert not same(models[0], models[2])
 
 
-def test_a_recipe_by_name_is_what_the_command_trains(few: DataSet) -> None:
+def test_a_recipe_by_name_gives_the_model_of_the_command(few: DataSet) -> None:
     model = fit("mlp", few, epochs=1, seed=2, threads=1)
     training = RECIPES["mlp"].with_settings(epochs=1).start(few, seed=2)
     for _ in train(training.run, training.images, training.labels):
@@ -198,7 +198,7 @@ class TestFineTuning:
         ("freeze", "message"),
         [([5], "indices of 5 layers, 0 to 4; got 5"), ([0, 1, 4], "Nothing is left to learn")],
     )
-    def test_what_cannot_be_frozen(self, few: DataSet, fitted: Model, freeze: list[int], message: str) -> None:
+    def test_layers_that_cannot_be_frozen(self, few: DataSet, fitted: Model, freeze: list[int], message: str) -> None:
         with pytest.raises(TrainingError, match=message):
             fit(fitted, few.x_train, few.y_train, freeze=freeze)
 

@@ -1,4 +1,4 @@
-"""What `digitscope look` shows of one picture."""
+"""The results of `digitscope look` for one picture."""
 
 from pathlib import Path
 
@@ -50,8 +50,8 @@ def test_one_member_stands_for_an_ensemble_and_one_shift_for_all(few: DataSet) -
     np.testing.assert_allclose(layers["0"].values, expected, rtol=1e-5)
 
 
-def test_the_slope_of_a_pixel_is_how_the_outputs_change(few: DataSet) -> None:
-    """For a network of one dense layer it is the difference of two rows of weights."""
+def test_the_slope_of_a_pixel_is_the_change_of_the_outputs(few: DataSet) -> None:
+    """For a network of one dense layer the slope is the difference of two rows of weights."""
     from digitscope.nn import Dense
 
     dense = Dense(784, 10, rng=np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""What --robust finds, against the same worked out by other means."""
+"""The results of --robust, against the same results computed in another way."""
 
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ from digitscope.training_info import TrainingInfo
 
 @pytest.fixture(scope="module")
 def data(few: DataSet) -> DataSet:
-    """Few images to learn from, fewer to judge on."""
+    """Few images for training, fewer for the evaluation."""
     assert few.x_test is not None
     assert few.y_test is not None
     return DataSet("few", few.x_train, few.y_train, few.x_test[:80], few.y_test[:80])
@@ -29,7 +29,7 @@ def data(few: DataSet) -> DataSet:
 
 @pytest.fixture(scope="module")
 def model(few: DataSet) -> Model:
-    """Templates: the mean image of each class, as if they were learned from the few."""
+    """A model whose weights are templates: the mean image of each class."""
     network = Network(Dense(784, 10, rng=np.random.default_rng(0)))
     means = np.array([few.x_train[few.y_train == k].mean(axis=0).ravel() / 255 for k in range(10)])
     network.params = {"0.weight": 0.5 * means, "0.bias": -0.25 * (means**2).sum(axis=1, keepdims=True)}
@@ -106,7 +106,7 @@ class TestTemperature:
             ({"validation_images": 99}, "does not say which"),
         ],
     )
-    def test_is_not_fitted_where_they_are_not_known(
+    def test_is_not_fitted_if_they_are_unknown(
         self, model: Model, data: DataSet, changes: dict[str, Any], words: str
     ) -> None:
         result = measure(replace(model, info=replace(model.info, **changes)), data)
@@ -114,7 +114,7 @@ class TestTemperature:
         assert words in result.temperature_source
         assert result.uncalibrated.brier_score == result.clean.brier_score
 
-    def test_of_a_calibrated_model_it_is_fitted_on_the_logits_themselves(self, mnist: DataSet) -> None:
+    def test_of_a_calibrated_model_it_is_fitted_on_the_original_logits(self, mnist: DataSet) -> None:
         model = Model.load("convnet")
         assert model.calibration is not None
         assert mnist.x_test is not None
@@ -122,7 +122,7 @@ class TestTemperature:
         data = DataSet("mnist", mnist.x_train, mnist.y_train, mnist.x_test[4000:4300], mnist.y_test[4000:4300])
         result = measure(model, data)
         stored = model.calibration.temperature
-        assert result.temperature == pytest.approx(stored, rel=1e-3)  # the shipped weights are rounded to float16
+        assert result.temperature == pytest.approx(stored, rel=1e-3)  # the bundled weights are rounded to float16
         assert abs(stored - 1) > 0.3
         assert data.x_test is not None
         z = model.logits(data.x_test).astype(np.float64)
@@ -143,7 +143,7 @@ class TestTemperature:
         assert result.temperature == model.calibration.temperature
         assert result.temperature_source == "validation images when the model was trained"
 
-    def test_is_not_fitted_on_what_it_is_judged_on(self, model: Model, data: DataSet) -> None:
+    def test_is_not_fitted_on_the_evaluated_images(self, model: Model, data: DataSet) -> None:
         images = DataSet("few", data.x_train[:80], data.y_train[:80])
         result = measure(replace(model, info=replace(model.info, data_digest=images.digest)), images)
         assert result.temperature is None

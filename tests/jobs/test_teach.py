@@ -24,14 +24,14 @@ from digitscope.training_info import TrainingInfo
 
 
 def drawn(name: str, count: int, data: DataSet) -> Array:
-    """DigitSource as few people write them, made from images that nothing here learns from."""
+    """Digits in rare forms, drawn from images that no model here was trained on."""
     digits = DigitSource(data.x_train[-5000:], data.y_train[-5000:])
     rng = np.random.default_rng(0)
     return np.stack([VARIANTS[name].draw(rng, digits) for _ in range(count)])
 
 
 def small(data: DataSet, seed: int = 0) -> Model:
-    """A network with batch normalization that has learned the data a little."""
+    """A network with batch normalization after a short training."""
     rng = np.random.default_rng(seed)
     network = Network(Dense(784, 32, rng=rng), BatchNorm(32), ReLU(), Dense(32, 10, rng=rng))
     plan = replace(RECIPES["mlp"].plan, epochs=5, shard_size=32)
@@ -56,10 +56,10 @@ def examples(few: DataSet) -> Array:
 
 
 QUICK = TeachSettings(accepted_loss=1.0, rehearsed_images=2000)
-"""A hundred images are evaluated here, of which any may be lost."""
+"""Settings under which any of the hundred evaluated images may be lost."""
 
 
-def test_three_examples_are_enough_for_others_like_them(mnist: DataSet) -> None:
+def test_three_examples_suffice_for_similar_ones(mnist: DataSet) -> None:
     model = Model.load("convnet")
     before = {name: value.copy() for name, value in model.network.params.items()}
     ones = drawn("1 upstroke", 203, mnist)
@@ -78,7 +78,7 @@ def test_three_examples_are_enough_for_others_like_them(mnist: DataSet) -> None:
     assert steps[-1].step == steps[-1].steps
     for name, value in model.network.params.items():
         np.testing.assert_array_equal(value, before[name])
-    # What it says of itself: the figures are those of the new model, or gone.
+    # Its info: the figures are those of the new model, or have been removed.
     info = lesson.model.info
     assert info.test_accuracy is None
     assert info.validation_accuracy == lesson.accuracy_after
@@ -123,7 +123,7 @@ def test_every_member_of_an_ensemble_learns(few: DataSet, examples: Array) -> No
 
 
 class Recorder:
-    """An augmentation that keeps what it is given."""
+    """An augmentation that records its images."""
 
     def __init__(self) -> None:
         self.seen: list[Array] = []
@@ -138,7 +138,7 @@ def contents(images: Iterable[Array]) -> Counter[bytes]:
 
 
 def rehearsed_images(data: DataSet) -> Array:
-    """Those that `teach` does not evaluate on, if it is not known what validated the model."""
+    """The images that `teach` does not evaluate on, if the model's validation images are unknown."""
     return data.x_train[hold_out_end(1 / 12)(data, np.random.default_rng(0))[0]]
 
 
@@ -174,7 +174,7 @@ class TestSave:
             self.lesson(model, 4984).save(tmp_path / "n")
         assert not (tmp_path / "n").exists()
 
-    def test_what_was_not_learned_is_not_written(self, model: Model, tmp_path: Path) -> None:
+    def test_without_success_nothing_is_written(self, model: Model, tmp_path: Path) -> None:
         with pytest.raises(TrainingError, match="1 of 2 examples are still not read as labelled"):
             self.lesson(model, 4990, after=5).save(tmp_path / "m")
         assert not (tmp_path / "m").exists()
@@ -186,12 +186,12 @@ class TestSave:
         assert (tmp_path / "m").read_bytes() == b"mine"
 
 
-def test_what_contradicts_all_that_is_rehearsed_is_not_learned(few: DataSet, model: Model) -> None:
+def test_examples_that_contradict_the_rehearsed_images_are_not_learned(few: DataSet, model: Model) -> None:
     zeros = few.x_train[few.y_train == 0]
     lesson = teach(model, zeros[:2], np.array([1, 2]), few, settings=QUICK)
     assert lesson.learned.all() or lesson.problem is not None
     same = np.stack([zeros[0], zeros[0]])
-    same[1, 0, 0] = 1  # alike but for a trace of ink, so that no network tells them apart
+    same[1, 0, 0] = 1  # equal except for a trace of ink, so that no network distinguishes them
     lesson = teach(model, same, np.array([0, 2]), few, settings=QUICK)
     assert lesson.problem is not None
     assert "1 of 2 examples" in lesson.problem
@@ -207,7 +207,7 @@ def test_what_contradicts_all_that_is_rehearsed_is_not_learned(few: DataSet, mod
         ([1, 1, 1], {"data": "mnist", "data_digest": "0"}, DataError, "learned from mnist, not from this few"),
     ],
 )
-def test_what_does_not_fit_is_refused(
+def test_invalid_examples_are_refused(
     model: Model, few: DataSet, labels: list[int], changes: dict[str, Any], error: type[DigitscopeError], message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -239,7 +239,7 @@ def taught_params(model: Model, few: DataSet, examples: Array, settings: TeachSe
     return teach(model, examples, np.zeros(3, int), few, settings=settings, threads=1).model.network.params
 
 
-def test_images_are_varied_as_in_the_training_that_the_model_comes_from(
+def test_images_are_augmented_as_in_the_models_training(
     model: Model, few: DataSet, examples: Array, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, default = Recorder(), Recorder()
@@ -265,7 +265,7 @@ def test_an_augmentation_that_replaced_the_recipes_is_used(model: Model, few: Da
     assert not np.array_equal(params["noise=0.2"], params[None])
 
 
-def test_the_loss_is_that_of_the_training_that_the_model_comes_from(
+def test_the_loss_is_that_of_the_models_training(
     model: Model, few: DataSet, examples: Array, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = RECIPES["mlp"].plan
@@ -305,7 +305,7 @@ def test_the_recipes_extra_examples_are_rehearsed_in_their_share(
         }
 
 
-def test_examples_in_every_usual_form_teach_the_same(model: Model, few: DataSet, examples: Array) -> None:
+def test_examples_in_every_usual_form_give_the_same_model(model: Model, few: DataSet, examples: Array) -> None:
     expected = taught_params(model, few, examples)
     for images, labels in (
         (examples / 255, [0, 0, 0]),
@@ -337,7 +337,7 @@ class TestHeldOut:
         assert chosen is not None
         np.testing.assert_array_equal(few.x_train[chosen], RECIPES[recipe].start(few, 3).validation[0])
 
-    def test_of_an_ensemble_it_is_what_none_of_the_members_learned_from(self, few: DataSet) -> None:
+    def test_of_an_ensemble_are_images_that_no_member_was_trained_on(self, few: DataSet) -> None:
         one, two = self.info(few, "mlp", 1), self.info(few, "deep", 2)
         chosen = held_out(TrainingInfo(members=(one, two)), few)
         assert chosen is not None
@@ -345,7 +345,7 @@ class TestHeldOut:
         np.testing.assert_array_equal(chosen, held_out(two, few))
         assert held_out(TrainingInfo(members=(one, TrainingInfo(recipe="mlp"))), few) is None
 
-    def test_of_the_best_shipped_model(self, mnist: DataSet) -> None:
+    def test_of_the_best_bundled_model(self, mnist: DataSet) -> None:
         chosen = held_out(Model.load("best").info, mnist)
         assert chosen is not None
         np.testing.assert_array_equal(chosen, np.arange(58_000, 60_000))

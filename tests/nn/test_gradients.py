@@ -206,7 +206,7 @@ def test_the_random_direction_reveals_an_error_that_the_drawn_entries_miss() -> 
     assert by_name["direction"].relative_error > 1e-6
 
 
-def test_the_network_is_left_as_it_was() -> None:
+def test_the_network_is_not_changed() -> None:
     network = Network(dense(6, 4))
     before = {name: p.copy() for name, p in network.params.items()}
     x = X.copy()

@@ -1,4 +1,4 @@
-"""The book: one page that needs nothing else, and a PDF of it."""
+"""The book: one self-contained page, and a PDF of it."""
 
 import html
 import re

@@ -1,4 +1,4 @@
-"""Each chapter is true: its code runs, its quotes and figures are what the source gives, every equation is checked."""
+"""Each chapter is true: its code runs, its quotes and figures agree with the source, every equation is checked."""
 
 import ast
 import re
@@ -20,19 +20,19 @@ DERIVATION = re.compile(r"docs/notes/([\w-]+\.md)(?:#([\w-]+))?")
 
 
 @every_chapter
-def test_the_code_runs_and_prints_what_the_chapter_says(path: Path) -> None:
+def test_the_code_runs_and_prints_the_output_in_the_chapter(path: Path) -> None:
     done = run_chapter(path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @every_chapter
-def test_quotes_are_the_source(path: Path) -> None:
+def test_quotes_agree_with_the_source(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert filled(text) == text, "uv run python -m docs.notes quote"
 
 
 @pytest.mark.parametrize("drawing", drawings(), ids=lambda drawing: drawing.name)
-def test_a_figure_is_what_its_script_makes(drawing: Drawing) -> None:
+def test_a_figure_agrees_with_its_script(drawing: Drawing) -> None:
     path = PICTURES / f"{drawing.name}.svg"
     assert path.exists(), "uv run python -m docs.notes draw"
     difference = what_differs(path.read_text(encoding="utf-8"), svg(drawing), drawing.tolerance)
@@ -98,7 +98,7 @@ def test_code_fits_a_printed_line(path: Path) -> None:
 
 @every_chapter
 def test_mathematics_in_the_text_reads_well_on_github(path: Path) -> None:
-    """There Markdown takes a backslash away before punctuation; in ```math blocks it does not."""
+    """Markdown removes a backslash before punctuation in the text, but not in ```math blocks."""
     text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert "$$" not in text, "displayed mathematics stands in ```math blocks"
     for formula in re.findall(r"\$([^$\n]+)\$", text):

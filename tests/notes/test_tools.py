@@ -1,4 +1,4 @@
-"""What keeps the chapters true would notice if they were not."""
+"""The checks of the chapters notice errors."""
 
 from pathlib import Path
 
@@ -36,13 +36,13 @@ def test_blocks_share_one_interpreter_and_their_output_is_compared(tmp_path: Pat
         ("```python\nimport warnings\nwarnings.warn('careful')\n```\n", "careful"),
     ],
 )
-def test_what_is_wrong_is_told(tmp_path: Path, text: str, message: str) -> None:
+def test_errors_are_reported(tmp_path: Path, text: str, message: str) -> None:
     done = run_chapter(chapter(tmp_path, text))
     assert done.returncode != 0
     assert message in done.stdout + done.stderr
 
 
-def test_output_is_written_where_that_is_asked(tmp_path: Path) -> None:
+def test_output_is_written_if_requested(tmp_path: Path) -> None:
     path = chapter(tmp_path, "```python\nprint('new')\n```\n\n```text\nold\n```\n\nEnd.\n")
     assert run_chapter(path, write=True).returncode == 0
     assert path.read_text(encoding="utf-8").endswith("```text\nnew\n```\n\nEnd.\n")

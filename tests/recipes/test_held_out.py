@@ -1,4 +1,4 @@
-"""What a model is evaluated on: never, without a word, on images that it learned from."""
+"""The images on which a model is evaluated: never, without a warning, its own training images."""
 
 import warnings
 from dataclasses import replace
@@ -37,7 +37,7 @@ def test_a_test_part_is_evaluated_whole(few: DataSet, model: Model) -> None:
     assert (part.name, len(part.images), part.notice) == ("test", 300, None)
 
 
-def test_of_its_own_data_a_model_is_evaluated_on_what_validated_it(alone: DataSet, model: Model) -> None:
+def test_on_its_own_data_a_model_is_evaluated_on_its_validation_images(alone: DataSet, model: Model) -> None:
     part = evaluation_part(model.info, alone)
     assert (part.name, len(part.labels)) == ("validation", HELD_OUT)
     assert part.notice is not None
@@ -60,14 +60,14 @@ def test_a_network_that_fit_trained(alone: DataSet) -> None:
     for other in (
         fit(start, alone, epochs=1, validation=0.2),
         fit(start, alone, epochs=1, validation=(alone.x_train[:HELD_OUT], alone.y_train[:HELD_OUT])),
-        fit(model, alone, epochs=1),  # the one before may have learned from what is held out here
+        fit(model, alone, epochs=1),  # the network before may have been trained on the images that are held out here
     ):
         part = evaluation_part(other.info, alone)
         assert (part.name, len(part.labels)) == ("all", 1200)
         assert part.notice == "The model learned from these images of alone.csv: it reads new images less accurately."
 
 
-def test_an_ensemble_is_evaluated_on_what_no_member_learned_from(alone: DataSet, model: Model) -> None:
+def test_an_ensemble_is_evaluated_on_images_that_no_member_was_trained_on(alone: DataSet, model: Model) -> None:
     other = fit("seed", alone, epochs=1, seed=3)
     parts = [evaluation_part(m.info, alone) for m in (model, other, Model.ensemble([model, other]))]
     shared = set(contents(parts[0])) & set(contents(parts[1]))
@@ -95,7 +95,7 @@ def test_mnists_images_by_another_name(mnist: DataSet) -> None:
     assert evaluation_part(Model.load("convnet").info, mnist).name == "test"
 
 
-def test_other_data_are_no_reason_to_warn(alone: DataSet, model: Model, tmp_path: Path) -> None:
+def test_other_data_give_no_warning(alone: DataSet, model: Model, tmp_path: Path) -> None:
     others = DataSet("others", 255 - alone.x_train[:50], alone.y_train[:50])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

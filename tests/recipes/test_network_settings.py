@@ -1,4 +1,4 @@
-"""Settings of any rung: its network, its plan, and what the title says of them."""
+"""Settings of any rung: its network, its plan, and its title."""
 
 from collections.abc import Callable
 from typing import Any
@@ -78,7 +78,7 @@ def test_layers_stand_between_convolutions_and_output(name: str) -> None:
         assert dense_widths(learner) == [7, 5, 10]
         first = kinds(own).index(Dense)
         assert kinds(learner)[: first + 1] == kinds(own)[: first + 1]
-        for i, layer in enumerate(own.layers[:first]):  # the convolutions are drawn as ever
+        for i, layer in enumerate(own.layers[:first]):  # the convolutions have the same initial weights
             for key, value in layer.params.items():
                 np.testing.assert_array_equal(learner.layers[i].params[key], value)
     assert network(np.zeros((784, 2), np.float32)).shape == (10, 2)
@@ -94,7 +94,7 @@ def test_a_recipes_own_settings_change_no_bit(recipe: str, own: tuple[int, ...])
     assert kinds(build("mlp", dropout=0.15)) == kinds(build("mlp"))
 
 
-def test_new_layers_start_as_the_recipes_own() -> None:
+def test_new_layers_have_the_recipes_initial_weights() -> None:
     weights = build("sigmoid", layers=(50,)).params["0.weight"]
     assert abs(weights.std() - 1) < 0.01  # N(0, 1)
     weights = build("seed", layers=(50,)).params["0.weight"]
@@ -143,14 +143,14 @@ def test_dropout_of_a_convolutional_network_is_before_its_output() -> None:
     assert kinds(build("convnet", dropout=0.4))[:-2] == kinds(build("convnet"))[:-1]
 
 
-def test_a_loss_brings_its_output() -> None:
+def test_a_loss_determines_the_output_layer() -> None:
     assert kinds(build("sigmoid", loss="cross-entropy")) == [Dense, Sigmoid, Dense]
     assert kinds(build("mlp", loss="squared-error"))[-2:] == [Dense, Sigmoid]
     assert kinds(build("mlp", loss=SoftmaxCrossEntropy(0.3))) == kinds(build("mlp"))
     assert kinds(build("mlp", loss=BackgroundCrossEntropy())) == kinds(build("mlp"))
 
 
-def test_the_title_names_what_differs() -> None:
+def test_the_title_names_the_differences() -> None:
     recipe = RECIPES["mlp"].with_settings(layers=(16, 16), optimizer="adam", label_smoothing=0.0)
     assert recipe.title == (
         f"{RECIPES['mlp'].title} (changed: layers 16,16; optimizer adam; label smoothing 0; learning rate 0.005)"
@@ -191,6 +191,6 @@ REFUSED: dict[str, tuple[Start, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_does_not_fit_is_one_clear_error(few: DataSet, call: Start, message: str) -> None:
+def test_an_invalid_setting_is_one_clear_error(few: DataSet, call: Start, message: str) -> None:
     with pytest.raises(DigitscopeError, match=message):
         call(few)

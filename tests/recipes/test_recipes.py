@@ -15,7 +15,7 @@ MANY = np.arange(60_000) * 7 % 10  # labels
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_seed_decides_everything(few: DataSet, name: str) -> None:
+def test_equal_seeds_give_equal_trainings(few: DataSet, name: str) -> None:
     one, same, other = (RECIPES[name].start(few, seed) for seed in (1, 1, 2))
     for name, p in one.run.network.params.items():
         np.testing.assert_array_equal(p, same.run.network.params[name])
@@ -38,7 +38,7 @@ def test_of_mnist_the_end_is_held_out_as_one_block(mnist: DataSet) -> None:
     train, validation = halves(hold_out_end(1 / 6), mnist)
     assert train == list(range(50_000))
     assert validation == list(range(50_000, 60_000))
-    again = DataSet("raw", mnist.x_train.copy(), mnist.y_train.copy())  # by another way
+    again = DataSet("raw", mnist.x_train.copy(), mnist.y_train.copy())  # computed in another way
     assert halves(hold_out_end(1 / 6), again)[1] == validation
 
 
@@ -76,7 +76,7 @@ def test_a_class_that_is_not_on_both_sides_is_named(labels: list[int], notices: 
         assert words in sentence
 
 
-def test_a_stray_label_asks_for_no_large_network() -> None:
+def test_a_stray_label_does_not_build_a_large_network() -> None:
     labels = np.arange(600) % 10
     labels[5] = 4000
     with pytest.raises(DataError, match=r"11 different ones up to 4000\. Correct the stray label"):
@@ -88,7 +88,7 @@ def test_nothing_may_be_held_out() -> None:
     assert (train.tolist(), validation.tolist()) == (list(range(7)), [])
 
 
-def test_a_draw_is_of_kaggles_size_and_has_no_image_twice(mnist: DataSet) -> None:
+def test_a_draw_has_kaggles_size_and_no_image_twice(mnist: DataSet) -> None:
     split = random_subset(42_000, validation=1_000)
     drawn = np.random.default_rng(0).permutation(60_000)
     assert halves(split, mnist) == (drawn[1_000:42_000].tolist(), drawn[:1_000].tolist())

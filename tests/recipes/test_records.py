@@ -22,7 +22,7 @@ def test_several_runs_have_mean_and_standard_deviation() -> None:
     assert "| **98.50 %** ± 0.71 (n = 2) | 3.0 min |" in short_ladder([two])
 
 
-def test_another_number_of_threads_than_two_is_said() -> None:
+def test_a_number_of_threads_other_than_two_is_shown() -> None:
     assert replace(ONE, threads=1).training == "30.0 s (1 thread)"
     assert replace(ONE, threads=8).training == "30.0 s (8 threads)"
 

@@ -1,4 +1,4 @@
-"""What the artists hold is what went in: values, texts, order, colour limits; and the edges of each figure."""
+"""Figures have the given values, texts, order and colour limits; and the special cases of each figure."""
 
 import itertools
 from typing import Any
@@ -37,12 +37,12 @@ def texts(where: Figure | Axes) -> list[str]:
 
 
 def points(line: Line2D) -> Array:
-    """What a line holds, (points, 2)."""
+    """The points of a line, (points, 2)."""
     return np.asarray(line.get_xydata(), dtype=np.float64)
 
 
 def values(image: AxesImage) -> Array:
-    """What an image holds; nan where it is masked."""
+    """The values of an image; nan for masked ones."""
     return np.ma.filled(np.ma.asarray(image.get_array(), dtype=np.float64), np.nan)
 
 
@@ -252,7 +252,7 @@ class TestConfusion:
 
 
 class TestConfidentMistakes:
-    def test_the_surest_come_first(self) -> None:
+    def test_the_most_confident_come_first(self) -> None:
         images, labels, probabilities = make_answers(200)
         figure = confident_mistakes(images, labels, probabilities)
         answers, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
@@ -350,7 +350,7 @@ class TestCalibrationFigure:
         assert texts(figure.axes[1]) == ["54k"]
         to_svg(figure)
 
-    def test_tempered_answers_stand_beside_them(self) -> None:
+    def test_calibrated_answers_are_beside_them(self) -> None:
         _, labels, probabilities = make_answers(500)
         before = reliability_diagram(labels, probabilities)
         after = reliability_diagram(labels, 0.5 * probabilities + 0.05)
@@ -416,7 +416,7 @@ def test_disputed_images_have_their_words_below() -> None:
 
 
 def test_colours_differ_in_lightness_too() -> None:
-    """For a reader who sees no hue at all, a wrong bar still differs in lightness from a right one."""
+    """A wrong bar differs from a right one in lightness, too, for readers who cannot see hues."""
 
     def luminance(color: str) -> float:
         rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255

@@ -1,4 +1,4 @@
-"""How figures look in files and notebooks: dark on white, each text inside of the figure and clear of the others."""
+"""Figures in files and notebooks: dark on white, with each text inside the figure and separate from the others."""
 
 import io
 import itertools

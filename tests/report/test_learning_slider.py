@@ -1,4 +1,4 @@
-"""The slider over the epochs: without JavaScript it shows the last one, and it stays small."""
+"""The slider over the epochs: without JavaScript it shows the last one, and its data are small."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""The figure of readings marks the digits where they are."""
+"""The figure of readings marks the digits at their positions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The report is one file, whole or not there at all, and shows every text as it was given."""
+"""The report is one file, written completely or not at all, and shows every text unchanged."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The figure of steps holds the images and says the words."""
+"""The figure of the steps has the images and captions."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Tables, sentences and the page of evaluate --robust, from results that are made up."""
+"""Tables, sentences and the page of evaluate --robust, from invented results."""
 
 import json
 from dataclasses import replace

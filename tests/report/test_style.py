@@ -1,4 +1,4 @@
-"""SVG: the same bytes each time, readable in both themes, safe to put beside others in one page."""
+"""SVG: the same bytes each time, readable in both themes, and safe to combine in one page."""
 
 import re
 import threading

@@ -1,4 +1,4 @@
-"""The page of a training, from results that are made up."""
+"""The page of a training, from invented results."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -89,7 +89,7 @@ def test_the_first_layer_is_shown_if_its_weights_are_images(
     assert "Validation accuracy" in facts
 
 
-def test_a_temperature_that_is_judged_by_its_own_images_is_said(result: TrainingResult, tmp_path: Path) -> None:
+def test_a_temperature_fitted_on_the_same_images_is_marked(result: TrainingResult, tmp_path: Path) -> None:
     for part, said in (("test", False), ("validation", True)):
         write_training_page(tmp_path / "report.html", replace(result, part=part))
         page = (tmp_path / "report.html").read_text(encoding="utf-8")

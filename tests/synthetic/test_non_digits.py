@@ -1,4 +1,4 @@
-"""Drawings: each kind is in MNIST's form, the curves go where they should, and the digits among them can be read."""
+"""Drawings: each kind is in MNIST's format, curves go through their points, and drawn digits can be read."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def digits(mnist: DataSet) -> DigitSource:
 
 
 def extents(image: Array) -> list[int]:
-    """How many rows and columns from the first that is not blank to the last."""
+    """The number of rows and columns from the first to the last one that is not blank."""
     return [int(np.ptp(np.flatnonzero(image.any(axis=axis)))) + 1 for axis in (1, 0)]
 
 
@@ -61,7 +61,7 @@ def widest_run(image: Array) -> int:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_each_kind_is_in_mnists_form(name: str, digits: DigitSource) -> None:
+def test_each_kind_is_in_mnists_format(name: str, digits: DigitSource) -> None:
     rng = np.random.default_rng(3)
     for _ in range(EACH):
         image = KINDS[name].draw(rng, digits)
@@ -91,7 +91,7 @@ def test_each_kind_is_different_each_time_and_alike_for_equal_generators(name: s
     assert len(np.unique(first, axis=0)) == 5
 
 
-def test_a_generator_decides_and_the_digits_stay_as_they_are(mnist: DataSet) -> None:
+def test_equal_generators_give_equal_drawings_and_the_digits_are_not_changed(mnist: DataSet) -> None:
     images, labels = mnist.x_train[:500].copy(), mnist.y_train[:500]
     drawn = [non_digits(40, np.random.default_rng(seed), images, labels) for seed in (0, 0, 1)]
     assert drawn[0].shape == (40, SIDE, SIDE)
@@ -106,7 +106,7 @@ def test_a_generator_decides_and_the_digits_stay_as_they_are(mnist: DataSet) -> 
 
 
 @pytest.mark.parametrize("kinds", [NON_DIGITS, VARIANTS], ids=["non-digits", "variants"])
-def test_shares_are_of_all(kinds: dict[str, DrawingKind]) -> None:
+def test_shares_add_up_to_1(kinds: dict[str, DrawingKind]) -> None:
     assert sum(kind.share for kind in kinds.values()) == pytest.approx(1)
     assert all(kind.share > 0 for kind in kinds.values())
 
@@ -182,7 +182,7 @@ def test_a_closed_curve_through_four_points_is_round() -> None:
     assert radius.max() < 1.07
 
 
-def test_bending_turns_no_further_than_it_should() -> None:
+def test_bending_turns_by_at_most_its_limit() -> None:
     upright = np.array([[0.0, 0], [1, 0]])
     for seed in range(200):
         (bent,) = bend([upright], np.random.default_rng(seed), wobble=0.0, turn=15)
@@ -191,7 +191,7 @@ def test_bending_turns_no_further_than_it_should() -> None:
 
 
 @pytest.mark.parametrize("width", [1.5, 2.5, 4])
-def test_the_pen_is_as_wide_as_it_says(width: float) -> None:
+def test_the_pen_has_the_given_width(width: float) -> None:
     lines = [np.array([[0, 0], [0, 0.5], [0, 1], [0.5, 1], [0.8, 1]])]
     drawing = draw_lines(lines, width, np.random.default_rng(0))
     rows, columns = np.nonzero(drawing)
@@ -242,8 +242,8 @@ def test_a_bar_leaves_the_rest_of_the_seven(digits: DigitSource) -> None:
     assert barred.sum() > 1.08 * seven.sum()
 
 
-def test_what_is_drawn_as_a_digit_is_read_as_one(digits: DigitSource) -> None:
-    """By the network that comes with Digitscope. It has not learned slashed noughts or long upstrokes."""
+def test_drawn_digits_are_read_correctly(digits: DigitSource) -> None:
+    """The bundled `convnet` reads them. It was not trained on slashed zeros or long upstrokes."""
     model, rng = Model.load(), np.random.default_rng(8)
     for name in VARIANTS.keys() - {"0 slashed", "1 upstroke"}:
         images = np.stack([VARIANTS[name].draw(rng, digits) for _ in range(40)])
@@ -268,8 +268,8 @@ def test_numbers_are_wide(digits: DigitSource) -> None:
 
 
 @pytest.mark.parametrize("name", ["blobs", "silhouettes"])
-def test_narrow_shapes_lie(name: str, digits: DigitSource) -> None:
-    """Upright they would be a 1."""
+def test_narrow_shapes_are_horizontal(name: str, digits: DigitSource) -> None:
+    """If they were vertical, they would be a 1."""
     rng = np.random.default_rng(0)
     shapes = np.array([extents(NON_DIGITS[name].draw(rng, digits)) for _ in range(300)])
     assert (shapes[:, 0] / shapes[:, 1]).max() < 2.2 < (shapes[:, 1] / shapes[:, 0]).max()
@@ -292,7 +292,7 @@ def test_digits_larger_than_the_box_are_made_smaller(mnist: DataSet) -> None:
     assert drawn.any(axis=(1, 2)).all()
 
 
-def test_nothing_is_drawn_where_nothing_is_asked_for(mnist: DataSet) -> None:
+def test_a_count_of_zero_gives_no_drawings(mnist: DataSet) -> None:
     images, labels = mnist.x_train[:200], mnist.y_train[:200]
     assert non_digits(0, np.random.default_rng(0), images, labels).shape == (0, SIDE, SIDE)
     drawn, names = variants(0, np.random.default_rng(0), images, labels)

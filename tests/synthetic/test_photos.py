@@ -1,4 +1,4 @@
-"""Pictures are what their kinds say, and what is written on them stands where they say."""
+"""Generated photos have the properties of their kinds, and their digits are at the given positions."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +19,7 @@ Take = Callable[..., list[Photo]]
 
 @pytest.fixture(scope="session")
 def take(mnist: DataSet) -> Take:
-    """So many small pictures of a kind, each of another digit."""
+    """Small pictures of a kind, each of another digit."""
 
     def many(kind: str, count: int, side: int = 200) -> list[Photo]:
         digits = mnist.x_train[-count:]
@@ -85,7 +85,7 @@ def test_the_box_is_that_of_the_ink_after_perspective(kind: str, take: Take, mon
         np.testing.assert_allclose(photo.boxes[0], expected, atol=4)
 
 
-def test_the_digits_are_the_ones_that_were_given(mnist: DataSet, take: Take) -> None:
+def test_the_digits_are_the_given_ones(mnist: DataSet, take: Take) -> None:
     """Cut out along their boxes, they are read right."""
     model, count = Model.load(), 40
     cut = []
@@ -113,7 +113,7 @@ def test_numbers_touch_at_times(mnist: DataSet) -> None:
 
 
 def colours(photo: Photo) -> int:
-    """How many there are."""
+    """The number of colours."""
     return len(np.unique(photo.pixels @ np.array([1, 256, 65536])))
 
 
@@ -158,7 +158,7 @@ def test_a_blackboard_is_dark_and_chalk_light(take: Take) -> None:
 
 
 PLAIN = PhotoKind(pens=("ballpoint",), height=(0.1, 0.2), shadow=0, crease=0, tilt=0, turn=0, noise=0)
-"""A sheet on which little else than what is asked for is to be seen."""
+"""A sheet that shows little except the requested feature."""
 
 
 def test_shadows_lines_noise_and_blur_are_seen(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_shadows_lines_noise_and_blur_are_seen(take: Take, monkeypatch: pytest.M
 
 
 def largest_edge(grey: Array) -> float:
-    """Of light from one side of the picture to the other, out of the digit's way."""
+    """The largest edge of light from one side of the picture to the other, away from the digit."""
     border = np.concatenate([grey[:8].mean(axis=0), grey[-8:].mean(axis=0)])
     return float(np.ptp(border) / border.mean())
 
@@ -202,7 +202,7 @@ def test_of_any_size(mnist: DataSet) -> None:
     assert max(photo.pixels.shape) == 2000
 
 
-def test_what_cannot_be_photographed(mnist: DataSet) -> None:
+def test_invalid_digits_are_refused(mnist: DataSet) -> None:
     rng = np.random.default_rng(0)
     digit = mnist.x_train[0]
     with pytest.raises(DataError, match=r"no kind of picture named fresco\. Choose one of paint, "):

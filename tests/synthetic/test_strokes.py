@@ -1,4 +1,4 @@
-"""The pen's way along a digit, against bars and rings worked by hand, and digits beside each other."""
+"""The path of the pen along a digit, against bars and rings computed by hand, and digits beside each other."""
 
 from itertools import pairwise
 
@@ -13,7 +13,7 @@ from digitscope.synthetic.strokes import FINE, MARGIN, PlacedDigit, thin, trace,
 
 
 def bar() -> Array:
-    """4 pixels wide, from row 4 to row 24."""
+    """A bar 4 pixels wide, from row 4 to row 24."""
     image = np.zeros((28, 28), np.uint8)
     image[4:24, 12:16] = 255
     return image
@@ -58,7 +58,7 @@ class TestTrace:
         assert stroke.pressure.mean() == pytest.approx(1)
 
     @pytest.mark.parametrize("radius", [0.3, 1.0, 2.5])
-    def test_the_pen_has_the_width_that_is_asked(self, radius: float) -> None:
+    def test_the_pen_has_the_requested_width(self, radius: float) -> None:
         stroke = trace(bar())
         across = stroke.outline(radius, 1)[(MARGIN + 14) * FINE]
         assert (across < 0).sum() == pytest.approx(2 * radius * FINE, abs=1.01)
@@ -84,7 +84,7 @@ class TestTrace:
         image[4:7, 22] = 255
         np.testing.assert_array_equal(trace(image).points, trace(bar()).points)
 
-    def test_its_own_width_gives_the_image_back(self, mnist: DataSet) -> None:
+    def test_its_own_width_reproduces_the_image(self, mnist: DataSet) -> None:
         best = []
         for image in mnist.x_train[:20]:
             stroke = trace(image)
@@ -101,7 +101,7 @@ class TestTrace:
 
 
 def gap(a: PlacedDigit, b: PlacedDigit) -> float:
-    """Between the ink of two digits; negative where they overlap."""
+    """The distance between the ink of two digits; negative if they overlap."""
     distances = np.hypot(*(a.points[:, None] - b.points).transpose(2, 0, 1))
     return float((distances - a.radii[:, None] - b.radii).min())
 

@@ -54,7 +54,7 @@ PLAN = Plan(
 
 def walk(averaging: Averaging, weights: Array) -> Array:
     """The average after each of the steps, (steps, size)."""
-    average = {"w": np.full_like(weights[0], 1e9)}  # what stands there before the first step does not count
+    average = {"w": np.full_like(weights[0], 1e9)}  # the initial values do not count
     after = []
     for step, w in enumerate(weights):
         add_to_average(average, {"w": w}, averaging.rate(step, len(weights)))
@@ -63,7 +63,7 @@ def walk(averaging: Averaging, weights: Array) -> Array:
 
 
 @given(decay=st.floats(0, 0.9999), steps=st.integers(1, 60), seed=st.integers(0, 2**32 - 1))
-def test_the_exponential_average_is_its_formula(decay: float, steps: int, seed: int) -> None:
+def test_the_exponential_average_agrees_with_its_formula(decay: float, steps: int, seed: int) -> None:
     weights = np.random.default_rng(seed).normal(size=(steps, 3))
     for t, average in enumerate(walk(ExponentialAverage(decay), weights)):
         shares = [decay**k for k in range(t + 1)]
@@ -81,7 +81,7 @@ def test_the_tail_average_is_the_mean_of_the_last_steps(share: float, steps: int
         np.testing.assert_allclose(average, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_tail_averages_worked_by_hand() -> None:
+def test_tail_averages_computed_by_hand() -> None:
     weights = np.arange(1.0, 11.0)[:, None]
     assert walk(TailAverage(0.3), weights)[-1].tolist() == [9]
     assert walk(TailAverage(1.0), weights)[-1].tolist() == pytest.approx([5.5])
@@ -108,7 +108,7 @@ def test_a_decay_that_averages_nothing_is_refused(decay: float) -> None:
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
-def test_a_share_of_more_than_all_is_refused(share: float) -> None:
+def test_a_fraction_above_1_is_refused(share: float) -> None:
     with pytest.raises(TrainingError, match=f"share.*; got {share}"):
         TailAverage(share)
 
@@ -148,7 +148,7 @@ def test_a_training_averages_the_weights_after_each_step(few: DataSet, averaging
         assert not np.allclose(average, weights[-1], rtol=1e-4, atol=1e-6)
 
 
-def test_averaging_does_not_change_what_is_learned(few: DataSet) -> None:
+def test_averaging_does_not_change_the_weights(few: DataSet) -> None:
     runs = [start(replace(PLAN, averaging=averaging), 300) for averaging in (None, TailAverage(0.4))]
     results = [train(run, few.x_train[:300], few.y_train[:300]) for run in runs]
     for _ in zip(*results, strict=True):
@@ -183,7 +183,7 @@ def test_statistics_are_measured_on_images_from_everywhere(few: DataSet) -> None
     np.testing.assert_allclose(measured.statistics["2.variance"], x.var(axis=(1, 2, 3)), rtol=1e-5)
 
 
-def test_with_nothing_to_add_the_outcome_has_the_networks_own_weights() -> None:
+def test_without_averages_and_statistics_the_outcome_has_the_networks_own_weights() -> None:
     rng = np.random.default_rng(4)
     network = Network(Dense(784, 10, rng=rng), ReLU())
     run = Run.start(network, replace(PLAN, averaging=None), 300, rng)
@@ -195,7 +195,7 @@ def test_with_nothing_to_add_the_outcome_has_the_networks_own_weights() -> None:
 
 @pytest.mark.parametrize("averaging", [None, TailAverage(0.4), ExponentialAverage(0.8)], ids=repr)
 @pytest.mark.parametrize("members", [1, 2])
-def test_after_the_last_result_the_network_is_what_was_trained(
+def test_after_the_last_result_the_network_is_the_trained_one(
     few: DataSet, tmp_path: Path, averaging: Averaging | None, members: int
 ) -> None:
     plan, images, labels = replace(PLAN, averaging=averaging), few.x_train[:300], few.y_train[:300]

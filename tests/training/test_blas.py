@@ -1,4 +1,4 @@
-"""How many threads BLAS may use: never more than leave the bits as they are, and only if it saves time."""
+"""The number of BLAS threads: more than one only if the bits stay the same and it saves time."""
 
 import math
 
@@ -39,7 +39,7 @@ class Scale(Layer):
 
 
 class Stubborn(GradientDescent):
-    """Takes steps whatever the learning rate, and counts them."""
+    """Takes steps at any learning rate, even 0, and counts them."""
 
     def update(self, params: Params, grads: Params, state: State, learning_rate: float, step: int) -> None:
         COUNTED.append(step)
@@ -50,7 +50,7 @@ COUNTED: list[int] = []
 
 
 def choose(few: DataSet, layer: Scale, thresholds: Thresholds, batch: int = 100) -> tuple[int, int]:
-    """The threads that are chosen, and the steps that it took."""
+    """The chosen number of threads, and the number of steps that the choice took."""
     COUNTED.clear()
     task = Task(Network(layer), SoftmaxCrossEntropy(), few.x_train[:300], few.y_train[:300], None)
     return choose_blas_threads(task, Stubborn(), batch, 2, thresholds), len(COUNTED)
@@ -71,11 +71,11 @@ def test_threads_are_chosen_by_the_time_that_they_save(few: DataSet, ratio: floa
     assert set(layer.seen) == {1, 2}
 
 
-def test_no_threads_are_chosen_that_change_bits(few: DataSet) -> None:
+def test_threads_that_change_bits_are_not_chosen(few: DataSet) -> None:
     assert choose(few, Scale(odd=True), Thresholds(blas_time_ratio=math.inf)) == (1, 0)
 
 
-def test_trials_leave_the_weights(few: DataSet) -> None:
+def test_trials_do_not_change_the_weights(few: DataSet) -> None:
     layer = Scale()
     choose(few, layer, Thresholds(blas_trials=3))
     assert COUNTED
@@ -88,7 +88,7 @@ def test_trials_are_few_and_their_time_is_limited(few: DataSet) -> None:
     assert choose(few, Scale(), Thresholds(blas_trials=5, blas_trial_seconds=0))[1] == pair
 
 
-def test_the_bits_of_a_shorter_last_batch_count_too(few: DataSet) -> None:
+def test_the_bits_of_a_shorter_last_batch_are_compared_too(few: DataSet) -> None:
     class OddWhenShort(Scale):
         def forward(
             self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True

@@ -1,4 +1,4 @@
-"""A small network with all that a large one has: threads and interruptions do not change it."""
+"""A small network with all features of a large one: threads and interruptions do not change it."""
 
 import math
 from dataclasses import replace
@@ -87,7 +87,7 @@ def weights(run: Run, few: DataSet) -> dict[str, bytes]:
 
 @PLANS
 def test_threads_do_not_change_a_bit(few: DataSet, plan: Plan) -> None:
-    # BLAS uses its threads wherever they round alike, whether they save time on this machine or not.
+    # BLAS uses all threads if they round in the same way, even if they do not save time on this machine.
     always = Thresholds(blas_time_ratio=math.inf)
     runs = [start(plan) for _ in range(3)]
     results = [
@@ -129,7 +129,7 @@ def test_a_run_that_is_stopped_and_resumed_ends_the_same(few: DataSet, tmp_path:
         assert resumed.history[column] == whole.history[column]
 
 
-def test_validation_is_of_the_outcome_on_images_as_they_are(few: DataSet) -> None:
+def test_validation_uses_the_outcome_and_unchanged_images(few: DataSet) -> None:
     run = start(PLAN)
     images, labels = data(few)
     for result in train(run, images, labels, validation=(images, labels)):
@@ -152,7 +152,7 @@ def test_each_shard_of_images_is_changed_by_the_plan(few: DataSet) -> None:
     run = start(replace(PLAN, augment=augment, averaging=None, epochs=1))
     list(train(run, *data(few)))
     assert seen == [(n, 28, 28) for n in 3 * [32, 32, 32, 4] + [30]]
-    # Of empty images the first weights learn nothing.
+    # Empty images do not change the first layer's weights.
     decay = math.prod(1 - rate * 1e-3 for rate in run.history["learning_rate"] if rate is not None)
     first = start(PLAN).network.params["1.weight"]
     np.testing.assert_allclose(run.network.params["1.weight"], decay * first, rtol=1e-5)

@@ -173,7 +173,7 @@ def test_an_object_that_contains_itself_is_described() -> None:
     assert describe(knot) == [1, {"class": "tests.training.test_identity.Table", "numbers": {"cycle": 2}}]
 
 
-def test_what_has_no_state_is_refused() -> None:
+def test_an_object_without_a_state_is_refused() -> None:
     with pytest.raises(TrainingError, match=r"can describe; got a _thread\.lock"):
         describe(replace(PLAN, augment=Table(threading.Lock())))
 

@@ -1,4 +1,4 @@
-"""What people hand in: images and labels of every usual kind give the same result, others one clear error."""
+"""The inputs of a training: images and labels of every usual kind give the same result, others one clear error."""
 
 import re
 from collections.abc import Callable
@@ -101,7 +101,7 @@ def test_every_usual_kind_of_labels_gives_the_same(few: DataSet, kind: str) -> N
     assert trained(x, labels, validation=(x, labels)) == trained(x, y)
 
 
-def test_images_that_are_bytes_already_are_not_copied(few: DataSet) -> None:
+def test_images_of_bytes_are_not_copied(few: DataSet) -> None:
     seen: list[Array] = []
 
     def augment(images: Array, rng: np.random.Generator) -> Array:
@@ -186,7 +186,7 @@ def test_other_labels_are_refused_before_the_first_step(few: DataSet, kind: str)
 
 
 @pytest.mark.parametrize(("loss", "allowed"), [(SoftmaxCrossEntropy(), 9), (BackgroundCrossEntropy(), 10)], ids=repr)
-def test_the_background_is_a_label_where_the_loss_has_one(few: DataSet, loss: Loss, allowed: int) -> None:
+def test_the_background_is_a_label_if_the_loss_has_one(few: DataSet, loss: Loss, allowed: int) -> None:
     x, y = few.x_train[:COUNT], few.y_train[:COUNT].copy()
     y[3] = allowed
     plan = replace(PLAN, loss=loss)
@@ -220,7 +220,7 @@ def test_a_network_that_does_not_end_in_classes_is_refused(few: DataSet) -> None
         evaluate(Network(*network.layers, Flatten()), PLAN.loss, few.x_train[:2], [0, 784])
 
 
-def test_a_run_is_of_as_many_images_as_it_was_started_for(few: DataSet) -> None:
+def test_a_run_expects_the_number_of_images_that_it_was_started_for(few: DataSet) -> None:
     run = Run.start(build(), replace(PLAN, batch_size=None), 40, np.random.default_rng(6))
     with pytest.raises(TrainingError, match=r"for a batch of 2 shards; 120 images make 6\. Give Run\.start the number"):
         train(run, few.x_train[:COUNT], few.y_train[:COUNT])
@@ -254,7 +254,7 @@ def test_another_device_is_refused(few: DataSet) -> None:
         ({"images": True}, "whole number from 1 on; got True"),
     ],
 )
-def test_a_run_is_started_with_what_it_needs(arguments: dict[str, Any], message: str) -> None:
+def test_the_arguments_of_a_run_are_checked(arguments: dict[str, Any], message: str) -> None:
     given = {"network": build(), "plan": PLAN, "images": 10, "rng": np.random.default_rng(0)}
     with pytest.raises(TrainingError, match=re.escape(message)):
         Run.start(**{**given, **arguments})

@@ -1,4 +1,4 @@
-"""An ensemble learns member by member; the outcome may look at an image several times."""
+"""An ensemble is trained member by member; the outcome may use test-time augmentation."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -96,7 +96,7 @@ def test_the_outcome_has_the_members_that_have_learned_and_their_mean(few: DataS
     np.testing.assert_allclose(softmax(network_outputs(ensemble, x)), np.mean(opinions, axis=0), rtol=1e-5)
 
 
-def test_a_ensemble_resumed_anywhere_or_on_two_threads_is_the_same_bit_for_bit(few: DataSet, tmp_path: Path) -> None:
+def test_an_ensemble_resumed_anywhere_or_on_two_threads_is_the_same_bit_for_bit(few: DataSet, tmp_path: Path) -> None:
     whole = start(2)
     results = finish(whole, few)
     expected = outcome(whole, few)
@@ -116,7 +116,7 @@ def test_a_ensemble_resumed_anywhere_or_on_two_threads_is_the_same_bit_for_bit(f
         assert outcome(resumed, few) == expected, stop
 
 
-def test_the_outcome_looks_as_often_as_the_plan_says(few: DataSet) -> None:
+def test_the_outcome_averages_over_the_plans_shifts(few: DataSet) -> None:
     shifts = ((0, 0), (1, 0), (0, -1))
     run = start(1, replace(PLAN, shifts=shifts))
     finish(run, few)

@@ -77,7 +77,7 @@ def test_names_stand_for_objects(settings: dict[str, Any], expected: dict[str, A
         ({"optimizer": 3}, TrainingError, "Plan's optimizer is expected as"),
     ],
 )
-def test_what_does_not_fit_is_one_clear_error(
+def test_an_invalid_setting_is_one_clear_error(
     settings: dict[str, Any], error: type[DigitscopeError], message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -105,11 +105,11 @@ def test_another_optimizer_has_a_rate_of_its_own(optimizer: Optimizer, previous:
 
 
 @pytest.mark.parametrize("augment", [Augment(), STANDARD, Augment(elastic_width=2.5, noise=0.123456789)])
-def test_an_augmentation_is_itself_again_from_its_text(augment: Augment) -> None:
+def test_an_augmentation_is_restored_from_its_text(augment: Augment) -> None:
     assert Augment.from_text(augment.as_text()) == augment
 
 
-def test_what_a_model_file_records() -> None:
+def test_the_settings_in_a_model_file() -> None:
     settings = {"epochs": 3, "layers": [16, 16], "dropout": 0.1, "loss": SoftmaxCrossEntropy(0.2)}
     settings |= {"optimizer": Adam(), "schedule": Adam, "augment": STANDARD, "activation": None}
     assert recorded_settings(settings) == {

@@ -1,4 +1,4 @@
-"""Snapshots of a training: what they hold, that they change nothing, and that a resumed run has the same ones."""
+"""Snapshots of a training: their contents, that they change nothing, and that a resumed run has the same ones."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,7 +64,7 @@ def weights(run: Run) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in {**run.network.params, **run.network.statistics}.items()}
 
 
-def test_snapshots_hold_what_the_outcome_answers(few: DataSet, whole: Run) -> None:
+def test_snapshots_have_the_answers_of_the_outcome(few: DataSet, whole: Run) -> None:
     assert [snapshot.epoch for snapshot in whole.snapshots] == [0, 1, 2]
     known = [value for value in whole.history["validation_loss"] if value is not None]
     assert [snapshot.loss for snapshot in whole.snapshots[1:]] == known

@@ -1,4 +1,4 @@
-"""The step as it is defined, and the same step in shards, by threads and worker processes."""
+"""The training step by its definition, and the same step in shards, by threads and worker processes."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -47,7 +47,7 @@ def start(plan: Plan) -> Run:
     return Run.start(network, plan, IMAGES, rng)
 
 
-def test_a_step_worked_by_hand() -> None:
+def test_a_step_computed_by_hand() -> None:
     network = Network(Dense(2, 2))
     network.params = {"0.weight": np.zeros((2, 2)), "0.bias": np.zeros((2, 1))}
     images = np.array([[255, 0], [0, 255]], np.uint8)
@@ -60,7 +60,7 @@ def test_a_step_worked_by_hand() -> None:
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-def test_a_training_is_the_defined_step_batch_after_batch(few: DataSet, optimizer: Optimizer) -> None:
+def test_a_training_agrees_with_the_defined_step(few: DataSet, optimizer: Optimizer) -> None:
     plan = replace(PLAN, optimizer=optimizer)
     images, labels = few.x_train[:IMAGES], few.y_train[:IMAGES]
     run = start(plan)

@@ -66,7 +66,7 @@ def weights(run: Run) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("plan", [PLAN, SHARDED, FULL], ids=["one shard", "shards", "full batch"])
 def test_threads_do_not_change_a_bit(few: DataSet, plan: Plan) -> None:
-    # BLAS uses its threads wherever they round alike, whether they save time on this machine or not.
+    # BLAS uses all threads if they round in the same way, even if they do not save time on this machine.
     always = Thresholds(blas_time_ratio=math.inf)
     runs = [start(plan, 1150) for _ in range(3)]
     for run, threads in zip(runs, (1, 2, 3), strict=True):
@@ -97,7 +97,7 @@ def test_a_step_is_the_gradient_of_the_whole_batch(few: DataSet) -> None:
     assert (epoch.validation_loss, epoch.validation_accuracy) == evaluate(network, plan.loss, images, labels)
 
 
-def test_every_image_is_seen_once_an_epoch_in_an_order_of_its_own(few: DataSet) -> None:
+def test_every_image_is_used_once_in_each_epoch_in_a_new_order(few: DataSet) -> None:
     run = start(replace(PLAN, epochs=2), 1150)
     first = run.draw_order(1150)[1]
     again = run.draw_order(1150)[1]
@@ -223,7 +223,7 @@ def test_a_truncated_checkpoint_is_refused(tmp_path: Path, keep: int) -> None:
         load_checkpoint(path)
 
 
-def test_a_loss_that_is_not_finite_stops_at_once_and_leaves_the_weights(few: DataSet) -> None:
+def test_a_loss_that_is_not_finite_stops_before_the_update(few: DataSet) -> None:
     plan = replace(PLAN, optimizer=GradientDescent(), schedule=Constant(1e30))
     run = start(plan, 1150)
     results: list[object] = []

@@ -74,7 +74,7 @@ def shards() -> list[Shard]:
 def facts(by: WorkerPool | Task, count: int = 5) -> list[tuple[object, ...]]:
     """The results of the first shards, and the random states that they leave."""
     these = shards()[:count]
-    with blas_threads(1):  # as in a training: some kernels round otherwise with more
+    with blas_threads(1):  # as in a training: with more threads some kernels round differently
         results = by.gradients(these) if isinstance(by, WorkerPool) else [shard_gradient(by, shard) for shard in these]
     return [
         (one.loss, one.right, shard.rng.bit_generator.state, {name: g.tobytes() for name, g in one.grads.items()})
@@ -133,7 +133,7 @@ def test_a_loss_that_is_not_finite_in_a_worker_is_an_error(few: DataSet) -> None
 
 @dataclass(frozen=True)
 class NoteProcess:
-    """An augmentation that changes nothing, and writes down the process that it runs in."""
+    """An augmentation that changes nothing and records the process in which it runs."""
 
     folder: Path
 
@@ -142,7 +142,7 @@ class NoteProcess:
         return to_batch(images)
 
 
-def test_a_training_uses_workers_where_they_pay(few: DataSet, tmp_path: Path) -> None:
+def test_a_training_uses_workers_if_they_make_it_faster(few: DataSet, tmp_path: Path) -> None:
     plan = replace(PLAN, epochs=10_000, augment=NoteProcess(tmp_path))
     images, labels = few.x_train[:330], few.y_train[:330]
 
@@ -166,7 +166,7 @@ def test_a_training_uses_workers_where_they_pay(few: DataSet, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("moment", ["before", "between"])
-def test_shards_of_a_worker_that_was_killed_are_computed_here(few: DataSet, moment: str) -> None:
+def test_shards_of_a_killed_worker_are_computed_by_the_caller(few: DataSet, moment: str) -> None:
     here = task(few)
     expected = facts(here)
     with WorkerPool(2, here, 5) as pool:
@@ -192,7 +192,7 @@ class Odd(Layer):
 
 
 @pytest.mark.parametrize("local", [False, True], ids=["unknown module", "cannot be pickled"])
-def test_a_network_that_workers_do_not_know_is_computed_here(
+def test_a_network_unknown_to_workers_is_computed_by_the_caller(
     few: DataSet, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], local: bool
 ) -> None:
     here = task(few)
@@ -234,7 +234,7 @@ def say(array: Array) -> Array:
 
 
 @pytest.mark.parametrize("executable", [None, "", "/no/such/python"])
-def test_without_an_interpreter_to_start_all_is_computed_here(
+def test_without_an_interpreter_the_caller_computes_all_shards(
     few: DataSet, monkeypatch: pytest.MonkeyPatch, executable: str | None
 ) -> None:
     monkeypatch.setattr(sys, "executable", executable)
@@ -314,7 +314,7 @@ def test_workers_end_with_the_process_that_started_them_and_leave_no_shared_memo
         ("mlp", 2, 50_000, 0),  # one shard a batch
     ],
 )
-def test_workers_are_started_where_they_pay(recipe: str, threads: int, images: int, expected: int) -> None:
+def test_workers_are_started_if_they_make_it_faster(recipe: str, threads: int, images: int, expected: int) -> None:
     plan = RECIPES[recipe].plan
     built = RECIPES[recipe].build(np.random.default_rng(0), (28, 28), 10)
 

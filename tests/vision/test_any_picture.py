@@ -1,4 +1,4 @@
-"""Whatever the picture, an answer or a clear error comes back, in time."""
+"""Every picture gives an answer or a clear error, in bounded time."""
 
 import numpy as np
 import pytest
@@ -61,15 +61,15 @@ def test_read(picture: Picture) -> None:
 
 
 @pytest.mark.parametrize(("height", "width", "noise"), [(90, 155, 80), (400, 400, 60)])
-def test_noise_is_not_cut_up(height: int, width: int, noise: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hundreds of specks in all their combinations would take many seconds."""
+def test_noise_is_not_segmented(height: int, width: int, noise: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All combinations of hundreds of specks would take many seconds."""
     monkeypatch.setattr(reader, "cut", lambda line: pytest.fail(f"a line of {line.components} specks is cut up"))
     picture = np.random.default_rng(0).normal(128, noise, (height, width, 3)).clip(0, 255).astype(np.uint8)
     assert read(picture, MODEL).text == ""
 
 
 def test_clouds_have_hardly_any_digits() -> None:
-    """Few parts, of shapes like strokes: of these pictures all are read where any digit will do."""
+    """They have few components, which look like strokes. If any digit were accepted, all would be read."""
     texts = []
     for seed in range(12):
         cloud = gaussian_filter(np.random.default_rng(seed).normal(size=(160, 240)), 3)

@@ -1,4 +1,4 @@
-"""Decoding: files and arrays as people have them, and what is none."""
+"""Decoding of files and arrays, and the errors for others."""
 
 import contextlib
 import io
@@ -30,7 +30,7 @@ def digit() -> NDArray[np.uint8]:
 
 
 def grey(path: Path) -> Any:
-    """What was read, as bytes, which must be grey."""
+    """The decoded picture, which must be grey, as bytes."""
     picture = to_picture(path)
     assert picture.dtype == np.uint8
     assert (np.ptp(picture, axis=2) == 0).all()
@@ -217,7 +217,7 @@ def png_bytes() -> bytes:
     ],
     ids=["path", "str", "bytes", "bytearray", "memoryview", "BytesIO", "file", "PIL image", "array", "list"],
 )
-def test_everything_that_holds_a_picture(give: Callable[[Path], Any], png_bytes: bytes, tmp_path: Path) -> None:
+def test_every_source_of_a_picture(give: Callable[[Path], Any], png_bytes: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(png_bytes)
     source = give(path)
@@ -273,7 +273,7 @@ def test_arrays_of_any_layout_and_byte_order(dtype: str, shape: tuple[int, ...],
         (lambda path: path.with_name("x" * 300), "cannot be opened: File name too long. Check the path."),
     ],
 )
-def test_what_holds_no_picture(give: Callable[[Path], Any], words: str, png_bytes: bytes, tmp_path: Path) -> None:
+def test_sources_without_a_picture(give: Callable[[Path], Any], words: str, png_bytes: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(png_bytes)
     for function in (to_picture, prepare, read):
@@ -287,7 +287,7 @@ def test_what_holds_no_picture(give: Callable[[Path], Any], words: str, png_byte
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of files are set as on Linux")
-def test_too_many_open_files_are_no_damage(png_bytes: bytes, tmp_path: Path) -> None:
+def test_too_many_open_files_are_not_reported_as_damage(png_bytes: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png_bytes)
     to_picture(png_bytes)  # Pillow opens files of its own when it is loaded
     import resource

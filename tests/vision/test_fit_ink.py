@@ -14,7 +14,7 @@ from digitscope.vision.ink import WEIGHTS
 
 
 def choices(rng: np.random.Generator, weights: Array, count: int) -> list[Choice]:
-    """Of six components with random features the one with the highest score is the digit, most of the time."""
+    """Choices among six components with random features. In most, the one with the highest score is the digit."""
     examples = []
     for _ in range(count):
         features = rng.normal(size=(6, len(weights)))

@@ -1,4 +1,4 @@
-"""The ink of a picture is found in lines, whatever its paper, and without what is no writing."""
+"""The lines of writing in a picture are found on every kind of paper, without ink that is not writing."""
 
 import numpy as np
 import pytest
@@ -42,12 +42,12 @@ def test_two_lines(light: bool) -> None:
     assert not upper.at_border.any()
 
 
-def test_a_shadow_is_no_ink_and_hides_none() -> None:
+def test_a_shadow_is_not_ink_and_hides_none() -> None:
     picture = drawn()
     for x in (60, 150, 240, 330):
         ring(picture, 100, x)
     picture[:, 190:] = (0.55 * picture[:, 190:]).astype(np.uint8)
-    # The lit half may be a sheet of its own, so it is in one of the looks.
+    # The lit half may be a separate sheet, so the line is under one of the ink hypotheses.
     assert 4 in [line.components for lines in find_lines(picture) for line in lines]
 
 
@@ -79,7 +79,7 @@ def test_a_sheet_on_a_desk(mnist: DataSet) -> None:
     assert line.components == 3
 
 
-def test_small_writing_is_looked_at_again() -> None:
+def test_small_writing_is_searched_again() -> None:
     picture = drawn((2400, 3200))
     for x in (1000, 1100, 1200):
         ring(picture, 800, x)
@@ -89,7 +89,7 @@ def test_small_writing_is_looked_at_again() -> None:
     assert line.corner == pytest.approx((967, 767), abs=6)
 
 
-def test_strokes_get_a_width_that_mnist_has() -> None:
+def test_strokes_get_a_width_as_in_mnist() -> None:
     for width in (2, 25):
         picture = drawn()
         ring(picture, 100, 100, radius=50, width=width)
@@ -107,7 +107,7 @@ def test_nothing() -> None:
 
 @pytest.mark.parametrize("kind", ["felt pen", "chalk", "lined", "shadow", "desk"])
 def test_photos(mnist: DataSet, kind: str) -> None:
-    """In one of the looks at most of a few photos there are as many lines as were written, where they are."""
+    """For most of a few photos, one of the ink hypotheses gives the right number of lines at the right positions."""
     right = 0
     for seed in range(4):
         rng = np.random.default_rng(seed)

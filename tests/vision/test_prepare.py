@@ -1,4 +1,4 @@
-"""Digits written on paper, by these tests: each is found and comes out as MNIST has it."""
+"""Digits drawn on paper by these tests: each is found and converted to MNIST's format."""
 
 import subprocess
 import sys
@@ -31,13 +31,13 @@ def model() -> Model:
 
 @pytest.fixture(scope="session")
 def digits(mnist: DataSet) -> tuple[Array, Array]:
-    """Images that the model learned from and reads right, so that what it misreads here is the preparation's fault."""
+    """Training images that the model reads correctly, so that errors in these tests are due to the preparation."""
     return mnist.x_train[2000 : 2000 + COUNT], mnist.y_train[2000 : 2000 + COUNT]
 
 
 @pytest.fixture(scope="session")
 def drawings(digits: tuple[Array, Array]) -> list[Array]:
-    """Each of the digits as `drawn`, 110 pixels high: what is tested does not depend on the size, its time does."""
+    """Each of the digits as `drawn`, 110 pixels high. The size affects the time of the tests but not their results."""
     return [drawn(image, 110) for image in digits[0]]
 
 
@@ -63,7 +63,7 @@ def read(model: Model, pictures: list[Array]) -> Array:
 
 
 def lit_from_a_side(picture: Array) -> Array:
-    """A third as light in one corner as in the other."""
+    """Three times as dark in one corner as in the opposite one."""
     rows, columns = picture.shape[:2]
     light = 1 - np.add.outer(np.linspace(0, 0.33, rows), np.linspace(0, 0.33, columns))
     lit: Array = picture * light[..., None]
@@ -78,7 +78,7 @@ def shaded(picture: Array) -> Array:
 
 
 def ruled(picture: Array, gap: int = 31, both: bool = False) -> Array:
-    """Thin lines that are not quite level."""
+    """Thin lines that are almost horizontal."""
     rows, columns = np.indices(picture.shape[:2])
     lines = (rows + columns // 30) % gap < 2
     if both:
@@ -165,7 +165,7 @@ def test_twelve_megapixels_need_little_memory(tmp_path: Path) -> None:
     assert most / 1024 < 300
 
 
-def test_mnists_own_images_stay_nearly_as_they_are(mnist: DataSet, model: Model) -> None:
+def test_mnists_own_images_hardly_change(mnist: DataSet, model: Model) -> None:
     images, labels = mnist.x_train[1000:1150], mnist.y_train[1000:1150]
     direct = (model.predict(images) == labels).sum()
     for prepared in ([prepare(image).image for image in images], [prepare(255 - image).image for image in images]):
@@ -176,7 +176,7 @@ def test_mnists_own_images_stay_nearly_as_they_are(mnist: DataSet, model: Model)
     assert (read(model, enlarged) == labels[:50]).sum() >= 49
 
 
-def test_each_step_is_told(digits: tuple[Array, Array]) -> None:
+def test_each_step_has_a_caption(digits: tuple[Array, Array]) -> None:
     preparation = prepare(painted(drawn(digits[0][0]), 0, 255))
     names = [step.name for step in preparation.steps]
     assert names == ["picture", "grey", "paper", "contrast", "ink", "digit", "strokes", "box", "image"]
@@ -222,7 +222,7 @@ class TestInk:
         assert not without[:, :55].any()
         np.testing.assert_allclose(without[20:80, 60:64], 0.3)
 
-    def test_the_bar_of_a_7_that_fills_the_picture_is_no_ruling(self) -> None:
+    def test_the_bar_of_a_7_that_fills_the_picture_is_not_ruling(self) -> None:
         contrast = np.zeros((100, 80))
         contrast[5:8] = 0.9
         contrast[8:, 50:53] = 0.9
@@ -235,17 +235,17 @@ class TestInk:
         np.testing.assert_allclose(contrast, 0.6)
 
     def test_one_pixel_wide_strokes(self) -> None:
-        for column in (80, 81):  # whichever is looked at where every other is
+        for column in (80, 81):  # in both cases if only every other pixel is used
             value = np.ones((240, 240))
             value[40:200, column] = 0
             found = find_ink(value)
             assert found is not None
             assert found.digit[120, column]
 
-    def test_what_is_near_belongs_to_the_digit_and_a_speck_does_not(self) -> None:
+    def test_components_near_the_digit_belong_to_it_and_specks_do_not(self) -> None:
         value = np.ones((200, 200))
         value[60:140, 80:90] = 0
-        value[60:68, 98:140] = 0  # the bar of a 5, apart
+        value[60:68, 98:140] = 0  # the separate bar of a 5
         value[180:182, 20:22] = 0
         found = find_ink(value)
         assert found is not None
@@ -278,7 +278,7 @@ class TestNormalize:
         assert (box == 255).all()
 
     @pytest.mark.parametrize("wanted", [1.5, 2.5, 4.0])
-    def test_strokes_get_the_width_that_is_wanted(self, wanted: float) -> None:
+    def test_strokes_get_the_requested_width(self, wanted: float) -> None:
         ring = np.hypot(*(np.indices((200, 200)) - 99.5))
         drawing = np.clip(100 - ring, 0, 1) * np.clip(ring - 74, 0, 1)
         now = stroke_width(drawing)

@@ -76,9 +76,9 @@ def test_rings_that_touch_are_cut_between_them() -> None:
     assert all(candidate.whole and candidate.cuts == 0 for candidate in both)
 
 
-def test_parts_are_joined_where_they_are_near() -> None:
+def test_components_are_joined_if_they_are_near() -> None:
     coverage = np.zeros((HEIGHT, 220))
-    coverage[10:60, 20:26] = coverage[0:6, 22:44] = 1  # a 5's bar, apart
+    coverage[10:60, 20:26] = coverage[0:6, 22:44] = 1  # the separate bar of a 5
     coverage[5:60, 150:156] = 1
     found = candidates(line_of(coverage), cut(line_of(coverage)))
     boxes = {candidate.box for candidate in found}
@@ -90,7 +90,7 @@ def test_parts_are_joined_where_they_are_near() -> None:
     assert joined.gap < 0
 
 
-def test_an_image_is_in_mnists_form() -> None:
+def test_an_image_is_in_mnists_format() -> None:
     line = line_of(rings(40))
     whole = max(candidates(line, cut(line)), key=lambda candidate: candidate.last - candidate.first)
     rows, columns = np.nonzero(whole.image)
@@ -99,7 +99,7 @@ def test_an_image_is_in_mnists_form() -> None:
     assert mass.sum(axis=1) @ np.arange(28) / mass.sum() == pytest.approx(14, abs=0.6)
 
 
-def test_all_of_a_part_is_a_candidate_into_however_many_pieces_it_was_cut() -> None:
+def test_a_whole_component_is_a_candidate_whatever_the_number_of_its_pieces() -> None:
     columns = np.arange(80)
     wave = HEIGHT / 2 + 26 * np.sin(columns / 2)
     ink = np.abs(np.mgrid[:HEIGHT, :80][0] - wave) < 8
