@@ -1,6 +1,7 @@
 """Decoding of files and arrays, and the errors for others."""
 
 import contextlib
+import errno
 import io
 import struct
 import sys
@@ -8,6 +9,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -365,3 +367,60 @@ def test_damage_is_an_error_or_a_picture(kind: str, data: st.DataObject, scratch
         picture = to_picture(scratch / "damaged")
         assert picture.shape[2] == 3
         assert picture.dtype == np.uint8
+
+
+def on_paper(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The definition, with copies of the whole picture."""
+    colour, opaque = picture[..., :3], picture[..., 3]
+    if opaque.mean() > 127.5:
+        paper = tuple(int(value) for value in np.median(colour[opaque > 127], axis=0))
+    else:
+        light = int(colour[opaque > 127].mean() > 127.5) if (opaque > 127).any() else 0
+        paper = (255 - 255 * light,) * 3
+    below = Image.new("RGBA", (picture.shape[1], picture.shape[0]), paper)
+    return np.asarray(Image.alpha_composite(below, Image.fromarray(picture)))[..., :3]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_strips_give_what_the_whole_picture_gives(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digitscope.vision.decode._STRIP", 100)
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(0, 256, (41, 30, 4), dtype=np.uint8)
+    picture[..., 3] = np.clip(rng.normal(40 * seed, 90, (41, 30)), 0, 255)
+    np.testing.assert_array_equal(to_picture(picture), on_paper(picture))
+    image = Image.fromarray(picture)
+    np.testing.assert_array_equal(to_picture(image), on_paper(picture))
+    palette = image.convert("RGB").quantize(20)
+    palette.info["transparency"] = 3
+    np.testing.assert_array_equal(to_picture(palette), on_paper(np.asarray(palette.convert("RGBA"))))
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "group4", "packbits"])
+def test_a_damaged_tiff_is_one_error_and_no_other_line(
+    compression: str, digit: NDArray[np.uint8], capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = io.BytesIO()
+    image = Image.fromarray(np.kron(digit, np.ones((4, 4), np.uint8)))
+    (image.convert("1") if compression == "group4" else image).save(file, "TIFF", compression=compression)
+    content = file.getvalue()
+    damaged = 0
+    for place in range(8, len(content) - 8, max(1, len(content) // 40)):
+        try:
+            to_picture(content[:place] + b"\xff\x00\xff\x80" + content[place + 4 :])
+        except PictureError:
+            damaged += 1
+    assert damaged or compression in ("group4", "packbits")
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+
+
+def test_an_error_of_the_system_is_no_damage(digit: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    Image.fromarray(digit).save(file, "PNG")
+    for error, words in (
+        (OSError(errno.EMFILE, "Too many open files"), "The picture cannot be read: Too many open files."),
+        (MemoryError(), "The picture needs more memory than there is. Scale it down."),
+    ):
+        monkeypatch.setattr(Image, "open", Mock(side_effect=error))
+        with pytest.raises(PictureError, match=words):
+            to_picture(file.getvalue())

@@ -151,16 +151,20 @@ def test_jpeg_noise_and_a_large_photo(digits: tuple[Array, Array], model: Model,
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
-def test_twelve_megapixels_need_little_memory(tmp_path: Path) -> None:
-    page = np.full((3000, 4000, 3), 225, np.uint8)
-    page[800:2200, 1900:2000] = 40
+@pytest.mark.parametrize("transparent", [False, True])
+def test_twelve_megapixels_need_little_memory(transparent: bool, tmp_path: Path) -> None:
+    page = np.full((3000, 4000, 4), 225, np.uint8)
+    page[800:2200, 1900:2000, :3] = 40
     page[::150] = 180
-    Image.fromarray(page).save(tmp_path / "page.jpg")
+    if transparent:
+        Image.fromarray(page).save(tmp_path / "page.png", compress_level=1)
+    else:
+        Image.fromarray(page[..., :3]).save(tmp_path / "page.jpg")
     code = (
         "import sys; from digitscope.vision import prepare; prepare(sys.argv[1]);"
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
-    command = [sys.executable, "-c", code, str(tmp_path / "page.jpg")]
+    command = [sys.executable, "-c", code, str(next(tmp_path.iterdir()))]
     most = int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)  # kilobytes
     assert most / 1024 < 300
 

@@ -1,10 +1,13 @@
 """Decodes a picture (a file, bytes, an image or an array): upright, in colour, uint8 (H, W, 3)."""
 
 import io
+import logging
 import math
 import os
 import re
 import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
@@ -27,6 +30,8 @@ PictureSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryv
 # Pillow knows more formats. Some of them start other programs (EPS), others are not used for pictures of digits.
 _FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"]
 _HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")  # from the file's fifth byte
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_STRIP = 1 << 20  # pixels
 _WEB_ADDRESS = re.compile(r"(https?|ftp|data):", re.IGNORECASE)
 _ARRAY_FORMS = "Give one picture as (H, W), (H, W, 3) or (H, W, 4), uint8 0 to 255 or floats 0 to 1."
 
@@ -108,7 +113,8 @@ def _from_file(file: "IO[bytes] | Image", name: str) -> NDArray[np.uint8]:
             if not head:
                 raise PictureError(f"{name} is empty (0 bytes). Give the bytes of a picture file from its start.")
             file.seek(0)
-            with Image.open(file, formats=_heic_formats(name) if head[4:] in _HEIC else _FORMATS) as image:
+            formats = _heic_formats(name) if head[4:] in _HEIC else _FORMATS
+            with _silent_libtiff(head), Image.open(file, formats=formats) as image:
                 ImageOps.exif_transpose(_bounded(image, name), in_place=True)  # a copy of 12 megapixels takes 30 ms
                 return _from_image(image)
         except PictureError:
@@ -119,7 +125,37 @@ def _from_file(file: "IO[bytes] | Image", name: str) -> NDArray[np.uint8]:
             raise _too_large(name, "it") from error
         # For damaged files the decoders raise many kinds of errors: OSError, SyntaxError, struct.error, KeyError, ...
         except Exception as error:
+            if isinstance(error, MemoryError):
+                raise PictureError(f"{name} needs more memory than there is. Scale it down.") from None
+            if isinstance(error, OSError) and error.errno is not None:  # too many open files, a disk that fails
+                raise PictureError(f"{name} cannot be read: {error.strerror}.") from error
             raise PictureError(f"{name} is damaged: {' '.join(str(error).split())}. Save or copy it again.") from error
+
+
+@contextmanager
+def _silent_libtiff(head: bytes) -> Iterator[None]:
+    """Keeps what libtiff and Pillow's logger say about a damaged TIFF file off the terminal: the error says it.
+
+    libtiff writes to file descriptor 2 itself.
+    """
+    if head[:4] not in _TIFF:
+        yield
+        return
+    logger = logging.getLogger("PIL.TiffImagePlugin")
+    try:
+        stderr = os.dup(2)
+    except OSError:  # closed, or too many open files
+        yield
+        return
+    disabled, logger.disabled = logger.disabled, True
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        logger.disabled = disabled
 
 
 def _bounded(image: "Image", name: str) -> "Image":
@@ -154,7 +190,15 @@ def _from_image(image: "Image") -> NDArray[np.uint8]:
         return _in_colour(_to_bytes(values)[..., None])
     image.load()
     mode = "RGBA" if image.has_transparency_data else "RGB"
-    return _in_colour(np.asarray(image if image.mode == mode else image.convert(mode)))
+    width, height = image.size
+    rows = _rows_of_strip(width)
+
+    def strips() -> Iterator[NDArray[np.uint8]]:
+        for top in range(0, height, rows):
+            strip = image.crop((0, top, width, min(height, top + rows)))
+            yield np.asarray(strip if strip.mode == mode else strip.convert(mode))
+
+    return _on_paper(strips, (height, width)) if mode == "RGBA" else np.concatenate(list(strips()))
 
 
 def _from_array(array: npt.ArrayLike) -> NDArray[np.uint8]:
@@ -230,27 +274,59 @@ def _to_bytes(values: Array) -> NDArray[np.uint8]:
 
 def _in_colour(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W, 1) grey, (H, W, 3) or (H, W, 4) with transparency -> (H, W, 3)"""
-    return _on_paper(values) if values.shape[2] == 4 else np.broadcast_to(values, (*values.shape[:2], 3))
+    if values.shape[2] != 4:
+        return np.broadcast_to(values, (*values.shape[:2], 3))
+    rows = _rows_of_strip(values.shape[1])
+    return _on_paper(lambda: (values[i : i + rows] for i in range(0, len(values), rows)), values.shape[:2])
 
 
-def _on_paper(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The colours (H, W, 3) of a picture (H, W, 4), with paper in place of transparent pixels.
+def _rows_of_strip(width: int) -> int:
+    """Rows of a picture that are converted at a time, so that no further copies of a large one are in memory."""
+    return max(1, _STRIP // width)
+
+
+def _on_paper(strips: Callable[[], Iterable[NDArray[np.uint8]]], size: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The colours (H, W, 3) of a picture whose strips of rows are (h, W, 4), with paper in place of transparent pixels.
 
     If most pixels are opaque, the paper has their median colour. Otherwise the opaque pixels are the ink, and the paper
     is white, or black if the ink is light.
     """
     from PIL import Image
 
-    colour, opaque = picture[..., :3], picture[..., 3]
-    if (opaque == 255).all():
-        return colour
-    if opaque.mean() > 127.5:
-        paper = tuple(int(value) for value in np.median(colour[opaque > 127], axis=0))
-    else:
-        light = int(colour[opaque > 127].mean() > 127.5) if (opaque > 127).any() else 0
-        paper = (255 - 255 * light,) * 3
-    image = Image.new("RGBA", (picture.shape[1], picture.shape[0]), paper)
-    return np.asarray(Image.alpha_composite(image, Image.fromarray(picture)))[..., :3]
+    paper = _paper_colour(strips())
+    result = np.empty((*size, 3), np.uint8)
+    top = 0
+    for strip in strips():
+        target = result[top : top + len(strip)]
+        if (strip[..., 3] == 255).all():
+            target[...] = strip[..., :3]
+        else:
+            below = Image.new("RGBA", (strip.shape[1], strip.shape[0]), paper)
+            target[...] = np.asarray(Image.alpha_composite(below, Image.fromarray(strip)))[..., :3]
+        top += len(strip)
+    return result
+
+
+def _paper_colour(strips: Iterable[NDArray[np.uint8]]) -> tuple[int, ...]:
+    """The colour of the paper, as `_on_paper` describes it."""
+    opacity, pixels = 0, 0
+    counts = np.zeros((3, 256), np.int64)  # how many opaque pixels have each level of red, green and blue
+    for strip in strips:
+        opaque = strip[..., 3]
+        opacity, pixels = opacity + int(opaque.sum(dtype=np.int64)), pixels + opaque.size
+        for levels, found in zip(strip[opaque > 127].T[:3], counts, strict=True):
+            found += np.bincount(levels, minlength=256)
+    if opacity > 127.5 * pixels:
+        return tuple(_median(found) for found in counts)
+    light = int(counts.sum(axis=0) @ np.arange(256) > 127.5 * counts.sum())
+    return (255 - 255 * light,) * 3
+
+
+def _median(counts: Array) -> int:
+    """The median level, rounded down, of pixels of which so many have each level."""
+    reached = np.cumsum(counts)
+    middle = [int(np.searchsorted(reached, rank, side="right")) for rank in ((reached[-1] - 1) // 2, reached[-1] // 2)]
+    return sum(middle) // 2
 
 
 def shrink(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
