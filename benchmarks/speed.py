@@ -9,6 +9,7 @@ No program augments images or averages weights here, and the learning rate is co
 
 import sys
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.machine import machine
@@ -31,6 +32,8 @@ def main() -> None:
     dense = [recipe.name for recipe in DENSE]
     print(machine())
     print("The networks alone: no data augmentation, no averaged weights, a constant learning rate.")
+    if find_spec("sklearn") is None:
+        print("scikit-learn takes no part: it is not installed (uv run --group bench).")
     for name in options.networks:
         recipe = NETWORKS[name]
         images = 60_000 if recipe.plan.batch_size else 5 * 41_000
@@ -39,7 +42,7 @@ def main() -> None:
         kinds = [("digitscope", sys.executable, THREADS), ("digitscope", sys.executable, 1)]
         if options.torch and name != "seed":
             kinds.append(("PyTorch", options.torch, THREADS))
-        if name in dense:
+        if name in dense and find_spec("sklearn") is not None:
             kinds.append(("scikit-learn", sys.executable, THREADS))
         if name == "seed":
             kinds.append(("notebook", sys.executable, THREADS))

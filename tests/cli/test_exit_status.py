@@ -174,3 +174,18 @@ main()""")
     assert done.returncode == status
     assert done.stderr.startswith(start)
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="matplotlib finds its folders in another way there")
+def test_a_home_that_cannot_be_written_is_nothing_to_report(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code = (
+        "from digitscope.cli import cli\n"
+        "@cli.command()\n"
+        "def draw() -> None: import matplotlib.font_manager\n"
+        "cli(['draw'])"
+    )
+    paths = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), str(tmp_path / "file"))
+    environment = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR"} | paths
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

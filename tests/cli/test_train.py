@@ -17,6 +17,7 @@ import pytest
 from digitscope.augmentation.augment import Augment
 from digitscope.cli import cli
 from digitscope.datasets import DataSet
+from digitscope.errors import DivergenceError
 from digitscope.files.atomic import write_atomic
 from digitscope.jobs.train import Job, Settings
 from digitscope.model import Model
@@ -289,18 +290,33 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert in_folder() == []
 
 
+@pytest.mark.parametrize("rate", ["1e6", "1e308"])
 def test_a_learning_rate_that_is_too_high_says_so_and_leaves_the_checkpoint(
-    digitscope: Digitscope, few_file: Path, in_folder: Files
+    digitscope: Digitscope, few_file: Path, in_folder: Files, rate: str
 ) -> None:
-    answer = digitscope("train", "--recipe", "mlp", "--data", few_file, "--learning-rate", 1e20)
+    command = ["train", "--recipe", "mlp", "--data", few_file, "--epochs", 2, "--learning-rate", rate, "--out", "x"]
+    answer = digitscope(*command)
     assert answer.status == 2
     (line,) = answer.err.splitlines()
     assert re.fullmatch(
-        r"Error: The loss is (nan|inf) at step \d+ of \d+, at a learning rate of .*\. Try --learning-rate 1e\+19\. "
-        r"The last good checkpoint is runs.mlp.checkpoint\.safetensors\.",
+        r"Error: The (validation )?loss is (nan|inf) (at step|after epoch) \d+ of \d+: the learning rate, .*, is too "
+        rf"high\. Try --learning-rate {RECIPES['mlp'].plan.schedule.learning_rate:.2g}\. "
+        r"The last good checkpoint is x.checkpoint\.safetensors\.",
         line,
     )
-    assert in_folder() == ["runs/mlp/checkpoint.safetensors"]
+    assert in_folder() == ["x/checkpoint.safetensors"]
+
+
+def test_a_learning_rate_that_is_a_little_too_high_is_divided_by_ten(
+    digitscope: Digitscope, few_file: Path, in_folder: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_: object, **__: object) -> None:
+        raise DivergenceError("The loss is nan.")
+
+    monkeypatch.setattr("digitscope.jobs.train.train", diverge)
+    rate = 8 * RECIPES["mlp"].plan.schedule.learning_rate
+    answer = digitscope("train", "--recipe", "mlp", "--data", few_file, "--learning-rate", rate)
+    assert f"Try --learning-rate {rate / 10:.2g}." in answer.err
 
 
 def test_resume_uses_the_runs_own_settings_and_no_others(

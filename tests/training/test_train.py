@@ -229,11 +229,20 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(few: DataSet) -> None
     results: list[object] = []
     with pytest.raises(
         DivergenceError,
-        match=r"The loss is (nan|inf) at step \d+ of 24, at a learning rate of 1e\+30\. Try --learning-rate 1e\+29",
+        match=r"The loss is (nan|inf) at step \d+ of 24: the learning rate, 1e\+30, is too high\.",
     ):
         results.extend(train(run, *data(few)))
     assert 1 <= len(results) < 24
     assert all(np.isfinite(p).all() for p in run.network.params.values())
+
+
+def test_a_validation_loss_that_is_not_finite_is_an_error(few: DataSet) -> None:
+    plan = replace(PLAN, optimizer=GradientDescent(), schedule=Constant(1e30), epochs=1, batch_size=None)
+    with pytest.raises(
+        DivergenceError,
+        match=r"The validation loss is (nan|inf) after epoch 1 of 1: the learning rate, 1e\+30, is too high\.",
+    ):
+        list(train(start(plan, 1150), *data(few), validation=(few.x_train[1150:], few.y_train[1150:])))
 
 
 def test_outputs_of_many_images_do_not_depend_on_threads(few: DataSet) -> None:

@@ -1,5 +1,6 @@
 """The command group."""
 
+import logging
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -70,6 +71,8 @@ class Verbs(click.Group):
             return super().make_context(*args, **{"terminal_width": max(width, 30), **kwargs})
 
     def invoke(self, context: click.Context) -> Any:
+        for library in ("matplotlib", "PIL"):  # They report, for example, that HOME cannot be written.
+            logging.getLogger(library).setLevel(logging.ERROR)
         with _past_click():
             return super().invoke(context)
 

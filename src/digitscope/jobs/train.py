@@ -210,7 +210,12 @@ class Job:
                     saved = time.monotonic()
                 yield result
         except DivergenceError as error:
-            raise DivergenceError(f"{error} The last good checkpoint is {self.folder / CHECKPOINT}.") from error
+            rate = self.recipe.plan.schedule.learning_rate
+            own = RECIPES[self.settings.recipe].plan.schedule.learning_rate
+            advised = own if rate >= 10 * own else rate / 10  # A tenth of 1e6 is too high, too.
+            raise DivergenceError(
+                f"{error} Try --learning-rate {advised:.2g}. The last good checkpoint is {self.folder / CHECKPOINT}."
+            ) from error
 
     def finish(self, *, threads: int | None = None) -> Summary:
         """Evaluates on the test set (its only use), writes model, history and report, and removes the checkpoint."""

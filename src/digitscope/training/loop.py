@@ -1,5 +1,6 @@
 """How a network learns: forward, loss, backward, update, over and over."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from digitscope.arguments import check_kind, check_wholes
 from digitscope.arrays import Array
-from digitscope.errors import TrainingError
+from digitscope.errors import DivergenceError, TrainingError
 from digitscope.nn import Loss, Network, Optimizer, clip_scale, gradient_norm, to_batch
 from digitscope.nn.optimizers import State
 from digitscope.training.inference import checked_examples, outputs_in_chunks
@@ -100,7 +101,8 @@ def train(
     Shapes: images as for `as_images`, uint8 or float (N, H, W) or rows (N, D); labels integers (N,)
     Raises: at once, ShapeError and DataError for images and labels that do not fit each other or the network;
         TrainingError for no images, for another number of them than the run was started with, and if there is no such
-        device. Later, DivergenceError if a loss is not finite: the weights are then those from before that step.
+        device. Later, DivergenceError if a loss is not finite: the weights are then those from before that step, or
+        those that were validated.
     """
     check_kind("run", run, "a Run, as Run.start gives it", Run)
     threads = thread_count(threads)
@@ -254,7 +256,14 @@ def _end_of_epoch(run: Run, images: Array, validation: _Validation | None, threa
     began = time.perf_counter()
     outcome = run.outcome(images)
     run.seconds += time.perf_counter() - began
-    loss, accuracy = _evaluate(run, outcome, validation, threads)
+    with np.errstate(over="ignore", invalid="ignore"):
+        loss, accuracy = _evaluate(run, outcome, validation, threads)
+    if not math.isfinite(loss):
+        rate = run.plan.schedule.learning_rate
+        raise DivergenceError(
+            f"The validation loss is {loss} after epoch {run.epoch} of {run.epochs}: the learning rate, {rate:.3g}, is "
+            "too high."
+        )
     run.history["validation_loss"][-1] = loss
     run.history["validation_accuracy"][-1] = accuracy
     return Epoch(run.epoch, loss, accuracy, run.seconds)

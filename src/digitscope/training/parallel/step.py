@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from digitscope.arrays import Array
 from digitscope.errors import DivergenceError
 from digitscope.nn import Params, clip_scale, gradient_norm
@@ -67,8 +69,8 @@ class ParallelStep:
         loss = sum(result.loss for result in results)
         if not math.isfinite(loss):
             raise DivergenceError(
-                f"The loss is {loss} at step {step + 1} of {steps}, at a learning rate of {learning_rate:.3g}. "
-                f"Try --learning-rate {plan.schedule.learning_rate / 10:.2g}."
+                f"The loss is {loss} at step {step + 1} of {steps}: "
+                f"the learning rate, {learning_rate:.3g}, is too high."
             )
         grads = [{name: g.reshape(-1) for name, g in result.grads.items()} for result in results]
 
@@ -87,9 +89,10 @@ class ParallelStep:
             if scale != 1.0:
                 for g in part.values():
                     g *= scale
-            plan.optimizer.update(self.params[i], part, self.states[i], learning_rate, step)
-            if plan.averaging is not None:
-                add_to_average(self.averages[i], self.params[i], plan.averaging.rate(step, steps))
+            with np.errstate(over="ignore", invalid="ignore"):  # After an overflow the next loss is not finite.
+                plan.optimizer.update(self.params[i], part, self.states[i], learning_rate, step)
+                if plan.averaging is not None:
+                    add_to_average(self.averages[i], self.params[i], plan.averaging.rate(step, steps))
 
         self.threads(update, range(self.parts))
         return StepResult(loss, sum(result.right for result in results), size, norm)
