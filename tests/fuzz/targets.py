@@ -1,9 +1,25 @@
 """The targets by name."""
 
+from tests.fuzz.datasets import (
+    csv_files,
+    idx_files,
+    mutate_npz,
+    mutate_table,
+    mutate_zipped,
+    npz_files,
+    use_csv,
+    use_idx,
+    use_npz,
+)
 from tests.fuzz.models import model_files, use_model
-from tests.fuzz.mutate import mutate_tensors
+from tests.fuzz.mutate import mutate_bytes, mutate_tensors
+from tests.fuzz.pictures import picture_files, use_picture
 from tests.fuzz.runner import Target
 
 TARGETS = {
+    "idx": Target(idx_files, mutate_zipped(), use_idx, quick_cases=300),
+    "npz": Target(npz_files, mutate_npz, use_npz, quick_cases=200),
+    "csv": Target(csv_files, mutate_table, use_csv, quick_cases=40),
+    "pictures": Target(picture_files, mutate_bytes, use_picture, quick_cases=120),
     "models": Target(model_files, mutate_tensors, use_model, quick_cases=200),
 }
