@@ -57,7 +57,7 @@ def look(context: click.Context, arguments: tuple[Path, ...], out: Path | None, 
     Examples:
       digitscope look seven.png
       digitscope look convnet seven.png --out seven.html
-      digitscope look runs/mlp/model.safetensors seven.png --out seven.png
+      digitscope look runs/mlp/model.safetensors seven.png --out layers.png
     """
     from digitscope.cli.console import Output
     from digitscope.cli.tables import free_name
