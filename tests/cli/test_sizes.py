@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from digitscope import DataSet, Model, prepare, read
+from digitscope.jobs.inspection import inspect_picture
 from digitscope.recipes import RECIPES
 
 Digitscope = Callable[..., Any]  # see conftest.py
@@ -55,6 +56,7 @@ def test_a_model_reads_pictures_in_its_own_size(
     assert sum(answer["digit"] == label for answer, label in zip(answers, few.y_test[:4], strict=True)) == 4
     (line,) = read("0.png", Model.load(model)).lines
     assert line.text == str(few.y_test[0])
+    assert inspect_picture("0.png", Model.load(model), name="0.png", model_name="mine").image.shape == (32, 24)
     Path("folder/7").mkdir(parents=True)
     Image.open("0.png").save("folder/7/a.png")
     evaluated = digitscope("evaluate", model, "--data", "folder", "--json").json

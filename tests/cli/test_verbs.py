@@ -88,7 +88,7 @@ class TestEvaluate:
         assert answer.json["images"] == Model.load(trained["model"]).info.validation_images
         assert "learned from" in answer.json["notice"]
         lines = digitscope("evaluate", trained["model"], "--data", "train.csv").out.splitlines()
-        assert lines[1] == f"Warning: {answer.json['notice']}"
+        assert lines[1] == f"Note: {answer.json['notice']}"
         digitscope("evaluate", trained["model"], "--data", "train.csv", "--robust", "--report", "r.html")
         assert answer.json["notice"] in Path("r.html").read_text(encoding="utf-8")
 

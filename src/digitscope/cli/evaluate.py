@@ -92,7 +92,8 @@ def evaluate(
     low, high = map(percentage, result.interval)
     console.print(model_text(model), markup=False)
     if part.notice:
-        console.print(f"Warning: {part.notice}", markup=False, style="bold")
+        kind = "Note" if part.name in ("validation", "unseen") else "Warning"
+        console.print(f"{kind}: {part.notice}", markup=False, style="bold")
     console.print(
         f"accuracy [bold]{percentage(result.accuracy)}%[/] on {result.images:,} images "
         f"({part.name} of {literal(data.name)}),"

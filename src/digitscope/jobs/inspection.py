@@ -49,7 +49,7 @@ def inspect_picture(
     Of an ensemble, and of test-time augmentation, the layers of one member (or shift) are kept, and the outputs of all.
     Raises: PictureError if the picture cannot be read, NoInkError if nothing is written on it.
     """
-    preparation = prepare(picture)
+    preparation = prepare(picture, model.image_shape)
     image = preparation.image
     (answer,) = model.answers(image[None], refuse=refuse)
     order = np.argsort(-answer.probabilities, kind="stable")
