@@ -52,7 +52,10 @@ def test_it_shows_the_last_moment_without_a_script(steps: LearningSteps) -> None
         for row in root.iter("tr")
         for bar in row.iter("i")
     ]
-    assert bars == [("05.0 %", None, "width:5.0%"), ("195.0 %", "wrong", "width:95.0%")]  # of the less certain image
+    assert bars == [
+        ("05.0 %", None, "width:5.0%"),
+        ("195.0 %", "wrong", "width:95.0%"),
+    ]  # of the image that is read wrongly
     checked = [item.get("value") for item in root.iter("input") if item.get("checked") is not None]
     assert checked == ["1"]
     (slider,) = (item for item in root.iter("input") if item.get("type") == "range")

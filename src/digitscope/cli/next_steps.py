@@ -18,5 +18,5 @@ def next_steps(job: Job, summary: Summary) -> list[tuple[str, str]]:
         steps.append(("test it harder", f"digitscope evaluate {model} --robust{data}"))
     steps.append(("correct it", f"digitscope teach {model} my.png=7{data}"))
     steps.append(("look inside", f"digitscope look {model} my.png"))
-    opener = {"darwin": "open", "win32": "start"}.get(sys.platform, "xdg-open")
+    opener = {"darwin": "open", "win32": "explorer"}.get(sys.platform, "xdg-open")
     return [*steps, ("see how it learned", f"{opener} {quoted(summary.report)}")]

@@ -27,7 +27,6 @@ class View:
     """Shows curves and digits on a terminal, plain lines elsewhere, and nothing if `quiet`."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self.quiet = quiet
         self.console = Output(quiet=quiet, soft_wrap=True)
         self.is_live = self.console.is_interactive and not quiet
         self.last: Step | None = None

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from digitscope.arrays import Array
+from digitscope.metrics import percentage
 from digitscope.report.page import Html
 from digitscope.report.style import BLUE, DIVERGING, VERMILION
 
@@ -59,11 +60,9 @@ def learning_slider(steps: LearningSteps) -> Html:
     tenths = np.round(1000 * steps.probabilities).astype(int)  # of per cent
     read = steps.probabilities.argmax(axis=2)
     titles = [_title(steps, step) for step in range(count)]
-    answers = [
-        [_answer(*row) for row in zip(*rows, steps.labels, strict=True)] for rows in zip(read, tenths, strict=True)
-    ]
-    # The digit that is read with the least confidence in the end is the most instructive one.
-    shown = int(steps.probabilities[-1].max(axis=1).argmin())
+    answers = [[_answer(p, label) for p, label in zip(rows, steps.labels, strict=True)] for rows in steps.probabilities]
+    # The digit whose class is the least probable in the end is the most instructive one.
+    shown = int(steps.probabilities[-1][np.arange(len(steps.labels)), steps.labels].argmin())
     data = {"titles": titles, "answers": answers, "read": read.tolist(), "tenths": tenths.tolist()}
     content = json.dumps({**data, "labels": steps.labels.tolist()}, ensure_ascii=False, separators=(",", ":"))
     digits = "".join(
@@ -94,11 +93,12 @@ def learning_slider(steps: LearningSteps) -> Html:
 def _title(steps: LearningSteps, step: int) -> str:
     epoch, last = int(steps.epochs[step]), int(steps.epochs[-1])
     moment = f"After epoch {epoch} of {last}" if epoch else "Before training"
-    return f"{moment}: validation loss {steps.losses[step]:.4f}, accuracy {100 * steps.accuracies[step]:.2f}\u00a0%"
+    return f"{moment}: validation loss {steps.losses[step]:.4f}, accuracy {percentage(steps.accuracies[step])}\u00a0%"
 
 
-def _answer(read: int, tenths: Array, label: int) -> str:
-    return f"{read} {'✓' if read == label else '✗'} {tenths[read] / 10:.0f}\u00a0%"
+def _answer(probabilities: Array, label: int) -> str:
+    read = int(probabilities.argmax())
+    return f"{read} {'✓' if read == label else '✗'} {percentage(float(probabilities[read]), 0)}\u00a0%"
 
 
 def _bar_class(k: int, read: int, label: int) -> str:
