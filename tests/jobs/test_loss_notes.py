@@ -17,7 +17,7 @@ from digitscope.nn import (
     Residual,
     SoftmaxCrossEntropy,
 )
-from digitscope.training import Plan, Run
+from digitscope.training import Plan, Run, recent_mean
 
 PLAIN = SoftmaxCrossEntropy()
 
@@ -25,13 +25,13 @@ PLAIN = SoftmaxCrossEntropy()
 def make_run(
     *, loss: Loss = PLAIN, augment: bool = False, dropout: float | None = None, validation_loss: float | None = 0.4
 ) -> Run:
-    """A run of 30 steps whose last 20 have a mean loss of 0.5."""
+    """A run of 200 steps whose last 20 have a mean loss of 0.5."""
     layers = [] if dropout is None else [Residual(Dropout(dropout))]
     plan = Plan(loss, Momentum(), OneCycle(0.1), epochs=1, batch_size=10, augment=Augment(shift=1) if augment else None)
     run = Run.start(Network(*layers, Dense(4, 10, rng=np.random.default_rng(0))), plan, 300, np.random.default_rng(0))
     for name, values in (
-        ("loss", [0.1] * 10 + [0.6, 0.4] * 10),
-        ("validation_loss", [0.1] * 29 + [validation_loss]),
+        ("loss", [0.1] * 180 + [0.6, 0.4] * 10),
+        ("validation_loss", [0.1] * 199 + [validation_loss]),
     ):
         run.history[name] = list(values)
     return run
@@ -78,3 +78,12 @@ def test_a_validation_loss_below_the_training_loss(
     run = make_run(augment=augment, dropout=dropout, validation_loss=validation_loss)
     sentence = f"The validation loss is below the training loss: {harder} the images harder to read, in training only."
     assert loss_notes(run, 10) == ((sentence,) if harder else ())
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [([3.0], 3.0), ([9.0] * 18 + [1.0], 1.0), ([9.0] * 18 + [1.0, 2.0], 1.5), ([9.0] * 980 + [0.0, 1.0] * 10, 0.5)],
+    ids=lambda value: str(len(value)) if isinstance(value, list) else "",
+)
+def test_recent_figures_are_the_last_tenth_at_most_twenty(values: list[float | None], mean: float) -> None:
+    assert recent_mean({"loss": values}, "loss") == mean

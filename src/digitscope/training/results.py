@@ -41,10 +41,11 @@ class Epoch:
 
 
 RECENT = 20
-"""Results of which `recent_mean` takes the mean: about a fifth of an epoch, or less noise than in one result."""
+"""Maximum number of values of which `recent_mean` takes the mean: about a fifth of an epoch."""
 
 
 def recent_mean(history: Mapping[str, Sequence[float | None]], column: str) -> float:
-    """The mean of the last values of a column of figures of training steps."""
-    values = [value for value in history[column][-RECENT:] if value is not None]
-    return sum(values) / len(values)
+    """The mean of the last tenth of a column of figures of training steps, which are noisy; of up to RECENT values."""
+    values = [value for value in history[column] if value is not None]
+    recent = values[-max(1, min(RECENT, len(values) // 10)) :]
+    return sum(recent) / len(recent)
