@@ -16,6 +16,7 @@ import pytest
 
 from digitscope.augmentation.augment import Augment
 from digitscope.cli import cli
+from digitscope.cli.shell import PROGRAM
 from digitscope.datasets import DataSet
 from digitscope.errors import DivergenceError
 from digitscope.files.atomic import write_atomic
@@ -188,7 +189,7 @@ def test_it_ends_with_what_the_losses_mean_and_what_to_do_next(
     answer = digitscope("train", "--recipe", "mlp", "--data", few_file, "--epochs", 1, "--out", "my run")
     assert "its smallest possible value is 0.2824 nats." in answer.out
     commands = [line.split("  ")[-1] for line in answer.out.partition("What you can do next\n")[2].splitlines()]
-    *verbs, opening = [shlex.split(command) for command in commands]
+    *verbs, opening = [shlex.split(command.replace(f"{PROGRAM} ", "digitscope ")) for command in commands]
     assert [verb[1] for verb in verbs] == ["predict", "read", "evaluate", "teach", "look"]
     assert set(cli.commands) >= {verb[1] for verb in verbs}
     for program, _, model, *_ in verbs:
@@ -198,6 +199,15 @@ def test_it_ends_with_what_the_losses_mean_and_what_to_do_next(
     evaluate = verbs[2][1:]
     evaluate.remove("--robust")
     assert digitscope(*evaluate).status == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "program"), [({}, "digitscope"), ({"UV_RUN_RECURSION_DEPTH": "1"}, "uv run digitscope")]
+)
+def test_commands_to_go_on_with_start_as_this_one_did(variables: dict[str, str], program: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UV")} | variables
+    code = "from digitscope.cli.shell import PROGRAM; print(PROGRAM)"
+    assert subprocess.check_output([sys.executable, "-c", code], env=environment, text=True).strip() == program
 
 
 def test_settings_replace_the_recipes(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:
@@ -427,7 +437,7 @@ def test_the_resume_command_can_be_pasted(
     signal.signal(signal.SIGINT, before)
     command = f"digitscope train --resume --out {word}"
     assert answer.status == 130
-    assert answer.err == f"Stopped. Go on from the last checkpoint with: {command}\n"
+    assert answer.err == f"Stopped. Go on from the last checkpoint with: {command}\n".replace("digitscope", PROGRAM)
     pasted = subprocess.run(["bash", "-c", f'digitscope() {{ printf %s "$4"; }}; {command}'], capture_output=True)
     assert pasted.stdout == os.fsencode(folder if folder != "-x" else "./-x")
 
@@ -521,7 +531,7 @@ def test_ctrl_c_saves_prints_the_resume_command_and_exits_130(few_file: Path, tm
     process.send_signal(signal.SIGINT)
     status, err = finish(process)
     assert status == 130
-    assert err == f"Stopped and saved. Go on with: digitscope train --resume --out '{folder}'\n"
+    assert err == f"Stopped and saved. Go on with: {PROGRAM} train --resume --out '{folder}'\n"
     epoch, _ = load_checkpoint(folder / "checkpoint.safetensors").position
     assert 50 <= epoch < 1000
     assert not (folder / "model.safetensors").exists()

@@ -2,7 +2,7 @@
 
 import sys
 
-from digitscope.cli.shell import quoted
+from digitscope.cli.shell import PROGRAM, quoted
 from digitscope.jobs.train import Job, Summary
 
 
@@ -11,12 +11,12 @@ def next_steps(job: Job, summary: Summary) -> list[tuple[str, str]]:
     model = quoted(summary.model)
     data = "" if job.settings.data == "mnist" else f" --data {quoted(job.settings.data)}"
     height, width = job.data.x_train.shape[1:]
-    steps = [("read a digit", f"digitscope predict {model} my.png")]
+    steps = [("read a digit", f"{PROGRAM} predict {model} my.png")]
     if (height, width, job.data.classes) == (28, 28, 10):
-        steps.append(("read numbers", f"digitscope read {model} photo.jpg"))
+        steps.append(("read numbers", f"{PROGRAM} read {model} photo.jpg"))
     if summary.test is not None:
-        steps.append(("test it harder", f"digitscope evaluate {model} --robust{data}"))
-    steps.append(("correct it", f"digitscope teach {model} my.png=7{data}"))
-    steps.append(("look inside", f"digitscope look {model} my.png"))
+        steps.append(("test it harder", f"{PROGRAM} evaluate {model} --robust{data}"))
+    steps.append(("correct it", f"{PROGRAM} teach {model} my.png=7{data}"))
+    steps.append(("look inside", f"{PROGRAM} look {model} my.png"))
     opener = {"darwin": "open", "win32": "explorer"}.get(sys.platform, "xdg-open")
     return [*steps, ("see how it learned", f"{opener} {quoted(summary.report)}")]

@@ -5,6 +5,9 @@ import shlex
 import string
 import subprocess
 
+PROGRAM = "uv run digitscope" if "UV_RUN_RECURSION_DEPTH" in os.environ else "digitscope"
+"""The words that start this program again. `uv run` sets the variable; its programs are not on the shell's PATH."""
+
 _PLAIN = string.ascii_letters + string.digits + "/._-"
 
 

@@ -14,7 +14,7 @@ import click
 from digitscope.cli.completion import complete_recipe, complete_setting
 from digitscope.cli.exit_status import INTERRUPTED, print_error
 from digitscope.cli.options import GroupedCommand, data_option, finite, json_option, threads_option, widths
-from digitscope.cli.shell import quoted
+from digitscope.cli.shell import PROGRAM, quoted
 
 if TYPE_CHECKING:
     from digitscope.cli.view import View
@@ -214,7 +214,7 @@ def _work(job: "Job", view: "View", threads: int, device: str, checkpoint_every:
 
 def _stop(message: str, folder: Path) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # another Ctrl-C ends the process without a traceback
-    print_error(f"{message}: digitscope train --resume --out {quoted(folder)}")
+    print_error(f"{message}: {PROGRAM} train --resume --out {quoted(folder)}")
     sys.exit(INTERRUPTED)
 
 
