@@ -20,7 +20,7 @@ from digitscope.cli.shell import PROGRAM
 from digitscope.datasets import DataSet
 from digitscope.errors import DivergenceError
 from digitscope.files.atomic import write_atomic
-from digitscope.jobs.train import Job, Settings
+from digitscope.jobs.train import CHECKPOINT, PREVIOUS, Job, Settings, latest_stopped, newest_checkpoint
 from digitscope.model import Model
 from digitscope.nn import Ensemble
 from digitscope.recipes import RECIPES
@@ -474,18 +474,16 @@ of it is written but the file still has its temporary name, or right after it.""
 def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(few_file: Path, tmp_path: Path) -> None:
     settings = ("--recipe", "mlp", "--data", few_file, "--epochs", 2, "--batch-size", 200, "--checkpoint-every", 0)
     whole, folder = tmp_path / "whole", tmp_path / "killed"
-    checkpoint = folder / "checkpoint.safetensors"
     assert finish(start(whole, *settings, "--threads", 1))[0] == 0
 
     def position_after_dying(moment: str, write: int) -> tuple[int, int] | None:
         """(epoch, batch) of the checkpoint that is left; None if there is none."""
-        arguments = ["--resume", "--checkpoint-every", 0] if checkpoint.exists() else settings
+        arguments = ["--resume", "--checkpoint-every", 0] if newest_checkpoint(folder) else settings
         command = [moment, write, "train", "--out", folder, *arguments, "--threads", 1]
         done = subprocess.run([sys.executable, "-c", DYING, *map(str, command)], capture_output=True, check=False)
         assert done.returncode == DIED, done.stderr
-        if not checkpoint.exists():
-            return None
-        return load_checkpoint(checkpoint).position
+        checkpoint = newest_checkpoint(folder)
+        return None if checkpoint is None else load_checkpoint(checkpoint).position
 
     # Writings: a checkpoint first and after each of an epoch's 6 batches and after the epoch; model, history, report.
     assert position_after_dying("before", 1) is None
@@ -496,6 +494,7 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(few_file: 
     assert position_after_dying("half", 3) == (0, 5)
     assert len(list(folder.glob("checkpoint.safetensors.*.part"))) == 1
     assert position_after_dying("unnamed", 3) == (1, 0)
+    assert [path.name for path in folder.glob("*.safetensors")] == ["checkpoint-previous.safetensors"]
     assert position_after_dying("after", 2) == (1, 2)
     assert position_after_dying("half", 6) == (2, 0)
     assert not (folder / "model.safetensors").exists()
@@ -505,6 +504,37 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(few_file: 
     assert (folder / "report.html").exists()
     assert finish(start(folder, "--resume", "--threads", 2))[0] == 0
     assert_same(folder, whole)
+
+
+def test_a_damaged_checkpoint_names_the_one_before_and_the_way_on(
+    digitscope: Digitscope, few_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("runs/seed")
+    with Job.begin(Settings("seed", str(few_file), epochs=3), folder) as job:
+        for result in job.work(threads=1, checkpoint_every=0):
+            if result.epoch == 2:
+                break
+    newest, previous = folder / CHECKPOINT, folder / PREVIOUS
+    assert (load_checkpoint(previous).position, load_checkpoint(newest).position) == ((1, 0), (1, 1))
+    content, content_before = newest.read_bytes(), previous.read_bytes()
+    newest.write_bytes(content[:-1])
+    answer = digitscope("train", "--resume")
+    assert answer.status == 2
+    (line,) = answer.err.splitlines()
+    assert line.startswith(f"Error: {newest}: expected a Digitscope checkpoint")
+    assert line.endswith(
+        f"checkpoint-previous.safetensors beside it is whole, after epoch 1: delete {newest} and resume again."
+    )
+    previous.write_bytes(content_before[:-1])
+    assert "beside it" not in digitscope("train", "--resume").err
+    previous.write_bytes(content_before)
+    newest.unlink()
+    (found,) = digitscope("runs", "--json").json
+    assert (found["state"], found["epoch"]) == ("stopped", 1)
+    assert digitscope("train", "--out", folder).status == 2  # it holds a run
+    with Job.resume(latest_stopped("seed")) as job:
+        assert (job.training.run.epoch, job.training.run.batch) == (1, 0)
 
 
 def assert_same(folder: Path, whole: Path) -> None:

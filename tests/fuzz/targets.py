@@ -1,5 +1,6 @@
 """The targets by name."""
 
+from tests.fuzz.checkpoints import checkpoint_files, use_checkpoint
 from tests.fuzz.datasets import (
     csv_files,
     idx_files,
@@ -22,4 +23,5 @@ TARGETS = {
     "csv": Target(csv_files, mutate_table, use_csv, quick_cases=40),
     "pictures": Target(picture_files, mutate_bytes, use_picture, quick_cases=120),
     "models": Target(model_files, mutate_tensors, use_model, quick_cases=200),
+    "checkpoints": Target(checkpoint_files, mutate_tensors, use_checkpoint, quick_cases=30),
 }

@@ -13,8 +13,11 @@ TEMPORARY = ".part"
 """The ending of a file that is being written, or whose writing was cut off."""
 
 
-def write_atomic(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes, *, previous: Path | None = None) -> None:
     """Writes a temporary file beside the path, syncs it to disk and renames it. Creates the folder if it is missing.
+
+    If `previous` is given, the old file stays under that name. A process killed between the two renamings leaves only
+    that one.
 
     Several processes may write to the same path: each has its own temporary file, and one of the contents stays.
 
@@ -28,6 +31,8 @@ def write_atomic(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+            if previous is not None and path.exists():
+                path.replace(previous)
             temporary.replace(path)
         except BaseException:  # also Ctrl-C
             with contextlib.suppress(OSError):

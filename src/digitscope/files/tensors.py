@@ -28,11 +28,17 @@ _DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "I64": "int64"}
 """The types of arrays that are read: safetensors' names and NumPy's."""
 
 
-def write_tensors(path: Path, kind: str, arrays: Mapping[str, Array], about: Mapping[str, Any]) -> None:
-    """Writes the arrays and `about`, a JSON object, to a file of this kind. Equal contents give equal bytes."""
+def write_tensors(
+    path: Path, kind: str, arrays: Mapping[str, Array], about: Mapping[str, Any], *, previous: Path | None = None
+) -> None:
+    """Writes the arrays and `about`, a JSON object, to a file of this kind. Equal contents give equal bytes.
+
+    `previous`: as `write_atomic`.
+    """
     # There is only one entry, because safetensors writes several entries in no fixed order.
     metadata = {_KEY: json.dumps({"kind": kind, **about})}
-    write_atomic(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata))
+    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+    write_atomic(path, content, previous=previous)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from digitscope.datasets import DataSet, load_data
 from digitscope.errors import DataError, DigitscopeError, TrainingError
 from digitscope.files.lock import NAME as LOCK_FILE
 from digitscope.files.lock import FolderLock
-from digitscope.jobs.train import CHECKPOINT, HISTORY, MODEL, Settings, holds_run
+from digitscope.jobs.train import CHECKPOINT, HISTORY, MODEL, PREVIOUS, Settings, holds_run, newest_checkpoint
 from digitscope.metrics import Evaluation
 from digitscope.model import Model
 from digitscope.recipes import RECIPES, Recipe
@@ -89,8 +89,8 @@ def _subfolders(folder: Path) -> Iterator[Path]:
 def read_run(folder: Path) -> FoundRun:
     """The training in a folder: finished, stopped or damaged."""
     try:
-        if (folder / CHECKPOINT).exists():
-            return _stopped(folder)
+        if checkpoint := newest_checkpoint(folder):
+            return _stopped(checkpoint)
         return _finished(folder)
     except DigitscopeError as error:
         problem = str(error)
@@ -99,8 +99,8 @@ def read_run(folder: Path) -> FoundRun:
     return FoundRun(folder, "damaged", changed=_changed(folder), problem=problem)
 
 
-def _stopped(folder: Path) -> FoundRun:
-    checkpoint = load_checkpoint(folder / CHECKPOINT)
+def _stopped(path: Path) -> FoundRun:
+    checkpoint, folder = load_checkpoint(path), path.parent
     settings = {name: value for name, value in checkpoint.settings.items() if value is not None}
     known = {field.name for field in fields(Settings)}
     recipe = RECIPES.get(str(settings["recipe"]))
@@ -152,7 +152,7 @@ def _finished(folder: Path) -> FoundRun:
 
 def _changed(folder: Path) -> float:
     """When the model or the checkpoint was written, the later of the two."""
-    paths = [folder / name for name in (MODEL, CHECKPOINT)]
+    paths = [folder / name for name in (MODEL, CHECKPOINT, PREVIOUS)]
     return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
 
 
@@ -228,8 +228,8 @@ class _Answers:
 def _compared(run: FoundRun, data: DataSet | None, threads: int | None) -> tuple[ComparedRun, _Answers | None]:
     """One side of the page, and the answers if there are data."""
     settings = {"recipe": run.recipe, "data": run.data, **(run.settings or {})}
-    if run.state != "finished":
-        history = load_checkpoint(run.folder / CHECKPOINT).history
+    if checkpoint := newest_checkpoint(run.folder):
+        history = load_checkpoint(checkpoint).history
         return ComparedRun(str(run.folder), settings, history, run.validation_accuracy), None
     model = Model.load(run.folder / MODEL)
     evaluation = answers = None

@@ -7,16 +7,17 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
+from digitscope.arguments import check_kind, check_number, check_whole, check_wholes, shown
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet, load_data
-from digitscope.errors import DivergenceError, TrainingError
+from digitscope.errors import DigitscopeError, DivergenceError, ModelError, TrainingError
 from digitscope.files.atomic import remove_temporary, unwritable, write_atomic
 from digitscope.files.lock import FolderLock
 from digitscope.files.opening import exists
@@ -24,14 +25,26 @@ from digitscope.jobs.loss_notes import loss_notes
 from digitscope.metrics import Evaluation
 from digitscope.model import Model
 from digitscope.recipes import RECIPES, Recipe, RecipeSettings, Training
-from digitscope.training import Epoch, Step, load_checkpoint, save_checkpoint, stack_snapshots, train
-from digitscope.training.settings import recorded_settings, setting_text
+from digitscope.training import (
+    Checkpoint,
+    Epoch,
+    Step,
+    is_snapshot_due,
+    load_checkpoint,
+    save_checkpoint,
+    stack_snapshots,
+    train,
+)
+from digitscope.training.settings import by_name, recorded_settings, setting_text
+from digitscope.training.snapshots import UNITS
 from digitscope.training_info import TrainingInfo
 
 if TYPE_CHECKING:
     from digitscope.report.learning_slider import LearningSteps
 
 MODEL, HISTORY, REPORT, CHECKPOINT = "model.safetensors", "history.csv", "report.html", "checkpoint.safetensors"
+PREVIOUS = "checkpoint-previous.safetensors"
+"""The checkpoint before the newest one: for the case that the newest one is damaged."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +68,20 @@ class Settings:
     augment: str | None = None
 
     def __post_init__(self) -> None:
-        if self.layers is not None:  # a checkpoint has a list
-            object.__setattr__(self, "layers", tuple(self.layers))
+        """Raises: TrainingError for values of other types; the recipe and its plan check their ranges."""
+        by_name("recipe", RECIPES, self.recipe)
+        error = TrainingError
+        check_kind("data", self.data, "a name or a path", str, error=error)
+        check_whole("seed", self.seed, 0, error=error)
+        for name in ("epochs", "batch_size"):
+            check_whole(name, getattr(self, name), 1, optional=True, error=error)
+        for name in ("learning_rate", "dropout", "label_smoothing", "weight_decay"):
+            check_number(name, getattr(self, name), least=0, optional=True, error=error)
+        for name in ("activation", "loss", "optimizer", "schedule", "augment"):
+            check_kind(name, getattr(self, name), "text", str, type(None), error=error)
+        if self.layers is not None:
+            check_wholes("layers", self.layers, 1)
+            object.__setattr__(self, "layers", tuple(self.layers))  # a checkpoint has a list
 
     @property
     def changes(self) -> RecipeSettings:
@@ -160,26 +185,52 @@ class Job:
         Raises: TrainingError if there is none, one with other settings, or one that another process works on;
             ModelError or DataError if it or its data are not as they were.
         """
-        path = folder / CHECKPOINT
-        if not exists(path):
+        path = newest_checkpoint(folder)
+        if path is None:
             state = "is finished" if exists(folder / MODEL) else "holds no checkpoint"
             raise TrainingError(f"{folder} {state}: there is nothing to resume. Start again without --resume.")
         with ExitStack() as stack:
             lock = stack.enter_context(FolderLock(folder))
-            checkpoint = load_checkpoint(path)
-            digest = checkpoint.settings.pop("digest")
-            settings = Settings(**checkpoint.settings)
-            _check_given(given or {}, settings, folder)
-            data, recipe, training = _prepare(settings)
-            if data.digest != digest:
-                raise TrainingError(
-                    f"{settings.data} is not what the run in {folder} began with. Restore it, or start a new run."
-                )
-            checkpoint.restore(training.run)
+            try:
+                job = cls._restored(path, given or {}, lock)
+            except DigitscopeError as error:
+                raise cls._with_way_out(error, path, given or {}, lock) from error
             for name in (MODEL, HISTORY, REPORT, CHECKPOINT):
                 remove_temporary(folder / name)
             stack.pop_all()
-        return cls(settings, folder, data, recipe, training, lock)
+        return job
+
+    @classmethod
+    def _restored(cls, path: Path, given: Mapping[str, Any], lock: FolderLock) -> "Job":
+        """The run of this checkpoint."""
+        checkpoint, folder = load_checkpoint(path), path.parent
+        settings, digest = _settings(checkpoint)
+        _check_given(given, settings, folder)
+        data, recipe, training = _prepare(settings)
+        if data.digest != digest:
+            raise TrainingError(
+                f"{settings.data} is not what the run in {folder} began with. Restore it, or start a new run."
+            )
+        checkpoint.restore(training.run)
+        job = cls(settings, folder, data, recipe, training, lock)
+        _check_validated(checkpoint, job)
+        return job
+
+    @classmethod
+    def _with_way_out(
+        cls, error: DigitscopeError, path: Path, given: Mapping[str, Any], lock: FolderLock
+    ) -> DigitscopeError:
+        """The error, with the checkpoint before this one if that can be used."""
+        previous = path.with_name(PREVIOUS)
+        if path == previous or not exists(previous):
+            return error
+        try:
+            epoch = cls._restored(previous, given, lock).training.run.epoch
+        except DigitscopeError:
+            return error
+        return ModelError(
+            f"{error} {PREVIOUS} beside it is whole, after epoch {epoch}: delete {path} and resume again."
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -192,7 +243,7 @@ class Job:
     def save(self) -> None:
         """Writes the checkpoint."""
         settings = {**asdict(self.settings), "digest": self.data.digest}
-        save_checkpoint(self.folder / CHECKPOINT, self.training.run, settings)
+        save_checkpoint(self.folder / CHECKPOINT, self.training.run, settings, previous=self.folder / PREVIOUS)
 
     def work(self, *, threads: int, checkpoint_every: float, device: str = "cpu") -> Iterator[Step | Epoch]:
         """Trains to the end, yielding results, with a checkpoint every so many seconds.
@@ -257,7 +308,8 @@ class Job:
                 f"{self.folder} was deleted or changed while the run was written: {', '.join(missing)} is not there. "
                 "Train again."
             )
-        (self.folder / CHECKPOINT).unlink(missing_ok=True)
+        for name in (PREVIOUS, CHECKPOINT):
+            (self.folder / name).unlink(missing_ok=True)
         return summary
 
     def _info(self, validation_accuracy: float) -> TrainingInfo:
@@ -332,7 +384,15 @@ def first_of_each_class(labels: Array) -> list[int]:
 
 def holds_run(folder: Path) -> bool:
     """Raises: DigitscopeError if the folder cannot be read."""
-    return any(exists(folder / name) for name in (MODEL, HISTORY, REPORT, CHECKPOINT))
+    return any(exists(folder / name) for name in (MODEL, HISTORY, REPORT, CHECKPOINT, PREVIOUS))
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint from which the run in the folder goes on; None if there is none.
+
+    Raises: DigitscopeError if the folder cannot be read.
+    """
+    return next((folder / name for name in (CHECKPOINT, PREVIOUS) if exists(folder / name)), None)
 
 
 def _holds_run_error(folder: Path) -> TrainingError:
@@ -346,11 +406,48 @@ def latest_stopped(recipe: str | None) -> Path:
 
     Raises: TrainingError if there is none.
     """
-    pattern = f"{recipe or '*'}/{CHECKPOINT}", f"{recipe or '*'}-[0-9]*/{CHECKPOINT}"
-    found = {path for each in pattern for path in Path("runs").glob(each)}
+    folders = (recipe or "*", f"{recipe or '*'}-[0-9]*")
+    found = {
+        path for folder in folders for name in (CHECKPOINT, PREVIOUS) for path in Path("runs").glob(f"{folder}/{name}")
+    }
     if not found:
         raise TrainingError("No stopped run was found under runs/. Name its folder: --resume --out DIR.")
     return max(found, key=lambda path: path.stat().st_mtime).parent
+
+
+def _settings(checkpoint: Checkpoint) -> tuple[Settings, str]:
+    """What the run began with, and the digest of its data.
+
+    Raises: ModelError for other entries, or values that no setting has.
+    """
+    values = dict(checkpoint.settings)
+    digest = values.pop("digest", None)
+    known = [field.name for field in fields(Settings)]
+    if unknown := [name for name in values if name not in known]:
+        raise checkpoint.damaged(f"the unknown setting {shown(unknown[0])}")
+    if "recipe" not in values or not isinstance(digest, str):
+        raise checkpoint.damaged("the settings lack the recipe, or the digest of the data")
+    try:
+        settings = Settings(**values)
+        _recipe(settings)
+    except DigitscopeError as error:
+        raise checkpoint.damaged(str(error)) from error
+    return settings, digest
+
+
+def _check_validated(checkpoint: Checkpoint, job: Job) -> None:
+    """Raises: ModelError unless each epoch was validated, and its snapshots taken, as `train` does it for the job."""
+    run = job.training.run
+    if run.epoch and not any(value is not None for value in checkpoint.history["validation_accuracy"]):
+        raise checkpoint.damaged("no epoch was validated")
+    shapes = {(snapshot.probabilities.shape, snapshot.weights.shape) for snapshot in run.snapshots}
+    first = next(iter(run.learners[0].params.values()))[:UNITS]
+    if shapes - {((len(job.watch), job.data.classes), first.shape)}:
+        raise checkpoint.damaged("snapshots of other shapes")
+    due = [epoch for epoch in range(run.epoch + 1) if epoch == 0 or is_snapshot_due(epoch, run.epochs)]
+    begun = run.epoch or run.batch
+    if [snapshot.epoch for snapshot in run.snapshots] not in ([due] if begun else [due, []]):
+        raise checkpoint.damaged("snapshots of other epochs")
 
 
 def _check_given(given: Mapping[str, Any], settings: Settings, folder: Path) -> None:
@@ -365,8 +462,12 @@ def _check_given(given: Mapping[str, Any], settings: Settings, folder: Path) -> 
             raise TrainingError(f"The run in {folder} began {with_what}; got {got}. Leave out {option}.")
 
 
+def _recipe(settings: Settings) -> Recipe:
+    return RECIPES[settings.recipe].with_settings(**settings.changes)
+
+
 def _prepare(settings: Settings) -> tuple[DataSet, Recipe, Training]:
-    recipe = RECIPES[settings.recipe].with_settings(**settings.changes)
+    recipe = _recipe(settings)
     data = load_data(settings.data)
     return data, recipe, recipe.start(data, settings.seed)
 

@@ -1,6 +1,5 @@
 """A training on disk, from which it goes on as if it had never stopped."""
 
-import operator
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -9,27 +8,31 @@ from typing import Any
 
 import numpy as np
 
+from digitscope.arguments import is_number, is_whole, shown
 from digitscope.arrays import Array
 from digitscope.errors import ModelError
+from digitscope.files.opening import shown_path
 from digitscope.files.tensors import read_tensors, write_tensors
 from digitscope.training.identity import describe, difference
 from digitscope.training.parallel.device import to_cpu
-from digitscope.training.run import HISTORY_COLUMNS, Run
-from digitscope.training.snapshots import stack_snapshots, unstack_snapshots
+from digitscope.training.run import HISTORY_COLUMNS, VALIDATION_COLUMNS, Run, reported_steps
+from digitscope.training.snapshots import Snapshot, stack_snapshots, unstack_snapshots
 
 FORMAT = 3
+_ENTRIES = {
+    *("kind", "format", "settings", "plan", "member", "epoch", "batch", "seconds"),
+    *("order", "shard_rngs"),
+}
 
 
-def save_checkpoint(path: Path, run: Run, settings: Mapping[str, Any]) -> None:
+def save_checkpoint(path: Path, run: Run, settings: Mapping[str, Any], *, previous: Path | None = None) -> None:
     """Writes weights, optimizer state, position, random state, history and snapshots, and the caller's own `settings`.
 
-    The old checkpoint stays until the new one is complete: a process killed at any moment leaves one or the other.
+    The old checkpoint stays until the new one is complete: a process killed at any moment leaves one or the other. If
+    `previous` is given, the old one stays under that name afterwards, too.
     The plan is written as `identity.describe` describes it.
     """
-    arrays: dict[str, Array] = {f"param/{name}": p for name, p in run.network.params.items()}
-    for slot, state in run.optimizer_state.items():
-        arrays.update({f"optimizer/{slot}/{name}": array for name, array in state.items()})
-    arrays.update({f"average/{name}": array for name, array in run.average.items()})
+    arrays = _arrays(run)
     for column, values in run.history.items():
         arrays[f"history/{column}"] = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
     arrays.update({f"snapshot/{name}": stacked for name, stacked in stack_snapshots(run.snapshots).items()})
@@ -44,8 +47,8 @@ def save_checkpoint(path: Path, run: Run, settings: Mapping[str, Any]) -> None:
         "order": run.order.bit_generator.state,
         "shard_rngs": [rng.bit_generator.state for rng in run.shard_rngs],
     }
-
-    write_tensors(path, "checkpoint", {name: to_cpu(array) for name, array in arrays.items()}, about)
+    on_cpu = {name: to_cpu(array) for name, array in arrays.items()}
+    write_tensors(path, "checkpoint", on_cpu, about, previous=previous)
 
 
 @dataclass(frozen=True)
@@ -54,73 +57,159 @@ class Checkpoint:
 
     path: Path
     settings: dict[str, Any]
+    """The caller's own, as JSON holds them."""
+    member: int
+    epoch: int
+    batch: int
+    seconds: float
+    history: dict[str, list[float | None]]
+    """The history of the run so far, as `Run.history`."""
+    snapshots: list[Snapshot]
+    _plan: Any
+    _generators: list[Any]
+    """The states of the generator of the order and of those of the shards."""
     _arrays: dict[str, Array]
-    _about: dict[str, Any]
+    """Weights, optimizer state and average."""
 
     @property
     def position(self) -> tuple[int, int]:
         """The number of complete epochs, and of complete steps in the next epoch."""
-        return self._about["epoch"], self._about["batch"]
-
-    @property
-    def history(self) -> dict[str, list[float | None]]:
-        """The history of the run so far, as `Run.history`."""
-        return {
-            column: [None if np.isnan(v) else v for v in self._arrays[f"history/{column}"].tolist()]
-            for column in HISTORY_COLUMNS
-        }
+        return self.epoch, self.batch
 
     def restore(self, run: Run) -> None:
         """Brings a fresh run to where the saved one stood.
 
         Raises: ModelError if the checkpoint is of another plan or network, or damaged; the run is unchanged then.
         """
-        about, arrays = self._about, self._arrays
-        if differs := difference(describe(run.plan), about.get("plan")):
+        if differs := difference(describe(run.plan), self._plan):
             raise ModelError(
-                f"{self.path}: the checkpoint is of another plan; {differs}. "
+                f"{shown_path(self.path)}: the checkpoint is of another plan; {differs}. "
                 "Resume with the settings and the version of Digitscope that began it, or begin anew."
             )
-        targets = {f"param/{name}": p for name, p in run.network.params.items()}
-        for slot, state in run.optimizer_state.items():
-            targets.update({f"optimizer/{slot}/{name}": array for name, array in state.items()})
-        targets.update({f"average/{name}": array for name, array in run.average.items()})
-        history = {f"history/{column}" for column in HISTORY_COLUMNS}
-        snapshots = {f"snapshot/{name}" for name in stack_snapshots([])}
-        if differing := arrays.keys() ^ (targets.keys() | history | snapshots):
-            raise ModelError(f"{self.path}: not in both checkpoint and network: {', '.join(sorted(differing))}.")
+        targets = _arrays(run)
+        self._check_arrays(targets)
+        self._check_position(run)
+        order, *shard_rngs = self._restored([run.order, *run.shard_rngs])
         for name, target in targets.items():
-            if (arrays[name].shape, arrays[name].dtype) != (target.shape, target.dtype):
-                raise ModelError(
-                    f"{self.path}: {name} expects {target.dtype} {target.shape}; "
-                    f"got {arrays[name].dtype} {arrays[name].shape}."
-                )
-        try:
-            if len(about["shard_rngs"]) != len(run.shard_rngs):
-                raise ModelError(f"{self.path}: expected {len(run.shard_rngs)} shards; got {len(about['shard_rngs'])}.")
-            order, *shard_rngs = deepcopy([run.order, *run.shard_rngs])
-            for rng, state in zip([order, *shard_rngs], [about["order"], *about["shard_rngs"]], strict=True):
+            target[...] = self._arrays[name]
+        run.member, run.epoch, run.batch, run.seconds = self.member, self.epoch, self.batch, self.seconds
+        run.order, run.shard_rngs = order, shard_rngs
+        run.history = {column: list(values) for column, values in self.history.items()}
+        run.snapshots = list(self.snapshots)
+
+    def damaged(self, reason: str) -> ModelError:
+        """The error for a checkpoint that says what cannot be."""
+        return _damaged(self.path, reason)
+
+    def _check_arrays(self, targets: Mapping[str, Array]) -> None:
+        """Raises: ModelError unless the arrays are those of the run, with finite numbers."""
+        if differing := self._arrays.keys() ^ targets.keys():
+            raise self.damaged(f"not in both checkpoint and network: {', '.join(sorted(differing))}")
+        for name, target in targets.items():
+            array = self._arrays[name]
+            if (array.shape, array.dtype) != (target.shape, target.dtype):
+                raise self.damaged(f"{name} expects {target.dtype} {target.shape}; got {array.dtype} {array.shape}")
+            if not np.isfinite(array).all():
+                raise self.damaged(f"{name} is expected as finite numbers; some are not")
+
+    def _check_position(self, run: Run) -> None:
+        """Raises: ModelError for a position that the run cannot have, or a history of another length than that."""
+        member, epoch, batch, of_member = self.member, self.epoch, self.batch, run.plan.epochs
+        batches = run.plan.batches(run.images)
+        is_within = member < len(run.learners) and member * of_member <= epoch <= (member + 1) * of_member
+        last = 0 if epoch == (member + 1) * of_member else batches
+        if not (is_within and batch <= last):
+            raise self.damaged(f"there is no batch {batch} of epoch {epoch} of member {member}")
+        steps = reported_steps(epoch, batch, batches)
+        if self.history["step"] != steps:
+            raise self.damaged(
+                f"the history is expected with {len(steps)} results up to step {epoch * batches + batch}"
+            )
+        ends = [step % batches == 0 and step <= epoch * batches for step in steps]
+        known = [value is not None for value in self.history["validation_accuracy"]]
+        if any(known) and known != ends:
+            raise self.damaged("validation_accuracy is expected at the end of each epoch")
+
+    def _restored(self, rngs: list[np.random.Generator]) -> list[np.random.Generator]:
+        """Copies of the generators with the states of the checkpoint."""
+        if len(self._generators) != len(rngs):
+            raise self.damaged(f"expected {len(rngs) - 1} shards; got {len(self._generators) - 1}")
+        rngs = deepcopy(rngs)
+        for rng, state in zip(rngs, self._generators, strict=True):
+            try:
                 rng.bit_generator.state = state
-            member, epoch, batch = (operator.index(about[name]) for name in ("member", "epoch", "batch"))
-            seconds = float(about["seconds"])
-            if not (0 <= member < len(run.learners) and 0 <= epoch <= run.epochs and batch >= 0):
-                raise ValueError(f"member {member}, epoch {epoch}, batch {batch}")
-            taken = unstack_snapshots({name.removeprefix("snapshot/"): arrays[name] for name in snapshots})
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise ModelError(f"{self.path}: the checkpoint is damaged ({error}). Begin anew.") from error
-        for name, target in targets.items():
-            target[...] = arrays[name]
-        run.member, run.epoch, run.batch, run.seconds = member, epoch, batch, seconds
-        run.order, run.shard_rngs, run.snapshots = order, shard_rngs, taken
-        run.history = self.history
+            except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                raise self.damaged(f"the state of a generator: {error}") from error
+            if rng.bit_generator.state != state:
+                raise self.damaged(f"the state of a generator: {shown(state)}")
+        return rngs
+
+
+def _arrays(run: Run) -> dict[str, Array]:
+    """Weights, optimizer state and average by name."""
+    arrays = {f"param/{name}": p for name, p in run.network.params.items()}
+    for slot, state in run.optimizer_state.items():
+        arrays.update({f"optimizer/{slot}/{name}": array for name, array in state.items()})
+    return arrays | {f"average/{name}": array for name, array in run.average.items()}
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Raises: ModelError if there is no whole checkpoint of this format."""
     arrays, about = read_tensors(path, "checkpoint")
     if about.get("format") != FORMAT:
-        raise ModelError(f"{path}: expected a checkpoint of format {FORMAT}; got {about.get('format')}.")
-    settings = about.get("settings")
-    if not isinstance(settings, dict):
-        raise ModelError(f"{path}: the checkpoint is damaged (it has no settings). Begin anew.")
-    return Checkpoint(path, settings, arrays, about)
+        raise ModelError(
+            f"{shown_path(path)}: expected a checkpoint of format {FORMAT}; got {shown(about.get('format'))}."
+        )
+    if differing := about.keys() ^ _ENTRIES:
+        raise _damaged(path, f"missing or unknown: {', '.join(sorted(differing))}")
+    for name, kind in (("settings", dict), ("shard_rngs", list)):
+        if not isinstance(about[name], kind):
+            raise _damaged(path, f"{name}: {shown(about[name])}")
+    for name in ("member", "epoch", "batch"):
+        if not is_whole(about[name]) or about[name] < 0:
+            raise _damaged(path, f"{name}: {shown(about[name])}")
+    if not is_number(about["seconds"]) or about["seconds"] < 0:
+        raise _damaged(path, f"seconds: {shown(about['seconds'])}")
+    columns = {name: arrays.pop(f"history/{name}", None) for name in HISTORY_COLUMNS}
+    stacked = {name: arrays.pop(f"snapshot/{name}", None) for name in stack_snapshots([])}
+    return Checkpoint(
+        path=path,
+        settings=about["settings"],
+        member=about["member"],
+        epoch=about["epoch"],
+        batch=about["batch"],
+        seconds=float(about["seconds"]),
+        history=_history(path, columns),
+        snapshots=_snapshots(path, stacked),
+        _plan=about["plan"],
+        _generators=[about["order"], *about["shard_rngs"]],
+        _arrays=arrays,
+    )
+
+
+def _history(path: Path, columns: Mapping[str, Array | None]) -> dict[str, list[float | None]]:
+    lengths = set()
+    for name, column in columns.items():
+        if column is None or column.ndim != 1 or column.dtype != np.float64:
+            raise _damaged(path, f"history/{name} is expected as float64 (results,)")
+        if name not in VALIDATION_COLUMNS and np.isnan(column).any():
+            raise _damaged(path, f"history/{name} is expected as numbers; some are not")
+        lengths.add(len(column))
+    if len(lengths) != 1:
+        raise _damaged(path, "the columns of the history differ in length")
+    return {
+        name: [None if np.isnan(value) else value for value in column.tolist()]
+        for name, column in columns.items()
+        if column is not None
+    }
+
+
+def _snapshots(path: Path, stacked: Mapping[str, Array | None]) -> list[Snapshot]:
+    try:
+        return unstack_snapshots({name: array for name, array in stacked.items() if array is not None})
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise _damaged(path, f"snapshots: {error}") from error
+
+
+def _damaged(path: Path, reason: str) -> ModelError:
+    return ModelError(f"{shown_path(path)}: the checkpoint is damaged ({reason}).")

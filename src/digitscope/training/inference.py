@@ -20,6 +20,11 @@ CHUNK_MEMORY = 1 << 30
 """Numbers that a forward pass may take memory for, 4 GiB. The recipe ensemble takes 0.6 billion for CHUNK images."""
 
 
+def quiet_overflow() -> np.errstate:
+    """A context without NumPy's warnings: what is not finite is noticed in the outputs and the loss."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
 def network_outputs(network: Layer, images: npt.ArrayLike, *, threads: int | None = 1) -> Array:
     """The network's outputs for images, computed in chunks that are spread over threads.
 
@@ -42,7 +47,7 @@ def outputs_in_chunks(network: Layer, images: Array, *, threads: int = 1) -> Arr
     transfer = to_device_of(network)
 
     def outputs(start: int) -> Array:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the caller sees what is not finite
+        with quiet_overflow():
             return to_cpu(network.forward(transfer(to_batch(images[start : start + chunk])))[0])
 
     keep_freed_memory()
@@ -85,7 +90,8 @@ def checked_examples(
     found = as_images(images, shape)
     if not len(found):
         raise TrainingError("At least one image is expected; got none.")
-    outputs = network.forward(to_device_of(network)(to_batch(found[:1])))[0]
+    with quiet_overflow():
+        outputs = network.forward(to_device_of(network)(to_batch(found[:1])))[0]
     if outputs.ndim != 2 or outputs.shape[1] != 1:
         raise ShapeError(
             f"A network is expected to give (classes, N); it gives {outputs.shape} for 1 image. End it with Dense."

@@ -14,7 +14,7 @@ from digitscope.arrays import Array
 from digitscope.errors import DivergenceError, TrainingError
 from digitscope.nn import Loss, Network, Optimizer, clip_scale, gradient_norm, to_batch
 from digitscope.nn.optimizers import State
-from digitscope.training.inference import checked_examples, outputs_in_chunks
+from digitscope.training.inference import checked_examples, outputs_in_chunks, quiet_overflow
 from digitscope.training.parallel.blas import blas_threads, choose_blas_threads
 from digitscope.training.parallel.device import Transfer, device_of, to_cpu, to_device, to_device_of
 from digitscope.training.parallel.memory import keep_freed_memory
@@ -24,11 +24,8 @@ from digitscope.training.parallel.threads import ThreadMap, thread_count
 from digitscope.training.parallel.thresholds import Thresholds
 from digitscope.training.parallel.workers import WorkerPool, worker_count
 from digitscope.training.results import Epoch, Step
-from digitscope.training.run import Run
+from digitscope.training.run import Run, is_reported
 from digitscope.training.snapshots import UNITS, Snapshot, is_snapshot_due
-
-REPORTS = 100
-"""Approximate number of step results an epoch."""
 
 
 class _Validation(NamedTuple):
@@ -208,14 +205,13 @@ def _steps(run: Run, take_step: ParallelStep, count: int) -> Iterator[Step]:
     batches = plan.batches(count)
     steps = plan.epochs * batches
     before = run.member * steps  # by the members before
-    every = max(1, batches // REPORTS)
     next_order, order = run.draw_order(count)
     loss, right, seen = 0.0, 0, 0
     began = time.perf_counter()
     while run.batch < batches:
         step = run.epoch * batches + run.batch - before
         learning_rate = plan.schedule(step, steps)
-        report = (run.batch + 1) % every == 0 or run.batch + 1 == batches
+        report = is_reported(run.batch + 1, batches)
         rows = _batch(order, run.batch, plan.batch_size)
         done = take_step(*rows, step, steps, learning_rate, need_norm=report)
         run.batch += 1
@@ -272,10 +268,12 @@ def _end_of_epoch(run: Run, images: Array, validation: _Validation | None, threa
 def _evaluate(run: Run, outcome: Network, validation: _Validation, threads: int) -> tuple[float, float]:
     """The outcome's loss and accuracy on the validation images, which a snapshot notes if one is due."""
     outputs = outputs_in_chunks(outcome, validation.images, threads=threads)
-    loss = run.plan.loss.forward(outputs, validation.labels)[0]
+    with quiet_overflow():
+        loss = run.plan.loss.forward(outputs, validation.labels)[0]
     accuracy = float((outputs.argmax(axis=0) == validation.labels).mean())
     if validation.watch and is_snapshot_due(run.epoch, run.epochs):
         probabilities = run.plan.loss.probabilities(outputs[:, validation.watch]).T.astype(np.float32)
-        weights = to_cpu(next(iter(outcome.params.values()))[:UNITS]).astype(np.float16)
+        limit = float(np.finfo(np.float16).max)
+        weights = to_cpu(next(iter(outcome.params.values()))[:UNITS]).clip(-limit, limit).astype(np.float16)
         run.snapshots.append(Snapshot(run.epoch, loss, accuracy, probabilities, weights))
     return loss, accuracy

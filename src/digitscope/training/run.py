@@ -45,6 +45,24 @@ HISTORY_COLUMNS = (
 )
 
 
+VALIDATION_COLUMNS = "validation_loss", "validation_accuracy"
+"""Those that have a number only at the ends of epochs, and only if there are validation images."""
+REPORTS = 100
+"""Approximate number of step results an epoch."""
+
+
+def is_reported(batch: int, batches: int) -> bool:
+    """Whether there is a result of so many batches of an epoch: about REPORTS times, and at the end."""
+    return batch % max(1, batches // REPORTS) == 0 or batch == batches
+
+
+def reported_steps(epoch: int, batch: int, batches: int) -> list[int]:
+    """The steps of which there are results after so many epochs and batches, from 1."""
+    reported = [number for number in range(1, batches + 1) if is_reported(number, batches)]
+    done = epoch * batches + batch
+    return [step for e in range(epoch + 1) for number in reported if (step := e * batches + number) <= done]
+
+
 @dataclass(frozen=True)
 class Plan:
     """What decides how a network learns from its images.
@@ -148,6 +166,8 @@ class Run:
 
     network: Network
     plan: Plan
+    images: int
+    """Number of images that it learns from."""
     optimizer_state: State
     order: np.random.Generator
     """Random generator of the order of images, as it was before the current epoch's order was drawn."""
@@ -178,7 +198,7 @@ class Run:
         check_kind("Run.start's rng", rng, "a numpy.random.Generator", np.random.Generator, error=TrainingError)
         check_whole("Run.start's number of images, len(images),", images, 1, error=TrainingError)
         order, *shard_rngs = rng.spawn(1 + plan.shards(images))
-        run = cls(network, plan, {}, order, shard_rngs, {})
+        run = cls(network, plan, images, {}, order, shard_rngs, {})
         if isinstance(plan.loss, MeanSquaredError) and (plan.shifts or len(run.learners) > 1):
             raise TrainingError(
                 "An ensemble and test-time shifts average the probabilities of a cross-entropy; the loss is "

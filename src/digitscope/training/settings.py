@@ -72,9 +72,9 @@ class PlanSettings(TypedDict, total=False):
     augment: Augmentation | str | None
 
 
-def by_name(setting: str, choices: Mapping[str, T], name: str) -> T:
+def by_name(setting: str, choices: Mapping[str, T], name: object) -> T:
     """Raises: TrainingError if no choice has this name."""
-    if name in choices:
+    if isinstance(name, str) and name in choices:
         return choices[name]
     raise TrainingError(f"{setting} expects one of {', '.join(choices)}; got {shown(name)}.")
 

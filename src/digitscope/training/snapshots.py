@@ -43,13 +43,18 @@ def stack_snapshots(snapshots: Sequence[Snapshot]) -> dict[str, Array]:
 def unstack_snapshots(arrays: Mapping[str, Array]) -> list[Snapshot]:
     """What `stack_snapshots` stacked.
 
-    Raises: ValueError for arrays that do not fit each other, KeyError if one is missing.
+    Raises: ValueError for arrays of other types, ranks or lengths, or for numbers that are not finite but for the loss,
+        which may overflow; KeyError if an array is missing.
     """
-    epoch, *columns = (arrays[field.name] for field in fields(Snapshot))
-    loss, accuracy, probabilities, weights = columns
-    if len(epoch) and (np.any(np.diff(epoch) <= 0) or probabilities.ndim != 3 or weights.ndim < 2):
-        raise ValueError(f"snapshots {epoch.tolist()} of {probabilities.shape} and {weights.shape}")
-    return [
-        Snapshot(int(e), float(value), float(share), p, w)
-        for e, value, share, p, w in zip(epoch, loss, accuracy, probabilities, weights, strict=True)
-    ]
+    columns = [arrays[field.name] for field in fields(Snapshot)]
+    if not any(column.size for column in columns):
+        return []
+    kinds = [(column.dtype.name, column.ndim) for column in columns]
+    dtype, rank = kinds[-1]
+    if kinds[:-1] != [("int64", 1), ("float64", 1), ("float64", 1), ("float32", 3)] or dtype != "float16" or rank < 2:
+        raise ValueError(", ".join(f"{kind} of rank {rank}" for kind, rank in kinds))
+    if np.any(np.diff(columns[0]) <= 0):
+        raise ValueError(f"of the epochs {columns[0].tolist()}")
+    if len({len(column) for column in columns}) > 1 or not all(np.isfinite(column).all() for column in columns[2:]):
+        raise ValueError("they differ in length, or have numbers that are not finite")
+    return [Snapshot(int(e), float(loss), float(share), *a) for e, loss, share, *a in zip(*columns, strict=True)]
