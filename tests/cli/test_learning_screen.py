@@ -1,6 +1,7 @@
 """Curves and digits of a training in the terminal: exact text of small charts, and no line wider than the terminal."""
 
 import itertools
+import re
 from io import StringIO
 
 import numpy as np
@@ -10,6 +11,7 @@ from rich.console import Console
 from digitscope.cli.curves import ASCII, UNICODE, VALIDATION, Curves, Signs, draw_curves
 from digitscope.cli.learning_screen import LearningScreen
 from digitscope.datasets import DataSet
+from digitscope.metrics import percentage
 from digitscope.nn import Dense, Momentum, Network, OneCycle, SoftmaxCrossEntropy
 from digitscope.training import Plan, Run, train
 
@@ -144,11 +146,11 @@ def test_the_answers_are_those_of_the_last_snapshot(run: Run, few: DataSet) -> N
     lines = screen_of(run, few).lines(120, 39, UNICODE)
     last = run.snapshots[-1].probabilities
     expected = [
-        f"{p.argmax()}{'✓' if p.argmax() == label else '✗'} {p.max():.0%}"
+        f"{p.argmax()}{'✓' if p.argmax() == label else '✗'}{percentage(p.max(), 0):>3} %"
         for p, label in zip(last, few.y_train[300:310], strict=True)
     ]
     (answers,) = [line for line in lines if "✓" in line.plain]
-    assert answers.plain.replace("✗ ", "✗").replace("✓ ", "✓").split() == [text.replace(" ", "") for text in expected]
+    assert re.findall(r"\d[✓✗] *\d+ %", answers.plain) == expected
     wrong = [answers.plain[span.start : span.end] for span in answers.spans if VALIDATION in str(span.style)]
     assert wrong == [text for text in expected if "✗" in text] != []
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from digitscope.jobs.train import Job, Settings
+from digitscope.metrics import percentage
 
 Digitscope = Callable[..., Any]  # see conftest.py
 Files = Callable[[], list[str]]
@@ -47,7 +48,7 @@ def test_the_list(digitscope: Digitscope, runs: Path, few_file: Path) -> None:
         assert str(runs / name) in found[name]["problem"]
     lines = digitscope("runs").out.splitlines()
     text = " ".join(lines)
-    assert f"{whole['validation_accuracy']:.2%}" in text
+    assert f"{percentage(whole['validation_accuracy'])} %" in text
     assert "epochs 6, seed 0" in text
     assert "0 of 7, stopped" in text
     assert sum(line.startswith("damaged: ") for line in lines) == 3

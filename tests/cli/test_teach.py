@@ -13,6 +13,7 @@ from PIL import Image
 from digitscope.cli import cli
 from digitscope.cli.teach import taught_path
 from digitscope.datasets import DataSet
+from digitscope.metrics import percentage
 from digitscope.model import Model
 from digitscope.vision import prepare
 
@@ -62,8 +63,8 @@ def test_the_new_model_reads_its_examples(
     lines = answer.out.splitlines()
     assert lines[0] == f"model: {model}"
     assert lines[1].startswith(f"{pictures[0]}=0: read as ")
-    assert lines[1].endswith(f" before, 0 ({probabilities[0]:.1%}) now")
-    figures = f"{result['accuracy_before']:.2%} before, {result['accuracy_after']:.2%} now"
+    assert lines[1].endswith(f" before, 0 ({percentage(probabilities[0], 1)} %) now")
+    figures = f"{percentage(result['accuracy_before'])} % before, {percentage(result['accuracy_after'])} % now"
     assert lines[3] == f"accuracy on 100 images of {few_file}: {figures}"
     assert lines[-1] == "new model: again.safetensors (delete it to undo)"
     # It can be taught again, and its name says that.
@@ -161,7 +162,7 @@ def test_a_picture_with_two_labels(
     copy.write_bytes(pictures[0].read_bytes())
     answer = digitscope("teach", model, "--data", few_file, f"{pictures[0]}=0", f"{copy}=6")
     assert answer.status == 2
-    assert f"{pictures[0]}=0 and {copy}=6 show the same." in answer.err
+    assert f"{pictures[0]}=0 and {copy}=6 are the same picture with two labels." in answer.err
 
 
 def test_a_label_that_the_model_does_not_know(

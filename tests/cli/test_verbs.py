@@ -14,6 +14,7 @@ from PIL import Image
 from digitscope.cli import cli
 from digitscope.datasets import DataSet
 from digitscope.datasets.mnist_facts import MNIST_DIGEST
+from digitscope.metrics import percentage
 from digitscope.model import DEFAULT_MODEL, SHIPPED, Model
 from digitscope.nn import softmax
 from digitscope.recipes import RECIPES
@@ -142,7 +143,7 @@ class TestPredict:
         lines = digitscope("predict", model, *paths).out.splitlines()
         assert lines[0] == f"model: {model}"
         assert {answer["model"] for answer in answers} == {str(model)}
-        assert lines[1].startswith(f"{paths[0]}: {answers[0]['digit']} ({answers[0]['probability']:.1%})")
+        assert lines[1].startswith(f"{paths[0]}: {answers[0]['digit']} ({percentage(answers[0]['probability'], 1)} %)")
 
     def test_a_bad_file_among_good_ones(
         self, digitscope: Digitscope, model: Path, few: DataSet, tmp_path: Path
@@ -302,8 +303,9 @@ class TestSubmit:
         assert lines[0] == "ImageId,Label"
         assert [line.split(",")[0] for line in lines[1:]] == [str(i) for i in range(1, 41)]
         assert [int(line.split(",")[1]) for line in lines[1:]] == Model.load(model).predict(few.x_train[:40]).tolist()
-        info = Model.load(model).info
-        assert f"Expect about {info.validation_accuracy:.2%}" in answer.out
+        accuracy = Model.load(model).info.validation_accuracy
+        assert accuracy is not None
+        assert f"Expect about {percentage(accuracy)} %" in answer.out
         assert "101 validation images" in answer.out
         assert "a score is honest only if the model learned from train.csv alone" in answer.out
         before = Path("mine.csv").read_bytes()

@@ -169,7 +169,7 @@ class TestSave:
         self.lesson(model, 4985).save(tmp_path / "m")
         assert (tmp_path / "m").exists()
         with pytest.raises(
-            TrainingError, match=r"99\.68% of 5,000 images correctly instead of 99\.80%, more than 0\.1"
+            TrainingError, match=r"99\.68 % of 5,000 images correctly instead of 99\.80 %, more than 0\.1"
         ):
             self.lesson(model, 4984).save(tmp_path / "n")
         assert not (tmp_path / "n").exists()

@@ -11,10 +11,10 @@ from digitscope.report import reading_figure
 def test_boxes_and_labels() -> None:
     wide, high = np.full((100, 250, 3), 200, np.uint8), np.zeros((1000, 100, 3), np.uint8)
     marks = [(7, 0.99, (50.0, 20.0, 100.0, 80.0)), (1, 0.5, (125.0, 20.0, 150.0, 90.0))]
-    figure = reading_figure([("71 (50.0%)", "a.png", wide, marks), ("no digits", "b.png", high, [])])
+    figure = reading_figure([("71 (50.0 %)", "a.png", wide, marks), ("no digits", "b.png", high, [])])
     (axes,) = figure.axes
     texts = {text.get_text() for text in axes.texts}
-    assert texts == {"71 (50.0%)", "a.png", "no digits", "b.png", "7", "1 50%"}
+    assert texts == {"71 (50.0 %)", "a.png", "no digits", "b.png", "7", "1 50 %"}
     first, second = axes.images
     assert np.asarray(first.get_array()).shape == (100, 250, 3)
     left, right, bottom, top = first.get_extent()

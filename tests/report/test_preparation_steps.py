@@ -14,10 +14,10 @@ def test_it_holds_each_step() -> None:
     grey = np.arange(600, dtype=np.uint8).reshape(20, 30)
     colour = np.zeros((400, 100, 3), np.uint8)
     steps = [("picture", "As it came.", colour), ("grey", "One two three four five six seven eight.", grey)] * 2
-    figure = steps_figure([("seven.png: 7 (99.0%)", steps), ("b.png: 1 (50.0%)", steps[:1])])
+    figure = steps_figure([("seven.png: 7 (99.0 %)", steps), ("b.png: 1 (50.0 %)", steps[:1])])
     (axes,) = figure.axes
     texts = [text.get_text() for text in axes.texts]
-    assert "seven.png: 7 (99.0%)" in texts
+    assert "seven.png: 7 (99.0 %)" in texts
     assert "4 grey" in texts
     assert "One two three four five six" in texts
     assert len(axes.images) == 5

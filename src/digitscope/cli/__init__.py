@@ -1,4 +1,4 @@
-"""The command line: thin verbs that parse, call one function and show."""
+"""The command line. Each verb parses its arguments, calls one function and shows the result."""
 
 import signal
 import sys

@@ -25,7 +25,7 @@ def draw_image(image: Array, *, braille: bool) -> list[str]:
 
 
 def shrink_image(image: Array, height: int, width: int) -> Array:
-    """The ink of the image, scaled to fit into height x width pixels and put into their middle."""
+    """The ink of the image, scaled to fit into height x width pixels and centred there."""
     from PIL import Image
 
     rows, columns = np.flatnonzero(image.max(axis=1) > 64), np.flatnonzero(image.max(axis=0) > 64)

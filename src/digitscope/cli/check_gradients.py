@@ -18,7 +18,7 @@ DRAWN = 400
 """Approximate number of entries that --full compares in a larger network: the same number of each array."""
 
 
-@click.command(name="check-gradients", short_help="Compare every derivative with differences.")
+@click.command(name="check-gradients", short_help="Check every derivative against finite differences.")
 @click.option(
     "--recipe",
     "name",
@@ -36,10 +36,10 @@ DRAWN = 400
     "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of weights and images."
 )
 def check_gradients(name: str | None, full: bool, seed: int) -> None:
-    """Compare the hand-written derivatives of each layer with central differences in float64.
+    """Check the hand-written derivatives of each layer against central finite differences in float64.
 
-    Each layer is checked by itself, along a random direction of its input and of each of its parameters, then the whole
-    network and the loss. If a derivative is wrong, its layer is named, and the exit status is 1.
+    Each layer is checked by itself, along a random direction of its input and of each of its parameters. Then the whole
+    network and the loss are checked. If a derivative is wrong, its layer is named, and the exit status is 1.
 
     \b
     Examples:
@@ -60,7 +60,8 @@ def check_gradients(name: str | None, full: bool, seed: int) -> None:
         rng = np.random.default_rng(seed)
         chosen = rng.choice(len(data.x_train), IMAGES, replace=False)
         network = recipe.build(rng, data.x_train.shape[1:], data.classes)
-        # Windows of blank paper tie for the maximum, which has no derivative there. A little noise breaks the ties.
+        # In a pooling window of blank paper all pixels tie for the maximum, which has no derivative there. A little
+        # noise breaks the ties.
         x = to_batch(data.x_train[chosen]) + rng.uniform(0, 0.1, (data.x_train[0].size, IMAGES))
         labels = data.y_train[chosen]
         layers = check_layers(network, x, labels, recipe.plan.loss, seed=seed)

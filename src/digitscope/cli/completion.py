@@ -1,4 +1,4 @@
-"""Completion of models, recipes, data and examples in the shell. Loads no NumPy, so that it answers at once."""
+"""Shell completion of models, recipes, data and examples. This module does not import NumPy, so it answers at once."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -37,7 +37,7 @@ SETTING_NAMES = {
 """The names of each setting in `digitscope.training.settings`, which takes NumPy to load. A test compares them."""
 MODEL_SUFFIX = ".safetensors"
 MAX_FILES = 100
-"""More files than this are not offered."""
+"""Maximum number of files that are offered."""
 
 
 def print_completion_script(context: click.Context, parameter: click.Parameter, shell: str | None) -> None:
@@ -56,12 +56,12 @@ def complete_recipe(context: click.Context, parameter: click.Parameter, typed: s
 
 
 def complete_setting(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """The names of a recipe's setting."""
+    """The names that a setting takes."""
     return _items(_starting(SETTING_NAMES[str(parameter.name)], typed))
 
 
 def complete_model(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """The bundled models, and model files here and in the folders below: runs/mlp/model.safetensors."""
+    """The bundled models, and model files in this folder and those below it: runs/mlp/model.safetensors."""
     return _items([*_starting(SHIPPED, typed), *_model_files(typed)]) or _any_file(typed)
 
 
@@ -127,7 +127,7 @@ def _model_files(typed: str) -> list[str]:
 
 
 def _entries(typed: str, other_than: Iterable[str]) -> Iterator[str]:
-    """Files and folders that begin so; folders end with /."""
+    """Files and folders whose names begin with what was typed; folders end with /."""
     return (name for name in _matches(typed, "*", folders=True) if name not in other_than)
 
 

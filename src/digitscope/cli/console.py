@@ -9,18 +9,18 @@ from digitscope.errors import printable
 
 
 class Output(Console):
-    """Standard output: plain text but for markup that we wrote. With `quiet` it prints nothing."""
+    """Standard output. Only markup that we wrote is interpreted. With `quiet` nothing is printed."""
 
     def __init__(self, *, quiet: bool = False, **options: Any) -> None:
         super().__init__(quiet=quiet, highlight=False, emoji=False, **options)
 
     def on_broken_pipe(self) -> None:
-        """Leaves it to `exit_status`; rich would exit with status 1."""
+        """Leaves a broken pipe to `exit_status`; rich would exit with status 1."""
         raise BrokenPipeError
 
 
 def literal(text: object) -> str:
-    """A name from outside, such as a path, as it is printed: its brackets are not markup, its control characters are
-    escaped.
+    """Text from outside, such as a path, made safe to print: its brackets are not markup, and its control characters
+    are escaped.
     """
     return escape(printable(str(text)))

@@ -53,9 +53,9 @@ def draw_curves(
     The line is drawn in Braille dots, in ASCII as whole characters. It is the mean of the values in each column of
     dots.
 
-    last_step, end: the right end of the horizontal axis, and its name
+    last_step, end: the right end of the horizontal axis, and its label
     log: whether the vertical axis is logarithmic if the values span a factor of 10 or more
-    skip: the fraction of the steps so far, from the first on, for which the vertical axis need not have room
+    skip: the fraction of the steps so far, from the first on, that the vertical axis need not cover
     """
     down, across = (1, 1) if signs is ASCII else (4, 2)
     first = skip * max([0, *curves.steps[-1:], *curves.validation_steps[-1:]])
@@ -67,7 +67,7 @@ def draw_curves(
     columns = width - margin - 1
 
     def place(steps: Array, values: Array) -> tuple[Array, Array]:
-        """Rows and columns of dots, of what is inside the chart."""
+        """Rows and columns of the dots that are inside the chart."""
         x = np.round(steps / last_step * (columns * across - 1)).astype(int)
         y = axis.place(values, rows * down)
         inside = (y >= 0) & (y < rows * down)
@@ -104,7 +104,7 @@ class _Axis:
 
     @classmethod
     def of(cls, values: Array, *, log: bool, most: int) -> "_Axis":
-        """An axis with room for these values and up to `most` ticks."""
+        """An axis that covers these values, with up to `most` ticks."""
         values = values[np.isfinite(values)]
         if not len(values):
             return cls(0, 1, False, [])
@@ -124,7 +124,7 @@ class _Axis:
 
 
 def _round_numbers(low: float, high: float, log: bool, most: int) -> list[float]:
-    """Up to `most` numbers from low to high that are 1, 2 or 5 times a power of 10, or equal multiples of such."""
+    """Up to `most` numbers from low to high: 1, 2 or 5 times a power of 10, or all multiples of such a number."""
     powers = [10.0**k for k in range(-9, 10)]
     if log:
         choices = [[m * power for power in powers for m in digits] for digits in ((1, 2, 5), (1, 3), (1,))]

@@ -7,7 +7,7 @@ import click
 from digitscope.cli.completion import complete_data
 
 MAX_ROWS = 60
-"""Classes that are listed."""
+"""Maximum number of classes that are listed."""
 
 
 @click.command(short_help="Show the contents of a data set.")
@@ -54,7 +54,7 @@ def data(source: str, picture: Path | None) -> None:
         size = " x ".join(map(str, images.shape[1:]))
         console.print(
             f"{name}: {len(images):,} images of {size} pixels, intensities {images.min()} to {images.max()}\n"
-            f"    mean {images.mean():.1f}, ink on {percentage(float(np.mean(images > 0)), 1)}% of the pixels"
+            f"    mean {images.mean():.1f}, ink on {percentage(float(np.mean(images > 0)), 1)} % of the pixels"
         )
     rows = [["class", *parts]]
     counts = [np.bincount(labels, minlength=loaded.classes) for _, labels in parts.values()]
@@ -65,7 +65,7 @@ def data(source: str, picture: Path | None) -> None:
     print_table(console, rows)
     if more := loaded.classes - len(shown):
         others = counts[0][len(shown) :]
-        console.print(f"and {more:,} more classes, of {others.min():,} to {others.max():,} training images each")
+        console.print(f"and {more:,} more classes with {others.min():,} to {others.max():,} training images each")
     first = [np.flatnonzero(loaded.y_train == k)[:1] for k in range(min(loaded.classes, 10))]
     samples = loaded.x_train[np.concatenate(first)]
     width = -(-samples.shape[2] // 2)

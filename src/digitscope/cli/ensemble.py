@@ -26,8 +26,8 @@ from digitscope.cli.completion import complete_model
 )
 @click.pass_context
 def ensemble(context: click.Context, models: tuple[Path, ...], out: Path) -> None:
-    """Combine several trained models into one. Its probabilities are the mean of theirs, and it is used like any other.
-    Its confidence is calibrated on the MNIST validation images shared by all members, if any.
+    """Combine several trained models into one, whose probabilities are the mean of theirs. The ensemble is used like
+    any other model. Its confidence is calibrated on the MNIST validation images shared by all members, if any.
 
     MODEL is a .safetensors file or the name of a bundled model: `reader`, `best` or `convnet`.
 
@@ -46,10 +46,10 @@ def ensemble(context: click.Context, models: tuple[Path, ...], out: Path) -> Non
     if len(models) < 2:
         raise click.UsageError("ensemble expects at least 2 models; got 1.", context)
     check_new(out, "--out")
-    whole = Model.ensemble([Model.load(path) for path in models])
+    combined = Model.ensemble([Model.load(path) for path in models])
     data = load_data("mnist")
-    validation = held_out(whole.info, data)
+    validation = held_out(combined.info, data)
     if validation is not None:
-        whole = whole.calibrated(data.x_train[validation], data.y_train[validation])
-    whole.save(out)
-    click.echo(f"{shown_path(out)}: {len(models)} members, {whole.parameters:,} parameters")
+        combined = combined.calibrated(data.x_train[validation], data.y_train[validation])
+    combined.save(out)
+    click.echo(f"{shown_path(out)}: {len(models)} members, {combined.parameters:,} parameters")

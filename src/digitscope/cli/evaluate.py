@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from digitscope.robustness_results import Robustness
 
 MATRIX_UP_TO = 12
-"""Classes; a larger confusion matrix does not fit into a terminal."""
+"""Maximum number of classes of a confusion matrix that is printed whole; a larger one does not fit a terminal."""
 
 MAX_ROWS = 60
-"""Classes of which there is a row each; of more, those with the lowest recall are listed."""
+"""Maximum number of classes with a row each; of more classes, those with the lowest recall are listed."""
 
 
-@click.command(short_help="Measure a model on labelled images.")
+@click.command(short_help="Evaluate a model on labelled images.")
 @model_argument
 @data_option
 @click.option(
@@ -52,8 +52,8 @@ def evaluate(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Measure a model on the test images of a data set, or on all its images if it has no test part. Images that the
-    model learned from are left out, or a warning says that it learned from all of them.
+    """Evaluate a model on the test images of a data set, or on all of its images if it has no test part. Images that
+    the model learned from are left out; if it learned from all of them, a warning says so.
 
     MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used; the
     others are `best` and `convnet`.
@@ -73,19 +73,19 @@ def evaluate(
     from digitscope.recipes.held_out import evaluation_part
 
     if report is not None and not robust:
-        raise click.UsageError("--report writes the results of --robust; give both.", context)
+        raise click.UsageError("--report writes the results of --robust: give both.", context)
     if report is not None:
         check_new(report, "--report")
     loaded = Model.load(model)
     data = load_data(source, loaded.image_shape)
     if data.x_train.shape[1:] != loaded.image_shape:
         sizes = [f"{height}x{width}" for height, width in (loaded.image_shape, data.x_train.shape[1:])]
-        raise DataError(f"{model} reads images of {sizes[0]} pixels; {source} has {sizes[1]}. Train one on it.")
+        raise DataError(f"{model} reads images of {sizes[0]} pixels; {source} has {sizes[1]}. Train a model on it.")
     part = evaluation_part(loaded.info, data)
     labels = part.labels
     if labels.max() >= loaded.classes:
         raise DataError(
-            f"{model} knows {loaded.classes} classes; {source} has labels up to {labels.max()}. Train one on it."
+            f"{model} knows {loaded.classes} classes; {source} has labels up to {labels.max()}. Train a model on it."
         )
     result = Evaluation.of(labels, loaded.predict_proba(part.images, threads=threads))
     console = Output(quiet=as_json, soft_wrap=True)
@@ -95,14 +95,14 @@ def evaluate(
         kind = "Note" if part.name in ("validation", "unseen") else "Warning"
         console.print(f"{kind}: {part.notice}", markup=False, style="bold")
     console.print(
-        f"accuracy [bold]{percentage(result.accuracy)}%[/] on {result.images:,} images "
-        f"({part.name} of {literal(data.name)}),"
+        f"accuracy [bold]{percentage(result.accuracy)} %[/] on {result.images:,} images "
+        f"({part.name} images of {literal(data.name)}),"
     )
-    console.print(f"95% interval {low}% to {high}%")
+    console.print(f"95 % interval {low} to {high} %")
     console.print(
         f"negative log-likelihood {result.negative_log_likelihood:.4f} nats, Brier score {result.brier_score:.4f}"
     )
-    console.print(f"calibration error {percentage(result.reliability.expected_calibration_error)}%")
+    console.print(f"expected calibration error {percentage(result.reliability.expected_calibration_error)} %")
     console.print()
     _print_confusion(console, result)
     found = _robustness(console, loaded, data, threads) if robust else None
@@ -133,7 +133,7 @@ def evaluate(
 
 
 def _robustness(console: "Console", model: "Model", data: "DataSet", threads: int | None) -> "Robustness":
-    """Measures and shows it, with a bar on a terminal while that lasts."""
+    """Measures the robustness and prints it. On a terminal, a progress bar is shown meanwhile."""
     from rich.progress import Progress
 
     from digitscope.cli.tables import print_table

@@ -17,7 +17,7 @@ from digitscope.metrics import percentage
 from digitscope.training import Run, recent_mean
 
 SIDE_BY_SIDE = 72
-"""Minimum width for two charts beside each other."""
+"""Minimum width for two charts side by side."""
 MIN_WIDTH = 40
 """Below this width only the progress is shown."""
 MIN_CHART, COMFORTABLE_CHART, MAX_CHART = 8, 13, 18
@@ -36,32 +36,33 @@ LAYOUTS = (
     (0, NO_PICTURE, 0),
     (0, None, 0),
 )
-"""The number of charts, the size of the pictures of digits (None without digits), and the least lines of a chart. The
-first layout that has room is used."""
+"""The number of charts, the size of the pictures of digits (None without digits), and the minimum number of lines of a
+chart. The first layout that fits is used."""
 
 
 @dataclass(frozen=True)
 class _Quantity:
     name: str
     factor: int
-    """The charts show so many times the value: per cent of accuracy."""
+    """The charts show the value times this factor: 100 for an accuracy in per cent."""
     text: Callable[[float], str]
+    """Of a value, before the factor."""
     log: bool
     skip: float
-    """The fraction of the steps for which the vertical axis has no room."""
+    """The fraction of the steps, from the first on, that the vertical axis need not cover."""
 
 
 QUANTITIES = (
     _Quantity("loss", 1, "{:.4f}".format, log=True, skip=0.0),
-    # Training starts at about 10 %. With room for that, the last few per cent, which matter, would become one line.
-    _Quantity("accuracy", 100, lambda share: f"{percentage(share)}%", log=False, skip=0.1),
+    # Training starts at about 10 %. An axis from there would compress the last few per cent, which matter, to one line.
+    _Quantity("accuracy", 100, lambda share: f"{percentage(share)} %", log=False, skip=0.1),
 )
 
 
 class LearningScreen:
     """The state of a run as lines of text that fit the terminal.
 
-    images, labels: those that the run's snapshots are about; steps: those of the whole plan
+    images, labels: the images that the run's snapshots are about; steps: the number of steps of the whole plan
     """
 
     def __init__(self, run: Run, images: Array, labels: Array, steps: int) -> None:
@@ -84,8 +85,8 @@ class LearningScreen:
         yield from self.lines(options.max_width, options.size.height - 1, signs)
 
     def lines(self, width: int, height: int, signs: Signs) -> list[Text]:
-        """Up to `height` lines of up to `width` characters. What has no room is left out: large pictures, then one of
-        two charts that stand one below the other, then all pictures, then all charts, then the digits.
+        """Up to `height` lines of up to `width` characters. What does not fit is left out: first large pictures, then
+        one of two charts that stand one below the other, then all pictures, then all charts, then the digits.
         """
         progress = [_progress(self, width, signs)]
         if width < MIN_WIDTH:
@@ -98,8 +99,8 @@ class LearningScreen:
         return progress
 
     def _charts(self, charts: int, width: int, room: int, least: int, signs: Signs) -> list[Text]:
-        """A legend, and the latest loss and accuracy, so many of them with a chart of at least `least` lines; empty if
-        there is no room.
+        """A legend, and the latest loss and accuracy. The first `charts` of them have a chart of at least `least`
+        lines. Empty if there is no room.
         """
         beside = width >= SIDE_BY_SIDE
         count = len(QUANTITIES)
@@ -115,7 +116,7 @@ class LearningScreen:
         return [legend, *(_beside(blocks, columns, gap=2) if beside else itertools.chain(*blocks))]
 
     def _chart(self, quantity: _Quantity, height: int, width: int, signs: Signs) -> list[Text]:
-        """A title with the latest values, and below it the curves, in so many lines together."""
+        """A title with the latest values, and below it the curves, together in `height` lines."""
         curves = _curves(self.run, quantity)
         title = Text(quantity.name.capitalize(), "bold")
         if len(curves.training):
@@ -186,7 +187,7 @@ def _curves(run: Run, quantity: _Quantity) -> Curves:
 
 
 def _answer(answer: int, probability: float, right: bool, signs: Signs) -> Text:
-    text = f"{answer}{signs.right if right else signs.wrong} {percentage(probability, 0)}%"
+    text = f"{answer}{signs.right if right else signs.wrong}{percentage(probability, 0):>3} %"
     return Text(text, "" if right else f"bold {VALIDATION}")
 
 
@@ -202,11 +203,11 @@ def _beside(blocks: Sequence[Sequence[Text]], width: int, gap: int) -> list[Text
 
 
 def _progress(screen: LearningScreen, width: int, signs: Signs) -> Text:
-    """The epoch, a bar, and as many figures as there is room for."""
+    """The epoch, a bar, and as many figures as fit."""
     run, step = screen.run, screen.step
     share = step / screen.steps
     text = Text(f"epoch {min(run.epoch + 1, run.epochs)}/{run.epochs} ")
-    figures = [f"{percentage(share, 0)}%"]
+    figures = [f"{percentage(share, 0)} %"]
     if step > screen.first_step:
         left = (time.monotonic() - screen.began) * (screen.steps - step) / (step - screen.first_step)
         figures += [f"{_duration(left)} left" if left else f"{run.seconds:.1f} s"]

@@ -18,7 +18,7 @@ SUFFIXES = (".html", ".png", ".svg")
 MAX_BARS = 10
 
 
-@click.command(short_help="Show what each layer makes of one picture.")
+@click.command(short_help="Show what each layer computes for one picture.")
 @click.argument(
     "arguments",
     nargs=-1,
@@ -31,7 +31,7 @@ MAX_BARS = 10
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The page (.html) or picture (.png, .svg) to write. [default: PICTURE's name with -look.html, here]",
+    help="The page (.html) or picture (.png, .svg) to write. [default: PICTURE's name with -look.html, in this folder]",
 )
 @click.option(
     "--refuse",
@@ -40,12 +40,12 @@ MAX_BARS = 10
     show_default=True,
     callback=finite,
     metavar="SHARE",
-    help='The share of true digits that may be answered with "not a digit".',
+    help='The fraction of real digits that may be rejected as "not a digit".',
 )
 @json_option
 @click.pass_context
 def look(context: click.Context, arguments: tuple[Path, ...], out: Path | None, refuse: float, as_json: bool) -> None:
-    """Look inside a network while it reads one picture of a digit.
+    """Look inside a network while it reads a picture of one digit.
 
     The page shows how the picture was prepared, what each layer computed, the probabilities, and which pixels speak for
     the answer and which against it.

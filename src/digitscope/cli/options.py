@@ -12,14 +12,14 @@ from digitscope.cli.completion import complete_data, complete_model
 
 
 def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    """Refuses nan and infinity, which are in no range and in every range."""
+    """Rejects NaN and infinity, which the range check may let through."""
     if value is not None and not math.isfinite(value):
         raise click.UsageError(f"{parameter.opts[0]} expects a number; got {value}.", context)
     return value
 
 
 def known_recipe(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Refuses the name of a recipe that does not exist."""
+    """Rejects the name of a recipe that does not exist."""
     if value is None or context.resilient_parsing:
         return value
     from digitscope.recipes import RECIPES
@@ -31,18 +31,21 @@ def known_recipe(context: click.Context, parameter: click.Parameter, value: str 
 
 
 def widths(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    """Whole numbers with commas, such as 16,16, as a tuple; "none" is the empty one."""
+    """Whole numbers separated by commas, such as 16,16, as a tuple; "none" gives an empty one."""
     if value is None or value == "none":
         return None if value is None else ()
     parts = [part.strip() for part in value.split(",")]
     if not all(part.isascii() and part.isdecimal() and int(part) > 0 for part in parts):
-        message = f"{parameter.opts[0]} expects widths from 1 with commas, such as 16,16, or none; got {value!r}."
-        raise click.UsageError(message, context)
+        raise click.UsageError(
+            f"{parameter.opts[0]} expects widths of at least 1, separated by commas, such as 16,16, or none; "
+            f"got {value!r}.",
+            context,
+        )
     return tuple(map(int, parts))
 
 
 class GroupedCommand(click.Command):
-    """A command whose help lists its options under headings. `groups` has the names of the parameters."""
+    """A command whose help lists its options under headings. `groups` maps each heading to its parameters' names."""
 
     def __init__(self, *args: Any, groups: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -65,8 +68,8 @@ data_option = click.option(
     show_default=True,
     metavar="SOURCE",
     shell_complete=complete_data,
-    help="mnist, a Kaggle-style CSV, a folder of pictures with one subfolder a class, a folder of IDX files, or an "
-    ".npz in the Keras layout.",
+    help="mnist, a Kaggle-style CSV, a folder of pictures with one subfolder for each class, a folder of IDX files, "
+    "or an .npz in the Keras layout.",
 )
 threads_option = click.option(
     "--threads", type=click.IntRange(1), metavar="N", help="Threads to use. [default: all processors]"
@@ -100,7 +103,7 @@ def model_and_files(arguments: tuple[Path, ...]) -> tuple[Path, tuple[Path, ...]
 
 
 def model_text(model: Path) -> str:
-    """Which model a verb uses, and the others that are bundled."""
+    """A line that names the model in use and the other bundled models."""
     if str(model) not in SHIPPED:
         from digitscope.files.opening import shown_path
 

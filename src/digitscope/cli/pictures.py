@@ -1,4 +1,4 @@
-"""Shared by `read` and `predict`: reading one picture after the other, and --show."""
+"""Code that `read` and `predict` share: it reads one picture after the other, and writes --show."""
 
 import json
 import sys
@@ -35,7 +35,7 @@ def model_and_pictures(
     model, files = model_and_files(arguments)
     if not files:
         raise click.UsageError(
-            f"{context.info_name} expects pictures; got only a model. Name one FILE or more after it.", context
+            f"{context.info_name} expects pictures; got only a model. Name at least one FILE after it.", context
         )
     if show is not None:
         if show.suffix.lower() != ".png":

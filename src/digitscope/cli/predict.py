@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 SHOWN_SIDE = 400
-"""Pixels of the longer side of a blank picture that is shown."""
-NOTHING = "nothing stands out from the paper"
-"""Why a blank page is not a digit."""
+"""Maximum length of the longer side of a shown blank picture, in pixels."""
+BLANK_REASON = "nothing stands out from the paper"
+"""Why a blank picture is not a digit."""
 
 
 @click.command(short_help="Read the digit in each picture.")
@@ -45,23 +45,23 @@ NOTHING = "nothing stands out from the paper"
     show_default=True,
     callback=finite,
     metavar="SHARE",
-    help='The share of true digits that may be answered with "not a digit"; 0 refuses nothing but blank pictures.',
+    help='The fraction of real digits that may be rejected as "not a digit"; 0 rejects only blank pictures.',
 )
 @json_option
 @click.pass_context
 def predict(
     context: click.Context, arguments: tuple[Path, ...], show: Path | None, refuse: float, as_json: bool
 ) -> None:
-    """Read pictures of one digit each: the digit and its probability, or "not a digit" and why.
+    """Read pictures of one digit each, and print the digit and its probability, or "not a digit" and the reason.
 
     A picture is a scan, a photo or a drawing of any size, with dark ink on light paper or light on dark. It is
     converted to MNIST's format, in the size that the model reads; --show draws each step. If another digit is
-    plausible, too, it is named.
+    plausible too, it is also named.
 
     MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used,
     which also recognizes what is not a digit; the others are `best` and `convnet`.
 
-    A picture that cannot be read is named, the others are still read, and the exit status is 2.
+    If a picture cannot be read, an error names it, the other pictures are still read, and the exit status is 2.
 
     \b
     Examples:
@@ -85,8 +85,8 @@ def predict(
             preparation = prepare(path, loaded.image_shape)
         except NoInkError:
             return (
-                {"file": str(path), "model": str(model), "digit": None, "reason": NOTHING},
-                f"{shown_path(path)}: not a digit ({NOTHING})",
+                {"file": str(path), "model": str(model), "digit": None, "reason": BLANK_REASON},
+                f"{shown_path(path)}: not a digit ({BLANK_REASON})",
                 partial(_blank, path),
             )
         (answer,) = loaded.answers(preparation.image[None], refuse=refuse)
@@ -110,7 +110,7 @@ def _blank(path: Path) -> Any:
     from digitscope.vision.decode import shrink
 
     picture = shrink(to_picture(path), SHOWN_SIDE)
-    return f"{path.name}: not a digit ({NOTHING})", [("picture", f"As it came: {NOTHING}.", picture)]
+    return f"{path.name}: not a digit ({BLANK_REASON})", [("picture", f"As it came: {BLANK_REASON}.", picture)]
 
 
 def _draw(shown: list[Any]) -> "Figure":
@@ -140,5 +140,5 @@ def _why_not(answer: "Answer", refuse: float) -> str:
 def _in_words(answer: "Answer") -> str:
     from digitscope.metrics import percentage
 
-    others = "".join(f", or {k} ({percentage(answer.probabilities[k], 1)}%)" for k in answer.plausible[1:])
-    return f"{answer.digit} ({percentage(answer.probability, 1)}%){others}"
+    others = "".join(f", or {k} ({percentage(answer.probabilities[k], 1)} %)" for k in answer.plausible[1:])
+    return f"{answer.digit} ({percentage(answer.probability, 1)} %){others}"

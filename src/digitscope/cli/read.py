@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from digitscope.reader import Reading
 
 SHOWN_SIDE = 1600
-"""Pixels of the longer side of a picture that is shown."""
+"""Maximum length of the longer side of a shown picture, in pixels."""
 
 
 @click.command(short_help="Read the numbers in each picture.")
@@ -32,18 +32,18 @@ SHOWN_SIDE = 1600
     "--show",
     type=click.Path(path_type=Path),
     metavar="READ.png",
-    help="Also write a picture of each file with its digits marked.",
+    help="Also write a picture that shows each file with its digits marked.",
 )
 @json_option
 @click.pass_context
 def read(context: click.Context, arguments: tuple[Path, ...], show: Path | None, as_json: bool) -> None:
-    """Read pictures of numbers: all digits, line by line, from left to right.
+    """Read the numbers in pictures: all digits, line by line, from left to right.
 
-    FILE is a photo, a scan or a drawing of any size, dark ink on light paper or light on dark, lined paper too. Digits
-    may touch or be written in several strokes. Dots, dashes and ruling are left out.
+    FILE is a photo, a scan or a drawing of any size, with dark ink on light paper or light on dark. The paper may be
+    lined. Digits may touch or be written in several strokes. Dots, dashes and ruling are ignored.
 
-    Each line of digits is printed with the probability that all of it is right, and with that of each digit below 90 %.
-    A picture without digits is not an error.
+    Each line of digits is printed with the probability that all of it is right, and with the probability of each digit
+    below 90 %. A picture without digits is not an error.
 
     MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used; the
     others are `best` and `convnet`.
@@ -89,10 +89,12 @@ def _in_words(path: Path, reading: "Reading") -> str:
     lines = []
     for line in reading.lines:
         unsure = [
-            f"{digit.label} {percentage(digit.confidence, 0)}%" for digit in line.digits if digit.confidence < CONFIDENT
+            f"{digit.label} {percentage(digit.confidence, 0)} %"
+            for digit in line.digits
+            if digit.confidence < CONFIDENT
         ]
         more = f"; unsure: {', '.join(unsure)}" if unsure else ""
-        lines.append(f"{shown_path(path)}: {line.text} ({percentage(line.confidence, 1)}%{more})")
+        lines.append(f"{shown_path(path)}: {line.text} ({percentage(line.confidence, 1)} %{more})")
     return "\n".join(lines)
 
 
@@ -115,7 +117,7 @@ def _as_json(reading: "Reading") -> dict[str, Any]:
 
 
 def _marked(path: Path, picture: Any, reading: "Reading") -> Any:
-    """What --show draws of a file: a heading, its name, the picture in few enough pixels to keep, and its digits."""
+    """What --show draws for a file: a heading, the file's name, the picture scaled down, and its digits."""
     from digitscope.metrics import percentage
     from digitscope.vision.decode import shrink
 
@@ -127,5 +129,5 @@ def _marked(path: Path, picture: Any, reading: "Reading") -> Any:
         for digit in line.digits
     ]
     text = " / ".join(line.text for line in reading.lines)
-    heading = f"{text} ({percentage(reading.confidence, 1)}%)" if text else "no digits"
+    heading = f"{text} ({percentage(reading.confidence, 1)} %)" if text else "no digits"
     return heading, path.name, small, marks

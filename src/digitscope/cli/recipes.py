@@ -19,7 +19,7 @@ MNIST = ((28, 28), 10)
 @click.argument("name", required=False, metavar="[NAME]", callback=known_recipe, shell_complete=complete_recipe)
 def recipes(name: str | None) -> None:
     """Show every recipe with its results: mean and standard deviation over n seeds. With a NAME, show that recipe's
-    network, the published result, and where and with which command it was measured.
+    network, the published result, and the machine and the command of our measurement.
 
     \b
     Examples:
@@ -62,7 +62,7 @@ def _details(recipe: "Recipe", record: "Record | None") -> list[str]:
     network = recipe.build(np.random.default_rng(0), shape, classes)
     work = network.flops((math.prod(shape),), training=True) / 1e6
     share = load_rate_shares().get(recipe.name)
-    rate = f", at {percentage(share, 0)}% of the machine's highest rate in matrix products" if share is not None else ""
+    rate = f", at {percentage(share, 0)} % of the machine's peak rate for matrix products" if share is not None else ""
     lines = [
         f"{recipe.name}: {recipe.title}",
         f"parameters: {sum(p.size for p in network.params.values()):,}",

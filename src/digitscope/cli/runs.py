@@ -28,7 +28,7 @@ SORTS = ("newest", "validation", "recipe", "run")
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE.html",
-    help="The page of a comparison. [default: comparison.html, with a number if that exists]",
+    help="The page to write for a comparison. [default: comparison.html, with a number if that exists]",
 )
 @click.option(
     "--data",
@@ -49,7 +49,7 @@ def runs(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """List the trainings in runs/, or in FOLDER: their settings and validation accuracy, and how far they came.
+    """List the trainings in runs/, or in FOLDER, with their settings, validation accuracy and progress.
 
     With two folders, RUN RUN, write one page that shows both side by side: the settings that differ, the accuracies
     with their intervals, the learning curves in the same axes, and the confusion matrices.
@@ -66,7 +66,7 @@ def runs(
         _compare((folders[0], folders[1]), out, source, threads, as_json)
         return
     if given := [name for name, value in (("--out", out), ("--data", source)) if value is not None]:
-        raise click.UsageError(f"{given[0]} is for the comparison of two runs; name both.", context)
+        raise click.UsageError(f"{given[0]} is for comparing two runs; name both.", context)
     _list(folders[0] if folders else Path("runs"), sort, as_json)
 
 
@@ -83,9 +83,9 @@ def _list(folder: Path, sort: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([run.as_json() for run in found]))
         return
-    whole = [run for run in found if run.problem is None]
-    if whole:
-        rows = [["run", "recipe", "epochs", "settings", "validation"], *map(_row, whole)]
+    readable = [run for run in found if run.problem is None]
+    if readable:
+        rows = [["run", "recipe", "epochs", "settings", "validation"], *map(_row, readable)]
         print_table(Output(), rows, left=(0, 1, 3))
     for run in found:
         if run.problem is not None:
@@ -101,7 +101,7 @@ def _row(run: "FoundRun") -> list[str]:
     epochs = str(run.epoch) if run.state == "finished" else f"{run.epoch} of {total or '?'}, {run.state}"
     own = {**({"data": run.data} if run.data != "mnist" else {}), **run.own_settings}
     settings = ", ".join(f"{name.replace('_', ' ')} {setting_text(value)}" for name, value in own.items())
-    accuracy = "" if run.validation_accuracy is None else f"{percentage(run.validation_accuracy)}%"
+    accuracy = "" if run.validation_accuracy is None else f"{percentage(run.validation_accuracy)} %"
     return [shown_path(run.folder), run.recipe or "", epochs, settings, accuracy]
 
 

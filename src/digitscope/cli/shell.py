@@ -1,4 +1,4 @@
-"""Words of commands that are printed to be pasted into a shell."""
+"""Quotes words of printed commands, so that they can be pasted into a shell."""
 
 import os
 import shlex

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 @threads_option
 @click.pass_context
 def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threads: int | None) -> None:
-    """Read the images of Kaggle's test.csv and write ImageId,Label, ids from 1.
+    """Read the images in Kaggle's test.csv and write a submission: ImageId,Label, with ids from 1.
 
     MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used; the
-    others are `best` and `convnet`. All three were trained on MNIST, which holds Kaggle's test images.
+    others are `best` and `convnet`. All three were trained on MNIST, which contains Kaggle's test images.
 
     \b
     Example:
@@ -57,9 +57,9 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
     table = read_table(test_csv)
     count = write_submission(out, loaded.predict(table.images, threads=threads))
     click.echo(model_text(model))
-    click.echo(f"{shown_path(out)}: {count:,} answers")
+    click.echo(f"{shown_path(out)}: {count:,} predictions")
     if table.labels is not None:
-        click.echo(f"Note: {test_csv} has labels, which were not used. Kaggle's test.csv has none; is it train.csv?")
+        click.echo(f"Note: {test_csv} has labels, which were not used. Kaggle's test.csv has none: is this train.csv?")
     click.echo(_expectation(loaded.info))
     click.echo(_leakage(loaded.info))
 
@@ -73,7 +73,8 @@ def _expectation(info: "TrainingInfo") -> str:
         return "The accuracy to expect is unknown: the model file has no validation accuracy."
     low, high = map(percentage, wilson_interval(share, n))
     return (
-        f"Expect about {percentage(share)}%: its accuracy on {n:,} validation images (95% interval {low}% to {high}%)."
+        f"Expect about {percentage(share)} %: the model's accuracy on {n:,} validation images "
+        f"(95 % interval {low} to {high} %)."
     )
 
 
@@ -85,7 +86,7 @@ def _leakage(info: "TrainingInfo") -> str:
     if info.data == "mnist" or MNIST_DIGEST in digests(info):
         return (
             "Warning: this model learned from the public MNIST, whose 70,000 images include Kaggle's test images. Its "
-            "score there is leakage, not accuracy. For an honest one: digitscope train --data train.csv."
+            "score there measures leakage, not accuracy. For an honest score: digitscope train --data train.csv."
         )
     return (
         "Kaggle's test images are among the 70,000 of the public MNIST: a score is honest only if the model learned "

@@ -1,4 +1,4 @@
-"""Tables that fit the terminal, and names of files that are free."""
+"""Tables that fit the terminal, and unused file names."""
 
 import itertools
 from collections.abc import Collection, Sequence
@@ -37,7 +37,7 @@ def print_table(console: "Console", rows: Sequence[Sequence[str]], *, left: Coll
 
 
 def free_name(stem: str, suffix: str) -> Path:
-    """A new name in the working folder: STEM.html, then STEM-2.html and so on."""
+    """An unused name in the working folder: STEM.html, then STEM-2.html and so on."""
     from digitscope.files.opening import exists
 
     names = (Path(f"{stem}{f'-{n}' if n > 1 else ''}{suffix}") for n in itertools.count(1))

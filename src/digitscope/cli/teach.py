@@ -50,14 +50,15 @@ def teach(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Correct a model with a few examples: pictures of one digit each, with their labels. Three of a kind are enough.
-    A FOLDER has one subfolder a class: my_digits/7 holds pictures of sevens.
+    """Correct a model with a few examples: pictures of one digit each, with their labels. Three examples of a kind are
+    enough. A FOLDER has one subfolder for each class: my_digits/7 holds pictures of sevens.
 
-    The network is trained on them for a few seconds, together with images that it already knows, and is written as a
-    new model. The old model stays as it is: delete the new file to undo the teaching, or teach it again.
+    The network is trained on the examples for a few seconds, together with images that it already knows, and is
+    written as a new model. The old model stays as it is: to undo the teaching, delete the new file. You can teach the
+    new model again.
 
     Nothing is written, and the exit status is 2, if a picture cannot be read, if an example is still read wrongly at
-    the end, or if the accuracy on the model's validation images drops by more than 0.1 points.
+    the end, or if the accuracy on the model's validation images drops by more than 0.1 percentage points.
 
     MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used; the
     others are `best` and `convnet`.
@@ -78,7 +79,8 @@ def teach(
     model, examples = model_and_files(arguments)
     if not examples:
         raise click.UsageError(
-            "teach expects pictures with what they show; got only a model. Name one PICTURE=DIGIT or more after it.",
+            "teach expects pictures and the digits that they show; got only a model. Name at least one PICTURE=DIGIT "
+            "after it.",
             context,
         )
     paths, labels = zip(*(pair for example in examples for pair in _examples(example, context)), strict=True)
@@ -101,14 +103,14 @@ def teach(
 
 
 def _examples(argument: Path, context: click.Context) -> list[tuple[Path, int]]:
-    """Pictures and labels: of a folder with one subfolder a class, or the one of PICTURE=LABEL."""
+    """The pictures and labels of a folder with one subfolder for each class, or the one pair of PICTURE=LABEL."""
     from digitscope.datasets import list_picture_folder
 
     return list_picture_folder(argument) if argument.is_dir() else [_example(str(argument), context)]
 
 
 def _example(argument: str, context: click.Context) -> tuple[Path, int]:
-    """The picture and the label in PICTURE=LABEL; a path may hold = itself."""
+    """The picture and the label in PICTURE=LABEL; the path may contain = too."""
     path, equals, label = argument.rpartition("=")
     if not (path and equals):
         raise click.UsageError(
@@ -135,9 +137,9 @@ def taught_path(model: Path) -> Path:
 
 
 def _prepare(paths: tuple[Path, ...], labels: tuple[int, ...], shape: tuple[int, int]) -> "Array":
-    """The pictures as images, (N, *shape). Every one that cannot be used is named.
+    """The pictures as images, (N, *shape). An error line names each picture that cannot be used.
 
-    Raises: DataError where there is one, or where two pictures with different labels are the same.
+    Raises: DataError if there is such a picture, or if two pictures with different labels are the same.
     """
     import numpy as np
 
@@ -157,7 +159,8 @@ def _prepare(paths: tuple[Path, ...], labels: tuple[int, ...], shape: tuple[int,
         j = first.setdefault(image.tobytes(), i)
         if labels[i] != labels[j]:
             raise DataError(
-                f"{paths[j]}={labels[j]} and {paths[i]}={labels[i]} show the same. Decide for one. Nothing was taught."
+                f"{paths[j]}={labels[j]} and {paths[i]}={labels[i]} are the same picture with two labels. Keep one. "
+                "Nothing was taught."
             )
     return np.stack(images)
 
@@ -171,7 +174,7 @@ def _teach(
     threads: int | None,
     quiet: bool,
 ) -> "TeachResult":
-    """Teaches, with a bar on a terminal while that lasts."""
+    """Teaches the model. On a terminal, a progress bar is shown meanwhile."""
     from rich.progress import BarColumn, Progress, TextColumn
 
     from digitscope.cli.console import Output
@@ -180,7 +183,7 @@ def _teach(
     console = Output(quiet=quiet)
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %")
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
-        task = progress.add_task("learning", total=None)
+        task = progress.add_task("teaching", total=None)
         return teach(
             model,
             images,
@@ -202,17 +205,17 @@ def _show(paths: tuple[Path, ...], result: "TeachResult", source: str) -> None:
         click.echo(f"{shown_path(path)}={label}: read as {_answer(before)} before, {_answer(after)} now{wrong}")
     click.echo(
         f"accuracy on {result.evaluated:,} images of {printable(source)}: "
-        f"{percentage(result.accuracy_before)}% before, {percentage(result.accuracy_after)}% now"
+        f"{percentage(result.accuracy_before)} % before, {percentage(result.accuracy_after)} % now"
     )
     if not result.held_out:
-        click.echo("(these were not rehearsed, but the model may have been trained on them before)")
+        click.echo("(the teaching did not use these images, but the model may have been trained on them before)")
 
 
 def _answer(probabilities: "Array") -> str:
     from digitscope.metrics import percentage
 
     digit = int(probabilities.argmax())
-    return f"{digit} ({percentage(probabilities[digit], 1)}%)"
+    return f"{digit} ({percentage(probabilities[digit], 1)} %)"
 
 
 def _as_json(paths: tuple[Path, ...], result: "TeachResult") -> dict[str, Any]:

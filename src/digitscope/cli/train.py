@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 GROUPS = {
     "Network and data": ("recipe", "source"),
-    "The network, instead of the recipe's": ("layers", "activation", "dropout"),
-    "Its training, instead of the recipe's": (
+    "Network (default: the recipe's)": ("layers", "activation", "dropout"),
+    "Training (default: the recipe's)": (
         *("epochs", "batch_size", "learning_rate", "schedule", "optimizer", "weight_decay"),
         *("loss", "label_smoothing", "augment"),
     ),
@@ -36,28 +36,28 @@ GROUPS = {
     "--recipe",
     metavar="NAME",
     shell_complete=complete_recipe,
-    help="The network and its training, see `digitscope recipes`. [default: convnet]",
+    help="The network and its training settings; see `digitscope recipes`. [default: convnet]",
 )
 @data_option
 @click.option(
     "--layers",
     callback=widths,
     metavar="N,N...",
-    help="Widths of the hidden dense layers, such as 16,16, or none. In a convolutional network they are between the "
-    "convolutions and the output.",
+    help="Widths of the hidden dense layers, such as 16,16, or none. In a convolutional network they come between "
+    "the convolutions and the output.",
 )
 @click.option(
     "--activation",
     metavar="NAME",
     shell_complete=complete_setting,
-    help="Of all hidden layers: relu, leaky-relu, sigmoid or tanh. The output keeps its own.",
+    help="Activation function of all hidden layers: relu, leaky-relu, sigmoid or tanh. The output layer keeps its own.",
 )
 @click.option(
     "--dropout",
     type=click.FloatRange(0, 1, max_open=True),
     callback=finite,
     metavar="X",
-    help="The fraction of hidden units that each dense layer does not see in training; 0 for none.",
+    help="Fraction of hidden units that are dropped before each dense layer in training; 0 for none.",
 )
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Passes over the training images.")
 @click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Images per step.")
@@ -66,46 +66,46 @@ GROUPS = {
     type=click.FloatRange(0, min_open=True),
     callback=finite,
     metavar="X",
-    help="The highest learning rate. Another optimizer has one of its own unless this is given.",
+    help="The highest learning rate. If you choose another optimizer, the default is a rate that suits it.",
 )
 @click.option(
     "--schedule",
     metavar="NAME",
     shell_complete=complete_setting,
-    help="Of the learning rate: constant, step, cosine or one-cycle.",
+    help="Schedule of the learning rate: constant, step, cosine or one-cycle.",
 )
 @click.option(
     "--optimizer",
     metavar="NAME",
     shell_complete=complete_setting,
-    help="gradient-descent, momentum, nesterov, adam or adamw.",
+    help="The optimizer: gradient-descent, momentum, nesterov, adam or adamw.",
 )
 @click.option(
     "--weight-decay",
     type=click.FloatRange(0),
     callback=finite,
     metavar="X",
-    help="Each step shrinks the weights by this fraction, times the learning rate.",
+    help="Each step shrinks the weights by this fraction times the learning rate.",
 )
 @click.option(
     "--loss",
     metavar="NAME",
     shell_complete=complete_setting,
-    help="cross-entropy (after a softmax) or squared-error (of sigmoid outputs).",
+    help="The loss: cross-entropy (after a softmax) or squared-error (of sigmoid outputs).",
 )
 @click.option(
     "--label-smoothing",
     type=click.FloatRange(0, 1),
     callback=finite,
     metavar="X",
-    help="The fraction of the target that is spread over all classes; for a cross-entropy.",
+    help="Fraction of the target probability that is spread over all classes; for cross-entropy only.",
 )
 @click.option(
     "--augment",
     metavar="AMOUNTS",
     shell_complete=complete_setting,
-    help="How images are distorted at random: none, standard, or amounts such as rotation=10,shift=1, out of rotation "
-    "(degrees), scale, shear, shift and elastic (pixels), thickness, blur, contrast, noise, erase.",
+    help="Random distortion of the training images: none, standard, or amounts such as rotation=10,shift=1. Amounts "
+    "exist for rotation (degrees), scale, shear, shift and elastic (pixels), thickness, blur, contrast, noise, erase.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of all random numbers."
@@ -125,7 +125,7 @@ GROUPS = {
     metavar="DIR",
     help="The folder to write to. [default: runs/RECIPE, with a number if that exists]",
 )
-@click.option("--resume", is_flag=True, help="Continue the run that was stopped in --out, or the latest one.")
+@click.option("--resume", is_flag=True, help="Continue the stopped run in --out, or the latest stopped one.")
 @click.option(
     "--checkpoint-every",
     type=click.FloatRange(0),
@@ -152,8 +152,8 @@ def train(
 ) -> None:
     """Train a network from scratch, and write model.safetensors, history.csv and report.html.
 
-    The default recipe is convnet, because it trains in a minute. The bundled model that the other commands use by
-    default is of the recipe reader, which also learns from drawings that are not digits and takes 8 minutes.
+    The default recipe is convnet, because it trains in about a minute. The bundled model that the other commands use by
+    default was trained with the recipe reader, which takes 8 minutes and also learns to reject what is not a digit.
 
     \b
     Examples:
@@ -171,7 +171,7 @@ def train(
 
     if recipe is not None and recipe not in RECIPES:
         raise click.UsageError(f"--recipe expects one of {', '.join(RECIPES)}; got {recipe!r}.", context)
-    to_device(device)  # complains before anything is written
+    to_device(device)  # raises its errors before anything is written
     settings = Settings(recipe or DEFAULT, source, **options)
     threads = thread_count(threads)
     if resume:
@@ -186,7 +186,7 @@ def train(
             _work(job, view, threads, device, checkpoint_every)
             summary = job.finish(threads=threads)
         except KeyboardInterrupt:
-            _stop("Stopped. Go on from the last checkpoint with", job.folder)
+            _stop("Stopped. Continue from the last checkpoint with", job.folder)
     if as_json:
         click.echo(json.dumps(summary.as_json()))
     else:
@@ -200,7 +200,7 @@ def _is_given(context: click.Context, setting: str) -> bool:
 
 
 def _work(job: "Job", view: "View", threads: int, device: str, checkpoint_every: float) -> None:
-    """Trains to the end, or until Ctrl-C: then saves, says how to go on, and exits."""
+    """Trains to the end. On Ctrl-C it saves the run, prints how to continue, and exits."""
     with _interruption() as interrupted, view.live():
         for result in job.work(threads=threads, checkpoint_every=checkpoint_every, device=device):
             view.show(result)
@@ -209,7 +209,7 @@ def _work(job: "Job", view: "View", threads: int, device: str, checkpoint_every:
                 break
         else:
             return
-    _stop("Stopped and saved. Go on with", job.folder)
+    _stop("Stopped and saved. Continue with", job.folder)
 
 
 def _stop(message: str, folder: Path) -> NoReturn:
@@ -220,7 +220,7 @@ def _stop(message: str, folder: Path) -> NoReturn:
 
 @contextmanager
 def _interruption() -> Iterator[list[int]]:
-    """A list that is no longer empty once Ctrl-C was pressed; pressed again, it stops at once."""
+    """A list that is no longer empty once Ctrl-C was pressed. A second Ctrl-C stops the process at once."""
     pressed: list[int] = []
 
     def note(number: int, frame: object) -> None:

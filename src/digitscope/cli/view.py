@@ -48,7 +48,7 @@ class View:
         for notice in job.training.notices:
             self._print(f"[bold]Note:[/] {literal(notice)}")
         if run.epoch or run.batch:
-            self._print(f"continuing after epoch {run.epoch}, step {run.batch} of the next")
+            self._print(f"continuing after epoch {run.epoch} and step {run.batch} of the next epoch")
 
     def _print(self, text: str) -> None:
         """On a terminal lines are wrapped between words."""
@@ -78,7 +78,7 @@ class View:
             train_loss = f"  train loss {self.last.loss:.4f}" if self.last else ""
             self.console.print(
                 f"epoch {result.epoch:>{len(str(self.epochs))}}/{self.epochs}{train_loss}"
-                f"  validation loss {result.validation_loss:.4f}  accuracy {percentage(result.validation_accuracy)}%"
+                f"  validation loss {result.validation_loss:.4f}  accuracy {percentage(result.validation_accuracy)} %"
                 f"  {result.seconds:.1f} s"
             )
 
@@ -96,7 +96,7 @@ class View:
         if summary.test:
             low, high = map(percentage, summary.test.interval)
             accuracy = percentage(summary.test.accuracy)
-            rows.append(("test accuracy", f"{accuracy}%  (95% interval {low}% to {high}%)"))
+            rows.append(("test accuracy", f"{accuracy} %  (95 % interval {low} to {high} %)"))
             confused = most_confused(summary.test.confusion)
             if confused:
                 counts = ", ".join(f"{true} read as {read} ({count})" for true, read, count in confused)
@@ -104,7 +104,7 @@ class View:
         else:
             rows.append(("test accuracy", f"none: {job.data.name} has no test images"))
         rows += [
-            ("validation accuracy", f"{percentage(summary.validation_accuracy)}%"),
+            ("validation accuracy", f"{percentage(summary.validation_accuracy)} %"),
             ("training", f"{summary.train_seconds:.1f} s, {summary.epochs} epoch{'s' * (summary.epochs > 1)}"),
             ("parameters", f"{summary.parameters:,}"),
             ("model", str(summary.model)),
@@ -119,8 +119,8 @@ class View:
         self._print_rows(next_steps(job, summary), soft_wrap=True)  # commands that are copied
 
     def _print_rows(self, rows: Sequence[tuple[str, str]], *, soft_wrap: bool = False) -> None:
-        """Names and values in two columns. On a terminal, a value that has no room beside its name is below it, wrapped
-        between words unless `soft_wrap`.
+        """Names and values in two columns. On a terminal, a value that does not fit beside its name is below it,
+        wrapped between words unless `soft_wrap`.
         """
         margin = max(len(name) for name, _ in rows) + 2
         for name, value in rows:

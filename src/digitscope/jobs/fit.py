@@ -201,4 +201,4 @@ def _line(result: Epoch, epochs: int) -> str:
     line = f"epoch {result.epoch:>{len(str(epochs))}}/{epochs}  {result.seconds:.1f} s"
     if result.validation_loss is None or result.validation_accuracy is None:
         return line
-    return f"{line}  validation loss {result.validation_loss:.4f}, accuracy {percentage(result.validation_accuracy)}%"
+    return f"{line}  validation loss {result.validation_loss:.4f}, accuracy {percentage(result.validation_accuracy)} %"

@@ -106,8 +106,8 @@ class TeachResult:
         limit = self.settings.accepted_loss
         if self.correct_before - self.correct_after > limit * self.evaluated:
             return (
-                f"The model would read {percentage(self.accuracy_after)}% of {self.evaluated:,} images correctly "
-                f"instead of {percentage(self.accuracy_before)}%, more than {100 * limit:g} points less. "
+                f"The model would read {percentage(self.accuracy_after)} % of {self.evaluated:,} images correctly "
+                f"instead of {percentage(self.accuracy_before)} %, more than {100 * limit:g} points less. "
                 "Leave out examples that look like another digit, or give more of them."
             )
         return None

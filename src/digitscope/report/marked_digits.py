@@ -52,7 +52,7 @@ def reading_figure(pictures: Sequence[tuple[str, str, Array, Sequence[Mark]]]) -
                 corner = _MARGIN + scale * left, y + scale * upper
                 size = scale * (right - left), scale * (lower - upper)
                 axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=1.5))
-                text = str(label) if confidence >= CONFIDENT else f"{label} {percentage(confidence, 0)}%"
+                text = str(label) if confidence >= CONFIDENT else f"{label} {percentage(confidence, 0)} %"
                 above = corner[1] - 3 > y + SMALL
                 axes.text(
                     corner[0],
