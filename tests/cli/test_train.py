@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -568,3 +569,17 @@ def test_ctrl_c_saves_prints_the_resume_command_and_exits_130(few_file: Path, tm
     epoch, _ = load_checkpoint(folder / "checkpoint.safetensors").position
     assert 50 <= epoch < 1000
     assert not (folder / "model.safetensors").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to a console, not to one process")
+def test_ctrl_c_pressed_twice_stops_at_once_without_a_traceback(few_file: Path, tmp_path: Path) -> None:
+    process = start(tmp_path / "run", "--recipe", "mlp", "--data", few_file, "--epochs", 1000)
+    assert process.stdout is not None
+    for _ in range(3):  # recipe, data, and one of 20 lines that show epochs
+        process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    status, err = finish(process)
+    assert status in (130, -signal.SIGINT)
+    assert re.fullmatch(r"(Stopped.*\n)?", err)

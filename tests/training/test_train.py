@@ -191,6 +191,14 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(few: DataSet) -> None
     assert all(np.isfinite(p).all() for p in run.network.params.values())
 
 
+def test_weights_of_any_size_have_finite_snapshots(few: DataSet) -> None:
+    plan = replace(PLAN, optimizer=GradientDescent(), schedule=Constant(1e9), epochs=1, batch_size=None)
+    run = start(plan, 1150)
+    list(train(run, *data(few), validation=(few.x_train[1150:], few.y_train[1150:]), watch=[0]))
+    assert np.abs(next(iter(run.network.params.values()))).max() > 1e5
+    assert np.isfinite(run.snapshots[-1].weights).all()
+
+
 def test_a_validation_loss_that_is_not_finite_is_an_error(few: DataSet) -> None:
     plan = replace(PLAN, optimizer=GradientDescent(), schedule=Constant(1e30), epochs=1, batch_size=None)
     with pytest.raises(

@@ -252,7 +252,7 @@ def _end_of_epoch(run: Run, images: Array, validation: _Validation | None, threa
     began = time.perf_counter()
     outcome = run.outcome(images)
     run.seconds += time.perf_counter() - began
-    with np.errstate(over="ignore", invalid="ignore"):
+    with quiet_overflow():
         loss, accuracy = _evaluate(run, outcome, validation, threads)
     if not math.isfinite(loss):
         rate = run.plan.schedule.learning_rate
@@ -268,8 +268,7 @@ def _end_of_epoch(run: Run, images: Array, validation: _Validation | None, threa
 def _evaluate(run: Run, outcome: Network, validation: _Validation, threads: int) -> tuple[float, float]:
     """The outcome's loss and accuracy on the validation images, which a snapshot notes if one is due."""
     outputs = outputs_in_chunks(outcome, validation.images, threads=threads)
-    with quiet_overflow():
-        loss = run.plan.loss.forward(outputs, validation.labels)[0]
+    loss = run.plan.loss.forward(outputs, validation.labels)[0]
     accuracy = float((outputs.argmax(axis=0) == validation.labels).mean())
     if validation.watch and is_snapshot_due(run.epoch, run.epochs):
         probabilities = run.plan.loss.probabilities(outputs[:, validation.watch]).T.astype(np.float32)
