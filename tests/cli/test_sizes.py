@@ -38,7 +38,7 @@ def test_a_size_that_does_not_fit(digitscope: Digitscope, in_folder: Files, name
     (line,) = answer.err.splitlines()
     assert f"recipe {name} cannot learn from 10 classes of {shape[0]}x{shape[1]} pixels" in line
     others = line.partition("Recipes that can: ")[2].removesuffix(".").split(", ")
-    assert others[:4] == ["seed", "sigmoid", "mlp", "simard-mlp"]
+    assert {"seed", "sigmoid", "mlp", "simard-mlp"} <= set(others)
     assert all(RECIPES[other].fits(shape, 10) for other in others)
     assert in_folder() == ["data.npz"]
 
