@@ -76,10 +76,13 @@ class GradientCheck:
 
 @dataclass(frozen=True)
 class LayerCheck:
-    """The derivatives of one layer by itself, by hand and by differences."""
+    """The derivatives of one layer alone, by hand (from backward) and by central differences.
+
+    Derivation: docs/notes/05-backpropagation.md#is-it-right
+    """
 
     name: str
-    """The layer's place, as its parameters' names begin; "network" for all layers, "loss" for the loss."""
+    """The name that the layer's parameters begin with; "network" for all layers together, "loss" for the loss."""
     kind: str
     """The layer's class."""
     comparisons: tuple[Comparison, ...]
@@ -104,7 +107,7 @@ def check_layers(
     seed: int = 0,
     tolerance: float = TOLERANCE,
 ) -> tuple[LayerCheck, ...]:
-    """Compares the backward of each layer by itself with central differences in float64, so that an error has a place.
+    """Compares the backward of each layer alone with central differences in float64, so that an error is located.
 
     <backward(dy), v> ~ <dy, f(a + h v) - f(a - h v)> / 2h
 
@@ -297,21 +300,21 @@ class _LayerCall:
 
 
 def _recording(layer: Layer, name: str, calls: list[_LayerCall]) -> Layer:
-    """A copy of the layer that adds each use of it, and of the layers inside, to the list when that is finished."""
-    twin = copy(layer)
-    if isinstance(twin, Network):
-        twin.layers = tuple(
-            _recording(inner, f"{name}.{i}".removeprefix("."), calls) for i, inner in enumerate(twin.layers)
+    """A copy of the layer that adds each use of it, and of the layers inside, to the list when the use ends."""
+    recorded = copy(layer)
+    if isinstance(recorded, Network):
+        recorded.layers = tuple(
+            _recording(inner, f"{name}.{i}".removeprefix("."), calls) for i, inner in enumerate(recorded.layers)
         )
-    compute = twin.forward
+    compute = recorded.forward
 
     def forward(x: Array, *, training: bool = False, **options: Any) -> tuple[Array, Backward]:
         result = compute(x, training=training, **options)
         calls.append(_LayerCall(name, layer, x, training))
         return result
 
-    twin.forward = forward  # type: ignore[method-assign]
-    return twin
+    recorded.forward = forward  # type: ignore[method-assign]
+    return recorded
 
 
 def _compare_layer(call: _LayerCall, seed: int, tolerance: float) -> tuple[str, str, tuple[Comparison, ...]]:
