@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digitscope.datasets import DataSet
+from digitscope.datasets import DataSet, load_data
+from digitscope.errors import DataError
 
 Digitscope = Callable[..., Any]  # see conftest.py
 Files = Callable[[], list[str]]
@@ -157,6 +158,11 @@ def test_an_unreadable_folder_is_one_line(
 
     monkeypatch.setattr(Path, "iterdir", lambda path: closed(path, 1))
     assert digitscope("data", "closed").err == "Error: closed cannot be read: Permission denied.\n"
+    is_file = Path.is_file
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_file", lambda path: closed(path, 2) if path.parts[0] == "closed" else is_file(path))
+        with pytest.raises(DataError, match=r"closed cannot be read: Permission denied\. Check the path"):
+            load_data("closed")
     monkeypatch.setattr(Path, "stat", lambda path, **options: closed(path, 0, **options))
     for command in (
         ["evaluate", "closed/model.safetensors"],
@@ -172,3 +178,5 @@ def test_an_unreadable_folder_is_one_line(
         assert answer.status == 2, command
         assert all(line.startswith("Error: ") for line in answer.err.splitlines()), command
         assert "closed" in answer.err
+    with pytest.raises(DataError, match=r"closed/x\.csv cannot be read: Permission denied"):
+        load_data("closed/x.csv")

@@ -16,7 +16,7 @@ from digitscope.datasets.idx import read_images, read_labels
 from digitscope.datasets.mnist import load_mnist
 from digitscope.datasets.npz import read_npz
 from digitscope.errors import DataError
-from digitscope.files.opening import open_plain_or_gzip
+from digitscope.files.opening import open_plain_or_gzip, unreadable
 
 _POSSIBLE = (
     "A source is mnist, a CSV file, a folder of IDX files, a folder of pictures with one subfolder a class, or an .npz "
@@ -53,12 +53,17 @@ def load_data(source: str | os.PathLike[str], shape: tuple[int, int] | None = No
     try:
         path = Path(source).expanduser()
         is_folder, is_there = path.is_dir(), path.exists()
+    except PermissionError as error:
+        raise unreadable(source, error) from error
     except (OSError, RuntimeError):  # a name too long; ~ without a home
         is_there = False
     if not is_there:
         raise DataError(f"{source!r} is no known source and no file or folder. {_POSSIBLE}")
     if is_folder:
-        return _load_folder(path, shape)
+        try:
+            return _load_folder(path, shape)
+        except OSError as error:
+            raise unreadable(source, error) from error
     if not path.is_file():
         raise DataError(f"{source!r} is not a regular file. {_POSSIBLE}")
     with open_plain_or_gzip(path) as stream:
