@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from digitscope.datasets import load_mnist
+from digitscope.jobs.train import newest_checkpoint
 
 SETTINGS = ("--recipe", "mlp", "--epochs", "3", "--batch-size", "50", "--threads", "1", "--checkpoint-every", "0")
 IMAGES = 600
@@ -54,7 +55,7 @@ def write_data(path: Path) -> None:
 
 def train(data: Path, folder: Path) -> "subprocess.Popen[str]":
     """Begins the run, or goes on with it."""
-    resume = ["--resume"] if (folder / "checkpoint.safetensors").exists() else []
+    resume = ["--resume"] if newest_checkpoint(folder) else []
     options = [*SETTINGS, "--data", str(data), "--out", str(folder), *resume]
     command = [sys.executable, "-m", "digitscope", "train", *options]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -75,7 +76,7 @@ def interrupt(process: "subprocess.Popen[str]", kind: str, rng: np.random.Genera
 def interrupted_run(data: Path, folder: Path, rng: np.random.Generator, longest: float) -> list[Interruption]:
     """Trains with interruptions until the run has ended; they come later and later, so that it does end."""
     interruptions: list[Interruption] = []
-    while not (folder / "model.safetensors").exists() or (folder / "checkpoint.safetensors").exists():
+    while not (folder / "model.safetensors").exists() or newest_checkpoint(folder):
         limit = longest * (1 + len(interruptions) / 5)
         interruptions.append(interrupt(train(data, folder), str(rng.choice(KINDS)), rng, limit))
     return interruptions
