@@ -1,4 +1,4 @@
-"""A trained network with all that is needed to use it: its input size, its calibration, and how it was trained."""
+"""A trained network with everything needed to use it: its input size, its calibration, and how it was trained."""
 
 import math
 import os
@@ -29,13 +29,13 @@ from digitscope.training.inference import outputs_in_chunks
 from digitscope.training_info import TrainingInfo
 
 REFUSED_SHARE = 0.01
-"""The share of true digits that may be refused."""
+"""The fraction of real digits that may be rejected."""
 MAX_OUTPUT = 1e30
-"""A bound of the network's outputs: beyond it, float32 ends in infinities."""
+"""A bound on the network's outputs: beyond it, float32 overflows to infinity."""
 MISSED_SHARE = 0.002
-"""The share of true digits that may be missing from the set of plausible ones."""
+"""The fraction of digits that may be missing from the set of plausible ones."""
 LEAST_PLAUSIBLE = 0.01
-"""The least probability of a plausible digit: with few validation images the set would be long without it."""
+"""The minimum probability of a plausible digit. Without it, few validation images would make the set long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +45,11 @@ class Answer:
     digit: int
     """The most probable class, even if the image is not a digit."""
     probability: float
-    """Of that class, given that the image is of any class."""
+    """Of that class, given that the image belongs to some class."""
     probabilities: Array
     """Of all classes, (classes,)."""
     evidence: float
-    """The evidence that the image is of any class, in nats."""
+    """The evidence that the image belongs to any class, in nats."""
     evidence_threshold: float
     """The least evidence that counts as a digit."""
     plausible: tuple[int, ...]
@@ -71,13 +71,13 @@ class Model:
 
     network: Network
     loss: Loss
-    """What the network was trained on, which says how outputs become probabilities."""
+    """The loss that the network was trained on, which determines how outputs become probabilities."""
     image_shape: tuple[int, int]
     """Height and width that the network expects, in pixels."""
     info: TrainingInfo = field(default_factory=TrainingInfo)
     """How the network was trained, and how accurate it was."""
     calibration: Calibration | None = None
-    """From validation images: the temperature and the thresholds. Without it nothing is refused."""
+    """From validation images: the temperature and the thresholds. Without it nothing is rejected."""
 
     def __post_init__(self) -> None:
         check_kind("Model's network", self.network, "a Network", Network)
@@ -121,7 +121,7 @@ class Model:
     ) -> list[Answer]:
         """What each image shows, and whether it is a digit at all.
 
-        refuse: the share of true digits that may be answered with "not a digit". Raises: as `predict`.
+        refuse: the fraction of real digits that may be rejected as "not a digit". Raises: as `predict`.
         """
         check_number("refuse", refuse)
         outputs = self._outputs(images, threads)
@@ -184,7 +184,7 @@ class Model:
         return sum(p.size for p in self.network.params.values())
 
     def summary(self) -> str:
-        """The model in one line, then its layers: shape of the output, parameters, MFLOP for one image."""
+        """The model in one line, then its layers: shape of the output, parameters, MFLOP per image."""
         return f"{self!r}\n{self.network.summary((math.prod(self.image_shape),))}"
 
     def __repr__(self) -> str:
@@ -232,9 +232,9 @@ class Model:
 
     @classmethod
     def ensemble(cls, models: Sequence["Model"]) -> "Model":
-        """Models that were trained separately as one, whose probabilities and evidence are the mean of theirs.
+        """Combines models that were trained separately into one, with the mean of their probabilities and evidence.
 
-        It has the entries of `info` that all of them share, but no accuracy: that must be measured.
+        It has the entries of `info` that all of them share, but no accuracy, which must be measured.
         Raises: ModelError if there are none, if they differ in images, classes or loss, or if the loss is not a
             cross-entropy.
         """
@@ -246,14 +246,14 @@ class Model:
         first = models[0]
         for model in models:
             if (model.image_shape, model.classes) != (first.image_shape, first.classes):
-                raise ModelError("An ensemble expects models of one image size and the same classes.")
+                raise ModelError("An ensemble expects models of the same image size and the same classes.")
             if not isinstance(model.loss, SoftmaxCrossEntropy | BackgroundCrossEntropy):
                 raise ModelError(
                     f"An ensemble expects models trained on a cross-entropy; got one of {type(model.loss).__name__}."
                 )
             if type(model.loss) is not type(first.loss):
                 raise ModelError(
-                    f"An ensemble expects models trained on one loss; got {type(first.loss).__name__} and "
+                    f"An ensemble expects models trained on the same loss; got {type(first.loss).__name__} and "
                     f"{type(model.loss).__name__}. Combine those that have a background class separately."
                 )
         infos = [model.info for model in models]

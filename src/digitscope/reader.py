@@ -1,4 +1,4 @@
-"""Reading whole numbers: which pieces of a line belong together to digits, and which digits they are.
+"""Reads whole numbers: decides which pieces of a line form digits together, and which digits these are.
 
 A line is a graph (LeCun, Bottou, Bengio and Haffner 1998, sections V and VI): its nodes are the places between pieces,
 an arc from i to j is the run of pieces i .. j-1, which is a digit or is left out as something else. A path from the
@@ -39,10 +39,10 @@ CLASSES = 10
 MIN_PRESENCE = 0.93
 """The geometric mean, over a reading's digits, of the probability that a digit is present. Noise has less."""
 SURE = 0.95
-"""A reading of two digits or more with this confidence is compared with the reading under one more assumption about ink
-and paper, others with all: a single stroke may be an edge of the sheet."""
+"""After a reading of two or more digits with more than this confidence, only one more assumption about ink and paper is
+tried; otherwise all are. A single digit is not enough, because a stroke may be an edge of the sheet."""
 MIN_DIGIT_SHARE = 0.25
-"""The share of many components that are digits by themselves; if it is less, they are a texture."""
+"""Minimum share of the components that are digits by themselves, if there are many; with less, they are a texture."""
 
 # The features of an arc and their weights; lengths are in heights of a digit.
 DIGIT_WEIGHTS = {
@@ -98,7 +98,7 @@ class ReadLine:
 
     digits: tuple[ReadDigit, ...]
     confidence: float
-    """The probability that the line is right: no digit is wrong, missing or too many."""
+    """The probability that the line is right: no digit is wrong, missing or superfluous."""
 
     @property
     def text(self) -> str:
@@ -163,10 +163,10 @@ def read(
 ) -> Reading:
     """All digits in a picture, line by line.
 
-    Where ink and paper can be told apart in several ways, the reading that reads most with most confidence is taken.
+    If ink and paper can be told apart in several ways, the reading with the most digits and confidence is returned.
 
     picture: a path, bytes, an open file, a PIL image or an array, as `vision.decode.to_picture` takes it
-    model: of ten digits, or its file or name; None for the default model, which is loaded once
+    model: a model of ten digits, or its file or name; None for the default model, which is loaded once
     Raises: PictureError if the picture cannot be read; ModelError for another model.
     """
     return _read(to_picture(picture), _to_model(model), thread_count(threads))
@@ -212,7 +212,7 @@ def _read(picture: NDArray[np.uint8], model: Model, threads: int) -> Reading:
 
 
 def _reading_score(reading: Reading) -> float:
-    """How much is read with how much confidence; the size is that of the digits' boxes, in pixels of the picture."""
+    """The total size of the digits' boxes, in pixels of the picture, weighted by confidence."""
     pixels = 0.0
     for line in reading.lines:
         for digit in line.digits:
@@ -303,7 +303,7 @@ def _classify(images: NDArray[np.uint8], model: Model, threads: int) -> tuple[Ar
 
 
 def _runs_to_leave_out(pieces: list[Piece]) -> list[tuple[int, int, bool]]:
-    """First and last piece of every run that may not be of a digit, and whether it is a whole component.
+    """First and last piece of every run that may be left out, and whether it is a whole component.
 
     These are the components whose pieces are neighbours, and the single pieces.
     """
@@ -349,13 +349,13 @@ def solve(graph: Graph, weights: Array = WEIGHTS) -> tuple[list[tuple[int, int, 
         if not graph.left_out[arc]:
             label = int(scores[arc].argmax())
             piece = graph.heaviest[arc]
-            with_it = (graph.start <= piece) & (piece < graph.end)
-            of_each = np.exp(around[with_it, None] + scores[with_it]).sum(axis=0).clip(max=1)
-            digits.append((arc, label, float(of_each[label]), float(min(1, of_each.sum()))))
+            arcs = (graph.start <= piece) & (piece < graph.end)
+            probabilities = np.exp(around[arcs, None] + scores[arcs]).sum(axis=0).clip(max=1)
+            digits.append((arc, label, float(probabilities[label]), float(min(1, probabilities.sum()))))
         node = graph.start[arc]
     digits.reverse()
-    of_text = log_sum_of_text(graph, scores, total, [label for _, label, *_ in digits])
-    return digits, min(1.0, float(np.exp(of_text - ahead[-1])))
+    text_sum = log_sum_of_text(graph, scores, total, [label for _, label, *_ in digits])
+    return digits, min(1.0, float(np.exp(text_sum - ahead[-1])))
 
 
 def arc_scores(graph: Graph, weights: Array) -> tuple[Array, Array]:

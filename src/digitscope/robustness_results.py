@@ -1,4 +1,4 @@
-"""Results of `digitscope evaluate --robust`, as plain numbers, so that the report need not know what measures them."""
+"""Results of `digitscope evaluate --robust` as plain numbers, so that the report does not depend on their source."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +37,7 @@ class CorruptionResult:
 
     unit: str
     amounts: tuple[float, ...]
-    """How much of it each strength is, in that unit."""
+    """The amount at each strength, in that unit."""
     estimates: tuple[AccuracyEstimate, ...]
     """At each strength."""
 
@@ -91,7 +91,7 @@ class MnistResult:
 
     @property
     def as_raters(self) -> int:
-        """The number that are read as most of the people read them who disputed the label."""
+        """The number of disputed images that are read as most people read them, instead of the label."""
         return sum(image.answer == image.raters for image in self.disputed)
 
     def as_json(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Robustness:
     mnist: MnistResult | None
     """None if the images are not MNIST's test images."""
     notice: str | None = None
-    """What the reader must know about the images, if the model learned from some of them."""
+    """A warning about the images, if the model learned from some of them."""
 
     @property
     def mean_accuracy(self) -> float:

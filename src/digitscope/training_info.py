@@ -11,9 +11,9 @@ CHANGES = (
     *("layers", "activation", "dropout", "loss", "label_smoothing"),
     *("optimizer", "weight_decay", "schedule", "augment"),
 )
-"""The fields with the recipe's settings that were replaced; a model file has only those that were."""
+"""The fields for settings that replace the recipe's own; a model file has only those that do."""
 _MAX_COUNT = 2**128
-"""Counts and seeds are below it."""
+"""Counts and seeds are smaller."""
 _TEXTS = ("recipe", "data", "data_digest", "activation", "loss", "optimizer", "schedule", "augment")
 _COUNTS = ("seed", "epochs", "batch_size", "classes", "train_images", "validation_images")
 _NUMBERS = ("learning_rate", "dropout", "label_smoothing", "weight_decay")
@@ -111,9 +111,9 @@ class TrainingInfo:
     schedule: str | None = None
     augment: str | None = None
     members: tuple["TrainingInfo", ...] = ()
-    """Of an ensemble that was combined after the training: each member's."""
+    """For an ensemble that was combined after the training: each member's info."""
     taught: tuple[FineTuning, ...] = ()
-    """Each fine-tuning since, the first one first."""
+    """Each fine-tuning since then, the oldest first."""
 
     def __post_init__(self) -> None:
         checks = (

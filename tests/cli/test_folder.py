@@ -37,7 +37,7 @@ def test_train_evaluate_and_teach(digitscope: Digitscope, folder: str, few: Data
     command = ["teach", "run/model.safetensors", f"{example}=3", "--data", folder, "--out", "taught.safetensors"]
     taught = digitscope(*command, "--json").json
     assert taught["examples"][0]["after"]["digit"] == 3
-    assert taught["unseen"]
+    assert taught["held_out"]
     assert np.sum(evaluated["confusion"], axis=1).tolist() == np.bincount(few.evaluation_split[2]).tolist()
 
 

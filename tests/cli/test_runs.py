@@ -95,7 +95,7 @@ def test_two_runs_side_by_side(digitscope: Digitscope, runs: Path, few_file: Pat
     assert result["written"] == "comparison-2.html"
     assert result["settings"] == []
     rows = {name: values for name, *values in result["results"]}
-    assert rows["read by this one only"] == ["0", "0"]
+    assert rows["correct in this run only"] == ["0", "0"]
     assert rows["accuracy on few.npz"][0] == rows["accuracy on few.npz"][1]
     assert Path("comparison-2.html").read_text(encoding="utf-8").count("<h2>Confusion matrix: ") == 2
 

@@ -50,7 +50,7 @@ def test_the_new_model_reads_its_examples(
     assert (result["model"], result["taught_from"]) == ("new.safetensors", str(model))
     assert [example["file"] for example in result["examples"]] == [str(path) for path in pictures[:2]]
     assert [example["after"]["digit"] for example in result["examples"]] == [0, 1]
-    assert (result["judged"], result["unseen"]) == (100, True)
+    assert (result["evaluated"], result["held_out"]) == (100, True)
     taught, images = Model.load("new.safetensors"), np.stack([prepare(path).image for path in pictures[:2]])
     probabilities = taught.predict_proba(images).max(axis=1)
     np.testing.assert_allclose([e["after"]["probability"] for e in result["examples"]], probabilities, rtol=1e-5)
@@ -122,7 +122,7 @@ def test_without_success_no_model_is_written(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "teach expects pictures with what they show; got only a model"),
+        ([], "teach expects pictures and the digits that they show; got only a model"),
         (["a.png"], "expects PICTURE=DIGIT, such as seven.png=7, or a folder; got 'a.png'"),
         (["=7"], "expects PICTURE=DIGIT, such as seven.png=7, or a folder; got '=7'"),
         (["a.png="], "expects a digit after the last =, such as seven.png=7; got 'a.png='"),
@@ -176,7 +176,7 @@ def test_a_label_that_the_model_does_not_know(
 def test_data_that_the_model_was_not_trained_on(digitscope: Digitscope, model: Path, pictures: list[Path]) -> None:
     answer = digitscope("teach", model, f"{pictures[0]}=0")
     assert answer.status == 2
-    assert "learned from few.npz, not from this mnist. Give with --data what it learned from" in answer.err
+    assert "learned from few.npz, not from this mnist. Name with --data the data that it learned from" in answer.err
 
 
 def test_no_file_is_overwritten(digitscope: Digitscope, model: Path, in_folder: Files) -> None:

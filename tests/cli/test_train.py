@@ -409,7 +409,7 @@ def test_a_folder_that_is_deleted_while_the_run_finishes_is_an_error(
     answer = digitscope("train", "--recipe", "mlp", "--data", few_file, "--epochs", 1, "--out", "mine")
     assert answer.status == 2
     assert answer.err == (
-        "Error: mine was deleted or changed while the run was written: model.safetensors is not there. Train again.\n"
+        "Error: mine was deleted or changed while the run was written: model.safetensors is missing. Train again.\n"
     )
 
 

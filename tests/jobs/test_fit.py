@@ -257,7 +257,7 @@ REFUSED: dict[str, tuple[Callable[[DataSet], Any], type[DigitscopeError], str]] 
     "a plan and settings": (
         lambda few: fit(network(), few, plan=PLAN, epochs=3, learning_rate=1.0),
         TrainingError,
-        "got epochs, learning_rate beside it",
+        "got epochs, learning_rate as well",
     ),
     "layers of a network": (
         lambda few: fit(network(), few, layers=(3,), dropout=0.1),
@@ -270,7 +270,7 @@ REFUSED: dict[str, tuple[Callable[[DataSet], Any], type[DigitscopeError], str]] 
     "no rate": (
         lambda few: fit(network(), few, learning_rate=-1.0),
         TrainingError,
-        "learning rate is expected above 0; got -1.0",
+        "learning rate is expected to be positive; got -1.0",
     ),
     "one image": (lambda few: fit(network(), few.x_train[:1], few.y_train[:1]), TrainingError, "at least 2 images"),
 }

@@ -84,7 +84,7 @@ def test_the_page_and_the_figure(few: DataSet, tmp_path: Path) -> None:
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("<section>") == 3 + 18
     assert "five &amp; &lt;b&gt;.png" in page
-    assert "The 16 of 32 maps with the largest numbers." in page
+    assert "Shown are the 16 of 32 maps with the largest values." in page
     assert f"s = output[5] - output[{found.other}]" in page
     assert "docs/notes/08-convolution.md" in page
     assert inspection_figure(found).get_figheight() > 20
@@ -95,4 +95,4 @@ def test_a_model_without_thresholds_and_numbers_without_maps(few: DataSet, tmp_p
     assert found.is_digit
     assert "no threshold" in found.evidence_sentence
     write_inspection_page(tmp_path / "page.html", found)
-    assert "The first 320 numbers, 40 in a row." in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "The first 320 numbers, 40 per row." in (tmp_path / "page.html").read_text(encoding="utf-8")

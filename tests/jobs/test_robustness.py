@@ -147,7 +147,7 @@ class TestTemperature:
         images = DataSet("few", data.x_train[:80], data.y_train[:80])
         result = measure(replace(model, info=replace(model.info, data_digest=images.digest)), images)
         assert result.temperature is None
-        assert "no test images are set apart" in result.temperature_source
+        assert "there are no test images" in result.temperature_source
         assert result.clean.images == 80
 
 

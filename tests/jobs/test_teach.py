@@ -169,7 +169,8 @@ class TestSave:
         self.lesson(model, 4985).save(tmp_path / "m")
         assert (tmp_path / "m").exists()
         with pytest.raises(
-            TrainingError, match=r"99\.68 % of 5,000 images correctly instead of 99\.80 %, more than 0\.1"
+            TrainingError,
+            match=r"99\.68 % of 5,000 images correctly instead of 99\.80 %, more than 0\.1 percentage points",
         ):
             self.lesson(model, 4984).save(tmp_path / "n")
         assert not (tmp_path / "n").exists()
@@ -216,7 +217,7 @@ def test_invalid_examples_are_refused(
 
 def test_one_image_with_two_labels_is_refused(model: Model, few: DataSet) -> None:
     images = few.x_train[[0, 1, 0]]
-    with pytest.raises(DataError, match="Examples 1 and 3 are one image, labelled 5 and 3"):
+    with pytest.raises(DataError, match="Examples 1 and 3 are the same image, labelled 5 and 3"):
         teach(model, images, np.array([5, 0, 3]), few)
 
 

@@ -374,7 +374,7 @@ def test_a_network_on_the_device_predicts_there(few: DataSet) -> None:
     np.testing.assert_array_equal(network_outputs(moved, images), network_outputs(network, images), strict=True)
     loss = SoftmaxCrossEntropy()
     for one in (network, moved):
-        with pytest.raises(TrainingError, match="those of layer 2 are as they began"):
+        with pytest.raises(TrainingError, match="those of layer 2 still have their initial values"):
             evaluate(one, loss, images, labels)
     network, moved = measure_statistics(network, images), measure_statistics(moved, images)
     assert device_of(moved) == "cuda"

@@ -100,7 +100,7 @@ def test_a_draw_has_kaggles_size_and_no_image_twice(mnist: DataSet) -> None:
 def test_one_image_is_too_few(split: Split) -> None:
     with pytest.raises(TrainingError, match="at least 2 images of a class, one of them to validate on; got 1 image,"):
         halves(split, of([0]))
-    with pytest.raises(TrainingError, match="got 3 images, each of another class"):
+    with pytest.raises(TrainingError, match="got 3 images, each of a different class"):
         halves(split, of([0, 1, 2]))
     assert [len(part) for part in halves(split, of([4, 4]))] == [1, 1]
 

@@ -33,7 +33,7 @@ def result() -> Robustness:
     samples = rng.integers(0, 256, (2, 6, 28, 28), dtype=np.uint8)
     return Robustness(
         name="convnet",
-        source="test of few",
+        source="test images of few",
         clean=Evaluation.of(labels, sharp),
         seed=0,
         corruptions=corruptions,
@@ -70,7 +70,7 @@ def test_tables_and_json_agree(result: Robustness) -> None:
     assert before["brier_score"] == result.uncalibrated.brier_score != after["brier_score"]
     assert page.calibration_table(result) == [
         ["calibration", "uncalibrated (T = 1)", "calibrated (T = 0.552)"],
-        ["error in 15 bins, %", f"{100 * before['error']:.2f}", f"{100 * after['error']:.2f}"],
+        ["calibration error (15 bins), %", f"{100 * before['error']:.2f}", f"{100 * after['error']:.2f}"],
         [
             "negative log-likelihood, nats",
             f"{before['negative_log_likelihood']:.4f}",

@@ -276,7 +276,7 @@ def test_the_arguments_of_a_run_are_checked(arguments: dict[str, Any], message: 
             for n in (0, -32)
         ),
         *(
-            ({"schedule": Constant(r)}, f"The schedule's learning rate is expected above 0; got {r}")
+            ({"schedule": Constant(r)}, f"The schedule's learning rate is expected to be positive; got {r}")
             for r in (0.0, -0.1)
         ),
         ({"schedule": 0.1}, "Plan's schedule is expected as a digitscope.nn.Schedule; got 0.1"),

@@ -231,8 +231,8 @@ def _as_json(paths: tuple[Path, ...], result: "TeachResult") -> dict[str, Any]:
     return {
         "examples": examples,
         "rehearsed": result.rehearsed,
-        "judged": result.evaluated,
-        "unseen": result.held_out,
+        "evaluated": result.evaluated,
+        "held_out": result.held_out,
         "accuracy_before": result.accuracy_before,
         "accuracy_after": result.accuracy_after,
     }

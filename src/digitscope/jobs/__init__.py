@@ -1,1 +1,1 @@
-"""Whole jobs without a user interface: train, teach, measure robustness, write a Kaggle submission."""
+"""Whole tasks without a user interface: train, fit, teach, inspect, compare runs, measure robustness, submit."""

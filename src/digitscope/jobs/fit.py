@@ -31,9 +31,9 @@ PLAN = Plan(
     batch_size=128,
     shard_size=64,
 )
-"""How a network learns unless something else is given."""
+"""How a network learns by default."""
 FINE_TUNING_RATE = 0.001
-"""The highest learning rate for a model that learns further."""
+"""The highest learning rate for fine-tuning a model."""
 
 
 def fit(
@@ -62,25 +62,25 @@ def fit(
     callback: Callback | None = None,
     verbose: int = 0,
 ) -> Model:
-    """Trains, validates and calibrates. Returns the model; `start` itself stays as it is.
+    """Trains, validates and calibrates a model, and returns it. `start` itself stays as it is.
 
     start: a network, which learns from the weights that it has; a model, which learns further (fine-tuning); or a
         recipe's name, which brings its own network, plan and choice of validation images.
     x, y: images and labels. Or x alone: a DataSet, or what `load_data` takes, such as "mnist", a CSV file, or a folder
-        of pictures with one subfolder a class. The test images of a data set are not used.
-    plan: all that decides how the network learns, instead of the settings by name: epochs, learning_rate (the highest
-        of the schedule), batch_size, loss, label_smoothing, optimizer, weight_decay, schedule and augment, as objects
-        or by the names that `digitscope train --help` lists. Unless given, a network learns for 5 epochs by Adam, at a
-        one-cycle rate of 0.01, in batches of 128; a model likewise, at a rate of 0.001, with its own loss and the
-        augmentation that it was trained with.
+        of pictures with one subfolder for each class. The test images of a data set are not used.
+    plan: everything that decides how the network learns. Give either a plan or single settings: epochs, learning_rate
+        (the highest of the schedule), batch_size, loss, label_smoothing, optimizer, weight_decay, schedule and augment,
+        as objects or by the names that `digitscope train --help` lists. By default a network learns for 5 epochs with
+        Adam, at a one-cycle rate of 0.01, in batches of 128. The same holds for a model, but at a rate of 0.001, with
+        its own loss and the augmentation that it was trained with.
     layers, activation, dropout: of a recipe's network, as `Recipe.with_settings` changes it.
     freeze: the indices of layers that do not learn.
     validation: (images, labels), or the share of the images that is held out; 0 for no validation and no calibration.
         The default is the recipe's own choice, else a twelfth. The last images of each class are held out, because
-        neighbours often share a writer; of MNIST the last ones of all. A class that is not learned or not validated is
-        named by a DigitscopeWarning.
-    seed: decides all that is random. Equal arguments give equal bits on any number of threads.
-    threads: all processors unless given.
+        neighbours often share a writer; for MNIST, the last images of the whole set. A DigitscopeWarning names each
+        class that is not learned or not validated.
+    seed: decides everything that is random. Equal arguments give equal bits on any number of threads.
+    threads: the number of threads; all processors by default.
     device: "cpu", or "cuda" with the extra digitscope[cuda].
     callback: receives each Step and Epoch; training stops early if it returns True.
     verbose: 1 prints a line for each epoch.
@@ -100,7 +100,7 @@ def fit(
     elif len(validation) != 2:
         raise TrainingError(f"validation is expected as (images, labels) or a share; got {len(validation)} parts.")
     threads = thread_count(threads)
-    to_device(device)  # complains before anything is computed
+    to_device(device)  # raises its errors before anything is computed
     data = as_data_set(x, y, shape=start.image_shape if isinstance(start, Model) else None)
     recipe = _recipe(start, data, freeze)
     plan_settings: PlanSettings = {
@@ -117,7 +117,7 @@ def fit(
     network_settings = {"layers": layers, "activation": activation, "dropout": dropout}
     if plan is not None:
         if given := [name for name, value in plan_settings.items() if value is not None]:
-            raise TrainingError(f"A plan holds all settings; got {', '.join(given)} beside it. Put them into the plan.")
+            raise TrainingError(f"A plan holds all settings; got {', '.join(given)} as well. Put them into the plan.")
         recipe = replace(recipe, plan=plan)
     if isinstance(start, str):
         recipe = recipe.with_settings(layers=layers, activation=activation, dropout=dropout, **plan_settings)
@@ -149,7 +149,7 @@ def fit(
     network = run.outcome(images).thawed()
     assert isinstance(network, Network)  # only layers in it were frozen
     info = TrainingInfo(
-        # Of a model it is not known which images the training before this one held out.
+        # It is not known which images the earlier training of a model held out.
         recipe=None if isinstance(start, Model) else recipe.name,
         **(recorded_settings({**network_settings, **plan_settings}) if isinstance(start, str) else {}),
         seed=seed,
@@ -173,7 +173,7 @@ def _recipe(start: Network | Model | str, data: DataSet, freeze: Sequence[int]) 
         if start not in RECIPES:
             raise TrainingError(f"A recipe is expected out of {', '.join(RECIPES)}; got {start!r}.")
         if len(freeze):
-            raise TrainingError("freeze expects a network that has learned; a recipe's starts at random. Leave it out.")
+            raise TrainingError("freeze expects a trained network; a recipe's starts at random. Leave it out.")
         return RECIPES[start]
     plan = PLAN
     if isinstance(start, Model):
@@ -193,7 +193,7 @@ def _frozen(network: Network, freeze: Sequence[int]) -> Network:
     frozen = {index % count for index in freeze}
     network = Network(*(Frozen(layer) if i in frozen else layer for i, layer in enumerate(network.layers)))
     if not network.params:
-        raise TrainingError("Nothing is left to learn: each layer with parameters is frozen. Freeze fewer.")
+        raise TrainingError("Nothing is left to learn: every layer with parameters is frozen. Freeze fewer layers.")
     return network
 
 

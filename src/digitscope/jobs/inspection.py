@@ -18,23 +18,23 @@ from digitscope.vision.decode import PictureSource
 LAYER_SENTENCES = {
     "AveragePool2D": "The mean of each window: the maps become smaller.",
     "BatchNorm": "Each channel is shifted and scaled by its mean and variance over many training images.",
-    "Conv2D": "One map for each kernel, moved over the input. Orange: its pattern is here. Blue: the opposite.",
-    "Dense": "Each number is a weighted sum of all numbers of the input, and a bias.",
+    "Conv2D": "One map for each kernel, which moves over the input. Orange: its pattern is here. Blue: the opposite.",
+    "Dense": "Each number is a weighted sum of all numbers of the input, plus a bias.",
     "Dropout": "Unchanged: dropout acts in training only.",
     "Ensemble": "The mean of the members' probabilities, as logits.",
     "Flatten": "The same numbers in one column.",
     "Frozen": "The output of layers that do not learn.",
-    "GlobalAveragePool2D": "The mean of each map: one number for each.",
-    "LeakyReLU": "Negative numbers are made small.",
+    "GlobalAveragePool2D": "One number for each map: its mean.",
+    "LeakyReLU": "Negative numbers are scaled down.",
     "MaxPool2D": "The maximum of each window: the maps become smaller, and a small shift changes little.",
     "Network": "The output of the layers inside.",
     "ReLU": "Negative numbers become 0.",
     "Reshape": "The same numbers, laid out in another shape.",
-    "Residual": "The input, plus what the layers before this line made of it.",
+    "Residual": "The input of the block plus the output of its layers, which are shown above.",
     "ShiftAverage": "The mean of the probabilities for all shifted copies of the image, as logits.",
-    "Sigmoid": "Each number is squeezed to between 0 and 1.",
-    "Standardize": "The numbers minus their mean, over their standard deviation: brightness and contrast are removed.",
-    "Tanh": "Each number is squeezed to between -1 and 1.",
+    "Sigmoid": "Each number is squeezed into the range from 0 to 1.",
+    "Standardize": "The numbers minus their mean, divided by their standard deviation: brightness and contrast go.",
+    "Tanh": "Each number is squeezed into the range from -1 to 1.",
 }
 """What each layer does, by its class."""
 
@@ -44,9 +44,9 @@ def inspect_picture(
 ) -> Inspection:
     """Prepares a picture of one digit, reads it, and keeps what each layer computed.
 
-    name, model_name: how the page calls the picture and the model; refuse: as in `Model.answers`
+    name, model_name: the names of the picture and the model on the page; refuse: as in `Model.answers`
 
-    Of an ensemble, and of test-time augmentation, the layers of one member (or shift) are kept, and the outputs of all.
+    For an ensemble or test-time augmentation, the layers of one member (or shift) are kept, and the outputs of all.
     Raises: PictureError if the picture cannot be read, NoInkError if nothing is written on it.
     """
     preparation = prepare(picture, model.image_shape)
@@ -107,7 +107,7 @@ def _layer_output(call: Call, image_shape: tuple[int, ...]) -> LayerOutput:
     elif parent is not None and isinstance(parent.layer, ShiftAverage):
         down, right = parent.layer.shifts[parent.parts.index(call)]
         text = f"shift by {down}, {right}"
-        sentence = f"The logits for the image shifted {down} down and {right} to the right."
+        sentence = f"The logits for the image shifted by {down} pixels down and {right} to the right."
     values = np.asarray(call.y)[..., 0]
     shape = values.shape
     if isinstance(layer, Standardize | Dropout) and shape == (math.prod(image_shape),):

@@ -1,4 +1,4 @@
-"""What people ask about the losses of a training, answered where it applies."""
+"""Answers to common questions about a training's losses, each given only where it applies."""
 
 from digitscope.nn import Dropout
 from digitscope.training import Run, recent_mean

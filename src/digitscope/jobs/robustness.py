@@ -23,7 +23,7 @@ from digitscope.robustness_results import (
 )
 
 Track = Callable[[Sequence[tuple[str, int]]], Iterable[tuple[str, int]]]
-"""Passes on what it is given, and may show the progress."""
+"""Iterates over the sequence that it is given, and may show the progress."""
 
 
 def measure(
@@ -31,8 +31,8 @@ def measure(
 ) -> Robustness:
     """Evaluates the model on the `evaluation_part` of the data; the same seed gives the same results.
 
-    The images at different strengths differ in nothing else: they turn the same way and bear the same noise. The two
-    calibrations compare the logits themselves with the logits divided by the temperature.
+    Images corrupted at different strengths differ in nothing else: they turn the same way and have the same noise. The
+    two calibrations compare the logits themselves with the logits divided by the temperature.
     """
     part = evaluation_part(model.info, data)
     images, labels = part.images, part.labels
@@ -43,7 +43,7 @@ def measure(
     temperature, source = _temperature(uncalibrated, model, data, threads)
     return Robustness(
         name=model.info.recipe or "the model",
-        source=f"{part.name} of {data.name}",
+        source=f"{part.name} images of {data.name}",
         clean=clean,
         seed=seed,
         corruptions=corruptions,
@@ -58,7 +58,7 @@ def measure(
 
 
 def mnist_result(images: Array, labels: Array, answers: Array) -> MnistResult:
-    """The accuracy on the halves of MNIST's test images and without the disputed ones, and what is read in these."""
+    """The accuracy on each half of MNIST's test images and without the disputed images, and the answers for those."""
     disputed = [dispute.index for dispute in DISPUTED]
     undisputed = np.delete(np.arange(len(labels)), disputed)
     parts: dict[str, Any] = {"all": slice(None), **HALVES, f"without the {len(DISPUTED)} disputed": undisputed}
@@ -74,7 +74,7 @@ def mnist_result(images: Array, labels: Array, answers: Array) -> MnistResult:
 def _corruptions(
     model: Model, images: Array, labels: Array, threads: int | None, seed: int, track: Track
 ) -> tuple[dict[str, CorruptionResult], Array]:
-    """Each corruption's accuracy at each strength, and one image as it is and at each strength."""
+    """For each corruption the accuracy at each strength, and one image, as it is and at each strength."""
     names = list(CORRUPTIONS)
     estimates: dict[str, list[AccuracyEstimate]] = {name: [] for name in names}
     # The first eight images, one for each corruption.
@@ -95,7 +95,7 @@ def _corruptions(
 def _temperature(uncalibrated: Model, model: Model, data: DataSet, threads: int | None) -> tuple[float | None, str]:
     """The temperature of the model's logits, and the images that it was fitted on; or None, and why."""
     if data.x_test is None:
-        return None, "no test images are set apart, so it would be judged on the images that it is fitted on"
+        return None, "there are no test images, so it would be evaluated on the images that it is fitted on"
     validation = held_out(model.info, data)
     if validation is not None:
         probabilities = uncalibrated.predict_proba(data.x_train[validation], threads=threads)
@@ -103,5 +103,5 @@ def _temperature(uncalibrated: Model, model: Model, data: DataSet, threads: int 
     if model.calibration is not None:
         return model.calibration.temperature, "validation images when the model was trained"
     if model.info.data_digest != data.digest:
-        return None, f"the model was not trained on {data.name}, so no images were held out there"
+        return None, f"the model was not trained on {data.name}, so none of its images were held out"
     return None, "the model file does not say which images were held out"

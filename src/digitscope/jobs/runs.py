@@ -71,13 +71,15 @@ def _plan_settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def find_runs(folder: Path) -> list[FoundRun]:
-    """The training in `folder`, or those in the folders in it; the newest first. A damaged one says what is wrong.
+    """The training in `folder`, or those in the folders in it; the newest first. A damaged one says why.
 
     Raises: TrainingError if there is none.
     """
     folders = [folder] if holds_run(folder) else [path for path in _subfolders(folder) if holds_run(path)]
     if not folders:
-        raise TrainingError(f"No training was found in {folder}. Make one with `digitscope train`, or name its folder.")
+        raise TrainingError(
+            f"No training was found in {folder}. Train a network with `digitscope train`, or name another folder."
+        )
     return sorted((read_run(path) for path in folders), key=lambda run: -run.changed)
 
 
@@ -121,7 +123,7 @@ def _stopped(path: Path) -> FoundRun:
 
 
 def _is_running(folder: Path) -> bool:
-    """Whether a process holds the folder's lock. One that was killed leaves the lock's file, but not the lock."""
+    """Whether a process holds the folder's lock. A process that was killed leaves the lock file, but not the lock."""
     if not (folder / LOCK_FILE).exists():
         return False
     try:
@@ -238,7 +240,7 @@ def _compared(run: FoundRun, data: DataSet | None, threads: int | None) -> tuple
         if part.labels.max() >= model.classes:
             raise DataError(
                 f"{run.folder} knows {model.classes} classes; {data.name} has labels up to {part.labels.max()}. "
-                "Name the data that it was trained on."
+                "Name the data that the model was trained on."
             )
         probabilities = model.predict_proba(part.images, threads=threads)
         evaluation = Evaluation.of(part.labels, probabilities)

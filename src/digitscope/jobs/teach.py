@@ -1,9 +1,10 @@
 """`digitscope teach` without the terminal: corrects a model with a few examples.
 
-The network is trained for a few seconds on the examples and on images that it already knows: what it does not see again
-it would forget ("rehearsal", Robins 1995). Then its weights are interpolated back towards the old ones, if that keeps
-more of the accuracy: on the line between both, networks read the new examples almost as well as at its end, and the old
-images better (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"; docs/log.md).
+The network is trained for a few seconds on the examples and on images that it already knows, because it would forget
+what it does not see again ("rehearsal", Robins 1995). Then its weights are interpolated back towards the old ones, if
+that keeps more of the accuracy. On the line from the old to the new weights, networks read the new examples almost as
+well as at its end, and the old images better (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models";
+docs/log.md).
 """
 
 import os
@@ -38,17 +39,17 @@ class TeachSettings:
     """How a model is taught. The defaults were measured; docs/log.md has the figures."""
 
     rehearsed_images: int = 10_000
-    """Images that are rehearsed, at most, and about as many as a round goes through."""
+    """Maximum number of rehearsed images, and the approximate number of images in a round."""
     drawing_copies: int = 10
-    """Copies of each generated drawing that is rehearsed, if the recipe has any: they take time to draw."""
+    """Copies of each rehearsed drawing, if the recipe generates any. Drawings are slow to make, so each is reused."""
     example_share: float = 0.05
-    """Examples as a share of the rehearsed images, in as many copies as that takes."""
+    """The examples are copied until they make up this fraction of the rehearsed images."""
     rounds: int = 4
-    """Rounds at most; the first after which all examples are read correctly is the last."""
+    """Maximum number of rounds. Teaching ends after the first round that leaves all examples read correctly."""
     interpolation: tuple[float, ...] = (1.0, 0.8, 0.65, 0.5, 0.4, 0.3)
     """Points that are tried on the line from the old weights (0) to the new ones (1)."""
     accepted_loss: float = 0.001
-    """Loss of accuracy up to which the new model may be used: 0.1 points."""
+    """Loss of accuracy up to which the new model may be used: 0.1 percentage points."""
     negligible_loss: float = 0.0005
     """Loss of accuracy at which the interpolation stops early."""
     augment: Augmentation = STANDARD
@@ -66,7 +67,7 @@ class TeachResult:
     before: Array = field(repr=False)
     """The old model's probabilities for the examples, (N, classes)."""
     after: Array = field(repr=False)
-    """The new model's."""
+    """The new model's probabilities, likewise."""
     rehearsed: int
     """The number of images that were rehearsed."""
     evaluated: int
@@ -85,7 +86,7 @@ class TeachResult:
 
     @property
     def accuracy_after(self) -> float:
-        """The new model's."""
+        """The new model's accuracy on the same images."""
         return self.correct_after / self.evaluated
 
     @property
@@ -107,7 +108,7 @@ class TeachResult:
         if self.correct_before - self.correct_after > limit * self.evaluated:
             return (
                 f"The model would read {percentage(self.accuracy_after)} % of {self.evaluated:,} images correctly "
-                f"instead of {percentage(self.accuracy_before)} %, more than {100 * limit:g} points less. "
+                f"instead of {percentage(self.accuracy_before)} %, more than {100 * limit:g} percentage points less. "
                 "Leave out examples that look like another digit, or give more of them."
             )
         return None
@@ -139,11 +140,11 @@ def teach(
     """Teaches a copy of the model to read these examples, and others like them, as labelled.
 
     images, labels: the examples; or images alone: a DataSet, or what `load_data` takes, such as a folder of pictures
-        with one subfolder a class, whose training part are the examples.
+        with one subfolder for each class. The examples are then its training part.
     data: the data set that the model was trained on, or its name. The model rehearses its images and is evaluated on
         others of them: on those that validated the model if its info determines them, else on a twelfth.
     callback: is called with the result of each training step.
-    Equal arguments but for `threads` and `callback` give the same model to the byte.
+    Equal arguments give the same model to the byte, whatever `threads` and `callback` are.
 
     Shapes: images as `as_images` takes them, (N, H, W); labels (N,), integers 0 to classes - 1
     Raises: ShapeError, DataError or ModelError if model, examples and data do not fit together; DivergenceError.
@@ -191,7 +192,7 @@ def teach(
     for fraction in settings.interpolation:
         candidate = measure_statistics(interpolate(model.network, network, fraction), rehearsed[0])
         if fraction != settings.interpolation[0] and not reads_examples(candidate):
-            break  # nearer to the old weights it reads more and more as it did
+            break  # the nearer to the old weights, the more it reads as it did before
         correct = count_correct(candidate)
         if correct > correct_after:
             best, correct_after = candidate, correct
@@ -238,7 +239,7 @@ def interpolate(old: Network, new: Network, fraction: float) -> Network:
 
 
 def _with_network(model: Model, network: Network) -> Model:
-    """Another network that reads images as the model does, without info and calibration."""
+    """The model with another network, without info and calibration."""
     return Model(network, model.loss, model.image_shape)
 
 
@@ -252,7 +253,7 @@ def _plan(model: Model, settings: TeachSettings, epochs: int) -> Plan:
             loss = recipe.plan.loss
     return Plan(
         loss=loss,
-        optimizer=Adam(),  # whose steps are of one size in any network; others' rates differ by the recipe
+        optimizer=Adam(),  # its step size suits any network; the rates of other optimizers depend on the recipe
         schedule=OneCycle(0.001),
         epochs=epochs,
         batch_size=128,
@@ -265,7 +266,7 @@ def _plan(model: Model, settings: TeachSettings, epochs: int) -> Plan:
 def _rehearsal(
     model: Model, images: Array, labels: Array, settings: TeachSettings, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """The first of the images, and the recipe's extra examples in its share of them, if it has any."""
+    """The first of the images, and the recipe's extra examples, if it has any, in the recipe's proportion."""
     recipe, count = recipe_of(model.info), settings.rehearsed_images
     if recipe is None or recipe.extra_examples is None:
         return images[:count], labels[:count]
@@ -288,7 +289,7 @@ def _checked_examples(model: Model, x: LabelledImages, y: npt.ArrayLike | None) 
         j = first.setdefault(image.tobytes(), i)
         if checked[i] != checked[j]:
             raise DataError(
-                f"Examples {j + 1} and {i + 1} are one image, labelled {checked[j]} and {checked[i]}. Decide for one."
+                f"Examples {j + 1} and {i + 1} are the same image, labelled {checked[j]} and {checked[i]}. Keep one."
             )
     return examples, checked
 
@@ -301,7 +302,7 @@ def _check_data(model: Model, data: DataSet) -> None:
     if model.info.data_digest not in (None, data.digest):
         raise DataError(
             f"The model learned from {model.info.data}, not from this {data.name}. "
-            "Give with --data what it learned from, which it must rehearse so as not to forget it."
+            "Name with --data the data that it learned from: without rehearsing them it would forget them."
         )
     if data.y_train.max() >= model.classes:
         raise DataError(

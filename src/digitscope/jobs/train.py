@@ -49,7 +49,7 @@ PREVIOUS = "checkpoint-previous.safetensors"
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the outcome of a run; None keeps the recipe's own value."""
+    """Everything that decides the outcome of a run; None keeps the recipe's own value."""
 
     recipe: str
     data: str = "mnist"
@@ -81,7 +81,7 @@ class Settings:
             check_kind(name, getattr(self, name), "text", str, type(None), error=error)
         if self.layers is not None:
             check_wholes("layers", self.layers, 1)
-            object.__setattr__(self, "layers", tuple(self.layers))  # a checkpoint has a list
+            object.__setattr__(self, "layers", tuple(self.layers))  # a checkpoint holds a list
 
     @property
     def changes(self) -> RecipeSettings:
@@ -110,7 +110,7 @@ class Summary:
     loss_notes: tuple[str, ...]
     """Explanations of the losses."""
     notices: tuple[str, ...] = ()
-    """What the reader of the results should know about the classes."""
+    """Warnings about the classes, for the reader of the results."""
 
     def as_json(self) -> dict[str, Any]:
         """What `digitscope train --json` prints."""
@@ -144,7 +144,7 @@ class Job:
     ) -> None:
         self.settings, self.folder, self.lock = settings, folder, lock
         self.data, self.recipe, self.training = data, recipe, training
-        # Of the validation images: test images would be used before everything is decided.
+        # These are validation images, because test images must not be used before everything is decided.
         self.watch = first_of_each_class(training.validation[1])
 
     @property
@@ -161,7 +161,7 @@ class Job:
             DigitscopeError if the folder cannot be written.
         """
         if folder is not None and holds_run(folder):
-            with FolderLock(folder):  # says so if the run is under way
+            with FolderLock(folder):  # its error says so if the run is under way
                 raise _holds_run_error(folder)
         data, recipe, training = _prepare(settings)
         folder = _new_folder(Path("runs"), settings.recipe) if folder is None else folder
@@ -209,7 +209,7 @@ class Job:
         data, recipe, training = _prepare(settings)
         if data.digest != digest:
             raise TrainingError(
-                f"{settings.data} is not what the run in {folder} began with. Restore it, or start a new run."
+                f"{settings.data} has changed since the run in {folder} began. Restore it, or start a new run."
             )
         checkpoint.restore(training.run)
         job = cls(settings, folder, data, recipe, training, lock)
@@ -246,7 +246,7 @@ class Job:
         save_checkpoint(self.folder / CHECKPOINT, self.training.run, settings, previous=self.folder / PREVIOUS)
 
     def work(self, *, threads: int, checkpoint_every: float, device: str = "cpu") -> Iterator[Step | Epoch]:
-        """Trains to the end, yielding results, with a checkpoint every so many seconds.
+        """Trains to the end, yields results, and saves a checkpoint every `checkpoint_every` seconds.
 
         Raises: DivergenceError, which then names the last checkpoint.
         """
@@ -305,7 +305,7 @@ class Job:
         missing = [name for name in (MODEL, HISTORY, REPORT) if not exists(self.folder / name)]
         if missing:
             raise TrainingError(
-                f"{self.folder} was deleted or changed while the run was written: {', '.join(missing)} is not there. "
+                f"{self.folder} was deleted or changed while the run was written: {', '.join(missing)} is missing. "
                 "Train again."
             )
         for name in (PREVIOUS, CHECKPOINT):
@@ -313,7 +313,7 @@ class Job:
         return summary
 
     def _info(self, validation_accuracy: float) -> TrainingInfo:
-        # Nothing that differs between two runs of the same settings: the same run gives the same bytes.
+        # The info holds nothing that differs between two runs with the same settings: their files have the same bytes.
         plan = self.recipe.plan
         return TrainingInfo(
             recipe=self.recipe.name,
@@ -473,7 +473,8 @@ def _prepare(settings: Settings) -> tuple[DataSet, Recipe, Training]:
 
 
 def _new_folder(parent: Path, name: str) -> Path:
-    """parent/name, or parent/name-2 and so on: the first that does not exist, made so that nobody else takes it.
+    """parent/name, or parent/name-2 and so on: the first that does not exist. It is created at once, so that no other
+    process takes it.
 
     Raises: DigitscopeError if no folder can be made there.
     """

@@ -1,4 +1,4 @@
-"""The ladder of recipes: one rung, one file; the file's docstring is the measured claim."""
+"""The ladder of recipes. Each rung is one file, whose docstring states its measured results."""
 
 from digitscope.recipes import (
     convnet,
@@ -27,8 +27,8 @@ RECIPES: dict[str, Recipe] = {
 """All recipes by name, in the order of the ladder."""
 
 DEFAULT = convnet.RECIPE.name
-"""The recipe that `digitscope train` uses if none is named, since it takes a minute. The bundled default model is of
-the recipe reader, which also learns from drawings that are not digits and takes 8 minutes."""
+"""The recipe that `digitscope train` uses if none is named, because it takes about a minute. The bundled default model
+was trained with the recipe reader, which takes 8 minutes and also learns to reject what is not a digit."""
 
 
 def recipe_of(info: TrainingInfo) -> Recipe | None:

@@ -39,8 +39,8 @@ def four_convolutions(
 ) -> Network:
     """The network of convnet, reader and tiny: 5x5, pool, 3x3, 3x3, pool, 3x3, and a dense layer.
 
-    The feature maps of 28x28 pixels are 12x12, 10x10, 5x5 and 3x3. Only the third convolution is padded, since MNIST
-    has nothing at the edges.
+    The feature maps of 28x28 pixels are 12x12, 10x10, 5x5 and 3x3. Only the third convolution is padded, because
+    MNIST's images are blank at the edges.
     """
     first, middle, last = channels
     layers = [

@@ -3,9 +3,9 @@
 Test accuracy 99.71 % ± 0.02 (n = 5 seeds), 27.1 min (1 thread) of training, 1,186,698 parameters; 2 cores of AMD
 EPYC (family 26, model 2) with AVX-512, Linux.
 
-The network of ttdoucet/mnist with half of the channels. Each image is standardized; a convolution is followed by
+The network of ttdoucet/mnist with half the channels. Each image is standardized; a convolution is followed by
 feature maps of 24x24, 12x12, 6x6 and 3x3, with batch normalization and a residual convolution on each. It was chosen on
-10,000 validation images (docs/log.md); here the last 2,000 training images validate.
+10,000 validation images (docs/log.md); here the last 2,000 training images are for validation.
 """
 
 import numpy as np

@@ -6,7 +6,7 @@ model 2) with AVX-512, Linux.
 The first convolution has stride 2, so that the rest works on a quarter of the numbers; batch normalization makes one
 epoch enough. Predictions use test-time augmentation over 5 shifts, the image as it is and shifted by a pixel each way,
 which costs nothing in training. Width, learning rate and smoothing were chosen on 10,000 validation images
-(docs/log.md); here the last 5,000 training images validate.
+(docs/log.md); here the last 5,000 training images are for validation.
 """
 
 import numpy as np

@@ -30,7 +30,7 @@ def held_out(info: TrainingInfo, data: DataSet) -> Array | None:
         train, validation = hold_out_end(VALIDATION_SHARE)(data, np.random.default_rng(info.seed))
     else:
         train, validation = recipe.divide(data, info.seed)
-    # Others validated if `fit` was told so. A recipe that adds images trains on more than these.
+    # `fit` may have been given other validation images. A recipe with extra examples trains on more than these.
     adds_images = recipe is not None and recipe.extra_examples is not None
     others = info.train_images not in (None, len(train)) and not adds_images
     return None if others or info.validation_images != len(validation) else validation
@@ -41,7 +41,7 @@ class EvaluationPart:
     """The images of a data set that a model is evaluated on."""
 
     name: str
-    """Of the part: "test", "all", "validation", or "unseen", which are those that the model did not learn from."""
+    """The part: "test", "all", "validation", or "unseen" (the images that the model did not learn from)."""
     images: Array
     labels: Array
     notice: str | None = None
@@ -52,7 +52,7 @@ def evaluation_part(info: TrainingInfo, data: DataSet) -> EvaluationPart:
     """The test images of the data, or all images if there is no test part, without those that the model learned from.
 
     A model reads images that it learned from better than new ones. If it learned from all of them, or if the held-out
-    images cannot be drawn again, all are used, and the notice warns of it.
+    images cannot be drawn again, all are used, and the notice says so.
     """
     name, images, labels = data.evaluation_split
     seen = _seen(info, data, images)
@@ -72,7 +72,7 @@ def evaluation_part(info: TrainingInfo, data: DataSet) -> EvaluationPart:
 
 
 def digests(info: TrainingInfo) -> set[str]:
-    """The digests of all data that the model learned from, its members' and its examples' included."""
+    """The digests of all data that the model learned from, including those of its members and examples."""
     found = {info.data_digest, *(lesson.data_digest for lesson in info.taught)}
     return {digest for digest in found if digest is not None}.union(*map(digests, info.members))
 
@@ -90,7 +90,7 @@ def _seen(info: TrainingInfo, data: DataSet, images: Array) -> Array:
         seen[:] = True
         seen[np.empty(0, int) if validation is None else validation] = False
     elif info.data_digest == MNIST_DIGEST != data.digest and images.shape[1:] == (28, 28):
-        return _among_mnist(info, images)  # Kaggle's train.csv holds images of MNIST, too
+        return _among_mnist(info, images)  # Kaggle's train.csv also holds images of MNIST
     return seen
 
 

@@ -4,7 +4,8 @@ Test accuracy 99.31 % ± 0.02 (n = 5 seeds), 42.3 s (1 thread) of training, 61,7
 (family 26, model 2) with AVX-512, Linux.
 
 Two convolutions of 5x5 to 6 and 16 channels, each followed by average pooling over 2x2, then 120, 84 and 10 units, all
-with tanh. The last 5,000 training images validate. Differences from LeCun, Bottou, Bengio and Haffner 1998, section II:
+with tanh. The last 5,000 training images are for validation.
+Differences from LeCun, Bottou, Bengio and Haffner 1998, section II:
 - Images are padded by 2 within the first convolution; theirs were 32x32.
 - Each of the 16 channels sees all 6 channels before it; theirs see 3 to 6, to save work and break symmetry.
 - Average pooling has no trainable factor and bias.

@@ -5,7 +5,7 @@ model 2) with AVX-512, Linux.
 
 He's initialization, Nesterov momentum with a one-cycle learning rate, a little dropout and label smoothing, 8 epochs of
 batches of 256. Units, learning rate, batch size, dropout and smoothing were chosen on 10,000 validation images
-(docs/log.md); here the last 5,000 training images validate.
+(docs/log.md); here the last 5,000 training images are for validation.
 """
 
 import math

@@ -23,12 +23,12 @@ from digitscope.nn import (
 from digitscope.training.settings import ACTIVATIONS, by_name
 
 MAX_PARAMETERS = 100_000_000
-"""Of the dense layers together: 400 MB, of which training needs several copies."""
+"""Maximum for the dense layers together: 400 MB, of which training needs several copies."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
-    """What is changed; None keeps the recipe's own.
+    """The changes; None keeps the recipe's own value.
 
     Raises: TrainingError for widths that are not whole numbers from 1, or an unknown activation function.
     """

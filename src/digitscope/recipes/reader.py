@@ -6,7 +6,7 @@ with AVX-512, Linux.
 The four convolutions of `convnet`, a little wider, learn three things in addition to MNIST: strokes that are thinner,
 thicker, paler and noisier than MNIST's; forms of digits that are rare in MNIST (a crossed 7, a 1 with a foot); and
 drawings that are not digits, which belong to the background class of the loss. The settings were chosen on 10,000
-validation images (docs/log.md); here the last 5,000 training images validate.
+validation images (docs/log.md); here the last 5,000 training images are for validation.
 """
 
 import numpy as np

@@ -18,9 +18,9 @@ Split = Callable[[DataSet, np.random.Generator], tuple[Array, Array]]
 """(data, rng) -> (indices of the images to train on, indices of those to validate on)"""
 
 NETWORK = "network"
-"""The name, in a model's info, of the recipe that `fit` makes of a network."""
+"""The recipe's name in the info of a model that `fit` trained from a network."""
 VALIDATION_SHARE = 1 / 12
-"""The share of the images that validate unless a recipe says otherwise."""
+"""The fraction of the images that are held out for validation unless a recipe says otherwise."""
 
 Shape = tuple[int, int]
 """Height and width of an image, in pixels."""
@@ -108,8 +108,8 @@ class Recipe:
             ) from error
 
     def _try(self, rng: np.random.Generator, images: Array, classes: int) -> Network:
-        """The network before training, with which a step and a prediction were tried: a layer may not fit the images,
-        and nothing shall be written before that is known.
+        """The network before training. A step and a prediction are tried with it, because a layer may not fit the
+        images, and that must be known before anything is written.
         """
         network = self.build(rng, (images.shape[1], images.shape[2]), classes)
         run = Run.start(network, self.plan, len(images), np.random.default_rng(0))
@@ -138,10 +138,10 @@ class Recipe:
         layers: the widths of the hidden dense layers, between the convolutions, if there are any, and the output.
         activation: the function of all hidden layers; `training.settings` has its names and those of the plan.
         dropout: the rate before each dense layer that follows learned layers.
-        Another loss brings its output: sigmoids for the squared error, logits for a cross-entropy.
+        A different loss changes the output layer to match: sigmoids for the squared error, logits for a cross-entropy.
 
         Raises: TrainingError or DataError for values of another kind or range, and for settings that do not fit
-            together or the recipe; for what does not fit the network, `start` raises them.
+            together or the recipe; for settings that do not fit the network, `start` raises them.
         """
         plan = self.plan.with_settings(**plan_settings)
         if self.extra_examples is not None and not isinstance(plan.loss, type(self.plan.loss)):
@@ -184,7 +184,7 @@ class Training:
     labels: Array
     validation: tuple[Array, Array]
     notices: tuple[str, ...] = ()
-    """What the reader of the results should know about the classes: see `class_notices`."""
+    """Warnings about the classes: see `class_notices`."""
 
 
 def hold_out_end(share: float) -> Split:
@@ -197,7 +197,7 @@ def hold_out_end(share: float) -> Split:
     sorted by class, and the last classes would never be learned.
     """
     if not 0 < share < 1:
-        raise TrainingError(f"The share of images that validate is expected between 0 and 1; got {share}.")
+        raise TrainingError(f"The share of validation images is expected between 0 and 1; got {share}.")
 
     def split(data: DataSet, rng: np.random.Generator) -> tuple[Array, Array]:
         labels = data.y_train
@@ -218,9 +218,9 @@ def hold_out_nothing(data: DataSet, rng: np.random.Generator) -> tuple[Array, Ar
 
 def random_subset(size: int, validation: int) -> Split:
     """`size` images drawn at random, of which the first `validation` are for validation. If there are fewer images, the
-    same fraction is.
+    same fraction of them is.
 
-    Of data other than MNIST two images of each class are drawn first, and the fraction is held out of each class.
+    For data other than MNIST, two images of each class are drawn first, and the fraction is held out of each class.
     """
 
     def split(data: DataSet, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -237,7 +237,7 @@ def random_subset(size: int, validation: int) -> Split:
 
 
 def _check_gaps(labels: Array) -> None:
-    """Raises: DataError for labels that ask for a large network, most of whose outputs are of no class."""
+    """Raises: DataError for labels that need many outputs, most of which would belong to no class."""
     different, highest = len(np.unique(labels)), int(labels.max())
     if highest >= 1000 and different < highest / 10:
         raise DataError(
@@ -265,7 +265,7 @@ def _held_out_counts(labels: Array, share: float) -> Array:
     if not held_out.any():
         raise TrainingError(
             f"Training expects at least 2 images of a class, one of them to validate on; got {len(labels)} "
-            f"image{'s' * (len(labels) != 1)}, each of another class. Give more images, or fewer classes."
+            f"image{'s' * (len(labels) != 1)}, each of a different class. Give more images, or fewer classes."
         )
     return held_out
 

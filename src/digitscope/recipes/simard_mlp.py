@@ -6,7 +6,7 @@ Test accuracy 99.25 % ± 0.03 (n = 5 seeds), 51.1 s (1 thread) of training, 636,
 Simard, Steinkraus and Platt showed in 2003 that distorting the images helps more than any change to the network. The
 network is theirs. The distortion is one warp of rotation, scale, slant, shift and their elastic field, new for each
 image and epoch. The differences are ReLU, softmax with a little label smoothing, Nesterov momentum with a one-cycle
-learning rate, and 40 epochs. The last 5,000 training images validate.
+learning rate, and 40 epochs. The last 5,000 training images are for validation.
 """
 
 import math

@@ -6,7 +6,8 @@ model 1), Linux.
 Two hidden layers of 16 units, 13,002 weights and biases. The cost is half the sum of the squared differences from the
 one-hot label, averaged over a mini-batch. The videos say that the network reads about 96 % of new images correctly, but
 not how it was trained; they link to the code of `sigmoid`. Initial weights, batch size, learning rate and schedule
-were chosen on 10,000 validation images (docs/log.md); here the last 5,000 training images validate.
+were chosen on 10,000 validation images (docs/log.md); here the last 5,000 training images are for
+validation.
 Source: Grant Sanderson, 3Blue1Brown, 2017: "Gradient descent, how neural networks learn", at 13:18.
 """
 

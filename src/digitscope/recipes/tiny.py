@@ -5,7 +5,7 @@ Test accuracy 99.58 % ± 0.03 (n = 5 seeds), 106.2 s (1 thread) of training, 14,
 
 A small network is trained longer, on images that are distorted less: it has no capacity to memorize them. Predictions
 use test-time augmentation over 5 shifts, the image as it is and shifted by a pixel each way. Width, distortion and
-epochs were chosen on 10,000 validation images (docs/log.md); here the last 5,000 training images validate.
+epochs were chosen on 10,000 validation images (docs/log.md); here the last 5,000 training images are for validation.
 """
 
 import numpy as np

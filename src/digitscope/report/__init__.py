@@ -1,4 +1,6 @@
-"""Everything that the reader of a report sees: figures, tables, sentences and pages. It takes numbers, not networks.
+"""Everything that the reader of a report sees: figures, tables, sentences and pages.
+
+It takes numbers, not networks.
 
 figures.py            each figure is a function from arrays to a matplotlib Figure
 marked_digits.py      pictures with the recognized digits marked

@@ -59,14 +59,14 @@ def results_table(comparison: RunComparison) -> Table:
     if comparison.data is not None:
         rows.append([f"accuracy on {comparison.data}", *map(_evaluated, comparison.runs)])
     if comparison.only_right is not None:
-        rows.append(["read by this one only", *(f"{count:,}" for count in comparison.only_right)])
+        rows.append(["correct in this run only", *(f"{count:,}" for count in comparison.only_right)])
     rows.extend([name, *(f"{_last(run.history[column]):,.0f}" for run in comparison.runs)] for name, column in _LENGTHS)
     rows.append(["parameters", *("-" if run.parameters is None else f"{run.parameters:,}" for run in comparison.runs)])
     return rows
 
 
 def _last(column: Sequence[float | None]) -> float:
-    """The last number; 0 of a training that has not begun."""
+    """The last number; 0 for a training that has not begun."""
     return max((value for value in column if value is not None), default=0.0)
 
 
@@ -95,14 +95,14 @@ def write_comparison_page(path: Path, comparison: RunComparison) -> None:
     sections = [
         Section(
             "Settings and results",
-            "The settings that differ, then the accuracies with their 95 % intervals. Read by this one only: images "
-            "that the other training misread.",
+            "The settings that differ, then the accuracies with their 95 % intervals. Correct in this run only: "
+            "images that the other run misread.",
             [*settings, *results[1:]],
         ),
         Section(
             "Learning curves",
             "Loss and accuracy over the steps, in the same axes. Pale lines are the running mean on the training "
-            "images; the others are of the validation images.",
+            "images; the others are for the validation images.",
             compare_curves([run.name for run in comparison.runs], [run.history for run in comparison.runs]),
         ),
     ]

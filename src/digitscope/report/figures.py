@@ -51,7 +51,7 @@ def learning_curves(history: History) -> Figure:
     history: the columns of history.csv, of equal length: step, epoch, loss, accuracy; with validation also
         validation_loss and validation_accuracy, which are None except at the ends of epochs
     Batches are noisy: the pale area is their range, the line their running mean over 2 % of the steps. The axes are
-    scaled to the line and to the validation, so the first steps may lie outside of the picture.
+    scaled to the line and to the validation, so the first steps may lie outside the picture.
     """
     with styled():
         figure = new_figure("Learning curves: loss and accuracy over the steps of training", 400, _WIDTH)
@@ -328,8 +328,8 @@ def _list_mistakes(
         axes.text(ends[1], y, "No mistakes", weight="bold", size=SMALL, ha="right")
     for number, (true, answer, times) in enumerate(frequent):
         column, line = divmod(number, math.ceil(len(frequent) / 2))
-        room = (ends[column] - starts[column] - text_width(f" read  {times:,}") - 8) / 2
-        text = f"{shorten(names[true], room)} read {shorten(names[answer], room)}"
+        room = (ends[column] - starts[column] - text_width(f" read as  {times:,}") - 8) / 2
+        text = f"{shorten(names[true], room)} read as {shorten(names[answer], room)}"
         axes.text(starts[column], y + 26 + 19 * line, text, size=SMALL)
         axes.text(ends[column], y + 26 + 19 * line, f"{times:,}", size=SMALL, ha="right")
 
@@ -435,7 +435,7 @@ def _patterns(weight: Array, shape: tuple[int, int] | None) -> Array:
 
 
 def _pixel(columns: int, width: int) -> float:
-    """The size of a pixel in points if so many images, so many pixels wide, are beside each other."""
+    """The size of a pixel in points if this many images, each this many pixels wide, stand side by side."""
     return min(16.0, (_WIDTH - 8) / (columns * width))
 
 

@@ -1,4 +1,4 @@
-"""One picture and what a network makes of it, layer by layer: as a page, or as one figure."""
+"""One picture and what a network computes for it, layer by layer: as a page, or as one figure."""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ MAX_MAPS = 16
 MAX_NUMBERS = 800
 MAX_CLASSES = 12
 _BARS = 40
-"""Up to this number of units is shown as bars, more as cells of colour."""
+"""Up to this number of units are shown as bars, more as cells of colour."""
 _MARGIN = 10.0
 _INNER = WIDTH - 2 * _MARGIN
 _LINE = 15.0
@@ -103,7 +103,7 @@ class Inspection:
     @property
     def evidence_sentence(self) -> str:
         if not np.isfinite(self.evidence_threshold):
-            return f"Its score as a digit is {self.evidence:.1f}; the model has no threshold for what is not a digit."
+            return f"Its score as a digit is {self.evidence:.1f}; the model has no threshold for rejecting a picture."
         usual = f"{100 * (1 - self.refuse):.4g} % of real digits score {self.evidence_threshold:.1f} or more"
         return f"Its score as a digit is {self.evidence:.1f}; {usual}."
 
@@ -173,7 +173,7 @@ def _parts(inspection: Inspection) -> list[_Part]:
         ),
         _Part(
             "Probabilities",
-            f"Of each class, the most probable first. {inspection.evidence_sentence}",
+            f"The probability of each class, the most probable first. {inspection.evidence_sentence}",
             *_bars_part(inspection),
             notes="docs/notes/11-uncertainty.md",
         ),
@@ -230,7 +230,7 @@ def _layer_part(layer: LayerOutput) -> _Part:
     else:
         height, draw, remark = _numbers(values.reshape(-1))
     low, high = float(values.min()), float(values.max())
-    sentence = f"{layer.sentence} {remark} From {low:.3g} to {high:.3g}."
+    sentence = " ".join(filter(None, [layer.sentence, remark, f"Values from {low:.3g} to {high:.3g}."]))
     return _Part(f"{layer.name}  {layer.layer}: {layer.shape_text}", sentence, height, draw, layer.notes)
 
 
@@ -253,7 +253,7 @@ def _maps(values: Array) -> tuple[float, Callable[[Axes, float], None], str]:
 
     rows = -(-len(shown) // columns)
     total = len(values)
-    remark = f"The {len(shown)} of {total} maps with the largest numbers." if len(shown) < total else ""
+    remark = f"Shown are the {len(shown)} of {total} maps with the largest values." if len(shown) < total else ""
     return (height + 8) * rows + 4, draw, remark
 
 
@@ -270,7 +270,7 @@ def _numbers(values: Array) -> tuple[float, Callable[[Axes, float], None], str]:
             _draw_frame(axes, box)
 
         total = f" of {len(values):,}" if len(shown) < len(values) else ""
-        return box_height + 6, draw_cells, f"The first {len(shown):,}{total} numbers, {_BARS} in a row."
+        return box_height + 6, draw_cells, f"The first {len(shown):,}{total} numbers, {_BARS} per row."
 
     highest = max(float(values.max()), 0.0)
     span = (highest - min(float(values.min()), 0.0)) or 1.0

@@ -14,14 +14,14 @@ from digitscope.report.page import Html
 from digitscope.report.style import BLUE, DIVERGING, VERMILION
 
 COLUMNS = 8
-"""Units of the first layer beside each other."""
+"""Number of units of the first layer side by side."""
 FRAME = 255
 """The colour of frames around units; the shades of weights come before it."""
 
 
 @dataclass(frozen=True, eq=False)
 class LearningSteps:
-    """What the network was like at each of S moments of its training, on N images that it did not learn from."""
+    """The network at each of S moments of its training, and its answers for N images that it did not learn from."""
 
     epochs: Array
     """Epochs completed at each moment, (S,)."""

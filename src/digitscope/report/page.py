@@ -109,7 +109,7 @@ def _section(section: Section, number: int, report: Path) -> str:
 
 
 def _is_tall(figure: Figure) -> bool:
-    """Whether other sections are to stand beside the figure one below the other."""
+    """Whether several sections are stacked beside the figure."""
     width, height = figure.get_size_inches()
     return bool(height > 2 * width)
 

@@ -35,7 +35,7 @@ def calibration_table(result: Robustness) -> Table:
     return [
         ["calibration", *(heading for heading, _ in columns)],
         [
-            "error in 15 bins, %",
+            "calibration error (15 bins), %",
             *(percentage(found.reliability.expected_calibration_error) for found in evaluations),
         ],
         ["negative log-likelihood, nats", *(f"{found.negative_log_likelihood:.4f}" for found in evaluations)],
@@ -94,19 +94,19 @@ def write_robustness_page(path: Path, model: str, result: Robustness) -> None:
     sections = [
         Section(
             "Accuracy on corrupted images",
-            "Accuracy in per cent at growing strength. Below each curve, one of the images at each strength.",
+            "Accuracy in per cent at increasing strength. Below each curve is one of the images at each strength.",
             curves,
             "docs/notes/10-regularization.md#what-does-not-matter",
         ),
         Section(
             "Accuracy on corrupted images in numbers",
-            f"On the same {clean.images:,} images each time. {corruption_sentence(result)}",
+            f"Each accuracy is on the same {clean.images:,} images. {corruption_sentence(result)}",
             corruption_table(result),
             "docs/notes/11-uncertainty.md#the-interval-of-an-accuracy",
         ),
         Section(
             "Calibration",
-            "How often it was right, by how confident it was. On the diagonal both agree.",
+            "How often the model was right, by how confident it was. On the diagonal, both agree.",
             reliability,
             "docs/notes/11-uncertainty.md#does-90--mean-nine-in-ten",
         ),
@@ -125,7 +125,7 @@ def write_robustness_page(path: Path, model: str, result: Robustness) -> None:
         sections += [
             Section(
                 "Disputed labels",
-                f"Fewer than three of five people saw what the label says. {disputed_sentence(mnist)}",
+                f"In these images, fewer than three of five people saw what the label says. {disputed_sentence(mnist)}",
                 disputed_figure(mnist.disputed_images, texts),
                 "docs/notes/11-uncertainty.md#the-fifteen",
             ),
@@ -147,8 +147,8 @@ def write_robustness_page(path: Path, model: str, result: Robustness) -> None:
     ]
     write_report(
         path,
-        title=f"Digitscope: how robust {result.name} is",
-        lead="Its accuracy on corrupted images, and how far its probabilities can be trusted.",
+        title=f"Digitscope: robustness of {result.name}",
+        lead="The accuracy on corrupted images, and how far the probabilities can be trusted.",
         notices=[result.notice] if result.notice else [],
         facts=facts,
         sections=sections,

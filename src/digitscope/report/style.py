@@ -51,7 +51,7 @@ DIVERGING = LinearSegmentedColormap.from_list("digitscope", [BLUE, BLUE + "00", 
 BLUE_SCALE = LinearSegmentedColormap.from_list("digitscope_blue", [BLUE + "00", BLUE])
 VERMILION_SCALE = LinearSegmentedColormap.from_list("digitscope_vermilion", [VERMILION + "00", VERMILION])
 INK_SCALE = LinearSegmentedColormap.from_list("digitscope_ink", [INK + "00", INK])
-"""For images of digits: 0 is transparent, the largest value is ink. An SVG has it in the colour of the text."""
+"""For images of digits: 0 is transparent, the largest value is ink. An SVG draws it in the colour of the text."""
 
 _MASK = "ink"
 _FONT = "DejaVu Sans"  # comes with matplotlib, so that the layout is the same everywhere; viewers use their own font

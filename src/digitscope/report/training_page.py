@@ -104,8 +104,8 @@ def _sections(result: TrainingResult) -> Sequence[Section]:
         ),
         Section(
             "Confusion matrix",
-            "Rows are the true classes, columns the answers. The diagonal is the share of each class that was read "
-            "correctly.",
+            "Rows are the true classes, columns the answers. The diagonal is the recall: the share of each class that "
+            "was read correctly.",
             confusion_figure(result.evaluation.confusion),
             "docs/notes/11-uncertainty.md#the-interval-of-an-accuracy",
         ),
@@ -122,7 +122,7 @@ def _sections(result: TrainingResult) -> Sequence[Section]:
     sections.append(
         Section(
             "Calibration",
-            f"How often it was right, by how confident it was. On the diagonal both agree.{caution}",
+            f"How often the network was right, by how confident it was. On the diagonal, both agree.{caution}",
             calibration_figure(result.evaluation.reliability),
             "docs/notes/11-uncertainty.md#does-90--mean-nine-in-ten",
         )

@@ -1,4 +1,4 @@
-"""Averages of the weights over the steps, which are better than the last weights: the noise of the steps cancels."""
+"""Averages of the weights over the steps. They are better than the last weights, because the steps' noise cancels."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Averaging(ABC):
 
     @abstractmethod
     def rate(self, step: int, steps: int) -> float:
-        """The share that the weights after `step` (from 0) of `steps` have in the average; 1 replaces it by them."""
+        """The share that the weights after `step` (from 0) of `steps` have in the average; 1 keeps only them."""
 
 
 @dataclass(frozen=True)

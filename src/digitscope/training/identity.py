@@ -88,8 +88,8 @@ def _describe_object(value: object, inner: Any) -> dict[str, Any]:
         reduced = value.__reduce_ex__(4) if reducer is None else reducer(value)
     except TypeError as error:
         raise TrainingError(
-            f"A plan is expected of objects that a checkpoint can describe; got a {_name(type(value))} ({error}). "
-            "Give a function of a module, or an object of a class with plain attributes."
+            f"A plan is expected to consist of objects that a checkpoint can describe; got a {_name(type(value))} "
+            f"({error}). Give a function of a module, or an object of a class with plain attributes."
         ) from error
     if isinstance(reduced, str):  # the name of a global object
         return {"global": f"{getattr(value, '__module__', None) or 'builtins'}.{reduced}"}

@@ -1,4 +1,4 @@
-"""A network's outputs for many images, and what it takes and gives."""
+"""A network's outputs for many images, and checks that images and labels fit it."""
 
 from math import prod
 
@@ -17,7 +17,7 @@ from digitscope.training.parallel.threads import ThreadMap, thread_count
 CHUNK = 100
 """Images in one forward pass: enough for fast products, few enough for the cache."""
 CHUNK_MEMORY = 1 << 30
-"""Numbers that a forward pass may take memory for, 4 GiB. The recipe ensemble takes 0.6 billion for CHUNK images."""
+"""Maximum number of float32 values in a forward pass: 4 GiB. The recipe ensemble needs 0.6 billion for CHUNK images."""
 
 
 def quiet_overflow() -> np.errstate:
@@ -69,8 +69,8 @@ def evaluate(
     check_kind("loss", loss, "a Loss", Loss)
     if unmeasured := _unmeasured(network):
         raise TrainingError(
-            f"The network is expected with measured statistics of batch normalization; those of {unmeasured} are as "
-            "they began. Evaluate run.outcome(images), or measure_statistics(network, images)."
+            f"Batch normalization needs measured statistics; those of {unmeasured} still have their initial values. "
+            "Evaluate run.outcome(images), or measure_statistics(network, images)."
         )
     images, labels = checked_examples(network, loss, images, labels)
     outputs = outputs_in_chunks(network, images, threads=thread_count(threads))
@@ -80,7 +80,7 @@ def evaluate(
 def checked_examples(
     network: Layer, loss: Loss, images: npt.ArrayLike, labels: npt.ArrayLike, shape: tuple[int, int] | None = None
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Images and labels in the form of the package, checked against what the network takes and gives.
+    """Images and labels in the package's own form, checked against the network's input and output.
 
     One image is passed through the network. A label may be any of its outputs; with BackgroundCrossEntropy also the
     number of outputs, for the background. `shape` is the height and width that is expected, if it is known.

@@ -84,7 +84,7 @@ def train(
     order. So the weights have the same bits for any number of threads. Between two results the run may be saved: it
     then holds all that is needed to go on.
 
-    After the last result the network is what was trained: it has the average of the weights if the plan has one, and
+    After the last result the network is ready for use: it has the average of the weights if the plan has one, and
     measured statistics. Before that, and for test-time shifts, `run.outcome(images)` gives the network to use.
 
     On device "cuda" steps and validation run on a GPU, with CuPy; images are augmented on the CPU. Whenever the
@@ -204,7 +204,7 @@ def _steps(run: Run, take_step: ParallelStep, count: int) -> Iterator[Step]:
     plan = run.plan
     batches = plan.batches(count)
     steps = plan.epochs * batches
-    before = run.member * steps  # by the members before
+    before = run.member * steps  # those of the members before
     next_order, order = run.draw_order(count)
     loss, right, seen = 0.0, 0, 0
     began = time.perf_counter()

@@ -48,7 +48,7 @@ HISTORY_COLUMNS = (
 VALIDATION_COLUMNS = "validation_loss", "validation_accuracy"
 """Those that have a number only at the ends of epochs, and only if there are validation images."""
 REPORTS = 100
-"""Approximate number of step results an epoch."""
+"""Approximate number of step results per epoch."""
 
 
 def is_reported(batch: int, batches: int) -> bool:
@@ -74,11 +74,11 @@ class Plan:
     optimizer: Optimizer
     schedule: Schedule
     epochs: int
-    """Passes over the images; if the network is an ensemble, of each member."""
+    """Passes over the images; if the network is an ensemble, by each member."""
     batch_size: int | None
-    """Images a step; None for all of them, which is what the word gradient descent meant at first."""
+    """Images per step; None for all of them, which is gradient descent in the original sense."""
     shard_size: int | None = None
-    """Images of a shard, which one thread works on at a time; None for a whole batch. It is part of the plan because
+    """Images per shard, which one thread works on at a time; None for a whole batch. It is part of the plan because
     the sum over the shards of a batch is rounded differently if they are cut differently."""
     augment: Augmentation | None = None
     """Augments the images that the network learns from; None for images as they are."""
@@ -86,7 +86,7 @@ class Plan:
     """The average of the weights that is the outcome; None for the last weights."""
     shifts: tuple[tuple[int, int], ...] = ()
     """Test-time augmentation: the shifts, pixels down and right, over which `Run.outcome` averages its predictions;
-    none for the image as it is. They are not part of the network that learns."""
+    empty for the image as it is. They are not part of the network that learns."""
 
     def __post_init__(self) -> None:
         error = TrainingError
@@ -98,7 +98,7 @@ class Plan:
         rate = self.schedule.learning_rate
         check_number("The schedule's learning rate", rate, error=error)
         if rate <= 0:
-            raise TrainingError(f"The schedule's learning rate is expected above 0; got {rate}.")
+            raise TrainingError(f"The schedule's learning rate is expected to be positive; got {rate}.")
         check_function("Plan's augment", self.augment, "a function (images, rng)", optional=True, error=error)
         if self.averaging is not None:
             check_kind("Plan's averaging", self.averaging, "an Averaging or None", Averaging, error=error)
@@ -119,7 +119,7 @@ class Plan:
     ) -> "Plan":
         """The same plan with these settings; None keeps the plan's own. `training.settings` has the names.
 
-        learning_rate is the highest of the schedule. Another optimizer has the rate that `rate_for` derives, unless
+        learning_rate is the highest of the schedule. A different optimizer gets the rate from `rate_for`, unless
         learning_rate or a schedule with its own rate is given.
 
         Raises: TrainingError or DataError for unknown names and for values of another kind or range.
@@ -144,7 +144,7 @@ class Plan:
         return replace(plan, schedule=plan.schedule.with_learning_rate(learning_rate))
 
     def batches(self, images: int) -> int:
-        """Steps an epoch; the last one may be of fewer images."""
+        """Steps per epoch; the last one may have fewer images."""
         return -(-images // (self.batch_size or images))
 
     def shards(self, images: int) -> int:
@@ -189,7 +189,7 @@ class Run:
 
     @classmethod
     def start(cls, network: Network, plan: Plan, images: int, rng: np.random.Generator) -> "Run":
-        """A training of this many images, with all its randomness from `rng`.
+        """A training on this many images, with all its randomness from `rng`.
 
         Raises: TrainingError for arguments of another kind.
         """
@@ -215,7 +215,7 @@ class Run:
 
     @property
     def learner(self) -> Network:
-        """The one of them that learns."""
+        """The learner that is being trained."""
         return self.learners[self.member]
 
     @property
@@ -224,7 +224,7 @@ class Run:
         return self.plan.epochs * len(self.learners)
 
     def start_learner(self) -> None:
-        """The optimizer's state and the average before the learner's first step."""
+        """Sets the optimizer's state and the average to those before the learner's first step."""
         params = self.learner.params
         self.optimizer_state = self.plan.optimizer.start(params)
         self.average = {name: p.copy() for name, p in params.items()} if self.plan.averaging else {}

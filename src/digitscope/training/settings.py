@@ -1,4 +1,4 @@
-"""Settings of a training by name, as `fit`, the command line and model files have them."""
+"""Settings of a training by name, as `fit`, the command line and model files use them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -80,7 +80,7 @@ def by_name(setting: str, choices: Mapping[str, T], name: object) -> T:
 
 
 def loss_by_name(loss: Loss | str, own: Loss) -> Loss:
-    """A loss is itself. A name that is that of `own` gives `own`, with its label smoothing."""
+    """The loss, if it is one already, or the loss of that name. The name of `own` gives `own`, with its smoothing."""
     if not isinstance(loss, str):
         return loss
     kind = by_name("loss", NAMED_LOSSES, loss)
@@ -88,12 +88,14 @@ def loss_by_name(loss: Loss | str, own: Loss) -> Loss:
 
 
 def optimizer_by_name(optimizer: Optimizer | str) -> Optimizer:
-    """An optimizer is itself."""
+    """The optimizer, if it is one already, or the optimizer of that name."""
     return by_name("optimizer", NAMED_OPTIMIZERS, optimizer) if isinstance(optimizer, str) else optimizer
 
 
 def schedule_by_name(schedule: Schedule | str, own: Schedule) -> Schedule:
-    """A schedule is itself. A name gives the schedule with the highest rate of `own`, or `own` if it has this name."""
+    """The schedule, if it is one already. A name gives that schedule with the highest rate of `own`, or `own` itself if
+    it has this name.
+    """
     if not isinstance(schedule, str):
         return schedule
     kind = by_name("schedule", NAMED_SCHEDULES, schedule)
@@ -101,7 +103,9 @@ def schedule_by_name(schedule: Schedule | str, own: Schedule) -> Schedule:
 
 
 def augmentation_by_name(augment: Augmentation | str) -> Augmentation | None:
-    """A function is itself. A text is a name, or amounts such as "rotation=10,shift=1"; None is no augmentation."""
+    """The function, if it is one already. A text is a name, or amounts such as "rotation=10,shift=1". The result None
+    means no augmentation.
+    """
     if not isinstance(augment, str):
         return augment
     if "=" in augment:
@@ -153,7 +157,7 @@ def _momentum(optimizer: Optimizer) -> float | None:
 def recorded_settings(settings: Mapping[str, object]) -> dict[str, Any]:
     """What a `TrainingInfo` holds of a recipe's settings: numbers, names, and the amounts of an `Augment` as text.
 
-    Objects without a name are left out. The plan's epochs, learning rate and batch size are there in any case.
+    Objects without a name are left out. The plan's epochs, learning rate and batch size are recorded in any case.
     """
     names = {name: _name_of(value) for name, value in settings.items()}
     if names.get("label_smoothing") is None and isinstance(loss := settings.get("loss"), Loss):

@@ -1,4 +1,4 @@
-"""Snapshots: how a network reads a few images at several moments of its training, and its first weights then."""
+"""Snapshots: how a network reads a few images at several moments of its training, and its first layer's weights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields

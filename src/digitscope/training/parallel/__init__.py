@@ -1,6 +1,13 @@
 """Spreads a training step over threads, worker processes and devices without changing a bit of its result.
 
-`digitscope.training.loop.train_step` is the definition of the step. Here are the shards that a batch is cut into
-(`shards`), the step over them (`step`), the processes and threads that compute them (`workers`, `shared_memory`,
-`threads`), when these pay (`thresholds`), BLAS's own threads (`blas`), memory and devices.
+`digitscope.training.loop.train_step` is the definition of the step.
+
+shards.py         the shards that a batch is cut into
+step.py           the step over the shards of a batch
+threads.py        threads that compute shards
+workers.py        processes that compute shards; shared_memory.py has their weights and gradients
+thresholds.py     from which amount of work threads and processes are used
+blas.py           the number of BLAS's own threads
+memory.py         keeps freed memory in the process
+device.py         the CPU or a GPU
 """

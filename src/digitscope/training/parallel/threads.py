@@ -10,7 +10,7 @@ from digitscope.arguments import check_whole
 from digitscope.errors import ArgumentError, TrainingError
 
 MOST_THREADS = 1024
-"""More than any machine makes use of."""
+"""More threads than any machine can use."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -56,7 +56,7 @@ def thread_count(threads: int | None) -> int:
     """
     check_whole("threads", threads, 1, optional=True)
     if threads is not None and threads > MOST_THREADS:
-        raise ArgumentError(f"threads is expected as {MOST_THREADS} at most; got {threads}.")
+        raise ArgumentError(f"threads is expected to be at most {MOST_THREADS}; got {threads}.")
     return default_threads() if threads is None else threads
 
 
