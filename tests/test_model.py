@@ -279,6 +279,6 @@ class TestInfo:
         info = TrainingInfo("ensemble", classes=10, members=(self.RUN, TrainingInfo()), taught=(lesson,))
         content = info.as_json()
         assert list(content) == ["recipe", "classes", "members", "taught"]
-        assert content["taught"][0]["judged_images"] == 5000
+        assert content["taught"][0]["evaluated_images"] == 5000
         assert TrainingInfo.from_json(json.loads(json.dumps(content))) == info
         assert info.without_accuracy().members[0].validation_accuracy is None

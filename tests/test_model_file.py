@@ -456,7 +456,7 @@ INFO: dict[str, tuple[Any, str]] = {
     "per cent": ({"test_accuracy": 99.5}, "test_accuracy is expected as a number from 0 to 1; got 99.5"),
     "members in an object": ({"members": {}}, "members is expected as a list"),
     "a member's seed": ({"members": [{"seed": "x"}]}, "seed is expected as a whole number"),
-    "half a fine-tuning": ({"taught": [{"examples": 1}]}, "lacks labels, seed, judged_images"),
+    "half a fine-tuning": ({"taught": [{"examples": 1}]}, "lacks labels, seed, evaluated_images"),
     "counts that are text": (
         {"taught": [{**FineTuning(1, {}, 0, 1, 1, 1).as_json(), "labels": {"1": "x"}}]},
         "count of the label 1",

@@ -29,7 +29,7 @@ class FineTuning:
     """How many examples of each class: {"7": 3}."""
     seed: int
     evaluated_images: int
-    """Images on which the accuracy before and after was measured; "judged_images" in the file."""
+    """Images on which the accuracy before and after was measured."""
     accuracy_before: float
     accuracy_after: float
     data_digest: str | None = None
@@ -54,7 +54,7 @@ class FineTuning:
             "examples": self.examples,
             "labels": dict(self.labels),
             "seed": self.seed,
-            "judged_images": self.evaluated_images,
+            "evaluated_images": self.evaluated_images,
             "accuracy_before": self.accuracy_before,
             "accuracy_after": self.accuracy_after,
             "data_digest": self.data_digest,
@@ -66,11 +66,11 @@ class FineTuning:
 
         Raises: ModelError for anything else.
         """
-        keys = "examples", "labels", "seed", "judged_images", "accuracy_before", "accuracy_after"
+        keys = "examples", "labels", "seed", "evaluated_images", "accuracy_before", "accuracy_after"
         values = _checked(content, (*keys, "data_digest"))
         if missing := [key for key in keys if key not in values]:
             raise ModelError(f"The record of a fine-tuning lacks {', '.join(missing)}.")
-        return cls(evaluated_images=values.pop("judged_images"), **values)
+        return cls(**values)
 
 
 @dataclass(frozen=True)

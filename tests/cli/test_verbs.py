@@ -62,7 +62,8 @@ class TestEvaluate:
         lines = answer.out.splitlines()
         assert lines[0] == f"model: {model}"
         assert lines[1].startswith("accuracy ")
-        assert lines[6].split() == ["read", "as", "->", *"0123456789", "recall", "%"]
+        assert lines[6].startswith("confusion matrix ")
+        assert lines[7].split() == ["class", *"0123456789", "recall", "%"]
         assert lines[-1].startswith("precision % ")
         assert max(map(len, lines)) <= 80
 

@@ -226,8 +226,8 @@ class TestConfusion:
         assert shown.count("96.8") == 1
         assert shown.count("87.7") == 1
         assert shown.index("2 read as 0") > shown.index("1 read as 2")
-        mistakes = ("1 read as 2", "0 read as 1", "2 read as 0")
-        assert [shown[shown.index(line) + 1] for line in mistakes] == ["7", "3", "1"]
+        listed = ("1 read as 2", "0 read as 1", "2 read as 0")
+        assert [shown[shown.index(line) + 1] for line in listed] == ["7", "3", "1"]
 
     @pytest.mark.parametrize("count", [2, 10, 14, 15, 26, 47, 62])
     def test_any_number_of_classes(self, count: int) -> None:

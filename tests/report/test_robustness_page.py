@@ -95,7 +95,8 @@ def test_parts_of_mnist(mnist: MnistResult) -> None:
         ["2654", "6", "neither", "6"],
     ]
     assert page.disputed_sentence(mnist) == (
-        "1 of the 3 are read as labelled. Of the 1 in which most people saw one other digit, 1 are read as that digit."
+        "1 of the 3 images are read as labelled. Of the 1 in which most people saw one other digit, 1 are read as that "
+        "digit."
     )
 
 

@@ -166,6 +166,7 @@ def _print_confusion(console: "Console", result: "Evaluation") -> None:
     if few:
         matrix, endless = _matrix(result), console.options.update(width=1000)
         if console.measure(matrix, options=endless).maximum <= console.width:
+            console.print("confusion matrix (rows: true class, columns: answer)", style="bold")
             console.print(matrix)
             return
     print_table(console, _by_class(result, None if few else 1), left=())
@@ -176,7 +177,7 @@ def _matrix(result: "Evaluation") -> "Table":
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("read as ->", style="bold")
+    table.add_column("class", style="bold")
     for k in range(len(result.confusion)):
         table.add_column(str(k), justify="right")
     table.add_column("recall %", justify="right")

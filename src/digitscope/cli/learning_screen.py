@@ -98,14 +98,14 @@ class LearningScreen:
                 return [*curves, *digits, *progress]
         return progress
 
-    def _charts(self, charts: int, width: int, room: int, least: int, signs: Signs) -> list[Text]:
+    def _charts(self, charts: int, width: int, available: int, least: int, signs: Signs) -> list[Text]:
         """A legend, and the latest loss and accuracy. The first `charts` of them have a chart of at least `least`
-        lines. Empty if there is no room.
+        lines. Empty if they do not fit into the available lines.
         """
         beside = width >= SIDE_BY_SIDE
         count = len(QUANTITIES)
         rows_of_charts, titles = (min(charts, 1), 1 - min(charts, 1)) if beside else (charts, count - charts)
-        height = (room - 1 - titles) // max(rows_of_charts, 1)
+        height = (available - 1 - titles) // max(rows_of_charts, 1)
         if height < (least if charts else 0):
             return []
         legend = Text.assemble((signs.line, TRAINING), " training images   ")

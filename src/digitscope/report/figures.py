@@ -235,8 +235,8 @@ def sample_predictions(
         for (x, y), chances, answer, label, cell in zip(cells, probabilities, answers, labels, bars, strict=True):
             right = answer == label
             mark = " ✓" if right else " ✗"
-            room = pitch - 6 - text_width(mark, 12.5, "bold")
-            axes.text(x, y - 22, shorten(names[answer], room, 12.5, "bold") + mark, weight="bold", ha="center")
+            available = pitch - 6 - text_width(mark, 12.5, "bold")
+            axes.text(x, y - 22, shorten(names[answer], available, 12.5, "bold") + mark, weight="bold", ha="center")
             share = per_cent(chances[answer])
             if not right:
                 share += f", is {shorten(names[label], pitch - 4 - text_width(f'{share}, is '))}"
@@ -254,7 +254,7 @@ def sample_predictions(
 
 
 def _name_bars(axes: Axes, names: Sequence[str], chances: Array, middles: Array, y: float) -> None:
-    """Names the bars of 5 % or more, the highest first, where there is room."""
+    """Names the bars of 5 % or more, the highest first, if the names fit."""
     taken: list[tuple[float, float]] = []
     for number in np.argsort(-chances, kind="stable"):
         if chances[number] < 0.05:
@@ -272,7 +272,7 @@ def confusion_figure(confusion: Array, *, classes: Sequence[str] | None = None) 
 
     confusion: counts, (classes, classes)
     Off the diagonal are the numbers of mistakes, on a colour scale of their own because they are few. On the diagonal
-    is the recall in per cent. With more than 14 classes there is no room for numbers, only for colours. The most
+    is the recall in per cent. With more than 14 classes, numbers do not fit and only colours are shown. The most
     frequent mistakes are listed below the matrix.
     """
     count = len(confusion)
@@ -289,7 +289,7 @@ def confusion_figure(confusion: Array, *, classes: Sequence[str] | None = None) 
         below = top + side + (longest if longest > cell - 2 else SMALL) + 10
         frequent = most_confused(confusion, 8)
         height = below + 62 + (12 + 19 * math.ceil(len(frequent) / 2) if frequent else 0)
-        figure = new_figure("Confusion matrix: how often each class was read as each", height, _WIDTH)
+        figure = new_figure("Confusion matrix: how often each true class was read as each class", height, _WIDTH)
         axes = add_canvas(figure)
         extent = (left, left + side, top + side, top)
         diagonal = np.where(np.eye(count, dtype=bool), 100 * recall[:, None], np.nan)
@@ -328,8 +328,8 @@ def _list_mistakes(
         axes.text(ends[1], y, "No mistakes", weight="bold", size=SMALL, ha="right")
     for number, (true, answer, times) in enumerate(frequent):
         column, line = divmod(number, math.ceil(len(frequent) / 2))
-        room = (ends[column] - starts[column] - text_width(f" read as  {times:,}") - 8) / 2
-        text = f"{shorten(names[true], room)} read as {shorten(names[answer], room)}"
+        available = (ends[column] - starts[column] - text_width(f" read as  {times:,}") - 8) / 2
+        text = f"{shorten(names[true], available)} read as {shorten(names[answer], available)}"
         axes.text(starts[column], y + 26 + 19 * line, text, size=SMALL)
         axes.text(ends[column], y + 26 + 19 * line, f"{times:,}", size=SMALL, ha="right")
 

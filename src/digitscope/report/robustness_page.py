@@ -71,8 +71,8 @@ def disputed_table(mnist: MnistResult) -> Table:
 def disputed_sentence(mnist: MnistResult) -> str:
     agreed = sum(image.raters is not None for image in mnist.disputed)
     return (
-        f"{mnist.as_labelled} of the {len(mnist.disputed)} are read as labelled. Of the {agreed} in which most people "
-        f"saw one other digit, {mnist.as_raters} are read as that digit."
+        f"{mnist.as_labelled} of the {len(mnist.disputed)} images are read as labelled. Of the {agreed} in which most "
+        f"people saw one other digit, {mnist.as_raters} are read as that digit."
     )
 
 

@@ -134,7 +134,7 @@ def _learning(steps: LearningSteps | None) -> list[Section]:
     if steps is None:
         return []
     weights = " Orange: ink here excites the unit. Blue: ink here inhibits it." if steps.patterns is not None else ""
-    sentence = f"How the network read images that it did not learn from, before training and after its epochs.{weights}"
+    sentence = f"How the network read validation images before training and after each of these epochs.{weights}"
     return [Section("Epoch by epoch", sentence, learning_slider(steps), "docs/notes/06-descent.md")]
 
 
