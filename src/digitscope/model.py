@@ -45,9 +45,9 @@ class Answer:
     digit: int
     """The most probable class, even if the image is not a digit."""
     probability: float
-    """Of that class, given that the image belongs to some class."""
+    """The probability of that class, given that the image belongs to some class."""
     probabilities: Array
-    """Of all classes, (classes,)."""
+    """The probability of each class, (classes,)."""
     evidence: float
     """The evidence that the image belongs to any class, in nats."""
     evidence_threshold: float
@@ -77,7 +77,7 @@ class Model:
     info: TrainingInfo = field(default_factory=TrainingInfo)
     """How the network was trained, and how accurate it was."""
     calibration: Calibration | None = None
-    """From validation images: the temperature and the thresholds. Without it nothing is rejected."""
+    """The temperature and the thresholds, from validation images. Without them nothing is rejected."""
 
     def __post_init__(self) -> None:
         check_kind("Model's network", self.network, "a Network", Network)

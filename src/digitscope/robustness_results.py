@@ -59,7 +59,7 @@ class DisputedResult:
     other: int
     """The digit that people could choose instead of the label."""
     votes: tuple[int, int, int]
-    """How many of five people saw the label, the other digit, neither."""
+    """The numbers of five people who saw the label, the other digit, or neither."""
     raters: int | None
     """The digit that most of the five saw instead of the label; None if most saw neither, or they disagree."""
     answer: int
@@ -108,11 +108,11 @@ class Robustness:
     name: str
     """The model's recipe."""
     source: str
-    """Which images it was evaluated on."""
+    """The images that it was evaluated on."""
     clean: Evaluation
-    """Of the model's answers for the images as they are."""
+    """The evaluation of the model's answers for the images as they are."""
     seed: int
-    """Of the corruptions' random numbers."""
+    """The seed of the corruptions' random numbers."""
     corruptions: dict[str, CorruptionResult]
     samples: Array
     """For each corruption one image as it is and at each strength, (corruptions, 1 + strengths, H, W)."""
@@ -120,9 +120,9 @@ class Robustness:
     temperature_source: str
     """The images that the temperature was fitted on, or why there is no temperature."""
     uncalibrated: Evaluation
-    """Of the softmax of the logits themselves, on the images as they are: temperature 1."""
+    """The evaluation of the softmax of the logits themselves (temperature 1), on the images as they are."""
     calibrated: Evaluation | None
-    """Of the softmax of the logits divided by the temperature."""
+    """The evaluation of the softmax of the logits divided by the temperature."""
     mnist: MnistResult | None
     """None if the images are not MNIST's test images."""
     notice: str | None = None

@@ -26,7 +26,7 @@ class FineTuning:
 
     examples: int
     labels: Mapping[str, int]
-    """How many examples of each class: {"7": 3}."""
+    """The number of examples of each class: {"7": 3}."""
     seed: int
     evaluated_images: int
     """Images on which the accuracy before and after was measured."""

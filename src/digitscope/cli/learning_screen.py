@@ -46,7 +46,7 @@ class _Quantity:
     factor: int
     """The charts show the value times this factor: 100 for an accuracy in per cent."""
     text: Callable[[float], str]
-    """Of a value, before the factor."""
+    """The text of a value that was not multiplied by the factor."""
     log: bool
     skip: float
     """The fraction of the steps, from the first on, that the vertical axis need not cover."""

@@ -5,7 +5,8 @@ from digitscope.training import Run, recent_mean
 
 
 def loss_notes(run: Run, classes: int) -> tuple[str, ...]:
-    """Why the loss does not go to 0, and why the validation loss is below the training loss; each only if it is true.
+    """Sentences that explain why the loss does not go to 0, and why the validation loss is below the training loss.
+    Each is given only if it is true.
 
     classes: the number of the network's outputs
     """
@@ -26,6 +27,6 @@ def loss_notes(run: Run, classes: int) -> tuple[str, ...]:
 
 
 def _harder(run: Run) -> list[str]:
-    """What makes images harder to read in training than in validation."""
+    """The settings that make images harder to read in training than in validation."""
     has_dropout = any(isinstance(layer, Dropout) and layer.rate > 0 for _, layer in run.network.named_layers())
     return ["augmentation"] * (run.plan.augment is not None) + ["dropout"] * has_dropout

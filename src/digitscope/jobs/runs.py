@@ -44,7 +44,7 @@ class FoundRun:
     changed: float = 0.0
     """When its model or checkpoint was written, in seconds since 1970."""
     problem: str | None = None
-    """Why it cannot be read, if it is damaged."""
+    """The reason why it cannot be read, if it is damaged."""
 
     def as_json(self) -> dict[str, Any]:
         """What `digitscope runs --json` prints."""
@@ -193,7 +193,7 @@ def compare_runs(folders: tuple[Path, Path], source: str | None, *, threads: int
 
 
 def _only_right(first: "_Answers | None", second: "_Answers | None") -> tuple[int, int] | None:
-    """How many images only the first, and only the second, read correctly, if they saw the same images."""
+    """The numbers of images that only the first, and only the second, read correctly, if they saw the same images."""
     if first is None or second is None or not np.array_equal(first.images, second.images):
         return None
     return int((first.right & ~second.right).sum()), int((second.right & ~first.right).sum())
@@ -224,7 +224,7 @@ def _common_data(runs: tuple[FoundRun, FoundRun], source: str | None) -> tuple[D
 class _Answers:
     images: Array
     right: Array
-    """Which of them were read correctly."""
+    """Whether each of them was read correctly."""
 
 
 def _compared(run: FoundRun, data: DataSet | None, threads: int | None) -> tuple[ComparedRun, _Answers | None]:

@@ -63,7 +63,7 @@ class TeachResult:
     model: Model
     """The taught model. `save` writes it, unless it must not be used."""
     labels: Array = field(repr=False)
-    """Of the examples, (N,)."""
+    """The labels of the examples, (N,)."""
     before: Array = field(repr=False)
     """The old model's probabilities for the examples, (N, classes)."""
     after: Array = field(repr=False)
@@ -75,7 +75,7 @@ class TeachResult:
     held_out: bool
     """Whether it is known that no earlier training of the model used these images either."""
     correct_before: int
-    """How many of them the old model reads correctly."""
+    """The number of evaluated images that the old model reads correctly."""
     correct_after: int
     settings: TeachSettings = field(default=TeachSettings(), repr=False)
 
@@ -97,7 +97,7 @@ class TeachResult:
 
     @property
     def problem(self) -> str | None:
-        """Why the new model must not be used; None if it may."""
+        """The reason why the new model must not be used; None if it may be."""
         wrong = int((~self.learned).sum())
         if wrong:
             return (

@@ -45,7 +45,7 @@ class EvaluationPart:
     images: Array
     labels: Array
     notice: str | None = None
-    """What the reader of the figures must know about the images; None if the model did not learn from any of them."""
+    """A warning about the images; None if the model did not learn from any of them."""
 
 
 def evaluation_part(info: TrainingInfo, data: DataSet) -> EvaluationPart:

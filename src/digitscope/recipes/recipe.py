@@ -55,7 +55,7 @@ class Recipe:
     summary: str = ""
     """The network in at most ten words, for the table in the README."""
     initializers: tuple[Initializer, Initializer] = he, zeros
-    """Of the weights and biases of dense layers that `with_settings` adds."""
+    """The initializers of weights and biases for dense layers that `with_settings` adds."""
 
     def start(self, data: DataSet, seed: int) -> "Training":
         """A training with everything random drawn from one seed: the split, the weights, and the order of images.
@@ -193,7 +193,7 @@ def hold_out_end(share: float) -> Split:
     Of MNIST these are one block. Neighbours in MNIST share a writer, so a random choice would put the same writers on
     both sides and overestimate the accuracy.
 
-    Of other data they are the last images of each class, at least one of each class that has two: the data may be
+    For other data they are the last images of each class, at least one of each class that has two: the data may be
     sorted by class, and the last classes would never be learned.
     """
     if not 0 < share < 1:
@@ -247,7 +247,7 @@ def _check_gaps(labels: Array) -> None:
 
 
 def _rank_in_class(labels: Array) -> Array:
-    """How many images of the same class come before each image, (N,)."""
+    """The number of images of the same class before each image, (N,)."""
     counts = np.bincount(labels)
     order = np.argsort(labels, kind="stable")
     rank = np.empty(len(labels), np.int64)
@@ -256,7 +256,7 @@ def _rank_in_class(labels: Array) -> Array:
 
 
 def _held_out_counts(labels: Array, share: float) -> Array:
-    """How many images of each class are held out: this share, but at least one and not all. (classes,)
+    """The number of images of each class that are held out: this share, but at least one and not all. (classes,)
 
     Raises: TrainingError if no class has two images.
     """

@@ -35,9 +35,9 @@ class RunComparison:
     data: str | None
     """The data set that both were evaluated on."""
     reason: str
-    """Why they were not evaluated."""
+    """The reason why they were not evaluated; empty if they were."""
     only_right: tuple[int, int] | None
-    """How many images only the first, and only the second, read correctly; None if they saw different images."""
+    """The numbers of images that only the first, and only the second, read correctly; None if the images differed."""
 
 
 def settings_table(comparison: RunComparison) -> Table:

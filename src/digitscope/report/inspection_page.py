@@ -52,11 +52,11 @@ class LayerOutput:
     sentence: str
     """What the layer does."""
     shape: tuple[int, ...]
-    """Of its output for one image: (channels, height, width) or (units,)."""
+    """The shape of its output for one image: (channels, height, width) or (units,)."""
     values: Array
     """The output, in this shape or laid out as the image."""
     notes: str | None = None
-    """Where the notes explain it."""
+    """The place in the notes that explains the layer."""
 
     @property
     def shape_text(self) -> str:
@@ -82,7 +82,7 @@ class Inspection:
     """The second most probable class."""
     is_digit: bool
     probabilities: Array
-    """Of each class, (classes,)."""
+    """The probability of each class, (classes,)."""
     plausible: tuple[int, ...]
     evidence: float
     evidence_threshold: float
@@ -290,7 +290,7 @@ def _numbers(values: Array) -> tuple[float, Callable[[Axes, float], None], str]:
 
 
 def _limit(values: Array) -> float:
-    """Where the colours end: without the largest few, one of which would make all others pale."""
+    """The value at which the colours end. It leaves out the largest few, one of which would make all others pale."""
     return float(np.percentile(np.abs(values), 99.8)) or float(np.abs(values).max()) or 1.0
 
 

@@ -1,4 +1,4 @@
-"""How a network learned, as a part of a page with a slider over the epochs."""
+"""Shows how a network learned, as a part of a page with a slider over the epochs."""
 
 import base64
 import io

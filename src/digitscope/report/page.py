@@ -78,7 +78,7 @@ class Section:
     sentence: str
     content: Figure | Table | Html
     notes: str | None = None
-    """Where the notes explain it: docs/notes/FILE.md#SECTION."""
+    """The place in the notes that explains it: docs/notes/FILE.md#SECTION."""
 
 
 def _text(text: str) -> str:

@@ -17,15 +17,15 @@ class Step:
     loss: float
     """Mean loss of the images since the last result, each before the step that used it."""
     accuracy: float
-    """Likewise: the share of images whose label had the largest output."""
+    """The fraction of these images whose label had the largest output."""
     learning_rate: float
-    """Of the last step."""
+    """The learning rate of the last step."""
     gradient_norm: float
-    """Of the last step, before clipping."""
+    """The gradient norm of the last step, before clipping."""
     seconds: float
     """Time spent in training steps since the beginning."""
     examples_per_second: float
-    """Since the last result."""
+    """Images per second since the last result."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ RECENT = 20
 
 
 def recent_mean(history: Mapping[str, Sequence[float | None]], column: str) -> float:
-    """The mean of the last tenth of a column of figures of training steps, which are noisy; of up to RECENT values."""
+    """The mean of the last tenth of a column of step results, which are noisy, but of RECENT values at most."""
     values = [value for value in history[column] if value is not None]
     recent = values[-max(1, min(RECENT, len(values) // 10)) :]
     return sum(recent) / len(recent)

@@ -65,7 +65,7 @@ def reported_steps(epoch: int, batch: int, batches: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides how a network learns from its images.
+    """Everything that decides how a network learns from its images.
 
     Raises: TrainingError for a field of another kind or range.
     """
