@@ -96,7 +96,7 @@ class View:
         if summary.test:
             low, high = map(percentage, summary.test.interval)
             accuracy = percentage(summary.test.accuracy)
-            rows.append(("test accuracy", f"{accuracy} %  (95 % interval {low} to {high} %)"))
+            rows.append(("test accuracy", f"{accuracy} % (95 % interval {low} to {high})"))
             confused = most_confused(summary.test.confusion)
             if confused:
                 counts = ", ".join(f"{true} read as {read} ({count})" for true, read, count in confused)
