@@ -104,7 +104,7 @@ def test_many_classes_are_trained_and_shown_briefly(digitscope: Digitscope, in_f
     images = np.random.default_rng(0).integers(0, 256, (2 * classes, 3, 3), dtype=np.uint8)
     np.savez("many.npz", x_train=images, y_train=np.arange(2 * classes) % classes)
     lines = digitscope("data", "many.npz").out.splitlines()
-    assert "and 70 more classes, of 2 to 2 training images each" in lines
+    assert "and 70 more classes with 2 training images each" in lines
     assert len(lines) < 120
     trained = digitscope("train", "--data", "many.npz", "--recipe", "seed", "--epochs", 1, "--out", "run", "--json")
     assert trained.status == 0, trained.err

@@ -61,7 +61,7 @@ def test_a_page_without_robust(digitscope: Digitscope, model: Path, in_folder: F
     answer = digitscope("evaluate", model, "--report", "robust.html")
     assert (answer.status, answer.out) == (2, "")
     (line,) = answer.err.splitlines()
-    assert line.startswith("Error: --report writes the results of --robust; give both.")
+    assert line.startswith("Error: --report writes the results of --robust: give both.")
     assert in_folder() == []
 
 

@@ -64,8 +64,9 @@ def data(source: str, picture: Path | None) -> None:
         rows.append([name, *(f"{count[k]:,}" for count in counts)])
     print_table(console, rows)
     if more := loaded.classes - len(shown):
-        others = counts[0][len(shown) :]
-        console.print(f"and {more:,} more classes with {others.min():,} to {others.max():,} training images each")
+        fewest, most = counts[0][len(shown) :].min(), counts[0][len(shown) :].max()
+        images_each = f"{fewest:,} to {most:,}" if fewest < most else f"{fewest:,}"
+        console.print(f"and {more:,} more classes with {images_each} training images each")
     first = [np.flatnonzero(loaded.y_train == k)[:1] for k in range(min(loaded.classes, 10))]
     samples = loaded.x_train[np.concatenate(first)]
     width = -(-samples.shape[2] // 2)

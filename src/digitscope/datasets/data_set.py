@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
+from digitscope.arguments import check_kind
 from digitscope.arrays import as_images, as_labels
 from digitscope.datasets.mnist_facts import MNIST_DIGEST
 from digitscope.errors import DataError, DigitscopeError, printable
@@ -33,8 +34,11 @@ class DataSet:
     """The name of each label, if the source names its classes other than by their labels."""
 
     def __post_init__(self) -> None:
+        check_kind("DataSet's name", self.name, "text", str)
         object.__setattr__(self, "name", printable(self.name))  # names of files and folders may hold anything
         if self.class_names is not None:
+            for name in self.class_names:
+                check_kind("Each of DataSet's class_names", name, "text", str)
             object.__setattr__(self, "class_names", tuple(map(printable, self.class_names)))
         self._check_part("train", self.x_train, self.y_train)
         if self.x_test is None and self.y_test is None:
