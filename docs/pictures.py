@@ -23,7 +23,7 @@ from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
 from digitscope.datasets import load_mnist
 from digitscope.files.atomic import write_atomic
-from digitscope.metrics import CONFIDENT
+from digitscope.metrics import CONFIDENT, percentage
 from digitscope.model import Model
 from digitscope.nn import SoftmaxCrossEntropy, softmax, to_batch
 from digitscope.reader import read
@@ -154,7 +154,7 @@ def drawings(images: Array, labels: Array) -> Figure:
             top += head
             for name, kind in kinds.items():
                 axes.text(8, top + 12, name)
-                axes.text(8, top + 25, f"{kind.share:.0%}", color=MUTED, fontsize=SMALL - 1)
+                axes.text(8, top + 25, f"{100 * kind.share:.0f} %", color=MUTED, fontsize=SMALL - 1)
                 row = np.concatenate([kind.draw(rng, digits) for _ in range(count)], axis=1)
                 extent = (left, left + row.shape[1] * pixel, top + side * pixel, top)
                 axes.imshow(row, extent=extent, interpolation="none", aspect="auto", cmap="gray_r", vmin=0, vmax=255)
@@ -215,7 +215,7 @@ def reading(images: Array) -> Figure:
             how: Any = {"cmap": "gray", "vmin": 0, "vmax": 255, "interpolation": "none", "aspect": "auto"}
             axes.imshow(digit.image, extent=(x, x + tile, y + tile, y), zorder=2, **how)
             axes.text(x + tile / 2, y + tile + 22, str(digit.label), weight="bold", size=20, ha="center", color=colour)
-            axes.text(x + tile / 2, y + tile + 38, f"{digit.confidence:.1%}", size=14, ha="center", color=MUTED)
+            axes.text(x + tile / 2, y + tile + 38, f"{percentage(digit.confidence, 1)} %", size=14, ha="center", color=MUTED)
     return figure
 
 
