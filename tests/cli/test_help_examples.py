@@ -1,11 +1,12 @@
 """Every example of every help text runs, with small data and recipes in place of the large ones."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def examples(digitscope: Digitscope, verb: str) -> list[list[str]]:
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch, few: DataSet) -> DataSet:
+def small(monkeypatch: pytest.MonkeyPatch, few: DataSet) -> Iterator[DataSet]:
     """MNIST has 300 images, and each recipe is a small network that is trained for a moment."""
     assert few.x_test is not None
     assert few.y_test is not None
@@ -50,12 +51,9 @@ def small(monkeypatch: pytest.MonkeyPatch, few: DataSet) -> DataSet:
         "digitscope.jobs.teach.teach", partial(teach, settings=TeachSettings(rehearsed_images=200, accepted_loss=1.0))
     )
     quick = RECIPES["mlp"].with_settings(epochs=1)
-    for name in [*RECIPES]:
-        if name in KEPT:
-            monkeypatch.setitem(RECIPES, name, replace(quick, name=name))
-        else:
-            monkeypatch.delitem(RECIPES, name)
-    return few
+    kept = {name: replace(quick, name=name) for name in RECIPES if name in KEPT}
+    with patch.dict(RECIPES, kept, clear=True):  # restores the order, too
+        yield few
 
 
 def prepare(name: str, data: DataSet) -> None:
