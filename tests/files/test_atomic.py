@@ -1,4 +1,6 @@
+import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +64,27 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
         assert str(raised.value) == expected
     assert in_folder() == ["file"]
     assert Path("file").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("denials", [3, 1000])
+def test_on_windows_a_file_that_is_open_elsewhere_is_waited_for(
+    in_folder: Files, monkeypatch: pytest.MonkeyPatch, denials: int
+) -> None:
+    Path("file").write_bytes(b"old")
+    replace, denied = Path.replace, iter(range(denials))
+
+    def replace_later(source: Path, target: Path) -> Path:
+        if next(denied, None) is not None:
+            raise PermissionError(13, "Access is denied")
+        return replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", replace_later)
+    monkeypatch.setattr("digitscope.files.atomic.PATIENCE", 0.2)
+    monkeypatch.setattr(sys, "platform", "win32")
+    with contextlib.nullcontext() if denials == 3 else pytest.raises(DigitscopeError, match="Access is denied"):
+        write_atomic(Path("file"), b"new")
+    assert in_folder() == ["file"]
+    assert Path("file").read_bytes() == (b"new" if denials == 3 else b"old")
 
 
 def test_temporary_files_of_a_killed_process_are_removed(in_folder: Files) -> None:

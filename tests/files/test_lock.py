@@ -79,3 +79,22 @@ def test_a_folder_that_was_made_again_belongs_to_its_new_holder(tmp_path: Path) 
     with pytest.raises(TrainingError, match="is in use"):
         first.acquire()
     second.release()
+
+
+@pytest.mark.parametrize("function", ["samestat", "write"])
+def test_a_file_system_without_file_numbers_or_space_does_not_end_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    def write(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    failing = {"samestat": (os.path, lambda *_: False), "write": (os, write)}
+    monkeypatch.setattr(failing[function][0], function, failing[function][1])
+    first, second = FolderLock(tmp_path), FolderLock(tmp_path)
+    first.acquire()
+    if function == "samestat":
+        second.acquire()
+    else:
+        with pytest.raises(TrainingError, match="it has just begun"):
+            second.acquire()
+    first.release()

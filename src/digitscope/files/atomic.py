@@ -5,12 +5,16 @@ import errno
 import glob
 import os
 import secrets
+import sys
+import time
 from pathlib import Path
 
 from digitscope.errors import DigitscopeError
 
 TEMPORARY = ".part"
 """The ending of a file that is being written, or whose writing was cut off."""
+PATIENCE = 2.0
+"""Seconds for which a renaming is tried again on Windows."""
 
 
 def write_atomic(path: Path, content: bytes, *, previous: Path | None = None) -> None:
@@ -32,14 +36,27 @@ def write_atomic(path: Path, content: bytes, *, previous: Path | None = None) ->
                 file.flush()
                 os.fsync(file.fileno())
             if previous is not None and path.exists():
-                path.replace(previous)
-            temporary.replace(path)
+                _rename(path, previous)
+            _rename(temporary, path)
         except BaseException:  # also Ctrl-C
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def _rename(source: Path, target: Path) -> None:
+    """Replaces the target. Windows denies it while another program, such as a virus scanner, has one of them open."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if sys.platform != "win32" or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
 
 
 def unwritable(path: Path, error: OSError) -> DigitscopeError:

@@ -13,13 +13,15 @@ from digitscope.errors import TrainingError
 NAME = "in-use.lock"
 _BYTE = 1 << 20
 """The byte that is locked on Windows, where a locked byte cannot be read: behind all content."""
+_ATTEMPTS = 100
+"""Maximum number of times that the file is opened. Only a file system without stable file numbers needs as many."""
 
 
 class FolderLock:
     """Held from `acquire` to `release`, or to the end of the process, however it ends: the operating system holds it.
 
     A file in the folder says which process holds the lock. It stays behind if the process is killed, which locks
-    nothing. If the file system has no locks, or does not let us write, nothing is locked.
+    nothing. If the file system has no locks or no stable file numbers, or does not let us write, nothing is locked.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -28,7 +30,7 @@ class FolderLock:
 
     def acquire(self) -> None:
         """Raises: TrainingError, which names the holder, if another process holds the lock, or another FolderLock."""
-        while self._file is None:
+        for _ in range(_ATTEMPTS if self._file is None else 0):
             try:
                 file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
             except OSError:
@@ -43,11 +45,12 @@ class FolderLock:
                     "another --out."
                 ) from None
             if _is_at(file, self.path):
-                os.ftruncate(file, 0)
-                os.write(file, f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
                 self._file = file
-            else:  # The former holder has removed the file between our opening and locking it.
-                os.close(file)
+                with contextlib.suppress(OSError):  # A full disk holds a lock, too.
+                    os.ftruncate(file, 0)
+                    os.write(file, f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
+                return
+            os.close(file)  # The former holder has removed the file between our opening and locking it.
 
     def release(self) -> None:
         if self._file is None:
