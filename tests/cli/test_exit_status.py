@@ -70,6 +70,15 @@ def test_an_error_is_one_line(error: BaseException, status: int, line: str, caps
     assert (captured.out, captured.err) == ("", line + "\n")
 
 
+def test_windows_reports_a_broken_pipe_as_an_invalid_argument(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert exit_status(raising(OSError(22, "Invalid argument"))) == BROKEN_PIPE
+    assert exit_status(raising(OSError(22, "Invalid argument", "a:b"))) == FAILED
+    assert capsys.readouterr().err.startswith("Error: a:b cannot be used: Invalid argument.")
+
+
 def test_an_internal_error_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         exit_status(raising(ZeroDivisionError()))

@@ -45,6 +45,9 @@ def exit_status(command: Callable[[], object]) -> int:
         _discard(sys.stdout)
         return BROKEN_PIPE
     except OSError as error:
+        if sys.platform == "win32" and error.errno == errno.EINVAL and error.filename is None:
+            _discard(sys.stdout)  # Windows reports a broken pipe in this way.
+            return BROKEN_PIPE
         if _is_of_output(error):
             _discard(sys.stdout)
         print_error(f"Error: {system_message(error)}")
