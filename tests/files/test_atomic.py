@@ -1,6 +1,5 @@
 import contextlib
 import os
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +79,6 @@ def test_on_windows_a_file_that_is_open_elsewhere_is_waited_for(
 
     monkeypatch.setattr(Path, "replace", replace_later)
     monkeypatch.setattr("digitscope.files.atomic.PATIENCE", 0.2)
-    monkeypatch.setattr(sys, "platform", "win32")
     with contextlib.nullcontext() if denials == 3 else pytest.raises(DigitscopeError, match="Access is denied"):
         write_atomic(Path("file"), b"new")
     assert in_folder() == ["file"]

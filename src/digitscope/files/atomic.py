@@ -5,7 +5,6 @@ import errno
 import glob
 import os
 import secrets
-import sys
 import time
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from digitscope.errors import DigitscopeError
 
 TEMPORARY = ".part"
 """The ending of a file that is being written, or whose writing was cut off."""
-PATIENCE = 2.0
-"""Seconds for which a renaming is tried again on Windows."""
+PATIENCE = 2.0 if os.name == "nt" else 0.0
+"""Seconds for which a renaming that is denied is tried again: see `_rename`."""
 
 
 def write_atomic(path: Path, content: bytes, *, previous: Path | None = None) -> None:
@@ -54,7 +53,7 @@ def _rename(source: Path, target: Path) -> None:
             source.replace(target)
             return
         except PermissionError:
-            if sys.platform != "win32" or time.monotonic() > end:
+            if time.monotonic() >= end:
                 raise
             time.sleep(0.02)
 
