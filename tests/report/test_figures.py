@@ -207,7 +207,7 @@ class TestSamplePredictions:
         probabilities = np.eye(10)[labels]
         probabilities[0] = 0.9999 * probabilities[0] + 0.00001
         shown = texts(sample_predictions(images, labels, probabilities))
-        assert "> 99.9 %" in shown
+        assert "99.9 %" in shown
         assert "100.0 %" in shown
 
 
@@ -258,7 +258,7 @@ class TestConfidentMistakes:
         figure = confident_mistakes(images, labels, probabilities)
         answers, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
         wrong = [number for number in np.argsort(-confidence) if answers[number] != labels[number]][:12]
-        shares = [f"{100 * share:.1f} %" if share < 0.9995 else "> 99.9 %" for share in confidence[wrong]]
+        shares = [f"{min(99.9, 100 * share):.1f} %" for share in confidence[wrong]]
         expected = [
             text
             for number, share in zip(wrong, shares, strict=True)

@@ -111,7 +111,7 @@ def _show(console: "Output", picture: Path, found: "Inspection") -> None:
     from digitscope.cli.braille import side_by_side
     from digitscope.cli.tables import print_table
     from digitscope.files.opening import shown_path
-    from digitscope.report.figures import per_cent
+    from digitscope.metrics import percentage
 
     click.echo(f"{shown_path(picture)}: {found.answer}")
     click.echo(found.evidence_sentence)
@@ -120,7 +120,7 @@ def _show(console: "Output", picture: Path, found: "Inspection") -> None:
     order = sorted(range(len(found.probabilities)), key=lambda k: -found.probabilities[k])
     for k in order[:MAX_BARS]:
         share = float(found.probabilities[k])
-        click.echo(f"{k:>3} {block * round(24 * share):<24} {per_cent(share):>8}")
+        click.echo(f"{k:>3} {block * round(24 * share):<24} {percentage(share, 1):>6} %")
     click.echo()
     rows = [["layer", "", "output"]]
     rows += [[layer.name, layer.layer.partition("(")[0], layer.shape_text] for layer in found.layers]

@@ -237,7 +237,7 @@ def sample_predictions(
             mark = " ✓" if right else " ✗"
             available = pitch - 6 - text_width(mark, 12.5, "bold")
             axes.text(x, y - 22, shorten(names[answer], available, 12.5, "bold") + mark, weight="bold", ha="center")
-            share = per_cent(chances[answer])
+            share = f"{percentage(float(chances[answer]), 1)} %"
             if not right:
                 share += f", is {shorten(names[label], pitch - 4 - text_width(f'{share}, is '))}"
             axes.text(x, y - 7, share, size=SMALL, color=MUTED, ha="center")
@@ -359,7 +359,8 @@ def confident_mistakes(
         for (x, y), number in zip(cells, wrong, strict=True):
             answer = shorten(names[answers[number]], pitch - 6 - text_width("read ", 12.5, "bold"), 12.5, "bold")
             axes.text(x, y + 92, f"read {answer}", weight="bold", ha="center")
-            share, label = per_cent(confidence[number]), shorten(names[labels[number]], pitch - 6 - text_width("is "))
+            share = f"{percentage(float(confidence[number]), 1)} %"
+            label = shorten(names[labels[number]], pitch - 6 - text_width("is "))
             for line, text in enumerate([share, f"is {label}"] if long else [f"{share}, is {label}"]):
                 axes.text(x, y + 107 + 15 * line, text, size=SMALL, color=MUTED, ha="center")
         return figure
@@ -650,16 +651,9 @@ def _names(count: int, classes: Sequence[str] | None) -> list[str]:
     return [str(number) for number in range(count)] if classes is None else list(classes)
 
 
-def per_cent(share: float) -> str:
-    """A fraction as per cent, such as 99.8 %. Only 1 is 100.0 %, and only 0 is 0.0 %."""
-    if 0.9995 <= share < 1:
-        return "> 99.9 %"
-    return "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
-
-
 def _short_recall(recall: float) -> str:
     """The recall as per cent in at most four characters; – for a class that does not occur."""
-    return "–" if math.isnan(recall) else "100" if recall == 1 else f"{min(99.9, 100 * recall):.1f}"
+    return "–" if math.isnan(recall) else "100" if recall == 1 else percentage(recall, 1)
 
 
 def _short_count(count: int) -> str:

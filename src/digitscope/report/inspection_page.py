@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
 from digitscope.errors import printable
-from digitscope.report.figures import per_cent
+from digitscope.metrics import percentage
 from digitscope.report.page import Section, write_report
 from digitscope.report.preparation_steps import Step, draw_steps, steps_height
 from digitscope.report.style import (
@@ -96,8 +96,9 @@ class Inspection:
     @property
     def answer(self) -> str:
         """The answer in a few words."""
-        read = f"{self.digit} ({per_cent(self.probabilities[self.digit])})"
-        others = "".join(f", or {k} ({per_cent(self.probabilities[k])})" for k in self.plausible if k != self.digit)
+        shares = [f"{k} ({percentage(p, 1)} %)" for k, p in enumerate(self.probabilities)]
+        read = shares[self.digit]
+        others = "".join(f", or {shares[k]}" for k in self.plausible if k != self.digit)
         return read + others if self.is_digit else f"not a digit; the nearest is {read}"
 
     @property
@@ -201,7 +202,7 @@ def _bars_part(inspection: Inspection) -> tuple[float, Callable[[Axes, float], N
             color = BLUE if k in inspection.plausible and inspection.is_digit else MUTED
             axes.text(_MARGIN + 12, y + 14, str(k), ha="right", weight="bold" if k == inspection.digit else "normal")
             _draw_image(axes, np.ones((1, 1)), (_MARGIN + 22, y + 3, 360 * float(p[k]), 13), color=color)
-            axes.text(_MARGIN + 28 + 360 * float(p[k]), y + 14, per_cent(p[k]), size=SMALL, color=MUTED)
+            axes.text(_MARGIN + 28 + 360 * float(p[k]), y + 14, f"{percentage(p[k], 1)} %", size=SMALL, color=MUTED)
 
     return 18.0 * len(shown) + 8, draw
 
