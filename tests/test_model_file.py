@@ -7,6 +7,7 @@ import time
 import tracemalloc
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -506,6 +507,15 @@ def test_a_model_from_python_is_as_strict(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"0\.weight is expected as finite float32 numbers"):
         weak.save(tmp_path / "m2")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m"]
+
+
+def test_a_loss_of_ones_own_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    own = type("SoftmaxCrossEntropy", (SoftmaxCrossEntropy,), {})  # a model file would name another class by its name
+    model = Model(Network(Dense(4, 3)), own(), (2, 2))
+    with pytest.raises(ModelError, match=r"expects one of the losses SoftmaxCrossEntropy, .*; got the class"):
+        model.save(tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+    replace(model, loss=SoftmaxCrossEntropy()).save(tmp_path / "m.safetensors")
 
 
 def test_26_classes_without_info(tmp_path: Path) -> None:

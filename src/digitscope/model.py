@@ -220,7 +220,8 @@ class Model:
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Writes a safetensors file; the same model gives the same bytes. `half`: in float16, half as large.
 
-        Raises: ModelError for a network that is too large or too deeply nested to be loaded again.
+        Raises: ModelError for a network that is too large or too deeply nested to be loaded again, or for a loss of
+            your own.
         """
         check_kind("path", path, "a file name", str, os.PathLike)
         check_truth("half", half)

@@ -52,13 +52,19 @@ class ModelContent:
 def write_model(path: Path, content: ModelContent, *, half: bool = False) -> None:
     """Writes a safetensors file; equal content gives equal bytes. `half`: in float16, half as large.
 
-    Raises: ModelError for a network that `read_model` would refuse.
+    Raises: ModelError for a network or a loss that `read_model` would refuse.
     """
     network, calibration = content.network, content.calibration
+    loss = type(content.loss)
+    if LOSSES.get(loss.__name__) is not loss:
+        raise ModelError(
+            f"A model file expects one of the losses {', '.join(LOSSES)}; got {shown(loss)}. Save the model with the "
+            "one whose probabilities it needs: dataclasses.replace(model, loss=...)."
+        )
     about: dict[str, Any] = {
         "format": FORMAT,
         "network": network.config(),
-        "loss": type(content.loss).__name__,
+        "loss": loss.__name__,
         "image_shape": list(content.image_shape),
         "preprocessing": PREPROCESSING,
         "about": content.info.as_json(),
