@@ -241,7 +241,7 @@ def test_images_of_another_size_and_other_classes(few: DataSet) -> None:
 REFUSED: dict[str, tuple[Callable[[DataSet], Any], type[DigitscopeError], str]] = {
     "no labels": (lambda few: fit(network(), few.x_train), DataError, "got images alone"),
     "labels twice": (lambda few: fit(network(), few, few.y_train), DataError, "Leave them out"),
-    "no recipe": (lambda few: fit("convent", few), TrainingError, "out of seed.*got 'convent'"),
+    "no recipe": (lambda few: fit("convent", few), TrainingError, "one of seed.*got 'convent'"),
     "no data": (lambda few: fit("mlp", "nowhere"), DataError, "'nowhere' is no known source"),
     "a frozen recipe": (lambda few: fit("mlp", few, freeze=[0]), TrainingError, "Leave it out"),
     "another size": (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digitscope.cli.exit_status import print_error
+from digitscope.cli.exit_status import FAILED, print_error
 from digitscope.cli.options import model_and_files
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def read_each(
     if show is not None:
         _write(show, draw, shown)
     if failed:
-        sys.exit(2)
+        sys.exit(FAILED)
 
 
 def _write(show: Path, draw: Callable[[list[Any]], "Figure"], shown: list[Any]) -> None:

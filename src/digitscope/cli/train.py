@@ -13,7 +13,15 @@ import click
 
 from digitscope.cli.completion import complete_recipe, complete_setting
 from digitscope.cli.exit_status import INTERRUPTED, print_error
-from digitscope.cli.options import GroupedCommand, data_option, finite, json_option, threads_option, widths
+from digitscope.cli.options import (
+    GroupedCommand,
+    data_option,
+    finite,
+    json_option,
+    known_recipe,
+    threads_option,
+    widths,
+)
 from digitscope.cli.shell import PROGRAM, quoted
 
 if TYPE_CHECKING:
@@ -35,6 +43,7 @@ GROUPS = {
 @click.option(
     "--recipe",
     metavar="NAME",
+    callback=known_recipe,
     shell_complete=complete_recipe,
     help="The network and its training settings; see `digitscope recipes`. [default: convnet]",
 )
@@ -166,11 +175,9 @@ def train(
     """
     from digitscope.cli.view import View
     from digitscope.jobs.train import Job, Settings, latest_stopped
-    from digitscope.recipes import DEFAULT, RECIPES
+    from digitscope.recipes import DEFAULT
     from digitscope.training import thread_count, to_device
 
-    if recipe is not None and recipe not in RECIPES:
-        raise click.UsageError(f"--recipe expects one of {', '.join(RECIPES)}; got {recipe!r}.", context)
     to_device(device)  # raises its errors before anything is written
     settings = Settings(recipe or DEFAULT, source, **options)
     threads = thread_count(threads)

@@ -59,7 +59,6 @@ class _Layout:
     names: list[str] | None
     label: int | None
     indexed: bool
-    header_line: int  # counted from 1; 0 without a header
 
     def kind(self, column: int) -> str:
         """What the column holds: pixel, label or index."""
@@ -242,7 +241,7 @@ def _read_layout(path: Path, line: str, number: int) -> _Layout:
             f"{SIDE * SIDE} = {SIDE}x{SIDE} pixel columns are expected, and a label column where there are labels"
             f"{hint}"
         )
-    return _Layout(len(cells), names, label, indexed, number if names else 0)
+    return _Layout(len(cells), names, label, indexed)
 
 
 def _is_header(cells: list[str]) -> bool:

@@ -18,7 +18,7 @@ from digitscope.nn import Adam, Frozen, Loss, Network, OneCycle, Optimizer, Sche
 from digitscope.recipes import RECIPES, Recipe, recipe_of
 from digitscope.recipes.recipe import NETWORK, VALIDATION_SHARE, class_notices, hold_out_end, hold_out_nothing
 from digitscope.training import Augmentation, Epoch, Plan, Step, thread_count, to_device, train
-from digitscope.training.settings import PlanSettings, recorded_settings
+from digitscope.training.settings import PlanSettings, by_name, recorded_settings
 from digitscope.training_info import TrainingInfo
 
 Callback = Callable[[Step | Epoch], object]
@@ -170,11 +170,10 @@ def fit(
 def _recipe(start: Network | Model | str, data: DataSet, freeze: Sequence[int]) -> Recipe:
     """The recipe of that name, or one whose network is a copy of the given one."""
     if isinstance(start, str):
-        if start not in RECIPES:
-            raise TrainingError(f"A recipe is expected out of {', '.join(RECIPES)}; got {start!r}.")
+        recipe = by_name("start", RECIPES, start)
         if len(freeze):
             raise TrainingError("freeze expects a trained network; a recipe's starts at random. Leave it out.")
-        return RECIPES[start]
+        return recipe
     plan = PLAN
     if isinstance(start, Model):
         known = recipe_of(start.info)
