@@ -215,7 +215,9 @@ def reading(images: Array) -> Figure:
             how: Any = {"cmap": "gray", "vmin": 0, "vmax": 255, "interpolation": "none", "aspect": "auto"}
             axes.imshow(digit.image, extent=(x, x + tile, y + tile, y), zorder=2, **how)
             axes.text(x + tile / 2, y + tile + 22, str(digit.label), weight="bold", size=20, ha="center", color=colour)
-            axes.text(x + tile / 2, y + tile + 38, f"{percentage(digit.confidence, 1)} %", size=14, ha="center", color=MUTED)
+            axes.text(
+                x + tile / 2, y + tile + 38, f"{percentage(digit.confidence, 1)} %", size=14, ha="center", color=MUTED
+            )
     return figure
 
 
