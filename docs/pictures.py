@@ -142,7 +142,7 @@ def drawings(images: Array, labels: Array) -> Figure:
     """Of each kind of drawing, one after the other, as many as go into a line: dark ink on paper."""
     count, side, pixel, left = 13, 28, 1.08, 118  # in a line, in pixels, in points, in points
     rng, digits = np.random.default_rng(1), DigitSource(images, labels)
-    parts = {"What is no digit": NON_DIGITS, "Digits as people write them": VARIANTS}
+    parts = {"What is not a digit": NON_DIGITS, "Digits as people write them": VARIANTS}
     line, head = side * pixel + 3, 30
     with styled():
         height = 8 + sum(head + line * len(kinds) for kinds in parts.values())

@@ -51,7 +51,7 @@ def bomb() -> str:
 
 HEADER = f"label,{PIXELS}"
 BAD: dict[str, tuple[Callable[[], str], tuple[str, ...]]] = {
-    "missing file": (lambda: "nothing.csv", ("nothing.csv", "no file or folder")),
+    "missing file": (lambda: "nothing.csv", ("nothing.csv", "nor a file or folder")),
     "truncated": (lambda: folder(GOOD_IMAGES[:-5]), (IMAGES,)),
     "over-long": (lambda: folder(GOOD_IMAGES + b"\0"), (IMAGES,)),
     "labels for images": (lambda: folder(GOOD_LABELS), (IMAGES, "labels")),

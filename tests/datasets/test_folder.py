@@ -193,7 +193,7 @@ class TestRefusals:
             (["0/a.png", "1/more/a.png"], "more is a folder inside a class; only pictures are expected there."),
             (["0/a.txt", "1/b.csv"], "my_digits holds no pictures in its subfolders 0, 1."),
             (["train/0/a.png", "test/0/a.txt"], "test holds no pictures in its subfolders 0."),
-            (["a.png"], "or subfolders, one a class, with pictures."),
+            (["a.png"], "or subfolders, one for each class, with pictures."),
         ],
     )
     def test_of_other_layouts(self, names: list[str], words: str, few: DataSet, write: Write) -> None:

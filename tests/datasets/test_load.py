@@ -71,9 +71,11 @@ def test_mnist() -> None:
 
 def test_unknown_sources() -> None:
     for source in ("mnits", "/no/such/file.csv", "", "x" * 5000, "zero\0byte", "~no-such-user/a.csv"):
-        message = refusal(source) if source else "is no known source" + refusal("nowhere/")
-        assert "is no known source and no file or folder. A source is mnist, a CSV file" in message
-        assert "a folder of IDX files, a folder of pictures with one subfolder a class, or an .npz file" in message
+        message = refusal(source) if source else "is neither a known source" + refusal("nowhere/")
+        assert "is neither a known source nor a file or folder. A source is mnist, a CSV file" in message
+        assert (
+            "a folder of IDX files, a folder of pictures with one subfolder for each class, or an .npz file" in message
+        )
     assert "'/dev/null' is not a regular file. A source is" in refusal("/dev/null")
 
 
@@ -129,7 +131,7 @@ class TestFolder:
         message = refusal(tmp_path / "empty")
         assert "holds no IDX files of the usual names" in message
         assert "and t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte for a test part, raw or .gz" in message
-        assert message.endswith(", or subfolders, one a class, with pictures.")
+        assert message.endswith(", or subfolders, one for each class, with pictures.")
 
     def test_swapped_files(self, idx_folder: Path) -> None:
         images, labels = idx_folder / "train-images-idx3-ubyte", idx_folder / "train-labels-idx1-ubyte"

@@ -242,7 +242,7 @@ REFUSED: dict[str, tuple[Callable[[DataSet], Any], type[DigitscopeError], str]] 
     "no labels": (lambda few: fit(network(), few.x_train), DataError, "got images alone"),
     "labels twice": (lambda few: fit(network(), few, few.y_train), DataError, "Leave them out"),
     "no recipe": (lambda few: fit("convent", few), TrainingError, "one of seed.*got 'convent'"),
-    "no data": (lambda few: fit("mlp", "nowhere"), DataError, "'nowhere' is no known source"),
+    "no data": (lambda few: fit("mlp", "nowhere"), DataError, "'nowhere' is neither a known source"),
     "a frozen recipe": (lambda few: fit("mlp", few, freeze=[0]), TrainingError, "Leave it out"),
     "another size": (
         lambda few: fit(network(), few.x_train[:, 2:], few.y_train),

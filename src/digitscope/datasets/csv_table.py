@@ -130,7 +130,7 @@ def _batches(path: Path, stream: Stream, limit: int) -> Iterator[tuple[int, list
 
     Raises: DataError for a line that is too long to be an image, and if more than `limit` bytes come.
     """
-    utf8 = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")  # what is not UTF-8 is no digit
+    utf8 = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")  # bytes that are not UTF-8 are not digits
     decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
     number, rest, came = 1, "", 0
     while content := stream.read(_PIECE):

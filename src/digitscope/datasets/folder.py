@@ -1,4 +1,4 @@
-"""A folder of pictures with one subfolder a class.
+"""A folder of pictures with one subfolder for each class.
 
 digits/0/*.png ... digits/9/*.png                    training part only
 digits/train/0/*.png ..., digits/test/0/*.png ...    also named training and testing
@@ -53,7 +53,7 @@ def unwrapped(folder: Path) -> Path:
 
 
 def load_picture_folder(folder: Path, shape: Shape | None = None) -> DataSet:
-    """The pictures in a folder that has one subfolder a class.
+    """The pictures in a folder that has one subfolder for each class.
 
     If all subfolders are named by whole numbers, these are the labels; else the sorted names are numbered from 0 and
     kept as `class_names`. The subfolders may be split in train and test (training and testing). Names are the same in
@@ -97,7 +97,7 @@ def list_picture_folder(folder: Path) -> list[tuple[Path, int]]:
     splits, _, labels = _find_classes(folder)
     files = _mixed([_pictures(path, labels) for path in _subfolders(splits["train"])])
     if not files:
-        raise DataError(f"{folder} holds no pictures in subfolders, one a class.")
+        raise DataError(f"{folder} holds no pictures in subfolders, one for each class.")
     return [(file.path, file.label) for file in files]
 
 
@@ -110,7 +110,7 @@ def _find_classes(folder: Path) -> tuple[dict[str, Path], list[str], dict[str, i
         number, word = names[numbered.index(True)], names[numbered.index(False)]
         raise DataError(
             f"{folder} has the subfolders {number!r} and {word!r}; either labels (0, 1, ...) or names are expected. "
-            "Rename them, or move away what is no class."
+            "Rename them, or move folders that are not classes elsewhere."
         )
     labels = {name: int(name) if all(numbered) else place for place, name in enumerate(names)}
     return splits, names, labels

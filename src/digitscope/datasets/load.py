@@ -19,8 +19,8 @@ from digitscope.errors import DataError
 from digitscope.files.opening import open_plain_or_gzip, unreadable
 
 _POSSIBLE = (
-    "A source is mnist, a CSV file, a folder of IDX files, a folder of pictures with one subfolder a class, or an .npz "
-    "file with x_train, y_train, x_test, y_test."
+    "A source is mnist, a CSV file, a folder of IDX files, a folder of pictures with one subfolder for each class, or "
+    "an .npz file with x_train, y_train, x_test, y_test."
 )
 _EXPECTED_FILES = (
     "train-images-idx3-ubyte and train-labels-idx1-ubyte, and t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte "
@@ -35,8 +35,8 @@ def load_data(source: str | os.PathLike[str], shape: tuple[int, int] | None = No
     - a CSV file with labels, as `read_table` takes it: a training part only
     - a folder of IDX files, raw or .gz (the raw one where both are there): a training part, maybe a test part; or a
       folder around it, such as the root that torchvision downloads to
-    - a folder of pictures with one subfolder a class, maybe split in train and test: see `load_picture_folder`; or a
-      folder that holds nothing else
+    - a folder of pictures with one subfolder for each class, maybe split in train and test: see `load_picture_folder`;
+      or a folder that holds nothing else
     - an .npz file in the layout of Keras, with images and labels as `DataSet` takes them
 
     `shape` is the height and width that a model reads, if that is known: pictures are prepared to it.
@@ -58,7 +58,7 @@ def load_data(source: str | os.PathLike[str], shape: tuple[int, int] | None = No
     except (OSError, RuntimeError):  # a name too long; ~ without a home
         is_there = False
     if not is_there:
-        raise DataError(f"{source!r} is no known source and no file or folder. {_POSSIBLE}")
+        raise DataError(f"{source!r} is neither a known source nor a file or folder. {_POSSIBLE}")
     if is_folder:
         try:
             return _load_folder(path, shape)
@@ -119,7 +119,7 @@ def _load_folder(folder: Path, shape: tuple[int, int] | None) -> DataSet:
     if train is None and test is None and has_subfolders(folder):
         return load_picture_folder(unwrapped(folder), shape)
     if train is None:
-        pictures = "" if test else ", or subfolders, one a class, with pictures"
+        pictures = "" if test else ", or subfolders, one for each class, with pictures"
         raise DataError(
             f"{folder} holds no {'training' if test else 'IDX'} files of the usual names. "
             f"Expected are {_EXPECTED_FILES}{pictures}."
