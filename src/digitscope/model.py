@@ -16,9 +16,9 @@ from digitscope.arrays import Array, as_images
 from digitscope.bundled import DEFAULT_MODEL as DEFAULT_MODEL
 from digitscope.bundled import SHIPPED as SHIPPED
 from digitscope.calibration import Calibration
-from digitscope.datasets import as_data_set
+from digitscope.datasets import DataSet, as_data_set
 from digitscope.datasets.load import LabelledImages
-from digitscope.errors import DigitscopeError, DigitscopeWarning, ModelError
+from digitscope.errors import DataError, DigitscopeError, DigitscopeWarning, ModelError
 from digitscope.files.opening import shown_path
 from digitscope.metrics import Evaluation, percentage
 from digitscope.model_file import ModelContent, read_model, write_model
@@ -156,6 +156,17 @@ class Model:
         if notice is not None:
             warnings.warn(notice, DigitscopeWarning, stacklevel=2)
         return Evaluation.of(labels, self.predict_proba(images, threads=threads))
+
+    def check_data(self, data: DataSet) -> None:
+        """Raises: DataError unless the images have the size that the model reads, and the labels are classes of it."""
+        own, other = (f"{height}x{width}" for height, width in (self.image_shape, data.x_train.shape[1:]))
+        if own != other:
+            raise DataError(f"The model reads images of {own} pixels; {data.name} has {other}. Train a model on it.")
+        if data.classes > self.classes:
+            raise DataError(
+                f"The model knows {self.classes} classes; {data.name} has labels up to {data.classes - 1}. Train a "
+                "model on it."
+            )
 
     def calibrated(self, images: npt.ArrayLike, labels: npt.ArrayLike, *, threads: int | None = None) -> "Model":
         """This model with temperature and thresholds fitted to images that the network was not trained on.

@@ -69,7 +69,7 @@ def test_a_model_reads_pictures_in_its_own_size(
 def test_data_of_another_size_than_the_model_reads(digitscope: Digitscope, large: Path) -> None:
     answer = digitscope("evaluate", "convnet", "--data", large)
     assert answer.status == 2
-    assert "convnet reads images of 28x28 pixels;" in answer.err
+    assert "The model reads images of 28x28 pixels;" in answer.err
     assert "large.npz has 32x24." in answer.err
 
 

@@ -11,7 +11,7 @@ import pytest
 from digitscope.arrays import Array
 from digitscope.augmentation.augment import STANDARD
 from digitscope.datasets import DataSet
-from digitscope.errors import DataError, DigitscopeError, ModelError, ShapeError, TrainingError
+from digitscope.errors import DataError, DigitscopeError, ShapeError, TrainingError
 from digitscope.jobs.teach import TeachResult, TeachSettings, interpolate, teach
 from digitscope.model import Model
 from digitscope.nn import BatchNorm, Dense, MeanSquaredError, Network, Params, ReLU, SoftmaxCrossEntropy, to_batch
@@ -222,7 +222,7 @@ def test_one_image_with_two_labels_is_refused(model: Model, few: DataSet) -> Non
 
 
 def test_images_of_another_size_are_refused(model: Model, few: DataSet) -> None:
-    with pytest.raises(ModelError, match="reads images of 28x28 pixels; few has others"):
+    with pytest.raises(DataError, match="reads images of 28x28 pixels; few has 24x24"):
         teach(model, few.x_train[:1], np.array([5]), DataSet("few", few.x_train[:, 2:-2, 2:-2], few.y_train))
     with pytest.raises(ShapeError, match=r"got \(1, 26, 28\)"):
         teach(model, few.x_train[:1, 2:], np.array([5]), few)

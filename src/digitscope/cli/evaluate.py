@@ -66,7 +66,6 @@ def evaluate(
     """
     from digitscope.cli.console import Output, literal
     from digitscope.datasets import load_data
-    from digitscope.errors import DataError
     from digitscope.files.atomic import check_new
     from digitscope.metrics import Evaluation, percentage
     from digitscope.model import Model
@@ -78,16 +77,9 @@ def evaluate(
         check_new(report, "--report")
     loaded = Model.load(model)
     data = load_data(source, loaded.image_shape)
-    if data.x_train.shape[1:] != loaded.image_shape:
-        sizes = [f"{height}x{width}" for height, width in (loaded.image_shape, data.x_train.shape[1:])]
-        raise DataError(f"{model} reads images of {sizes[0]} pixels; {source} has {sizes[1]}. Train a model on it.")
+    loaded.check_data(data)
     part = evaluation_part(loaded.info, data)
-    labels = part.labels
-    if labels.max() >= loaded.classes:
-        raise DataError(
-            f"{model} knows {loaded.classes} classes; {source} has labels up to {labels.max()}. Train a model on it."
-        )
-    result = Evaluation.of(labels, loaded.predict_proba(part.images, threads=threads))
+    result = Evaluation.of(part.labels, loaded.predict_proba(part.images, threads=threads))
     console = Output(quiet=as_json, soft_wrap=True)
     low, high = map(percentage, result.interval)
     console.print(model_text(model), markup=False)

@@ -21,7 +21,7 @@ from digitscope.arrays import Array, as_images, as_labels
 from digitscope.augmentation.augment import STANDARD
 from digitscope.datasets import DataSet, as_data_set
 from digitscope.datasets.load import LabelledImages
-from digitscope.errors import DataError, ModelError, TrainingError
+from digitscope.errors import DataError, TrainingError
 from digitscope.files.atomic import check_new
 from digitscope.metrics import percentage
 from digitscope.model import Model
@@ -147,7 +147,7 @@ def teach(
     Equal arguments give the same model to the byte, whatever `threads` and `callback` are.
 
     Shapes: images as `as_images` takes them, (N, H, W); labels (N,), integers 0 to classes - 1
-    Raises: ShapeError, DataError or ModelError if model, examples and data do not fit together; DivergenceError.
+    Raises: ShapeError or DataError if model, examples and data do not fit together; DivergenceError.
     """
     check_kind("model", model, "a Model (Model.load() gives one)", Model)
     check_kind("settings", settings, "TeachSettings", TeachSettings)
@@ -295,16 +295,10 @@ def _checked_examples(model: Model, x: LabelledImages, y: npt.ArrayLike | None) 
 
 
 def _check_data(model: Model, data: DataSet) -> None:
-    """Raises: ModelError or DataError if the model was not trained on the data."""
-    if data.x_train.shape[1:] != model.image_shape:
-        height, width = model.image_shape
-        raise ModelError(f"The model reads images of {height}x{width} pixels; {data.name} has others.")
+    """Raises: DataError if the model was not trained on the data."""
+    model.check_data(data)
     if model.info.data_digest not in (None, data.digest):
         raise DataError(
             f"The model learned from {model.info.data}, not from this {data.name}. "
             "Name with --data the data that it learned from: without rehearsing them it would forget them."
-        )
-    if data.y_train.max() >= model.classes:
-        raise DataError(
-            f"The model knows the classes 0 to {model.classes - 1}; {data.name} has labels up to {data.y_train.max()}."
         )
