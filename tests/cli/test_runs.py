@@ -3,13 +3,17 @@
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from digitscope.jobs.train import Job, Settings
 from digitscope.metrics import percentage
+from digitscope.nn import Ensemble, Network
+from digitscope.recipes import RECIPES
 
 Digitscope = Callable[..., Any]  # see conftest.py
 Files = Callable[[], list[str]]
@@ -80,6 +84,42 @@ def test_a_training_under_way_is_running(digitscope: Digitscope, runs: Path, few
         assert "0 of 500, running" in digitscope("runs", runs / "now").out
     (run,) = digitscope("runs", runs / "now", "--json").json
     assert run["state"] == "stopped"
+
+
+def test_a_stopped_training_has_the_settings_that_it_uses(
+    digitscope: Digitscope, few_file: Path, tmp_path: Path
+) -> None:
+    settings = Settings("mlp", str(few_file), epochs=1, layers=(16, 16), optimizer="adam")
+    with Job.begin(settings, tmp_path / "adam") as job:
+        rate = job.recipe.plan.schedule.learning_rate
+        (run,) = digitscope("runs", tmp_path / "adam", "--json").json
+        assert run["settings"]["learning_rate"] == rate != RECIPES["mlp"].plan.schedule.learning_rate
+        for _ in job.work(threads=1, checkpoint_every=1e9):
+            pass
+        job.finish()
+    with Job.begin(settings, tmp_path / "again"):
+        pass
+    result = digitscope("runs", tmp_path / "adam", tmp_path / "again", "--json").json
+    # One is read from a model, which knows the file's name, the other from a checkpoint, which has its path.
+    assert [name for name, *_ in result["settings"]] == ["data"]
+
+
+def test_of_an_ensemble_the_epochs_of_one_member_are_counted(
+    digitscope: Digitscope, few_file: Path, tmp_path: Path
+) -> None:
+    recipe = RECIPES["mlp"]
+
+    def build(*arguments: Any) -> Network:
+        return Network(Ensemble(*(recipe.build(*arguments) for _ in range(2))))
+
+    with patch.dict(RECIPES, {"pair": replace(recipe, name="pair", build=build)}):
+        with Job.begin(Settings("pair", str(few_file), epochs=2), tmp_path / "run") as job:
+            for result in job.work(threads=1, checkpoint_every=0):
+                if result.epoch == 4:
+                    break
+        (run,) = digitscope("runs", tmp_path / "run", "--json").json
+        assert (run["epoch"], run["member"]) == (1, 1)
+        assert "1 of 2 of member 2, stopped" in digitscope("runs", tmp_path / "run").out
 
 
 def test_two_runs_side_by_side(digitscope: Digitscope, runs: Path, few_file: Path, in_folder: Files) -> None:

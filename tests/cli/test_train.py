@@ -475,6 +475,12 @@ cli(arguments)
 of it is written but the file still has its temporary name, or right after it."""
 
 
+def position(path: Path) -> tuple[int, int]:
+    """(epoch, batch) of a checkpoint."""
+    checkpoint = load_checkpoint(path)
+    return checkpoint.epoch, checkpoint.batch
+
+
 def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(few_file: Path, tmp_path: Path) -> None:
     settings = ("--recipe", "mlp", "--data", few_file, "--epochs", 2, "--batch-size", 200, "--checkpoint-every", 0)
     whole, folder = tmp_path / "whole", tmp_path / "killed"
@@ -487,7 +493,7 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bytes(few_file: 
         done = subprocess.run([sys.executable, "-c", DYING, *map(str, command)], capture_output=True, check=False)
         assert done.returncode == DIED, done.stderr
         checkpoint = newest_checkpoint(folder)
-        return None if checkpoint is None else load_checkpoint(checkpoint).position
+        return None if checkpoint is None else position(checkpoint)
 
     # Writings: a checkpoint first and after each of an epoch's 6 batches and after the epoch; model, history, report.
     assert position_after_dying("before", 1) is None
@@ -520,7 +526,7 @@ def test_a_damaged_checkpoint_names_the_one_before_and_the_way_on(
             if result.epoch == 2:
                 break
     newest, previous = folder / CHECKPOINT, folder / PREVIOUS
-    assert (load_checkpoint(previous).position, load_checkpoint(newest).position) == ((1, 0), (1, 1))
+    assert (position(previous), position(newest)) == ((1, 0), (1, 1))
     content, content_before = newest.read_bytes(), previous.read_bytes()
     newest.write_bytes(content[:-1])
     answer = digitscope("train", "--resume")
@@ -566,7 +572,7 @@ def test_ctrl_c_saves_prints_the_resume_command_and_exits_130(few_file: Path, tm
     status, err = finish(process)
     assert status == 130
     assert err == f"Stopped and saved. Continue with: {PROGRAM} train --resume --out '{folder}'\n"
-    epoch, _ = load_checkpoint(folder / "checkpoint.safetensors").position
+    epoch, _ = position(folder / "checkpoint.safetensors")
     assert 50 <= epoch < 1000
     assert not (folder / "model.safetensors").exists()
 

@@ -143,7 +143,7 @@ def test_the_undamaged_one_is_restored(saved: Path, few: DataSet) -> None:
     checkpoint = load_checkpoint(saved)
     checkpoint.restore(run)
     assert (run.member, run.epoch, run.batch) == (1, 2, 1)
-    assert checkpoint.position == (2, 1)
+    assert (checkpoint.epoch, checkpoint.batch) == (2, 1)
     assert run.history["step"] == [1, 2, 3, 4, 5, 6, 7]
     assert [snapshot.epoch for snapshot in run.snapshots] == [0, 1, 2]
 

@@ -98,7 +98,8 @@ def _row(run: "FoundRun") -> list[str]:
     from digitscope.training.settings import setting_text
 
     total = (run.settings or {}).get("epochs")
-    epochs = str(run.epoch) if run.state == "finished" else f"{run.epoch} of {total or '?'}, {run.state}"
+    member = f" of member {run.member + 1}" if run.member else ""
+    epochs = str(run.epoch) if run.state == "finished" else f"{run.epoch} of {total}{member}, {run.state}"
     own = {**({"data": run.data} if run.data != "mnist" else {}), **run.own_settings}
     settings = ", ".join(f"{name.replace('_', ' ')} {setting_text(value)}" for name, value in own.items())
     accuracy = "" if run.validation_accuracy is None else f"{percentage(run.validation_accuracy)} %"

@@ -13,13 +13,23 @@ from digitscope.datasets import DataSet, load_data
 from digitscope.errors import DataError, DigitscopeError, TrainingError
 from digitscope.files.lock import NAME as LOCK_FILE
 from digitscope.files.lock import FolderLock
-from digitscope.jobs.train import CHECKPOINT, HISTORY, MODEL, PREVIOUS, Settings, holds_run, newest_checkpoint
+from digitscope.jobs.train import (
+    CHECKPOINT,
+    HISTORY,
+    MODEL,
+    PREVIOUS,
+    Settings,
+    begun_settings,
+    holds_run,
+    newest_checkpoint,
+)
 from digitscope.metrics import Evaluation
 from digitscope.model import Model
 from digitscope.recipes import RECIPES, Recipe
 from digitscope.recipes.held_out import digests, evaluation_part
 from digitscope.report.comparison_page import ComparedRun, RunComparison
 from digitscope.training import load_checkpoint
+from digitscope.training.settings import setting_text
 
 History = dict[str, list[float | None]]
 
@@ -38,9 +48,11 @@ class FoundRun:
     settings: dict[str, Any] | None = None
     """Epochs, learning rate, seed and so on: those that are known."""
     epoch: int | None = None
-    """The number of complete epochs."""
+    """The number of complete epochs; of an ensemble, those of the member that learns."""
     validation_accuracy: float | None = None
     test_accuracy: float | None = None
+    member: int = 0
+    """The number of the ensemble's member that learns, from 0."""
     changed: float = 0.0
     """When its model or checkpoint was written, in seconds since 1970."""
     problem: str | None = None
@@ -96,28 +108,26 @@ def read_run(folder: Path) -> FoundRun:
         return _finished(folder)
     except DigitscopeError as error:
         problem = str(error)
-    except (LookupError, TypeError, ValueError, OSError) as error:
+    except OSError as error:
         problem = f"{folder} cannot be read: {error}"
     return FoundRun(folder, "damaged", changed=_changed(folder), problem=problem)
 
 
 def _stopped(path: Path) -> FoundRun:
     checkpoint, folder = load_checkpoint(path), path.parent
-    settings = {name: value for name, value in checkpoint.settings.items() if value is not None}
-    known = {field.name for field in fields(Settings)}
-    recipe = RECIPES.get(str(settings["recipe"]))
-    values = {name: value for name, value in settings.items() if name in known and name not in ("recipe", "data")}
-    if recipe is not None:
-        values = {**_plan_settings(recipe), **values}
+    settings, _ = begun_settings(checkpoint)
+    recipe = settings.changed_recipe()
+    given = {name: value for name, value in asdict(settings).items() if value is not None}
     measured = [value for value in checkpoint.history["validation_accuracy"] if value is not None]
     return FoundRun(
         folder,
         "running" if _is_running(folder) else "stopped",
-        str(settings["recipe"]),
-        str(settings["data"]),
-        values,
-        checkpoint.position[0],
+        given.pop("recipe"),
+        given.pop("data"),
+        {**_plan_settings(recipe), **given},
+        checkpoint.epoch - checkpoint.member * recipe.plan.epochs,
         measured[-1] if measured else None,
+        member=checkpoint.member,
         changed=_changed(folder),
     )
 
@@ -230,18 +240,15 @@ class _Answers:
 def _compared(run: FoundRun, data: DataSet | None, threads: int | None) -> tuple[ComparedRun, _Answers | None]:
     """One side of the page, and the answers if there are data."""
     settings = {"recipe": run.recipe, "data": run.data, **(run.settings or {})}
+    settings = {name: setting_text(value) for name, value in settings.items()}
     if checkpoint := newest_checkpoint(run.folder):
         history = load_checkpoint(checkpoint).history
         return ComparedRun(str(run.folder), settings, history, run.validation_accuracy), None
     model = Model.load(run.folder / MODEL)
     evaluation = answers = None
     if data is not None:
+        model.check_data(data)
         part = evaluation_part(model.info, data)
-        if part.labels.max() >= model.classes:
-            raise DataError(
-                f"{run.folder} knows {model.classes} classes; {data.name} has labels up to {part.labels.max()}. "
-                "Name the data that the model was trained on."
-            )
         probabilities = model.predict_proba(part.images, threads=threads)
         evaluation = Evaluation.of(part.labels, probabilities)
         answers = _Answers(part.images, probabilities.argmax(axis=1) == part.labels)

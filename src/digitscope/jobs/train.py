@@ -89,6 +89,13 @@ class Settings:
         values = {name: getattr(self, name) for name in RecipeSettings.__annotations__}
         return cast(RecipeSettings, {name: value for name, value in values.items() if value is not None})
 
+    def changed_recipe(self) -> Recipe:
+        """The recipe with these settings.
+
+        Raises: as `Recipe.with_settings`.
+        """
+        return RECIPES[self.recipe].with_settings(**self.changes)
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -204,7 +211,7 @@ class Job:
     def _restored(cls, path: Path, given: Mapping[str, Any], lock: FolderLock) -> "Job":
         """The run of this checkpoint."""
         checkpoint, folder = load_checkpoint(path), path.parent
-        settings, digest = _settings(checkpoint)
+        settings, digest = begun_settings(checkpoint)
         _check_given(given, settings, folder)
         data, recipe, training = _prepare(settings)
         if data.digest != digest:
@@ -415,7 +422,7 @@ def latest_stopped(recipe: str | None) -> Path:
     return max(found, key=lambda path: path.stat().st_mtime).parent
 
 
-def _settings(checkpoint: Checkpoint) -> tuple[Settings, str]:
+def begun_settings(checkpoint: Checkpoint) -> tuple[Settings, str]:
     """What the run began with, and the digest of its data.
 
     Raises: ModelError for other entries, or values that no setting has.
@@ -429,7 +436,7 @@ def _settings(checkpoint: Checkpoint) -> tuple[Settings, str]:
         raise checkpoint.damaged("the settings lack the recipe, or the digest of the data")
     try:
         settings = Settings(**values)
-        _recipe(settings)
+        settings.changed_recipe()
     except DigitscopeError as error:
         raise checkpoint.damaged(str(error)) from error
     return settings, digest
@@ -462,12 +469,8 @@ def _check_given(given: Mapping[str, Any], settings: Settings, folder: Path) -> 
             raise TrainingError(f"The run in {folder} began {with_what}; got {got}. Leave out {option}.")
 
 
-def _recipe(settings: Settings) -> Recipe:
-    return RECIPES[settings.recipe].with_settings(**settings.changes)
-
-
 def _prepare(settings: Settings) -> tuple[DataSet, Recipe, Training]:
-    recipe = _recipe(settings)
+    recipe = settings.changed_recipe()
     data = load_data(settings.data)
     return data, recipe, recipe.start(data, settings.seed)
 

@@ -60,7 +60,9 @@ class Checkpoint:
     """The caller's own, as JSON holds them."""
     member: int
     epoch: int
+    """The number of complete epochs, of all members together."""
     batch: int
+    """The number of complete steps in the next epoch."""
     seconds: float
     history: dict[str, list[float | None]]
     """The history of the run so far, as `Run.history`."""
@@ -70,11 +72,6 @@ class Checkpoint:
     """The states of the generator of the order and of those of the shards."""
     _arrays: dict[str, Array]
     """Weights, optimizer state and average."""
-
-    @property
-    def position(self) -> tuple[int, int]:
-        """The number of complete epochs, and of complete steps in the next epoch."""
-        return self.epoch, self.batch
 
     def restore(self, run: Run) -> None:
         """Brings a fresh run to where the saved one stood.
