@@ -99,7 +99,8 @@ def test_a_stopped_training_has_the_settings_that_it_uses(
         job.finish()
     with Job.begin(settings, tmp_path / "again"):
         pass
-    result = digitscope("runs", tmp_path / "adam", tmp_path / "again", "--json").json
+    page = tmp_path / "page.html"
+    result = digitscope("runs", tmp_path / "adam", tmp_path / "again", "--out", page, "--json").json
     # One is read from a model, which knows the file's name, the other from a checkpoint, which has its path.
     assert [name for name, *_ in result["settings"]] == ["data"]
 
