@@ -40,6 +40,7 @@ def test_of_mnist_the_end_is_held_out_as_one_block(mnist: DataSet) -> None:
     assert validation == list(range(50_000, 60_000))
     again = DataSet("raw", mnist.x_train.copy(), mnist.y_train.copy())  # computed in another way
     assert halves(hold_out_end(1 / 6), again)[1] == validation
+    assert halves(hold_out_end(0.999999), mnist)[0] == [0]
 
 
 def test_of_other_data_the_last_images_of_each_class_are_held_out() -> None:

@@ -202,7 +202,8 @@ def hold_out_end(share: float) -> Split:
     def split(data: DataSet, rng: np.random.Generator) -> tuple[Array, Array]:
         labels = data.y_train
         if data.is_mnist:
-            indices, held_out = np.arange(len(labels)), max(1, round(len(labels) * share))
+            indices = np.arange(len(labels))
+            held_out = min(max(1, round(len(labels) * share)), len(labels) - 1)
             return indices[:-held_out], indices[-held_out:]
         from_end = _rank_in_class(labels[::-1])[::-1]
         validates = from_end < _held_out_counts(labels, share)[labels]
