@@ -19,6 +19,8 @@ from digitscope.report.figures import (
 from digitscope.report.learning_slider import LearningSteps, learning_slider
 from digitscope.report.page import Section, write_report
 
+WEIGHT_COLOURS = "Orange: ink here excites the unit. Blue: ink here inhibits it."
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
@@ -133,7 +135,7 @@ def _sections(result: TrainingResult) -> Sequence[Section]:
 def _learning(steps: LearningSteps | None) -> list[Section]:
     if steps is None:
         return []
-    weights = " Orange: ink here excites the unit. Blue: ink here inhibits it." if steps.patterns is not None else ""
+    weights = f" {WEIGHT_COLOURS}" if steps.patterns is not None else ""
     sentence = f"How the network read validation images before training and after each of these epochs.{weights}"
     return [Section("Epoch by epoch", sentence, learning_slider(steps), "docs/notes/06-descent.md")]
 
@@ -152,8 +154,7 @@ def _first_layer(weights: Array | None, image_shape: tuple[int, ...]) -> Section
         return None
     return Section(
         "Weights of the first layer",
-        "The weights of each unit, laid out as an image. Orange: ink here excites the unit. Blue: ink here inhibits "
-        "it.",
+        f"The weights of each unit, laid out as an image. {WEIGHT_COLOURS}",
         figure,
         "docs/notes/02-neurons.md#a-stencil" if dense else "docs/notes/08-convolution.md#what-the-filters-look-like",
     )
