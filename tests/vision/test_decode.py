@@ -271,7 +271,7 @@ def test_arrays_of_any_layout_and_byte_order(dtype: str, shape: tuple[int, ...],
         (lambda path: path.with_name("b.png").open("wb"), "An open file is expected to be readable; it is not: "),
         (lambda path: io.BytesIO(png(8000, 7000)), "The picture has too many pixels (8000x7000)"),
         (lambda path: Image.new("L", (0, 5)), "The picture has no pixels (0x5)."),
-        (lambda path: path.with_name("a\nb.png"), "a\\nb.png' does not exist"),
+        (lambda path: path.with_name("a\nb.png"), "a\\nb.png does not exist"),
         (lambda path: path.with_name("x" * 300), "cannot be opened: File name too long. Check the path."),
     ],
 )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from digitscope.errors import DataError
+from digitscope.errors import DataError, printable
 
 Stream = io.BufferedReader | gzip.GzipFile
 
@@ -53,9 +53,8 @@ _SIGNATURES = {
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:
-    """The path as it appears in a message: quoted if it contains line breaks or other unprintable characters."""
-    text = os.fsdecode(path)
-    return text if text.isprintable() else repr(text)
+    """The path as it appears in a message, with line breaks and other unprintable characters escaped."""
+    return printable(os.fsdecode(path))
 
 
 def unreadable(path: str | os.PathLike[str], error: OSError) -> DataError:
@@ -87,7 +86,7 @@ def check_file(path: Path, error: type[DataError] = DataError) -> int:
         raise error(f"{shown_path(path)} does not exist. Check the path.") from None
     except (OSError, ValueError) as reason:
         text = reason.strerror if isinstance(reason, OSError) else reason
-        raise error(f"{str(path)!r} cannot be opened: {text}. Check the path.") from reason
+        raise error(f"{shown_path(path)} cannot be opened: {text}. Check the path.") from reason
     if stat.S_ISDIR(status.st_mode):
         raise error(f"{shown_path(path)} is a folder; a file is expected.")
     if not stat.S_ISREG(status.st_mode):
