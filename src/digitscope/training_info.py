@@ -85,7 +85,7 @@ class TrainingInfo:
     their training."""
     seed: int | None = None
     epochs: int | None = None
-    """Passes over the training images; of each member, if the network is an ensemble."""
+    """Complete passes over the training images; of each member, if the network is an ensemble."""
     learning_rate: float | None = None
     """The highest of the schedule."""
     batch_size: int | None = None

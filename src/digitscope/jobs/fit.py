@@ -153,7 +153,7 @@ def fit(
         recipe=None if isinstance(start, Model) else recipe.name,
         **(recorded_settings({**network_settings, **plan_settings}) if isinstance(start, str) else {}),
         seed=seed,
-        epochs=recipe.plan.epochs,
+        epochs=min(run.epoch, recipe.plan.epochs),  # fewer if the callback stopped it
         learning_rate=recipe.plan.schedule.learning_rate,
         batch_size=recipe.plan.batch_size,
         data=data.name,
