@@ -267,7 +267,7 @@ class Trace:
 def network_input(network: Layer, images: npt.NDArray[np.uint8], dtype: npt.DTypeLike | None = None) -> Array:
     """The images in the network's input format, in the precision and on the device of its parameters.
 
-    Shapes: uint8 (N, H, W) -> (H W, N)
+    Shapes: uint8 (N, H, W) -> (H W, N). Raises: ShapeError if there are no images.
     """
     if not len(images):
         raise ShapeError("An explanation expects at least 1 image; got none.")

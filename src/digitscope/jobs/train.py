@@ -276,7 +276,10 @@ class Job:
             ) from error
 
     def finish(self, *, threads: int | None = None) -> Summary:
-        """Evaluates on the test set (its only use), writes model, history and report, and removes the checkpoint."""
+        """Evaluates on the test set (its only use), writes model, history and report, and removes the checkpoint.
+
+        Raises: DigitscopeError if a file cannot be written; TrainingError if one was deleted meanwhile.
+        """
         run = self.training.run
         validation_accuracy = run.history["validation_accuracy"][-1]
         assert validation_accuracy is not None

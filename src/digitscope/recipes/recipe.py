@@ -195,6 +195,8 @@ def hold_out_end(share: float) -> Split:
 
     For other data they are the last images of each class, at least one of each class that has two: the data may be
     sorted by class, and the last classes would never be learned.
+
+    Raises: TrainingError for a share that is not between 0 and 1; the split raises it if no class has two images.
     """
     if not 0 < share < 1:
         raise TrainingError(f"The share of validation images is expected between 0 and 1; got {share}.")

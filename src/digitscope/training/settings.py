@@ -80,7 +80,10 @@ def by_name(setting: str, choices: Mapping[str, T], name: object) -> T:
 
 
 def loss_by_name(loss: Loss | str, own: Loss) -> Loss:
-    """The loss, if it is one already, or the loss of that name. The name of `own` gives `own`, with its smoothing."""
+    """The loss, if it is one already, or the loss of that name. The name of `own` gives `own`, with its smoothing.
+
+    Raises: TrainingError for an unknown name.
+    """
     if not isinstance(loss, str):
         return loss
     kind = by_name("loss", NAMED_LOSSES, loss)
@@ -88,13 +91,18 @@ def loss_by_name(loss: Loss | str, own: Loss) -> Loss:
 
 
 def optimizer_by_name(optimizer: Optimizer | str) -> Optimizer:
-    """The optimizer, if it is one already, or the optimizer of that name."""
+    """The optimizer, if it is one already, or the optimizer of that name.
+
+    Raises: TrainingError for an unknown name.
+    """
     return by_name("optimizer", NAMED_OPTIMIZERS, optimizer) if isinstance(optimizer, str) else optimizer
 
 
 def schedule_by_name(schedule: Schedule | str, own: Schedule) -> Schedule:
     """The schedule, if it is one already. A name gives that schedule with the highest rate of `own`, or `own` itself if
     it has this name.
+
+    Raises: TrainingError for an unknown name.
     """
     if not isinstance(schedule, str):
         return schedule
@@ -105,6 +113,8 @@ def schedule_by_name(schedule: Schedule | str, own: Schedule) -> Schedule:
 def augmentation_by_name(augment: Augmentation | str) -> Augmentation | None:
     """The function, if it is one already. A text is a name, or amounts such as "rotation=10,shift=1". The result None
     means no augmentation.
+
+    Raises: TrainingError for an unknown name; DataError as `Augment.from_text`.
     """
     if not isinstance(augment, str):
         return augment

@@ -61,7 +61,10 @@ def prepare(picture: PictureSource, shape: Shape = SHAPE) -> Preparation:
 
 
 def prepare_decoded(whole: NDArray[np.uint8], name: str, shape: Shape = SHAPE) -> Preparation:
-    """`prepare` for a picture (H, W, 3) that is already decoded; `name` is its name in errors."""
+    """`prepare` for a picture (H, W, 3) that is already decoded; `name` is its name in errors.
+
+    Raises: NoInkError if nothing is written on it.
+    """
     colours = shrink(whole, WORKING)
     value, ink = _search(colours)
     if ink is None:
