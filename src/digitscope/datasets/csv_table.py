@@ -227,9 +227,9 @@ def _read_layout(path: Path, line: str, number: int) -> _Layout:
     cells = next(csv.reader([line]), [])
     names = [cell.strip() for cell in cells] if _is_header(cells) else None
     label = _find_label(names, len(cells))
-    others = label is not None
-    indexed = names is not None and names[0].lower() in _COUNTER_NAMES and len(cells) - others == SIDE * SIDE + 1
-    pixels = len(cells) - others - indexed
+    has_label = label is not None
+    indexed = names is not None and names[0].lower() in _COUNTER_NAMES and len(cells) - has_label == SIDE * SIDE + 1
+    pixels = len(cells) - has_label - indexed
     if pixels != SIDE * SIDE:
         hint = "."
         if pixels <= 1 and re.search(r"[;\t]", line):
@@ -237,7 +237,7 @@ def _read_layout(path: Path, line: str, number: int) -> _Layout:
         elif SIDE * SIDE < pixels <= SIDE * SIDE + 2:
             hint = ". Is the first column an index? Leave it out: frame.to_csv(path, index=False)."
         raise DataError(
-            f"{path} has {pixels} pixel column{'s' * (pixels != 1)}{' and a label column' * others}; "
+            f"{path} has {pixels} pixel column{'s' * (pixels != 1)}{' and a label column' * has_label}; "
             f"{SIDE * SIDE} = {SIDE}x{SIDE} pixel columns are expected, and a label column where there are labels"
             f"{hint}"
         )

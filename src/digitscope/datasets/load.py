@@ -149,9 +149,9 @@ def _find_pair(folder: Path, prefixes: tuple[str, ...]) -> tuple[Path, Path] | N
         return images, labels
     if images is None and labels is None:
         return None
-    there = (images or labels or folder).name
+    present = (images or labels or folder).name
     missing = next(name for name, path in found.items() if path is None)
-    raise DataError(f"{folder} holds {there} but no {missing} (raw or .gz). Add it, or take both away.")
+    raise DataError(f"{folder} holds {present} but no {missing} (raw or .gz). Add it, or take both away.")
 
 
 def _load_npz(path: Path) -> DataSet:

@@ -94,15 +94,15 @@ def _check_folder(path: Path) -> None:
 
 
 def remove_temporary(path: Path) -> None:
-    """Removes what writings of the path have left that were cut off. Nobody else may write it at the moment."""
-    for left in path.parent.glob(f"{glob.escape(_short(path))}.*{TEMPORARY}"):
-        left.unlink(missing_ok=True)
+    """Removes the temporary files of writings of the path that were cut off. No process may be writing it now."""
+    for leftover in path.parent.glob(f"{glob.escape(_short_name(path))}.*{TEMPORARY}"):
+        leftover.unlink(missing_ok=True)
 
 
 def _temporary_path(path: Path) -> Path:
-    return path.with_name(f"{_short(path)}.{secrets.token_hex(4)}{TEMPORARY}")
+    return path.with_name(f"{_short_name(path)}.{secrets.token_hex(4)}{TEMPORARY}")
 
 
-def _short(path: Path) -> str:
-    """The path's name, or so much of it that a longer ending fits into any file system."""
+def _short_name(path: Path) -> str:
+    """The beginning of the path's name, so short that a longer ending fits into any file system."""
     return path.name[:50]

@@ -467,9 +467,9 @@ def _check_given(given: Mapping[str, Any], settings: Settings, folder: Path) -> 
         # Compared as JSON, which is how a checkpoint keeps them: there a tuple is a list.
         if json.dumps(value) != json.dumps(begun[name]):
             option = f"--{name.replace('_', '-')}"
-            with_what = f"with {option} {setting_text(begun[name])}" if begun[name] is not None else f"without {option}"
+            setting = f"with {option} {setting_text(begun[name])}" if begun[name] is not None else f"without {option}"
             got = setting_text(value)
-            raise TrainingError(f"The run in {folder} began {with_what}; got {got}. Leave out {option}.")
+            raise TrainingError(f"The run in {folder} began {setting}; got {got}. Leave out {option}.")
 
 
 def _prepare(settings: Settings) -> tuple[DataSet, Recipe, Training]:

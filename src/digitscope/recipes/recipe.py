@@ -278,10 +278,10 @@ def class_notices(data: DataSet, trained: Array, validated: Array) -> tuple[str,
     counts = np.bincount(trained, minlength=data.classes)
     notices = []
     if len(missing := np.flatnonzero(counts == 0)):
-        it = "it" if len(missing) == 1 else "them"
+        pronoun = "it" if len(missing) == 1 else "them"
         notices.append(
-            f"No training image is of {_named(data, missing)}: the network has an output for {it}, but never learns "
-            f"{it}."
+            f"No training image is of {_named(data, missing)}: the network has an output for {pronoun}, but never "
+            f"learns {pronoun}."
         )
     unknown = np.flatnonzero((counts > 0) & (np.bincount(validated, minlength=data.classes) == 0))
     if len(validated) and len(unknown):
