@@ -59,6 +59,25 @@ def test_the_list(digitscope: Digitscope, runs: Path, few_file: Path) -> None:
     assert str(few_file) in text
 
 
+def test_a_folder_that_may_not_be_read_is_one_line(
+    digitscope: Digitscope, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = Path.stat
+
+    def denied(path: Path, **options: Any) -> os.stat_result:
+        if path.parent.name == "empty":
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", denied)
+    answer = digitscope("runs")
+    assert answer.status == 0
+    assert any("whole" in line for line in answer.out.splitlines())
+    (line,) = [line for line in answer.out.splitlines() if "empty" in line]
+    assert line.startswith("damaged: ")
+    assert "Permission denied" in line
+
+
 def test_the_order(digitscope: Digitscope, runs: Path) -> None:
     def order(*options: str) -> list[str]:
         return [Path(run["folder"]).name for run in digitscope("runs", *options, "--json").json]

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -87,12 +88,19 @@ def find_runs(folder: Path) -> list[FoundRun]:
 
     Raises: TrainingError if there is none.
     """
-    folders = [folder] if holds_run(folder) else [path for path in _subfolders(folder) if holds_run(path)]
+    folders = [folder] if holds_run(folder) else [path for path in _subfolders(folder) if _may_hold_run(path)]
     if not folders:
         raise TrainingError(
             f"No training was found in {folder}. Train a network with `digitscope train`, or name another folder."
         )
     return sorted((read_run(path) for path in folders), key=lambda run: -run.changed)
+
+
+def _may_hold_run(folder: Path) -> bool:
+    try:
+        return holds_run(folder)
+    except DigitscopeError:
+        return True  # `read_run` says why it cannot be read
 
 
 def _subfolders(folder: Path) -> Iterator[Path]:
@@ -163,9 +171,12 @@ def _finished(folder: Path) -> FoundRun:
 
 
 def _changed(folder: Path) -> float:
-    """When the model or the checkpoint was written, the later of the two."""
-    paths = [folder / name for name in (MODEL, CHECKPOINT, PREVIOUS)]
-    return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+    """When the model or the checkpoint was written, the later of the two; 0 if neither can be read."""
+    times = []
+    for name in (MODEL, CHECKPOINT, PREVIOUS):
+        with suppress(OSError):
+            times.append((folder / name).stat().st_mtime)
+    return max(times, default=0.0)
 
 
 def read_history(path: Path) -> History:
