@@ -186,6 +186,15 @@ class TestFineTuning:
         assert model.info.classes == 10
         assert model.info.train_images == 10  # and the other picture of each digit validates
 
+    def test_on_some_of_its_classes_and_validated_on_all(self, few: DataSet, fitted: Model) -> None:
+        low = np.flatnonzero(few.y_train < 5)[:50]
+        last = slice(-100, None)
+        validation = few.x_train[last], few.y_train[last]
+        model = fit(fitted, few.x_train[low], few.y_train[low], epochs=1, validation=validation)
+        assert (model.info.validation_images, model.info.classes) == (100, 10)
+        with pytest.raises(DataError, match="from 0 to 4; got 9"):  # a new network would not learn them
+            fit(network(), few.x_train[low], few.y_train[low], epochs=1, validation=validation)
+
     def test_the_augmentation_is_that_of_the_recipe(self, few: DataSet) -> None:
         model = fit("convnet", few, epochs=1)
         images, labels = few.x_train[:200], few.y_train[:200]

@@ -134,12 +134,13 @@ def fit(
     run, images = training.run, training.images
     _, height, width = images.shape
     held_out = training.validation if len(training.validation[1]) else None
-    notices = training.notices
+    notices = () if isinstance(start, Model) else training.notices  # a model may know other classes
     if isinstance(validation, tuple):
         validation_images = as_images(validation[0], (height, width))
-        held_out = validation_images, as_labels(validation[1], len(validation_images), data.classes)
-        notices = class_notices(data, data.y_train, held_out[1])
-    for notice in notices if not isinstance(start, Model) else ():  # a model may know other classes
+        classes = start.classes if isinstance(start, Model) else data.classes
+        held_out = validation_images, as_labels(validation[1], len(validation_images), classes)
+        notices = () if isinstance(start, Model) else class_notices(data, data.y_train, held_out[1])
+    for notice in notices:
         warnings.warn(notice, DigitscopeWarning, stacklevel=2)
     for result in train(run, images, training.labels, validation=held_out, threads=threads, device=device):
         if verbose and isinstance(result, Epoch):

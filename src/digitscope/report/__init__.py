@@ -9,6 +9,7 @@ samples.py            sample images of a data set
 style.py              the palette, and SVG that is readable in light and in dark
 page.py               figures, facts and sentences on one self-contained HTML page
 training_page.py      the page of `digitscope train`
+learning_slider.py    its part with a slider over the epochs
 inspection_page.py    the page of `digitscope look`
 comparison_page.py    the page of `digitscope runs` for two trainings
 robustness_page.py    the page and the tables of `digitscope evaluate --robust`
