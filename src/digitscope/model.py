@@ -258,7 +258,11 @@ class Model:
         first = models[0]
         for model in models:
             if (model.image_shape, model.classes) != (first.image_shape, first.classes):
-                raise ModelError("An ensemble expects models of the same image size and the same classes.")
+                sizes = [f"{m.classes} classes of {m.image_shape[0]}x{m.image_shape[1]} pixels" for m in (first, model)]
+                raise ModelError(
+                    "An ensemble expects models of the same image size and the same classes; got one of "
+                    f"{' and one of '.join(sizes)}."
+                )
             if not isinstance(model.loss, SoftmaxCrossEntropy | BackgroundCrossEntropy):
                 raise ModelError(
                     f"An ensemble expects models trained on a cross-entropy; got one of {type(model.loss).__name__}."

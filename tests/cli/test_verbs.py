@@ -16,7 +16,7 @@ from digitscope.datasets import DataSet
 from digitscope.datasets.mnist_facts import MNIST_DIGEST
 from digitscope.metrics import percentage
 from digitscope.model import DEFAULT_MODEL, SHIPPED, Model
-from digitscope.nn import softmax
+from digitscope.nn import Dense, Network, SoftmaxCrossEntropy, softmax
 from digitscope.recipes import RECIPES
 from digitscope.vision import prepare
 
@@ -314,6 +314,24 @@ class TestSubmit:
         assert again.status == 2
         assert "mine.csv exists already" in again.err
         assert Path("mine.csv").read_bytes() == before
+
+    def test_a_model_that_read_no_validation_image_correctly_has_an_accuracy(
+        self, digitscope: Digitscope, model: Path, few: DataSet, in_folder: Files, tmp_path: Path
+    ) -> None:
+        loaded = Model.load(model)
+        replace(loaded, info=replace(loaded.info, validation_accuracy=0.0)).save("poor.safetensors")
+        answer = digitscope("submit", "poor.safetensors", write_csv(tmp_path / "test.csv", few.x_train[:4]))
+        assert "Expect about 0.00 %: the model's accuracy on 101 validation images" in answer.out
+
+    def test_a_model_of_another_size_is_one_line(
+        self, digitscope: Digitscope, few: DataSet, in_folder: Files, tmp_path: Path
+    ) -> None:
+        Model(Network(Dense(64, 10)), SoftmaxCrossEntropy(), (8, 8)).save("small.safetensors")
+        answer = digitscope("submit", "small.safetensors", write_csv(tmp_path / "test.csv", few.x_train[:4]))
+        assert answer.status == 2
+        assert len(answer.err.splitlines()) == 1
+        assert "test.csv has images of 28x28 pixels; the model reads 8x8. Name a model that was trained" in answer.err
+        assert not Path("submission.csv").exists()
 
     def test_a_table_with_labels_is_probably_the_wrong_file(
         self, digitscope: Digitscope, model: Path, few: DataSet, in_folder: Files, tmp_path: Path

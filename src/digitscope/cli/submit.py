@@ -43,6 +43,7 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
       digitscope submit runs/kaggle/model.safetensors test.csv
     """
     from digitscope.datasets import read_table
+    from digitscope.errors import DataError
     from digitscope.files.atomic import check_new
     from digitscope.files.opening import shown_path
     from digitscope.jobs.kaggle import write_submission
@@ -55,6 +56,12 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
     check_new(out, "--out")
     loaded = Model.load(model)
     table = read_table(test_csv)
+    sizes = [f"{height}x{width}" for height, width in (loaded.image_shape, table.images.shape[1:])]
+    if sizes[0] != sizes[1]:
+        raise DataError(
+            f"{shown_path(test_csv)} has images of {sizes[1]} pixels; the model reads {sizes[0]}. Name a model that "
+            f"was trained on images of {sizes[1]}."
+        )
     count = write_submission(out, loaded.predict(table.images, threads=threads))
     click.echo(model_text(model))
     click.echo(f"{shown_path(out)}: {count:,} predictions")
@@ -69,7 +76,7 @@ def _expectation(info: "TrainingInfo") -> str:
     from digitscope.metrics import percentage, wilson_interval
 
     share, n = info.validation_accuracy, info.validation_images
-    if not share or not n:
+    if share is None or not n:
         return "The accuracy to expect is unknown: the model file has no validation accuracy."
     low, high = map(percentage, wilson_interval(share, n))
     return (
