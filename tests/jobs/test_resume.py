@@ -1,5 +1,6 @@
 """What a job refuses to go on from."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from digitscope.arrays import Array
-from digitscope.errors import DigitscopeError, ModelError
+from digitscope.datasets import DataSet
+from digitscope.errors import DigitscopeError, ModelError, TrainingError
 from digitscope.files.tensors import read_tensors, write_tensors
 from digitscope.jobs.train import CHECKPOINT, Job, Settings
 from digitscope.training import Epoch
@@ -48,6 +50,17 @@ def test_damaged_settings_are_one_error(stopped: Path, tmp_path: Path, name: str
     with pytest.raises(DigitscopeError, match=r"checkpoint is damaged|of another plan|has changed since the run"):
         Job.resume(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
+
+
+def test_the_data_may_have_moved_but_not_changed(stopped: Path, few_file: Path, few: DataSet, tmp_path: Path) -> None:
+    folder, moved, other = tmp_path / "run", tmp_path / few_file.name, tmp_path / "other.npz"
+    shutil.copytree(stopped, folder)
+    shutil.copy(few_file, moved)
+    with Job.resume(folder, {"data": str(moved)}) as job:
+        assert (job.settings.data, job.training.run.epoch) == (str(moved), 1)
+    np.savez(other, x_train=few.x_train[:100], y_train=few.y_train[:100])
+    with pytest.raises(TrainingError, match=r"began with --data .*; got .*other\.npz\. Leave out --data\."):
+        Job.resume(folder, {"data": str(other)})
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,11 @@ class Job:
         checkpoint, folder = load_checkpoint(path), path.parent
         settings, digest = begun_settings(checkpoint)
         _check_given(given, settings, folder)
+        begun_data = settings.data
+        settings = replace(settings, data=given.get("data", begun_data))
         data, recipe, training = _prepare(settings)
+        if data.digest != digest and settings.data != begun_data:
+            raise _other_setting("data", begun_data, settings.data, folder)
         if data.digest != digest:
             raise TrainingError(
                 f"{settings.data} has changed since the run in {folder} began. Restore it, or start a new run."
@@ -461,15 +465,21 @@ def _check_validated(checkpoint: Checkpoint, job: Job) -> None:
 
 
 def _check_given(given: Mapping[str, Any], settings: Settings, folder: Path) -> None:
-    """Raises: TrainingError if a given setting differs from what the run in the folder began with."""
+    """Raises: TrainingError if a given setting differs from what the run in the folder began with.
+
+    The data may have another path now: they are compared by their digest, once they are loaded.
+    """
     begun = asdict(settings)
     for name, value in given.items():
         # Compared as JSON, which is how a checkpoint keeps them: there a tuple is a list.
-        if json.dumps(value) != json.dumps(begun[name]):
-            option = f"--{name.replace('_', '-')}"
-            setting = f"with {option} {setting_text(begun[name])}" if begun[name] is not None else f"without {option}"
-            got = setting_text(value)
-            raise TrainingError(f"The run in {folder} began {setting}; got {got}. Leave out {option}.")
+        if name != "data" and json.dumps(value) != json.dumps(begun[name]):
+            raise _other_setting(name, begun[name], value, folder)
+
+
+def _other_setting(name: str, begun: Any, given: Any, folder: Path) -> TrainingError:
+    option = f"--{name.replace('_', '-')}"
+    setting = f"with {option} {setting_text(begun)}" if begun is not None else f"without {option}"
+    return TrainingError(f"The run in {folder} began {setting}; got {setting_text(given)}. Leave out {option}.")
 
 
 def _prepare(settings: Settings) -> tuple[DataSet, Recipe, Training]:
