@@ -10,6 +10,8 @@ from unittest.mock import patch
 
 import pytest
 
+from digitscope.errors import DataError
+from digitscope.jobs.runs import read_history
 from digitscope.jobs.train import Job, Settings
 from digitscope.metrics import percentage
 from digitscope.nn import Ensemble, Network
@@ -76,6 +78,21 @@ def test_a_folder_that_may_not_be_read_is_one_line(
     (line,) = [line for line in answer.out.splitlines() if "empty" in line]
     assert line.startswith("damaged: ")
     assert "Permission denied" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "the column step is missing or empty"),
+        ("step,epoch\n", "the column step is missing or empty"),
+        ("step,epoch\n1,1\n2\n", "line 3 has 1 cells, not 2"),
+        ("step,epoch\n1,1\n\n", "line 3 has 0 cells, not 2"),
+    ],
+)
+def test_a_damaged_history_names_the_line(tmp_path: Path, content: str, reason: str) -> None:
+    (tmp_path / "history.csv").write_text(content)
+    with pytest.raises(DataError, match=reason):
+        read_history(tmp_path / "history.csv")
 
 
 def test_the_order(digitscope: Digitscope, runs: Path) -> None:

@@ -186,12 +186,12 @@ def read_history(path: Path) -> History:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            heading, *rows = list(csv.reader(file))
-        columns = zip(*rows, strict=True)
-        history = {
-            name: [float(cell) if cell else None for cell in column]
-            for name, column in zip(heading, columns, strict=True)
-        }
+            rows = list(csv.reader(file))
+        heading = rows.pop(0) if rows else []
+        for number, row in enumerate(rows, start=2):
+            if len(row) != len(heading):
+                raise ValueError(f"line {number} has {len(row)} cells, not {len(heading)}")
+        history = {name: [float(row[i]) if row[i] else None for row in rows] for i, name in enumerate(heading)}
     except FileNotFoundError:
         raise DataError(f"{path} does not exist. Train again, or restore it.") from None
     except (OSError, ValueError, csv.Error) as error:
