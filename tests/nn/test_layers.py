@@ -115,6 +115,12 @@ def test_dropout_only_acts_in_training_and_needs_a_generator_there() -> None:
         Dropout(1.0)
 
 
+def test_dropout_just_below_1_is_finite() -> None:
+    x = np.ones((400, 500), dtype=np.float32)
+    y, _ = Dropout(np.nextafter(1, 0)).forward(x, training=True, rng=np.random.default_rng(0))
+    assert set(np.unique(y)) == {0, 65536}
+
+
 def test_reshape_keeps_the_order_and_the_batch() -> None:
     x = np.arange(24).reshape(12, 2)
     y, backward = Reshape(3, 4).forward(x)

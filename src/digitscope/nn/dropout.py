@@ -20,7 +20,7 @@ class Dropout(Layer):
     at x. Outside training y = x.
     dx = dy m / (1 - rate)
 
-    `rate` is rounded to a multiple of 1/65536.
+    `rate` is rounded to a multiple of 1/65536, and to 65535/65536 at most.
 
     Shapes: any, y like x. Raises: ShapeError for training without an rng.
     Source: Srivastava et al. 2014; scaled in training, as in its section 10.
@@ -41,7 +41,7 @@ class Dropout(Layer):
             return x, lambda dy: (dy, {})
         if rng is None:
             raise ShapeError("Dropout needs a random generator in training: forward(x, training=True, rng=...).")
-        dropped = round(self.rate * _LEVELS)
+        dropped = min(round(self.rate * _LEVELS), _LEVELS - 1)
         is_kept = rng.integers(0, _LEVELS, x.shape, dtype=np.uint16) >= dropped
         mask = np.asarray(is_kept * x.dtype.type(_LEVELS / (_LEVELS - dropped)), like=x)  # m / (1 - rate)
 
