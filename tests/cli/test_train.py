@@ -329,7 +329,7 @@ def test_a_learning_rate_that_is_too_high_says_so_and_leaves_the_checkpoint(
     assert in_folder() == ["x/checkpoint.safetensors"]
 
 
-def test_a_learning_rate_that_is_a_little_too_high_is_divided_by_ten(
+def test_advice_for_a_learning_rate_that_is_too_high_is_a_tenth_or_the_rate_of_the_optimizer(
     digitscope: Digitscope, few_file: Path, in_folder: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def diverge(*_: object, **__: object) -> None:
@@ -339,6 +339,9 @@ def test_a_learning_rate_that_is_a_little_too_high_is_divided_by_ten(
     rate = 8 * RECIPES["mlp"].plan.schedule.learning_rate
     answer = digitscope("train", "--recipe", "mlp", "--data", few_file, "--learning-rate", rate)
     assert f"Try --learning-rate {rate / 10:.2g}." in answer.err
+    command = ["train", "--recipe", "mlp", "--data", few_file, "--optimizer", "adam", "--learning-rate", "0.1"]
+    adam = RECIPES["mlp"].with_settings(optimizer="adam").plan.schedule.learning_rate
+    assert f"Try --learning-rate {adam:.2g}." in digitscope(*command).err
 
 
 def test_resume_uses_the_runs_own_settings_and_no_others(

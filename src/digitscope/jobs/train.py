@@ -273,7 +273,7 @@ class Job:
                 yield result
         except DivergenceError as error:
             rate = self.recipe.plan.schedule.learning_rate
-            own = RECIPES[self.settings.recipe].plan.schedule.learning_rate
+            own = replace(self.settings, learning_rate=None).changed_recipe().plan.schedule.learning_rate
             advised = own if rate >= 10 * own else rate / 10  # A tenth of 1e6 is too high, too.
             raise DivergenceError(
                 f"{error} Try --learning-rate {advised:.2g}. The last good checkpoint is {self.folder / CHECKPOINT}."
