@@ -12,6 +12,8 @@ Error = type[DigitscopeError]
 
 MAX_SIZE = 2**31 - 1
 """Of a side of an array."""
+MAX_WHOLE = 2**128
+"""Counts and seeds are smaller: a model file and a checkpoint hold no larger ones."""
 
 
 def check_kind(name: str, value: object, expected: str, *kinds: type, error: Error = ArgumentError) -> None:
@@ -40,10 +42,12 @@ def check_number(
 def check_whole(
     name: str, value: Any, least: int | None = None, *, optional: bool = False, error: Error = ArgumentError
 ) -> None:
-    """Raises: `error` unless the value is a whole number of at least `least`, or None if it is optional."""
+    """Raises: `error` unless the value is a whole number from `least` to below MAX_WHOLE, or None if it is optional."""
     if not (optional and value is None) and not (is_whole(value) and (least is None or value >= least)):
         limit = "" if least is None else f" from {least} on"
         raise error(f"{name} is expected as a whole number{limit}{' or None' * optional}; got {shown(value)}.")
+    if value is not None and value >= MAX_WHOLE:
+        raise error(f"{name} is expected to be below 2^128; got a larger number.")
 
 
 def check_sizes(owner: str, **sizes: Any) -> None:

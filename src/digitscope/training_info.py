@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
-from digitscope.arguments import is_number, shown
+from digitscope.arguments import MAX_WHOLE, is_number, shown
 from digitscope.errors import ModelError
 
 CHANGES = (
@@ -12,8 +12,6 @@ CHANGES = (
     *("optimizer", "weight_decay", "schedule", "augment"),
 )
 """The fields for settings that replace the recipe's own; a model file has only those that do."""
-_MAX_COUNT = 2**128
-"""Counts and seeds are smaller."""
 _TEXTS = ("recipe", "data", "data_digest", "activation", "loss", "optimizer", "schedule", "augment")
 _COUNTS = ("seed", "epochs", "batch_size", "classes", "train_images", "validation_images")
 _NUMBERS = ("learning_rate", "dropout", "label_smoothing", "weight_decay")
@@ -187,7 +185,7 @@ def _check_text(name: str, value: object) -> None:
 
 
 def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MAX_COUNT:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < MAX_WHOLE:
         raise ModelError(f"{name} is expected as a whole number from 0; got {shown(value)}.")
 
 

@@ -312,6 +312,17 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert in_folder() == []
 
 
+@pytest.mark.parametrize("option", ["--seed", "--epochs", "--batch-size"])
+def test_a_number_that_no_model_file_can_hold_is_refused_before_the_training(
+    digitscope: Digitscope, few_file: Path, in_folder: Files, option: str
+) -> None:
+    answer = digitscope("train", "--recipe", "mlp", "--data", few_file, option, 2**128)
+    assert answer.status == 2
+    (line,) = answer.err.splitlines()
+    assert line.endswith("is expected to be below 2^128; got a larger number.")
+    assert in_folder() == []
+
+
 @pytest.mark.parametrize("rate", ["1e6", "1e308"])
 def test_a_learning_rate_that_is_too_high_says_so_and_leaves_the_checkpoint(
     digitscope: Digitscope, few_file: Path, in_folder: Files, rate: str
