@@ -228,7 +228,7 @@ DAMAGE: dict[str, tuple[str, Change, str]] = {
     "a padding of 10^400": (
         "convolutional",
         lambda about, *_: layers(about)[1].update(padding=10**400),
-        "expected up to",
+        "expected to be below",
     ),
     "10^4 shifts": (
         "shifted",

@@ -23,7 +23,7 @@ from digitscope.files.opening import shown_path
 from digitscope.metrics import Evaluation, percentage
 from digitscope.model_file import ModelContent, read_model, write_model
 from digitscope.nn import BackgroundCrossEntropy, Ensemble, Loss, Network, SoftmaxCrossEntropy
-from digitscope.recipes.held_out import digests, evaluation_part
+from digitscope.recipes.held_out import digests, evaluation_part, recognized
 from digitscope.training import thread_count, to_device
 from digitscope.training.inference import outputs_in_chunks
 from digitscope.training_info import TrainingInfo
@@ -153,6 +153,8 @@ class Model:
             images, labels, notice = data.x_train, data.y_train, None
             if data.digest in digests(self.info):
                 notice = "The model learned from these images: it reads new images less accurately."
+            else:
+                notice = recognized(self.info, data.name, images)
         if notice is not None:
             warnings.warn(notice, DigitscopeWarning, stacklevel=2)
         return Evaluation.of(labels, self.predict_proba(images, threads=threads))

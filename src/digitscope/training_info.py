@@ -108,6 +108,9 @@ class TrainingInfo:
     weight_decay: float | None = None
     schedule: str | None = None
     augment: str | None = None
+    data_sample: tuple[str, ...] = ()
+    """Hashes of some images that it learned from, which recognize them in other files and orders
+    (`recipes.held_out.sample_hashes`); none for MNIST."""
     members: tuple["TrainingInfo", ...] = ()
     """For an ensemble that was combined after the training: each member's info."""
     taught: tuple[FineTuning, ...] = ()
@@ -126,6 +129,8 @@ class TrainingInfo:
                     check(name, value)
         for width in self.layers or ():
             _check_count("Each width of layers", width)
+        for image_hash in self.data_sample:
+            _check_text("Each hash of data_sample", image_hash)
 
     def without_accuracy(self) -> Self:
         """The same without validation and test accuracy, the members' included: of weights that have changed since."""
@@ -143,6 +148,7 @@ class TrainingInfo:
         if self.layers is not None:
             content["layers"] = list(self.layers)
         lists = {name: [part.as_json() for part in content.pop(name)] for name in ("members", "taught")}
+        lists["data_sample"] = list(content.pop("data_sample"))
         values = {
             name: value for name, value in content.items() if value is not None or (is_run and name not in CHANGES)
         }
@@ -157,8 +163,9 @@ class TrainingInfo:
         values = _checked(content, [field.name for field in fields(cls)])
         members = tuple(cls.from_json(member) for member in _list(values.pop("members", []), "members"))
         taught = tuple(FineTuning.from_json(part) for part in _list(values.pop("taught", []), "taught"))
-        if "layers" in values:
-            values["layers"] = tuple(_list(values["layers"], "layers"))
+        for name in ("layers", "data_sample"):
+            if name in values:
+                values[name] = tuple(_list(values[name], name))
         return cls(**values, members=members, taught=taught)
 
 

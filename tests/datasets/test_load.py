@@ -1,3 +1,4 @@
+import errno
 import gzip
 import io
 import re
@@ -320,6 +321,23 @@ class TestNpz:
                 archive.writestr("x_train.npy", content)
                 archive.writestr("y_train.npy", content)
             assert words in refusal(tmp_path / "a.npz")
+
+    @pytest.mark.parametrize(
+        ("error", "words"),
+        [
+            (OSError(errno.EMFILE, "Too many open files"), "cannot be read: Too many open files"),
+            (MemoryError(), "memory"),
+        ],
+    )
+    def test_errors_of_the_system_are_not_damage(
+        self, error: Exception, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise error
+
+        (tmp_path / "digits.npz").write_bytes(b"PK\x03\x04")
+        monkeypatch.setattr(zipfile, "ZipFile", fail)
+        assert words in refusal(tmp_path / "digits.npz")
 
     def test_not_an_archive(self, arrays: dict[str, Array], tmp_path: Path) -> None:
         (tmp_path / "a.npz").write_bytes(b"PK\x03\x04" + bytes(40))

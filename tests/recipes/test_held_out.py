@@ -12,7 +12,7 @@ from digitscope.errors import DigitscopeWarning
 from digitscope.jobs.robustness import measure
 from digitscope.nn import Dense
 from digitscope.recipes.held_out import EvaluationPart, evaluation_part
-from digitscope.training_info import FineTuning
+from digitscope.training_info import FineTuning, TrainingInfo
 
 HELD_OUT = 101
 
@@ -101,3 +101,25 @@ def test_other_data_give_no_warning(alone: DataSet, model: Model, tmp_path: Path
         warnings.simplefilter("error")
         assert model.evaluate(others).images == 50
         assert model.evaluate(others.x_train, others.y_train).images == 50
+
+
+@pytest.mark.parametrize(
+    "rows", [slice(None, None, -1), slice(0, 400), np.repeat(np.arange(600), 2)], ids=["reversed", "a part", "doubled"]
+)
+def test_images_in_another_order_are_recognized(alone: DataSet, model: Model, rows: slice | np.ndarray) -> None:
+    other = DataSet("other.csv", alone.x_train[rows], alone.y_train[rows])
+    part = evaluation_part(model.info, other)
+    assert len(part.images) == len(other.x_train)
+    assert part.notice is not None
+    assert part.notice.startswith(
+        "The model learned from some of these images of other.csv, in another file or order ("
+    )
+    assert evaluation_part(TrainingInfo.from_json(model.info.as_json()), other).notice == part.notice
+    committee = TrainingInfo(recipe="ensemble", members=(model.info, model.info))
+    assert evaluation_part(committee, other).notice == part.notice
+
+
+def test_a_model_of_mnist_needs_no_sample(mnist: DataSet, model: Model) -> None:
+    assert len(model.info.data_sample) == 64
+    for name in ("convnet", "reader", "best"):
+        assert "data_sample" not in Model.load(name).info.as_json()

@@ -44,6 +44,12 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         raise
     # zipfile and NumPy's reader of headers raise whatever they stumble over: BadZipFile, RuntimeError, TokenError, ...
     except Exception as error:
+        if isinstance(error, MemoryError):
+            raise DataError(
+                f"{path} needs more memory than there is. Close other programs or use fewer images."
+            ) from error
+        if isinstance(error, OSError) and error.errno is not None:  # too many open files, a disk that fails
+            raise DataError(f"{path} cannot be read: {error.strerror}.") from error
         raise DataError(
             f"{path} cannot be read as .npz: the archive is damaged, encrypted or packed in an unusual way. Copy it "
             "again, or write it with numpy.savez_compressed."

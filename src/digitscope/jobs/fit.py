@@ -16,6 +16,7 @@ from digitscope.metrics import percentage
 from digitscope.model import Model
 from digitscope.nn import Adam, Frozen, Loss, Network, OneCycle, Optimizer, Schedule, SoftmaxCrossEntropy
 from digitscope.recipes import RECIPES, Recipe, recipe_of
+from digitscope.recipes.held_out import sample_hashes
 from digitscope.recipes.recipe import NETWORK, VALIDATION_SHARE, class_notices, hold_out_end, hold_out_nothing
 from digitscope.training import Augmentation, Epoch, Plan, Step, thread_count, to_device, train
 from digitscope.training.settings import PlanSettings, by_name, recorded_settings
@@ -159,6 +160,7 @@ def fit(
         batch_size=recipe.plan.batch_size,
         data=data.name,
         data_digest=data.digest,
+        data_sample=() if data.is_mnist else sample_hashes(images),
         classes=run.network.output_shape((height * width,))[0],
         train_images=len(images),
         validation_images=0 if held_out is None else len(held_out[1]),

@@ -25,6 +25,7 @@ from digitscope.jobs.loss_notes import loss_notes
 from digitscope.metrics import Evaluation
 from digitscope.model import Model
 from digitscope.recipes import RECIPES, Recipe, RecipeSettings, Training
+from digitscope.recipes.held_out import sample_hashes
 from digitscope.training import (
     Checkpoint,
     Epoch,
@@ -337,6 +338,7 @@ class Job:
             batch_size=plan.batch_size,
             data=self.data.name,
             data_digest=self.data.digest,
+            data_sample=() if self.data.is_mnist else sample_hashes(self.training.images),
             classes=self.data.classes,
             train_images=len(self.training.images),
             validation_images=len(self.training.validation[0]),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import reduce
+from hashlib import blake2b
 
 import numpy as np
 
@@ -11,6 +12,22 @@ from digitscope.datasets.mnist_facts import MNIST_DIGEST
 from digitscope.recipes import RECIPES
 from digitscope.recipes.recipe import NETWORK, VALIDATION_SHARE, hold_out_end
 from digitscope.training_info import TrainingInfo
+
+SAMPLE = 64
+"""The number of learned images whose hashes a model file holds."""
+
+
+def sample_hashes(images: Array) -> tuple[str, ...]:
+    """The hashes of up to 64 of the images, the smallest ones, as hexadecimal digits.
+
+    The choice depends on the contents alone. So a share f of these images, in any order and file, holds none of the
+    sample with probability (1 - f)^64.
+    """
+    return tuple(sorted(_hashes(images))[:SAMPLE])
+
+
+def _hashes(images: Array) -> set[str]:
+    return {blake2b(image.tobytes(), digest_size=8).hexdigest() for image in images}
 
 
 def held_out(info: TrainingInfo, data: DataSet) -> Array | None:
@@ -57,7 +74,7 @@ def evaluation_part(info: TrainingInfo, data: DataSet) -> EvaluationPart:
     name, images, labels = data.evaluation_split
     seen = _seen(info, data, images)
     if not seen.any():
-        return EvaluationPart(name, images, labels)
+        return EvaluationPart(name, images, labels, recognized(info, data.name, images))
     if seen.all():
         notice = f"The model learned from these images of {data.name}: it reads new images less accurately."
         return EvaluationPart(name, images, labels, notice)
@@ -69,6 +86,22 @@ def evaluation_part(info: TrainingInfo, data: DataSet) -> EvaluationPart:
         f"evaluated on the {np.count_nonzero(~seen):,} {others}."
     )
     return EvaluationPart(part, images[~seen], labels[~seen], notice)
+
+
+def recognized(info: TrainingInfo, name: str, images: Array) -> str | None:
+    """A warning if images of the model's sample are among these: it was trained on them in another file or order."""
+    sample = _sample(info)
+    found = len(sample & _hashes(images)) if sample else 0
+    if not found:
+        return None
+    return (
+        f"The model learned from some of these images of {name}, in another file or order ({found} of the "
+        f"{len(sample)} that it can recognize are among them): it reads new images less accurately."
+    )
+
+
+def _sample(info: TrainingInfo) -> set[str]:
+    return set(info.data_sample).union(*map(_sample, info.members))
 
 
 def digests(info: TrainingInfo) -> set[str]:
