@@ -10,7 +10,7 @@ import pytest
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import DigitscopeError, ModelError
-from digitscope.model import SHIPPED, Model
+from digitscope.model import SHIPPED, Answer, Model
 from digitscope.nn import (
     Adam,
     BackgroundCrossEntropy,
@@ -282,3 +282,17 @@ class TestInfo:
         assert content["taught"][0]["evaluated_images"] == 5000
         assert TrainingInfo.from_json(json.loads(json.dumps(content))) == info
         assert info.without_accuracy().members[0].validation_accuracy is None
+
+
+@pytest.mark.parametrize(
+    ("plausible", "threshold", "text", "evidence_text"),
+    [
+        ((4,), 1.72, "4 (91.3 %)", "score 1.2; 99 % of real digits score 1.7 or more"),
+        ((4, 9), -np.inf, "4 (91.3 %), or 9 (8.7 %)", "score 1.2; the model has no threshold for rejecting a picture"),
+    ],
+)
+def test_an_answer_in_words(plausible: tuple[int, ...], threshold: float, text: str, evidence_text: str) -> None:
+    probabilities = np.zeros(10)
+    probabilities[[4, 9]] = 0.913, 0.087
+    answer = Answer(4, 0.913, probabilities, 1.2, threshold, plausible, refuse=0.01)
+    assert (answer.text, answer.evidence_text) == (text, evidence_text)

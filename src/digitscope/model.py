@@ -54,10 +54,25 @@ class Answer:
     """The least evidence that counts as a digit."""
     plausible: tuple[int, ...]
     """Every class that may well be the true one, the most probable first."""
+    refuse: float
+    """The fraction of real digits whose evidence is below the threshold."""
 
     @property
     def is_digit(self) -> bool:
         return self.evidence >= self.evidence_threshold
+
+    @property
+    def text(self) -> str:
+        """The plausible digits with their probabilities: 4 (91.3 %), or 9 (8.2 %)"""
+        return ", or ".join(f"{k} ({percentage(self.probabilities[k], 1)} %)" for k in self.plausible)
+
+    @property
+    def evidence_text(self) -> str:
+        """The evidence and what it is compared with: score 8.2; 99 % of real digits score 1.7 or more"""
+        usual = f"{100 * (1 - self.refuse):.4g} % of real digits score {self.evidence_threshold:.1f} or more"
+        if self.evidence_threshold == -math.inf:
+            usual = "the model has no threshold for rejecting a picture"
+        return f"score {self.evidence:.1f}; {usual}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,7 +148,9 @@ class Model:
         for p, evidence in zip(self._probabilities(outputs), self.loss.evidence(outputs), strict=True):
             order = [int(k) for k in np.argsort(-p, kind="stable")]
             plausible = tuple(order[:1] + [k for k in order[1:] if p[k] >= probability_threshold])
-            answers.append(Answer(order[0], float(p[order[0]]), p, float(evidence), evidence_threshold, plausible))
+            answers.append(
+                Answer(order[0], float(p[order[0]]), p, float(evidence), evidence_threshold, plausible, refuse)
+            )
         return answers
 
     def evaluate(self, x: LabelledImages, y: npt.ArrayLike | None = None, *, threads: int | None = None) -> Evaluation:

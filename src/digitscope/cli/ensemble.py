@@ -5,17 +5,11 @@ from pathlib import Path
 import click
 
 from digitscope.cli.completion import complete_model
+from digitscope.cli.options import paths_argument
 
 
 @click.command(short_help="Combine several models: the mean of their probabilities.")
-@click.argument(
-    "models",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="MODEL MODEL...",
-    shell_complete=complete_model,
-)
+@paths_argument("MODEL MODEL...", complete_model, "models")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

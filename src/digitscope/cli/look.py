@@ -8,7 +8,7 @@ import click
 
 from digitscope.bundled import DEFAULT_MODEL
 from digitscope.cli.completion import complete_model_and_files
-from digitscope.cli.options import finite, is_model, json_option, model_text
+from digitscope.cli.options import is_model, json_option, model_text, paths_argument, refuse_option
 
 if TYPE_CHECKING:
     from digitscope.cli.console import Output
@@ -19,29 +19,14 @@ MAX_BARS = 10
 
 
 @click.command(short_help="Show what each layer computes for one picture.")
-@click.argument(
-    "arguments",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="[MODEL] PICTURE",
-    shell_complete=complete_model_and_files,
-)
+@paths_argument("[MODEL] PICTURE", complete_model_and_files)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="The page (.html) or picture (.png, .svg) to write. [default: PICTURE's name with -look.html, in this folder]",
 )
-@click.option(
-    "--refuse",
-    type=click.FloatRange(0, 0.5),
-    default=0.01,
-    show_default=True,
-    callback=finite,
-    metavar="SHARE",
-    help='The fraction of real digits that may be rejected as "not a digit".',
-)
+@refuse_option
 @json_option
 @click.pass_context
 def look(context: click.Context, arguments: tuple[Path, ...], out: Path | None, refuse: float, as_json: bool) -> None:

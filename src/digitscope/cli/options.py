@@ -1,14 +1,18 @@
 """Options that several verbs share."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from digitscope.bundled import DEFAULT_MODEL, SHIPPED
 from digitscope.cli.completion import complete_data, complete_model
+
+Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -85,6 +89,29 @@ model_argument = click.argument(
     default=Path(DEFAULT_MODEL),
     shell_complete=complete_model,
 )
+
+
+refuse_option = click.option(
+    "--refuse",
+    type=click.FloatRange(0, 0.5),
+    default=0.01,
+    show_default=True,
+    callback=finite,
+    metavar="SHARE",
+    help='The fraction of real digits that may be rejected as "not a digit"; 0 rejects only blank pictures.',
+)
+
+
+def paths_argument(metavar: str, complete: Completion, name: str = "arguments") -> Decorator:
+    """The decorator of a verb whose arguments are any number of paths, at least one."""
+    return click.argument(
+        name,
+        nargs=-1,
+        required=True,
+        type=click.Path(path_type=Path),
+        metavar=metavar,
+        shell_complete=complete,
+    )
 
 
 def is_model(argument: Path) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digitscope.cli.completion import complete_model_and_files
-from digitscope.cli.options import finite, json_option, model_text
+from digitscope.cli.options import json_option, model_text, paths_argument, refuse_option
 from digitscope.cli.pictures import PictureResult, model_and_pictures, read_each
 
 if TYPE_CHECKING:
@@ -24,29 +24,14 @@ BLANK_REASON = "nothing stands out from the paper"
 
 
 @click.command(short_help="Read the digit in each picture.")
-@click.argument(
-    "arguments",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="[MODEL] FILE...",
-    shell_complete=complete_model_and_files,
-)
+@paths_argument("[MODEL] FILE...", complete_model_and_files)
 @click.option(
     "--show",
     type=click.Path(path_type=Path),
     metavar="STEPS.png",
     help="Also draw how each file was prepared, step by step.",
 )
-@click.option(
-    "--refuse",
-    type=click.FloatRange(0, 0.5),
-    default=0.01,
-    show_default=True,
-    callback=finite,
-    metavar="SHARE",
-    help='The fraction of real digits that may be rejected as "not a digit"; 0 rejects only blank pictures.',
-)
+@refuse_option
 @json_option
 @click.pass_context
 def predict(
@@ -90,8 +75,8 @@ def predict(
                 partial(_blank, path),
             )
         (answer,) = loaded.answers(preparation.image[None], refuse=refuse)
-        reason = None if answer.is_digit else _why_not(answer, refuse)
-        text = _in_words(answer) if reason is None else f"not a digit ({reason})"
+        reason = None if answer.is_digit else answer.evidence_text
+        text = answer.text if reason is None else f"not a digit ({reason})"
         return (
             _as_json(path, model, answer, reason),
             f"{shown_path(path)}: {text}",
@@ -130,15 +115,3 @@ def _as_json(path: Path, model: Path, answer: "Answer", reason: str | None) -> d
         "evidence": answer.evidence,
         "probabilities": answer.probabilities.tolist(),
     }
-
-
-def _why_not(answer: "Answer", refuse: float) -> str:
-    usual = f"{100 * (1 - refuse):.4g} % of real digits score {answer.evidence_threshold:.1f} or more"
-    return f"score {answer.evidence:.1f}; {usual}"
-
-
-def _in_words(answer: "Answer") -> str:
-    from digitscope.metrics import percentage
-
-    others = "".join(f", or {k} ({percentage(answer.probabilities[k], 1)} %)" for k in answer.plausible[1:])
-    return f"{answer.digit} ({percentage(answer.probability, 1)} %){others}"

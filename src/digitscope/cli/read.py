@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digitscope.cli.completion import complete_model_and_files
-from digitscope.cli.options import json_option, model_text
+from digitscope.cli.options import json_option, model_text, paths_argument
 from digitscope.cli.pictures import PictureResult, model_and_pictures, read_each
 
 if TYPE_CHECKING:
@@ -20,14 +20,7 @@ SHOWN_SIDE = 1600
 
 
 @click.command(short_help="Read the numbers in each picture.")
-@click.argument(
-    "arguments",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="[MODEL] FILE...",
-    shell_complete=complete_model_and_files,
-)
+@paths_argument("[MODEL] FILE...", complete_model_and_files)
 @click.option(
     "--show",
     type=click.Path(path_type=Path),

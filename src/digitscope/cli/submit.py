@@ -6,21 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from digitscope.cli.completion import complete_model_and_files
-from digitscope.cli.options import model_and_files, model_text, threads_option
+from digitscope.cli.options import model_and_files, model_text, paths_argument, threads_option
 
 if TYPE_CHECKING:
     from digitscope.training_info import TrainingInfo
 
 
 @click.command(short_help="Write a submission for Kaggle's Digit Recognizer.")
-@click.argument(
-    "arguments",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="[MODEL] TEST_CSV",
-    shell_complete=complete_model_and_files,
-)
+@paths_argument("[MODEL] TEST_CSV", complete_model_and_files)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -10,7 +10,7 @@ import click
 
 from digitscope.cli.completion import complete_model_and_examples
 from digitscope.cli.exit_status import print_error
-from digitscope.cli.options import data_option, json_option, model_and_files, model_text, threads_option
+from digitscope.cli.options import data_option, json_option, model_and_files, model_text, paths_argument, threads_option
 
 if TYPE_CHECKING:
     from digitscope.arrays import Array
@@ -20,14 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Teach a model to read your own handwriting.")
-@click.argument(
-    "arguments",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="[MODEL] PICTURE=DIGIT|FOLDER...",
-    shell_complete=complete_model_and_examples,
-)
+@paths_argument("[MODEL] PICTURE=DIGIT|FOLDER...", complete_model_and_examples)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -80,33 +80,18 @@ class Inspection:
     """The most probable class, even if the picture is not a digit."""
     other: int
     """The second most probable class."""
+    answer: str
+    """The answer in a few words."""
     is_digit: bool
     probabilities: Array
     """The probability of each class, (classes,)."""
     plausible: tuple[int, ...]
     evidence: float
-    evidence_threshold: float
-    """The least evidence that counts as a digit; -inf if the model has no threshold."""
-    refuse: float
-    """The share of real digits whose evidence is below the threshold."""
+    evidence_sentence: str
+    """The evidence, and what it is compared with."""
     slope: Array
     """The derivative of output[digit] - output[other] with respect to each pixel, (H, W), as a mean over shifts."""
     layers: tuple[LayerOutput, ...]
-
-    @property
-    def answer(self) -> str:
-        """The answer in a few words."""
-        shares = [f"{k} ({percentage(p, 1)} %)" for k, p in enumerate(self.probabilities)]
-        read = shares[self.digit]
-        others = "".join(f", or {shares[k]}" for k in self.plausible if k != self.digit)
-        return read + others if self.is_digit else f"not a digit; the nearest is {read}"
-
-    @property
-    def evidence_sentence(self) -> str:
-        if not np.isfinite(self.evidence_threshold):
-            return f"Its score as a digit is {self.evidence:.1f}; the model has no threshold for rejecting a picture."
-        usual = f"{100 * (1 - self.refuse):.4g} % of real digits score {self.evidence_threshold:.1f} or more"
-        return f"Its score as a digit is {self.evidence:.1f}; {usual}."
 
 
 @dataclass(frozen=True, eq=False)
