@@ -11,9 +11,7 @@ docs/python.md has the common tasks. The names below are loaded when first used,
 with it every start of the command line, costs nothing; the first of them loads NumPy.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # Type checkers know the name; `typing` takes longer to load than all of this.
 if TYPE_CHECKING:
     from digitscope import datasets, explain, metrics, nn, recipes, report, training, vision
     from digitscope.datasets import DataSet, load_data, load_mnist
@@ -73,7 +71,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     if name in _MODULES:
         return getattr(import_module(f"digitscope.{_MODULES[name]}"), name)
     if name in _PACKAGES:

@@ -185,6 +185,26 @@ main()""")
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(("error", "shown"), [("KeyboardInterrupt", 0), ("ZeroDivisionError", 1)])
+def test_only_an_interruption_is_silent_before_errors_are_handled(error: str, shown: int) -> None:
+    done = run(f"""
+import sys
+from digitscope.__main__ import main
+def audit(event, details):
+    if event == "import" and details[0] == "digitscope.cli.exit_status":
+        raise {error}
+sys.addaudithook(audit)
+main()""")
+    assert done.returncode != 0
+    assert done.stderr.count("Traceback") == shown
+    assert bool(done.stderr) == bool(shown)
+
+
+def test_importing_the_package_loads_no_other_module() -> None:
+    code = "import sys; before = set(sys.modules); import digitscope.__main__; print(sorted(set(sys.modules) - before))"
+    assert run(code).stdout == "['digitscope', 'digitscope.__main__']\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="matplotlib finds its folders in another way there")
 def test_a_home_that_cannot_be_written_is_nothing_to_report(tmp_path: Path) -> None:
     (tmp_path / "file").touch()

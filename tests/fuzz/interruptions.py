@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+import digitscope
 from digitscope.datasets import load_mnist
 from digitscope.jobs.train import newest_checkpoint
 
@@ -22,8 +23,8 @@ SETTINGS = ("--recipe", "mlp", "--epochs", "3", "--batch-size", "50", "--threads
 IMAGES = 600
 KINDS = "kill", "Ctrl-C", "Ctrl-C twice"
 STOPPED = "Stopped. ", "Stopped.\n", "Stopped and saved. "
-NOT_OURS = 0.1
-"""Seconds after its start in which Ctrl-C may meet Python itself, before any code of Digitscope runs."""
+OURS = str(Path(digitscope.__file__).parent)
+"""The folder that is in each traceback of our code; only Python's own start may print one."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Interruption:
         stopped = {signal.SIGINT.value + 128, -signal.SIGINT, -signal.SIGKILL, 0}
         silent = self.err == "" or (self.err.startswith(STOPPED) and self.err.count("\n") == 1)
         no_checkpoint = self.status == 2 and "there is nothing to resume" in self.err
-        early = self.seconds < NOT_OURS and "KeyboardInterrupt" in self.err
+        early = "KeyboardInterrupt" in self.err and OURS not in self.err
         if (self.status in stopped and silent) or no_checkpoint or early:
             return None
         return f"{self.kind} after {self.seconds:.3f} s: status {self.status}, {self.err[-500:]!r}"
