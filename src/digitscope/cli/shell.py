@@ -15,7 +15,7 @@ def quoted(argument: str | os.PathLike[str]) -> str:
     """The argument as one word for the shell, on one line. A path that looks like an option begins with ./"""
     text = os.fspath(argument)
     if text.startswith("-"):
-        text = os.path.join(os.curdir, text)  # noqa: PTH118 - Path drops the dot
+        text = f"{os.curdir}{os.sep}{text}"
     if os.name == "nt":
         return subprocess.list2cmdline([text])
     if text.isprintable():

@@ -70,7 +70,8 @@ def open_tensors(path: Path, kind: str) -> Iterator[TensorFile]:
         with _one_error(expected):
             file = stack.enter_context(safe_open(path, framework="numpy"))
             about = _parse((file.metadata() or {}).get(_KEY, "null"))
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            names = file.keys()
+            slices = {name: file.get_slice(name) for name in names}
         if not isinstance(about, dict) or about.get("kind") != kind:
             other = about.get("kind") if isinstance(about, dict) else None
             found = other if other in KINDS else "safetensors file of another program"
