@@ -424,13 +424,15 @@ def test_json_that_is_nested_too_deeply_even_for_python(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="there is no such file"):
+    with pytest.raises(
+        ModelError, match=r"nothing: expected a Digitscope model \(\.safetensors\); it does not exist\."
+    ):
         Model.load(tmp_path / "nothing")
-    with pytest.raises(ModelError, match="that is a folder"):
+    with pytest.raises(ModelError, match="is a folder; a file is expected"):
         Model.load(tmp_path)
     with pytest.raises(ModelError, match="cannot be opened"):
         Model.load(tmp_path / ("x" * 300))
-    with pytest.raises(ModelError, match=r"cannot be opened|no such file"):
+    with pytest.raises(ModelError, match=r"cannot be opened|does not exist"):
         Model.load("nul\0")
     if sys.platform != "win32":
         os.mkfifo(tmp_path / "pipe")

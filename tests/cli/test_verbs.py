@@ -251,7 +251,10 @@ class TestEnsemble:
     ) -> None:
         for arguments, message in (
             ([model], "expects at least 2 models; got 1"),
-            ([model, "nothing.safetensors"], "there is no such file"),
+            (
+                [model, "nothing.safetensors"],
+                "nothing.safetensors: expected a Digitscope model (.safetensors); it does not exist. Check the path.",
+            ),
             ([model, model, "--out", model], "exists already"),
         ):
             answer = digitscope("ensemble", *arguments)

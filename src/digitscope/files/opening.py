@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from digitscope.errors import DataError, printable
+from digitscope.errors import DataError, DigitscopeError, printable
 
 Stream = io.BufferedReader | gzip.GzipFile
 
@@ -75,24 +75,25 @@ def exists(path: Path) -> bool:
     return True
 
 
-def check_file(path: Path, error: type[DataError] = DataError) -> int:
-    """The size of the file in bytes.
+def check_file(path: Path, error: type[DigitscopeError] = DataError, *, subject: str | None = None) -> int:
+    """The size of the file in bytes. `subject` is how messages begin, by default the path.
 
     Raises: `error` if the path is missing, a folder, not a regular file (a pipe would hang) or empty.
     """
+    subject = subject or shown_path(path)
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise error(f"{shown_path(path)} does not exist. Check the path.") from None
+        raise error(f"{subject} does not exist. Check the path.") from None
     except (OSError, ValueError) as reason:
         text = reason.strerror if isinstance(reason, OSError) else reason
-        raise error(f"{shown_path(path)} cannot be opened: {text}. Check the path.") from reason
+        raise error(f"{subject} cannot be opened: {text}. Check the path.") from reason
     if stat.S_ISDIR(status.st_mode):
-        raise error(f"{shown_path(path)} is a folder; a file is expected.")
+        raise error(f"{subject} is a folder; a file is expected.")
     if not stat.S_ISREG(status.st_mode):
-        raise error(f"{shown_path(path)} is not a regular file. Copy its content into one.")
+        raise error(f"{subject} is not a regular file. Copy its content into one.")
     if status.st_size == 0:
-        raise error(f"{shown_path(path)} is empty (0 bytes). Download or copy it again.")
+        raise error(f"{subject} is empty (0 bytes). Download or copy it again.")
     return status.st_size
 
 
@@ -118,7 +119,7 @@ def open_plain_or_gzip(path: Path) -> Iterator[Stream]:
     except (gzip.BadGzipFile, zlib.error) as reason:
         raise DataError(f"{path}: the gzip data are damaged ({reason}). Download or copy it again.") from reason
     except OSError as reason:
-        raise DataError(f"{path} cannot be read: {reason.strerror or reason}.") from reason
+        raise unreadable(path, reason) from reason
 
 
 def is_text(head: bytes) -> bool:

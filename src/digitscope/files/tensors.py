@@ -1,7 +1,6 @@
 """Named arrays and one JSON object in a safetensors file: models and checkpoints. Never pickle."""
 
 import json
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from safetensors.numpy import save
 from digitscope.arrays import Array
 from digitscope.errors import ModelError
 from digitscope.files.atomic import write_atomic
-from digitscope.files.opening import shown_path
+from digitscope.files.opening import check_file, shown_path
 
 KINDS = "model", "checkpoint"
 MAX_BYTES = 4 << 30
@@ -65,7 +64,9 @@ def open_tensors(path: Path, kind: str) -> Iterator[TensorFile]:
     """
     shown = shown_path(path)
     expected = f"{shown}: expected a Digitscope {kind} (.safetensors)"
-    _check_file(path, expected)
+    size = check_file(path, ModelError, subject=f"{expected}; it")
+    if size > MAX_BYTES:
+        raise ModelError(f"{expected} of at most {MAX_BYTES:,} bytes; it has {size:,}.")
     with ExitStack() as stack:
         with _one_error(expected):
             file = stack.enter_context(safe_open(path, framework="numpy"))
@@ -96,20 +97,6 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any
     """
     with open_tensors(path, kind) as file:
         return file.read(), file.about
-
-
-def _check_file(path: Path, expected: str) -> None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        raise ModelError(f"{expected}; there is no such file.") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ModelError(f"{expected}; it cannot be opened ({reason}).") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise ModelError(f"{expected}; that is {'a folder' if stat.S_ISDIR(status.st_mode) else 'not a regular file'}.")
-    if status.st_size > MAX_BYTES:
-        raise ModelError(f"{expected} of at most {MAX_BYTES:,} bytes; it has {status.st_size:,}.")
 
 
 @contextmanager
