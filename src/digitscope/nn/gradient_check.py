@@ -45,15 +45,11 @@ class Comparison:
     rounding."""
 
 
-@dataclass(frozen=True)
-class GradientCheck:
-    """The result of check_gradients; str() gives a table.
-
-    Derivation: docs/notes/05-backpropagation.md#is-it-right
-    """
+class _Verdict:
+    """What the comparisons of a check say together."""
 
     comparisons: tuple[Comparison, ...]
-    tolerance: float = TOLERANCE
+    tolerance: float
 
     @property
     def worst(self) -> Comparison:
@@ -62,6 +58,17 @@ class GradientCheck:
     @property
     def passed(self) -> bool:
         return self.worst.relative_error < self.tolerance
+
+
+@dataclass(frozen=True)
+class GradientCheck(_Verdict):
+    """The result of check_gradients; str() gives a table.
+
+    Derivation: docs/notes/05-backpropagation.md#is-it-right
+    """
+
+    comparisons: tuple[Comparison, ...]
+    tolerance: float = TOLERANCE
 
     def __str__(self) -> str:
         width = max(9, *(len(c.name) for c in self.comparisons))
@@ -75,7 +82,7 @@ class GradientCheck:
 
 
 @dataclass(frozen=True)
-class LayerCheck:
+class LayerCheck(_Verdict):
     """The derivatives of one layer alone, by hand (from backward) and by central differences.
 
     Derivation: docs/notes/05-backpropagation.md#is-it-right
@@ -88,14 +95,6 @@ class LayerCheck:
     comparisons: tuple[Comparison, ...]
     """Along one random direction each: of the input, of each parameter, and of all parameters of the network."""
     tolerance: float = TOLERANCE
-
-    @property
-    def worst(self) -> Comparison:
-        return max(self.comparisons, key=lambda comparison: comparison.relative_error)
-
-    @property
-    def passed(self) -> bool:
-        return self.worst.relative_error < self.tolerance
 
 
 def check_layers(
@@ -120,12 +119,7 @@ def check_layers(
 
     Shapes and errors: as `check_gradients`. Derivation: docs/notes/05-backpropagation.md#is-it-right
     """
-    check_kind("network", network, "a network or layer (model.network of a model)", Layer)
-    check_whole("seed", seed, 0)
-    check_number("tolerance", tolerance, least=0)
-    x = _as_input(x)
-    loss = SoftmaxCrossEntropy() if loss is None else loss
-    check_kind("loss", loss, "a Loss or None", Loss)
+    x, loss = _checked_arguments(network, x, loss, seed, tolerance)
     calls: list[_LayerCall] = []
     outputs, _ = _recording(network.astype(np.float64), "", calls).forward(
         x, training=True, rng=np.random.default_rng(seed)
@@ -173,13 +167,8 @@ def check_gradients(
     Source: the random direction is that of HIPS autograd's check_grads.
     Derivation: docs/notes/05-backpropagation.md#is-it-right
     """
-    check_kind("network", network, "a network or layer (model.network of a model)", Layer)
     check_whole("entries", entries, 1, optional=True)
-    check_whole("seed", seed, 0)
-    check_number("tolerance", tolerance, least=0)
-    x = _as_input(x)
-    loss = SoftmaxCrossEntropy() if loss is None else loss
-    check_kind("loss", loss, "a Loss or None", Loss)
+    x, loss = _checked_arguments(network, x, loss, seed, tolerance)
     caches: list[_ForwardCache] = []
     network = _with_caches(network.astype(np.float64), caches)
     rng = np.random.default_rng(seed)
@@ -230,8 +219,14 @@ def check_gradients(
     return GradientCheck(tuple(comparisons), tolerance)
 
 
-def _as_input(x: npt.ArrayLike) -> Array:
-    """A copy of x in float64."""
+def _checked_arguments(
+    network: Layer, x: npt.ArrayLike, loss: Loss | None, seed: int, tolerance: float
+) -> tuple[Array, Loss]:
+    """A copy of x in float64, and the loss, after all arguments have been checked."""
+    check_kind("network", network, "a network or layer (model.network of a model)", Layer)
+    check_whole("seed", seed, 0)
+    check_number("tolerance", tolerance, least=0)
+    check_kind("loss", loss, "a Loss or None", Loss, type(None))
     array = as_numbers(x, "Inputs").astype(np.float64)
     if array.ndim < 2 or not array.size:
         raise ShapeError(
@@ -239,7 +234,7 @@ def _as_input(x: npt.ArrayLike) -> Array:
         )
     if not np.isfinite(array).all():
         raise DataError("Inputs are expected as finite numbers; got NaN or infinity. Replace them.")
-    return array
+    return array, loss or SoftmaxCrossEntropy()
 
 
 class _ForwardCache:
