@@ -221,8 +221,8 @@ def test_a_network_that_does_not_end_in_classes_is_refused(few: DataSet) -> None
 
 
 def test_a_run_expects_the_number_of_images_that_it_was_started_for(few: DataSet) -> None:
-    run = Run.start(build(), replace(PLAN, batch_size=None), 40, np.random.default_rng(6))
-    with pytest.raises(TrainingError, match=r"for a batch of 2 shards; 120 images make 6\. Give Run\.start the number"):
+    run = Run.start(build(), PLAN, COUNT - 1, np.random.default_rng(6))  # of as many batches and shards
+    with pytest.raises(TrainingError, match=r"for 119 images; got 120\. Give Run\.start the number of images"):
         train(run, few.x_train[:COUNT], few.y_train[:COUNT])
 
 

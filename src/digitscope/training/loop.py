@@ -105,10 +105,10 @@ def train(
     threads = thread_count(threads)
     plan, network = run.plan, run.network
     images, labels = checked_examples(network, plan.loss, images, labels)
-    if len(run.shard_rngs) != plan.shards(len(images)):
+    if len(images) != run.images:
         raise TrainingError(
-            f"The run was started for a batch of {len(run.shard_rngs)} shards; {len(images)} images make "
-            f"{plan.shards(len(images))}. Give Run.start the number of images that are trained on."
+            f"The run was started for {run.images} images; got {len(images)}. Give Run.start the number of images that "
+            "are trained on."
         )
     if validation is not None:
         check_kind("validation", validation, "(images, labels) or None", tuple, list)
