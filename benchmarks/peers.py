@@ -228,7 +228,8 @@ class PyTorch(Worker):
         check_port(self.network(), self.recipe.plan, self.data.x_train[:20], self.data.y_train[:20])
 
     def settings(self, task: str) -> list[dict[str, Any]]:
-        layouts = (False, True) if any(_convolves(layer) for layer in self.network().layers) else (False,)
+        convolves = any(isinstance(layer, Conv2D) for _, layer in self.network().named_layers())
+        layouts = (False, True) if convolves else (False,)
         choices: dict[str, tuple[Any, ...]] = {"threads": tuple(range(1, self.threads + 1)), "channels_last": layouts}
         if task == "learn":
             choices["optimizer"] = ("foreach", "fused", "plain")
@@ -371,10 +372,6 @@ class Notebook(Worker):
             return steps * Y.size
 
         return run
-
-
-def _convolves(layer: object) -> bool:
-    return isinstance(layer, Conv2D) or any(_convolves(inner) for inner in getattr(layer, "layers", ()))
 
 
 WORKERS = {

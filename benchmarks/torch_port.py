@@ -296,7 +296,7 @@ def check_port(network: Network, plan: Plan, images: Array, labels: Array) -> No
     The networks run in training mode, or in evaluation mode if they have dropout, which would draw other numbers.
     Raises: AssertionError if they differ.
     """
-    training = not _has_dropout(network)
+    training = not any(isinstance(layer, Dropout) for _, layer in network.named_layers())
     ours = network.astype(np.float64)
     outputs, backward = ours.forward(to_batch(images).astype(np.float64), training=training)
     loss, loss_backward = plan.loss.forward(outputs, labels)
@@ -312,7 +312,3 @@ def check_port(network: Network, plan: Plan, images: Array, labels: Array) -> No
             np.testing.assert_allclose(
                 theirs.grad.numpy().reshape(p.shape), grads[name], rtol=1e-5, atol=1e-8, err_msg=name
             )
-
-
-def _has_dropout(layer: Layer) -> bool:
-    return isinstance(layer, Dropout) or any(_has_dropout(inner) for inner in getattr(layer, "layers", ()))
