@@ -4,7 +4,6 @@ uv run digitscope train --out runs/readme
 uv run python -m docs.pictures runs/readme
 """
 
-import csv
 import io
 import sys
 from pathlib import Path
@@ -23,9 +22,10 @@ from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
 from digitscope.datasets import load_mnist
 from digitscope.files.atomic import write_atomic
+from digitscope.jobs.runs import read_history
 from digitscope.metrics import CONFIDENT, percentage
 from digitscope.model import Model
-from digitscope.nn import SoftmaxCrossEntropy, softmax, to_batch
+from digitscope.nn import GradientDescent, SoftmaxCrossEntropy, softmax
 from digitscope.reader import read
 from digitscope.report import confident_mistakes, learning_curves, save_svg, to_png
 from digitscope.report.style import (
@@ -44,6 +44,7 @@ from digitscope.report.style import (
 )
 from digitscope.synthetic.non_digits import NON_DIGITS, VARIANTS, DigitSource
 from digitscope.synthetic.photos import KINDS, Photo, photograph_digit, photograph_numbers
+from digitscope.training import train_step
 
 PICTURES = Path(__file__).parent / "pictures"
 
@@ -91,9 +92,7 @@ def main() -> None:
     write_atomic(PICTURES / "photos.png", few_colours(photos(images)))
     write_atomic(PICTURES / "reading.png", few_colours(reading(images)))
     if len(sys.argv) > 1:
-        with (Path(sys.argv[1]) / "history.csv").open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        history = {name: [float(row[name]) if row[name] else None for row in rows] for name in rows[0]}
+        history = read_history(Path(sys.argv[1]) / "history.csv")
         save_svg(learning_curves(history), PICTURES / "learning.svg")
 
 
@@ -267,12 +266,9 @@ def barely_trained(images: Array, labels: Array) -> Network:
     """The network of `seed` from small weights, after forty steps on 2,000 images: it has learned a little."""
     network = RECIPES["seed"].build(np.random.default_rng(0), (28, 28), 10).astype(np.float64)
     network.params["0.weight"] *= 0.1
-    loss, x = SoftmaxCrossEntropy(), to_batch(images[:2000]).astype(np.float64)
+    loss, descent = SoftmaxCrossEntropy(), GradientDescent()
     for _ in range(40):
-        outputs, backward = network.forward(x)
-        _, slopes = backward(loss.forward(outputs, labels[:2000])[1](1.0))
-        for name, parameter in network.params.items():
-            parameter -= 0.5 * slopes[name]
+        train_step(network, loss, descent, {}, images[:2000], labels[:2000], learning_rate=0.5)
     return network
 
 
