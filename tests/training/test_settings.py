@@ -74,6 +74,7 @@ def test_names_stand_for_objects(settings: dict[str, Any], expected: dict[str, A
         ({"loss": "squared-error", "label_smoothing": 0.1}, TrainingError, "the loss is MeanSquaredError"),
         ({"label_smoothing": 2.0}, TrainingError, "label_smoothing is expected from 0 to 1; got 2.0"),
         ({"weight_decay": -1.0}, DigitscopeError, "weight_decay is expected as a number from 0 on; got -1.0"),
+        ({"weight_decay": 1e30}, TrainingError, "learning rate times the weight decay is expected to be below 1"),
         ({"optimizer": 3}, TrainingError, "Plan's optimizer is expected as"),
     ],
 )
@@ -121,3 +122,8 @@ def test_the_settings_in_a_model_file() -> None:
         "augment": "rotation=10,scale=0.1,shear=0.15,shift=1,elastic=0.8",
     }
     assert settings_text({"layers": (), "label_smoothing": 0.10, "augment": None}) == "layers none; label smoothing 0.1"
+
+
+def test_a_weight_decay_is_compared_with_the_learning_rate_that_is_given_beside_it() -> None:
+    plan = PLAN.with_settings(weight_decay=100.0, learning_rate=0.001)
+    assert (plan.optimizer.weight_decay, plan.schedule.learning_rate) == (100.0, 0.001)

@@ -99,6 +99,11 @@ class Plan:
         check_number("The schedule's learning rate", rate, error=error)
         if rate <= 0:
             raise TrainingError(f"The schedule's learning rate is expected to be positive; got {rate}.")
+        if (shrinking := rate * self.optimizer.weight_decay) >= 1:
+            raise TrainingError(
+                "The learning rate times the weight decay is expected to be below 1, since each step shrinks the "
+                f"weights by this fraction; got {shrinking:.3g}. Lower one of the two."
+            )
         check_function("Plan's augment", self.augment, "a function (images, rng)", optional=True, error=error)
         if self.averaging is not None:
             check_kind("Plan's averaging", self.averaging, "an Averaging or None", Averaging, error=error)
@@ -135,13 +140,13 @@ class Plan:
         )
         if label_smoothing is not None:
             plan = replace(plan, loss=with_label_smoothing(plan.loss, label_smoothing))
-        if weight_decay is not None:
-            plan = replace(plan, optimizer=replace(plan.optimizer, weight_decay=weight_decay))
         if learning_rate is None and (schedule is None or isinstance(schedule, str)):
             learning_rate = rate_for(plan.optimizer, self.optimizer, plan.schedule.learning_rate)
-        if learning_rate is None:
+        if learning_rate is not None:
+            plan = replace(plan, schedule=plan.schedule.with_learning_rate(learning_rate))
+        if weight_decay is None:
             return plan
-        return replace(plan, schedule=plan.schedule.with_learning_rate(learning_rate))
+        return replace(plan, optimizer=replace(plan.optimizer, weight_decay=weight_decay))
 
     def batches(self, images: int) -> int:
         """Steps per epoch; the last one may have fewer images."""
