@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
@@ -515,3 +516,13 @@ def test_an_unknown_verb_and_no_verb(digitscope: Digitscope) -> None:
     assert (answer.status, answer.err) == (2, "Error: No such command 'learn'. See cli --help.\n")
     assert digitscope().status == 2
     assert digitscope("--version").out.startswith("cli, version ")
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_an_empty_path_is_not_the_current_folder(digitscope: Digitscope, name: str, in_folder: Files) -> None:
+    for parameter in cli.commands[name].params:
+        if isinstance(parameter.type, click.Path):
+            option = parameter.opts[0]
+            answer = digitscope(name, *([f"{option}="] if option.startswith("-") else [""]))
+            assert (answer.status, in_folder()) == (2, [])
+            assert "a path is expected; got an empty one" in answer.err

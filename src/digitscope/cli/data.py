@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from digitscope.cli.completion import complete_data
+from digitscope.cli.options import FilePath
 
 MAX_ROWS = 60
 """Maximum number of classes that are listed."""
@@ -14,7 +15,7 @@ MAX_ROWS = 60
 @click.argument("source", default="mnist", metavar="SOURCE", shell_complete=complete_data)
 @click.option(
     "--picture",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FILE",
     help="Also write samples as a picture, one row for each class.",
 )

@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 
 from digitscope.cli.completion import complete_model
-from digitscope.cli.options import paths_argument
+from digitscope.cli.options import FilePath, paths_argument
 
 
 @click.command(short_help="Combine several models: the mean of their probabilities.")
 @paths_argument("MODEL MODEL...", complete_model, "models")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     default=Path("ensemble.safetensors"),
     show_default=True,
     metavar="FILE",

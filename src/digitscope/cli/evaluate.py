@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digitscope.cli.options import data_option, json_option, model_argument, model_text, threads_option
+from digitscope.cli.options import FilePath, data_option, json_option, model_argument, model_text, threads_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +36,7 @@ MAX_ROWS = 60
 )
 @click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FILE.html",
     help="Also write the results of --robust as a page.",
 )

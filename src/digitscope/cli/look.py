@@ -8,7 +8,7 @@ import click
 
 from digitscope.bundled import DEFAULT_MODEL
 from digitscope.cli.completion import complete_model_and_files
-from digitscope.cli.options import is_model, json_option, model_text, paths_argument, refuse_option
+from digitscope.cli.options import FilePath, is_model, json_option, model_text, paths_argument, refuse_option
 
 if TYPE_CHECKING:
     from digitscope.cli.console import Output
@@ -22,7 +22,7 @@ MAX_BARS = 10
 @paths_argument("[MODEL] PICTURE", complete_model_and_files)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FILE",
     help="The page (.html) or picture (.png, .svg) to write. [default: PICTURE's name with -look.html, in this folder]",
 )

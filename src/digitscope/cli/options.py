@@ -15,6 +15,18 @@ Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
+class FilePath(click.Path):
+    """A path. An empty one, as of a shell variable that is not set, would mean the current folder and is rejected."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("a path is expected; got an empty one. Is a variable of the shell not set?", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
     """Rejects NaN and infinity, which the range check may let through."""
     if value is not None and not math.isfinite(value):
@@ -83,7 +95,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 model_argument = click.argument(
     "model",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="[MODEL]",
     required=False,
     default=Path(DEFAULT_MODEL),
@@ -108,7 +120,7 @@ def paths_argument(metavar: str, complete: Completion, name: str = "arguments") 
         name,
         nargs=-1,
         required=True,
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar=metavar,
         shell_complete=complete,
     )

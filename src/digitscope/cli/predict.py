@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digitscope.cli.completion import complete_model_and_files
-from digitscope.cli.options import json_option, model_text, paths_argument, refuse_option
+from digitscope.cli.options import FilePath, json_option, model_text, paths_argument, refuse_option
 from digitscope.cli.pictures import PictureResult, model_and_pictures, read_each
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ BLANK_REASON = "nothing stands out from the paper"
 @paths_argument("[MODEL] FILE...", complete_model_and_files)
 @click.option(
     "--show",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="STEPS.png",
     help="Also draw how each file was prepared, step by step.",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digitscope.cli.completion import complete_model_and_files
-from digitscope.cli.options import json_option, model_text, paths_argument
+from digitscope.cli.options import FilePath, json_option, model_text, paths_argument
 from digitscope.cli.pictures import PictureResult, model_and_pictures, read_each
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SHOWN_SIDE = 1600
 @paths_argument("[MODEL] FILE...", complete_model_and_files)
 @click.option(
     "--show",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="READ.png",
     help="Also write a picture that shows each file with its digits marked.",
 )

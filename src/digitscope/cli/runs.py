@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from digitscope.cli.completion import complete_data
-from digitscope.cli.options import json_option, threads_option
+from digitscope.cli.options import FilePath, json_option, threads_option
 
 if TYPE_CHECKING:
     from digitscope.jobs.runs import FoundRun
@@ -16,7 +16,7 @@ SORTS = ("newest", "validation", "recipe", "run")
 
 
 @click.command(short_help="List your trainings, or compare two of them.")
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER | RUN RUN]")
+@click.argument("folders", nargs=-1, type=FilePath(), metavar="[FOLDER | RUN RUN]")
 @click.option(
     "--sort",
     type=click.Choice(SORTS),
@@ -26,7 +26,7 @@ SORTS = ("newest", "validation", "recipe", "run")
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FILE.html",
     help="The page to write for a comparison. [default: comparison.html, with a number if that exists]",
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from digitscope.cli.completion import complete_model_and_files
-from digitscope.cli.options import model_and_files, model_text, paths_argument, threads_option
+from digitscope.cli.options import FilePath, model_and_files, model_text, paths_argument, threads_option
 
 if TYPE_CHECKING:
     from digitscope.training_info import TrainingInfo
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @paths_argument("[MODEL] TEST_CSV", complete_model_and_files)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     default=Path("submission.csv"),
     show_default=True,
     metavar="FILE",

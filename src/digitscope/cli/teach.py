@@ -10,7 +10,15 @@ import click
 
 from digitscope.cli.completion import complete_model_and_examples
 from digitscope.cli.exit_status import print_error
-from digitscope.cli.options import data_option, json_option, model_and_files, model_text, paths_argument, threads_option
+from digitscope.cli.options import (
+    FilePath,
+    data_option,
+    json_option,
+    model_and_files,
+    model_text,
+    paths_argument,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     from digitscope.arrays import Array
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
 @paths_argument("[MODEL] PICTURE=DIGIT|FOLDER...", complete_model_and_examples)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FILE",
     help="The file to write. [default: beside MODEL, with -taught at the end of its name]",
 )

@@ -14,6 +14,7 @@ import click
 from digitscope.cli.completion import complete_recipe, complete_setting
 from digitscope.cli.exit_status import INTERRUPTED, print_error
 from digitscope.cli.options import (
+    FilePath,
     GroupedCommand,
     data_option,
     finite,
@@ -130,7 +131,7 @@ GROUPS = {
 @click.option(
     "--out",
     "folder",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="DIR",
     help="The folder to write to. [default: runs/RECIPE, with a number if that exists]",
 )

@@ -52,7 +52,7 @@ def load_data(source: str | os.PathLike[str], shape: tuple[int, int] | None = No
         return DataSet("mnist", x_train, y_train.astype(np.int64), x_test, y_test.astype(np.int64))
     try:
         path = Path(source).expanduser()
-        is_folder, is_there = path.is_dir(), path.exists()
+        is_folder, is_there = path.is_dir(), source != "" and path.exists()
     except PermissionError as error:
         raise unreadable(source, error) from error
     except (OSError, RuntimeError):  # a name too long; ~ without a home
