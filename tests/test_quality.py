@@ -33,6 +33,13 @@ def test_the_code_is_clean(command: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_root_holds_only_files_that_belong_there() -> None:
+    strange = [
+        path.name for path in ROOT.iterdir() if path.is_file() and path.suffix not in ("", ".md", ".toml", ".lock")
+    ]
+    assert strange == [], "Delete them. A test that ran the verb which writes such a file lacks the fixture in_folder."
+
+
 def test_imports_run_one_way() -> None:
     code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,9 +1,10 @@
 """Runs the command line as a user does."""
 
 import json
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,19 @@ def digitscope() -> Digitscope:
     """Runs a command inside this process."""
 
     def run(*arguments: object) -> Answer:
-        result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+        result = CliRunner().invoke(cli, [str(argument) for argument in arguments], prog_name="digitscope")
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return Answer(result.exit_code, result.stdout, result.stderr)
 
     return run
+
+
+@pytest.fixture
+def ctrl_c_as_before() -> Iterator[None]:
+    """Restores the handler of Ctrl-C, which a command that was interrupted leaves changed."""
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, handler)
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,9 @@
 
 import io
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,7 @@ import pytest
 from digitscope.cli.exit_status import BROKEN_PIPE, FAILED, INTERRUPTED, exit_status
 from digitscope.errors import LONGEST_MESSAGE, DataError, DigitscopeError
 
-
-@pytest.fixture(autouse=True)
-def ctrl_c_as_before() -> Iterator[None]:
-    handler = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, handler)
+pytestmark = pytest.mark.usefixtures("ctrl_c_as_before")
 
 
 def raising(error: BaseException) -> Callable[[], object]:

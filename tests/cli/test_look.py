@@ -55,13 +55,21 @@ def test_pictures_too(digitscope: Digitscope, trained: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["five.png", "six.png"], ["convnet"], ["convnet", "best", "five.png"], ["blank.png"], ["no.png"]]
+    ("arguments", "message"),
+    [
+        (["five.png", "six.png"], "look expects one PICTURE and at most one MODEL; got 2 and 0."),
+        (["convnet"], "look expects one PICTURE and at most one MODEL; got 0 and 1."),
+        (["convnet", "best", "five.png"], "look expects one PICTURE and at most one MODEL; got 1 and 2."),
+        (["blank.png"], "blank.png shows no ink: "),
+        (["no.png"], "no.png does not exist."),
+    ],
 )
-def test_an_error_is_one_line(digitscope: Digitscope, in_folder: Files, arguments: list[str]) -> None:
+def test_an_error_is_one_line(digitscope: Digitscope, in_folder: Files, arguments: list[str], message: str) -> None:
     Image.new("L", (90, 90), 240).save("blank.png")
     before = in_folder()
     answer = digitscope("look", *arguments)
     assert (answer.status, len(answer.err.splitlines())) == (2, 1)
+    assert answer.err.startswith(f"Error: {message}")
     assert in_folder() == before
 
 

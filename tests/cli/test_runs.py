@@ -108,9 +108,15 @@ def test_the_order(digitscope: Digitscope, runs: Path) -> None:
 def test_one_run_and_no_run(digitscope: Digitscope, runs: Path) -> None:
     (run,) = digitscope("runs", runs / "whole", "--json").json
     assert run["state"] == "finished"
-    for arguments in ([runs / "empty"], ["nowhere"], ["a", "b", "c"], [runs, "--data", "mnist"]):
+    for arguments, message in (
+        ([runs / "empty"], f"No training was found in {runs / 'empty'}."),
+        (["nowhere"], "No training was found in nowhere."),
+        (["a", "b", "c"], "runs expects one FOLDER, or two runs to compare; got 3."),
+        ([runs, "--data", "mnist"], "--data is for comparing two runs; name both."),
+    ):
         answer = digitscope("runs", *arguments)
         assert (answer.status, answer.out, len(answer.err.splitlines())) == (2, "", 1)
+        assert answer.err.startswith(f"Error: {message}")
 
 
 def test_a_training_under_way_is_running(digitscope: Digitscope, runs: Path, few_file: Path) -> None:
@@ -165,7 +171,8 @@ def test_two_runs_side_by_side(digitscope: Digitscope, runs: Path, few_file: Pat
     assert "not finished" in answer.out
     assert answer.out.splitlines()[-1] == "page: comparison.html"
     page = Path("comparison.html").read_text(encoding="utf-8")
-    assert "0.1" in page
+    assert "<tr><td>epochs</td><td>6</td><td>7</td></tr>" in page
+    assert "<tr><td>seed</td><td>0</td><td>3</td></tr>" in page
     assert "Confusion" not in page
     shutil.copytree(runs / "whole", "again")
     result = digitscope("runs", runs / "whole", "again", "--data", few_file, "--json").json

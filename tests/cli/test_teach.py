@@ -136,7 +136,7 @@ def test_invalid_examples(digitscope: Digitscope, model: Path, arguments: list[s
     answer = digitscope("teach", model, *arguments)
     assert answer.status == 2
     assert message in answer.err
-    assert answer.err.endswith("See cli teach --help.\n")
+    assert answer.err.endswith("See digitscope teach --help.\n")
 
 
 def test_pictures_that_cannot_be_used_are_all_named_and_nothing_is_taught(

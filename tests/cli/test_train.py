@@ -172,7 +172,7 @@ def test_a_terminal_shows_curves_and_digits_that_stay(
     for text in ("Loss", "Accuracy", "10 validation images after epoch 1", "images/s"):
         assert (text in last) == is_live
     assert ("\nepoch 1/1  train loss" in answer.out) != is_live
-    assert re.search(r"\x1b\[[\d;]*3\d", answer.out) is None or "NO_COLOR" not in variables
+    assert (re.search(r"\x1b\[[\d;]*3\d", answer.out) is not None) == (variables == {})
 
 
 def test_json_is_alone_on_a_terminal_too(
@@ -427,6 +427,7 @@ def test_a_folder_that_is_deleted_while_the_run_finishes_is_an_error(
     )
 
 
+@pytest.mark.usefixtures("ctrl_c_as_before")
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rules, and allows fewer names")
 @pytest.mark.parametrize(
     ("folder", "word"),
@@ -449,10 +450,8 @@ def test_the_resume_command_can_be_pasted(
     def stop(job: Job, **_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(Job, "work", stop)
     answer = digitscope("train", "--recipe", "mlp", "--data", few_file, f"--out={folder}")
-    signal.signal(signal.SIGINT, before)
     command = f"digitscope train --resume --out {word}"
     assert answer.status == 130
     assert answer.err == f"Stopped. Continue from the last checkpoint with: {command}\n".replace("digitscope", PROGRAM)

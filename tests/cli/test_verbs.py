@@ -513,9 +513,9 @@ def test_every_verb_has_help_with_an_example(digitscope: Digitscope, verb: str) 
 
 def test_an_unknown_verb_and_no_verb(digitscope: Digitscope) -> None:
     answer = digitscope("learn")
-    assert (answer.status, answer.err) == (2, "Error: No such command 'learn'. See cli --help.\n")
+    assert (answer.status, answer.err) == (2, "Error: No such command 'learn'. See digitscope --help.\n")
     assert digitscope().status == 2
-    assert digitscope("--version").out.startswith("cli, version ")
+    assert digitscope("--version").out.startswith("digitscope, version ")
 
 
 @pytest.mark.parametrize("name", cli.commands)

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 from digitscope.errors import DigitscopeError
-from digitscope.report import Html, Section, confident_mistakes, first_layer_weights, write_report
+from digitscope.report import Html, Section, confident_mistakes, first_layer_weights, page, write_report
 
 CHECKOUT = Path(__file__).parents[2]
 HOSTILE = """<script>alert("x")</script> & 'quotes' </title>"""
@@ -104,15 +103,20 @@ def test_the_grid_of_facts_has_no_empty_cell(tmp_path: Path, count: int, columns
     assert len(grid) == count
 
 
-def test_inside_a_checkout_the_notes_are_a_link(tmp_path: Path) -> None:
-    section = Section("A", "B.", Html(""), notes="docs/notes/04-softmax.md#the-code")
-    with tempfile.TemporaryDirectory(dir=CHECKOUT / "tests") as inside:
-        for folder, target in ((Path(inside), f"../../{section.notes}"), (tmp_path, None)):
-            write_report(folder / "a.html", title="", lead="", facts=[], sections=[section])
-            root = parse(folder / "a.html")
-            assert [link.get("href") for link in root.iter("a")] == ([] if target is None else [target])
-            assert [name.text for name in root.iter("code")] == [section.notes]
-        assert (Path(inside) / "../../docs/notes/04-softmax.md").exists()
+def test_inside_a_checkout_the_notes_are_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "docs/notes/04-softmax.md"
+    assert (CHECKOUT / name).is_file()
+    checkout = tmp_path / "checkout"
+    for path in (checkout / name, checkout / "runs/mlp/report.html"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    monkeypatch.setattr(page, "__file__", str(checkout / Path(page.__file__).relative_to(CHECKOUT)))
+    section = Section("A", "B.", Html(""), notes=f"{name}#the-code")
+    for folder, targets in ((checkout / "runs/mlp", [f"../../{section.notes}"]), (tmp_path, [])):
+        write_report(folder / "report.html", title="", lead="", facts=[], sections=[section])
+        root = parse(folder / "report.html")
+        assert [link.get("href") for link in root.iter("a")] == targets
+        assert [code.text for code in root.iter("code")] == [section.notes]
 
 
 def test_no_facts_no_sections(tmp_path: Path) -> None:
