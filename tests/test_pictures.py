@@ -9,32 +9,31 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from digitscope import load_mnist
+from digitscope.datasets import DataSet
 from digitscope.report import save_svg
 from docs import pictures
 from docs.notes.figures import what_differs
 
-(IMAGES, LABELS), TEST = load_mnist()
 MAKE_AGAIN = "uv run python -m docs.pictures, and look at it"
 
 
 @pytest.mark.parametrize(
     ("name", "figure"),
     [
-        ("augment", lambda: pictures.augmentations(IMAGES)),
-        ("backpropagation", lambda: pictures.backpropagation(IMAGES, LABELS)),
-        ("mistakes", lambda: pictures.mistakes(*TEST)),
+        ("augment", lambda data: pictures.augmentations(data.x_train)),
+        ("backpropagation", lambda data: pictures.backpropagation(data.x_train, data.y_train)),
+        ("mistakes", lambda data: pictures.mistakes(data.x_test, data.y_test)),
     ],
 )
-def test_svg(name: str, figure: Callable[[], Figure], tmp_path: Path) -> None:
-    save_svg(figure(), tmp_path / "figure.svg")
+def test_svg(name: str, figure: Callable[[DataSet], Figure], mnist: DataSet, tmp_path: Path) -> None:
+    save_svg(figure(mnist), tmp_path / "figure.svg")
     old = (pictures.PICTURES / f"{name}.svg").read_text(encoding="utf-8")
     difference = what_differs(old, (tmp_path / "figure.svg").read_text(encoding="utf-8"), 1.0)
     assert difference is None, f"{difference}; {MAKE_AGAIN}"
 
 
-def test_the_number_is_read_as_the_picture_says() -> None:
-    made = pictures.few_colours(pictures.reading(IMAGES))
+def test_the_number_is_read_as_the_picture_says(mnist: DataSet) -> None:
+    made = pictures.few_colours(pictures.reading(mnist.x_train))
     with Image.open(io.BytesIO(made)) as new, Image.open(pictures.PICTURES / "reading.png") as old:
         assert new.size == old.size, MAKE_AGAIN
         a, b = (np.asarray(picture.convert("RGB")).astype(float) for picture in (new, old))
