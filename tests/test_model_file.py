@@ -235,6 +235,7 @@ DAMAGE: dict[str, tuple[str, Change, str]] = {
         lambda about, *_: layers(about)[0].update(shifts=[[0, 1]] * 10**4),
         "memory for 268,435,456",
     ),
+    "networks nested 9 deep": ("dense", lambda about, *_: within(about, lambda network: network, 8), "at most 8 deep"),
     "shift averages nested 16 deep": ("dense", lambda about, *_: within(about, shifts_of, 16), "at most 8 deep"),
     "shift averages nested 40 deep": ("dense", lambda about, *_: within(about, shifts_of, 40), "nested too deeply"),
     "ensembles nested 200 deep": ("dense", lambda about, *_: within(about, ensemble_of, 200), "nested too deeply"),

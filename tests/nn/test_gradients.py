@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from digitscope.arrays import Array
-from digitscope.errors import DataError, ShapeError
+from digitscope.errors import ArgumentError, DataError, ShapeError
 from digitscope.nn import (
     BackgroundCrossEntropy,
     BatchNorm,
@@ -16,10 +16,12 @@ from digitscope.nn import (
     Dropout,
     Ensemble,
     Flatten,
+    Frozen,
     GradientCheck,
     Layer,
     LeakyReLU,
     Loss,
+    MaxPool2D,
     MeanSquaredError,
     Network,
     ReLU,
@@ -30,6 +32,7 @@ from digitscope.nn import (
     SoftmaxCrossEntropy,
     Tanh,
     check_gradients,
+    check_layers,
     normal,
 )
 from digitscope.nn.gradient_check import Comparison
@@ -206,11 +209,15 @@ def test_the_random_direction_reveals_an_error_that_the_drawn_entries_miss() -> 
     assert by_name["direction"].relative_error > 1e-6
 
 
-def test_the_network_is_not_changed() -> None:
+CHECKS: list[Callable[..., object]] = [check_gradients, check_layers]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_network_is_not_changed(check: Callable[..., object]) -> None:
     network = Network(dense(6, 4))
     before = {name: p.copy() for name, p in network.params.items()}
     x = X.copy()
-    check_gradients(network, x, LABELS)
+    check(network, x, LABELS)
     assert all(np.array_equal(before[name], p) and p.dtype == np.float32 for name, p in network.params.items())
     np.testing.assert_array_equal(x, X)
 
@@ -237,8 +244,84 @@ class Forgetful(Scale):
 
 def test_a_custom_layer_can_be_checked() -> None:
     assert check_gradients(Network(dense(6, 8), Scale(), dense(8, 4)), X, LABELS).passed
+
+
+class Transposed(Scale):
+    def forward(self, x: Array, **kwargs: Any) -> tuple[Array, Backward]:
+        y, right = super().forward(x)
+        return y, lambda dy: (right(dy)[0], {"scale": right(dy)[1]["scale"].T})
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_missing_derivatives_and_those_of_another_shape_are_refused(check: Callable[..., object]) -> None:
     with pytest.raises(ShapeError, match=r"one derivative for each parameter, .*missing or unknown: 1\.scale"):
-        check_gradients(Network(dense(6, 8), Forgetful(), dense(8, 4)), X, LABELS)
+        check(Network(dense(6, 8), Forgetful(), dense(8, 4)), X, LABELS)
+    with pytest.raises(ShapeError, match=r"of 1\.scale must have its shape \(8, 1\); got \(1, 8\)"):
+        check(Network(dense(6, 8), Transposed(), dense(8, 4)), X, LABELS)
+
+
+def test_each_layer_is_checked_alone() -> None:
+    block = Residual(dense(8, 8), Tanh())
+    layers = check_layers(Network(dense(6, 8), block, Dropout(0.4), Scale(), dense(8, 4)), X, LABELS)
+    dense_parts = ["input", "weight", "bias"]
+    assert [(layer.name, layer.kind, [c.name for c in layer.comparisons]) for layer in layers] == [
+        ("0", "Dense", dense_parts),
+        ("1.0", "Dense", dense_parts),
+        ("1.1", "Tanh", ["input"]),
+        ("1", "Residual", ["input"]),
+        ("2", "Dropout", ["input"]),
+        ("3", "Scale", ["input", "scale"]),
+        ("4", "Dense", dense_parts),
+        ("network", "Network", ["input", "parameters"]),
+        ("loss", "SoftmaxCrossEntropy", ["outputs"]),
+    ]
+    assert all(layer.passed for layer in layers), layers
+    assert [c.checked for c in layers[0].comparisons] == [X.size, 48, 8]
+
+
+@pytest.mark.parametrize("name", ["weight", "bias", "input"])
+def test_an_error_in_a_layer_is_located(name: str) -> None:
+    network = Network(dense(6, 6), Residual(dense(6, 6), WrongBy(6, 6, name, 1.1), Tanh()), dense(6, 4))
+    failed = [layer for layer in check_layers(network, X, LABELS) if not layer.passed]
+    assert [layer.name for layer in failed] == ["1.1", *(["1"] if name == "input" else []), "network"]
+    assert failed[0].kind == "WrongBy"
+    assert failed[0].worst.name == name
+    assert 1e-4 < failed[0].worst.relative_error < 0.5
+    assert all(layer.passed for layer in check_layers(network, X, LABELS, tolerance=0.5))
+
+
+class WrongLoss(SoftmaxCrossEntropy):
+    def forward(self, outputs: Array, labels: Array) -> tuple[float, Callable[[float], Array]]:
+        value, backward = super().forward(outputs, labels)
+        return value, lambda d: 1.01 * backward(d)
+
+
+def test_an_error_in_the_loss_is_located() -> None:
+    layers = check_layers(Network(dense(6, 4)), X, LABELS, WrongLoss())
+    assert [layer.name for layer in layers if not layer.passed] == ["loss"]
+    assert 1e-3 < layers[-1].worst.relative_error < 0.0101
+    assert check_layers(Network(dense(6, 4)), X, LABELS, WrongLoss(), tolerance=0.02)[-1].passed
+
+
+def test_zeros_of_a_relu_are_no_ties_for_a_maximum() -> None:
+    network = Network(Reshape(1, 2, 3), ReLU(), MaxPool2D(2), Flatten(), dense(1, 4))
+    x = np.where(np.arange(5) < 2, -np.abs(X), X)
+    assert all(layer.passed for layer in check_layers(network, x, LABELS))
+
+
+class WrongInTraining(Tanh):
+    def forward(self, x: Array, *, training: bool = False, **kwargs: Any) -> tuple[Array, Backward]:
+        y, right = super().forward(x)
+        return y, lambda dy: ((1 + training) * right(dy)[0], {})
+
+
+def test_a_layer_is_checked_in_the_mode_in_which_it_is_used() -> None:
+    frozen, learning = (
+        [layer.passed for layer in check_layers(Network(part, dense(6, 4)), X, LABELS)]
+        for part in (Frozen(WrongInTraining()), Network(WrongInTraining()))
+    )
+    assert frozen == [True] * 5
+    assert learning == [False, False, True, False, True]
 
 
 class WithoutEffect(Scale):
@@ -366,9 +449,12 @@ def test_the_background_is_a_label_of_its_loss() -> None:
         (["a", "b", "c", "d", "a"], DataError, "expected as numbers"),
     ],
 )
-def test_wrong_labels_are_refused(labels: Any, error: type[Exception], message: str) -> None:
+@pytest.mark.parametrize("check", CHECKS)
+def test_wrong_labels_are_refused(
+    check: Callable[..., object], labels: Any, error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
-        check_gradients(Network(dense(6, 4)), X, labels)
+        check(Network(dense(6, 4)), X, labels)
 
 
 @pytest.mark.parametrize(
@@ -382,6 +468,14 @@ def test_wrong_labels_are_refused(labels: Any, error: type[Exception], message: 
         (np.where(X > 1, np.nan, X), DataError, "finite numbers; got NaN"),
     ],
 )
-def test_a_wrong_input_is_refused(x: Any, error: type[Exception], message: str) -> None:
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_wrong_input_is_refused(check: Callable[..., object], x: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        check_gradients(Network(dense(6, 4)), x, LABELS)
+        check(Network(dense(6, 4)), x, LABELS)
+
+
+@pytest.mark.parametrize("options", [{"seed": -1}, {"tolerance": -1}, {"loss": "cross-entropy"}], ids=str)
+@pytest.mark.parametrize("check", CHECKS)
+def test_other_arguments_are_checked(check: Callable[..., object], options: dict[str, Any]) -> None:
+    with pytest.raises(ArgumentError, match=f"{next(iter(options))} is expected as"):
+        check(Network(dense(6, 4)), X, LABELS, **options)
