@@ -168,6 +168,7 @@ DAMAGE: dict[str, tuple[str, Change, str]] = {
         "whole number; got 'x'",
     ),
     "10^9 inputs": ("dense", lambda about, *_: layers(about)[1].update(in_features=10**9), "the 749 numbers"),
+    "2 inputs more": ("dense", lambda about, *_: layers(about)[1].update(in_features=146), "the 749 numbers"),
     "10^400 inputs": ("dense", lambda about, *_: layers(about)[1].update(in_features=10**400), "the 749 numbers"),
     "fewer inputs": (
         "dense",
@@ -298,6 +299,11 @@ DAMAGE: dict[str, tuple[str, Change, str]] = {
         put("temperature", 1.0),
         "with conformal.evidence and",
     ),
+    "one of two scores": (
+        "convolutional",
+        lambda _, header, __: header.update(x=header.pop("conformal.probability")),
+        "temperature is expected as a number, with conformal.evidence and",
+    ),
     "scores without a temperature": (
         "pooled",
         lambda about, *_: about.pop("temperature"),
@@ -406,6 +412,7 @@ def test_a_damaged_model_is_one_error(tmp_path: Path, name: str, change: Change,
 def test_an_undamaged_model_is_loaded(tmp_path: Path) -> None:
     for name in ("dense", "convolutional", "pooled", "shifted"):
         Model.load(damaged(tmp_path / "m", name, lambda *_: None)).predict(IMAGES)
+    Model.load(damaged(tmp_path / "m", "convolutional", number("4.1.variance", 0))).predict(IMAGES)
 
 
 @pytest.mark.parametrize("cut", [0, 3, 8, 200, 2000, -4])
@@ -529,6 +536,12 @@ def test_26_classes_without_info(tmp_path: Path) -> None:
         read(np.full((50, 50), 255, np.uint8), letters)
 
 
+def test_a_network_without_biases_is_loaded(tmp_path: Path) -> None:
+    plain = model(Reshape(1, 28, 28), Conv2D(1, 10, 5, bias=False), GlobalAveragePool2D())
+    plain.save(tmp_path / "m")
+    assert Model.load(tmp_path / "m").parameters == 250
+
+
 def test_a_network_that_is_an_ensemble_is_loaded_as_one(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     both = Model(Ensemble(Dense(144, 4, rng=rng), Dense(144, 4, rng=rng)), SoftmaxCrossEntropy(), (12, 12))
@@ -553,6 +566,9 @@ def test_padding_in_20_layers_and_a_long_look_at_one_image_are_refused(tmp_path:
     padded = model(Reshape(1, 28, 28), *[Conv2D(1, 1, 1, padding=500)] * 20, GlobalAveragePool2D(), Dense(1, 10))
     with pytest.raises(ModelError, match="memory for 268,435,456 numbers; it takes"):
         padded.save(tmp_path / "m")
+    large = Reshape(1, 1 << 14, 1 << 13), GlobalAveragePool2D(), Dense(1, 10)  # as many outputs as pixels: 2^27
+    with pytest.raises(ModelError, match="memory for 268,435,456 numbers; it takes"):
+        model(*large, shape=(1 << 14, 1 << 13)).save(tmp_path / "m")
     wide = Network(Dense(784, 1000), Dense(1000, 1000), Dense(1000, 4))
     with pytest.raises(ModelError, match="may take 68,719,476,736 operations; it takes"):
         model(ShiftAverage(wide, 28, 28, [(0, 0)] * 38_000)).save(tmp_path / "m")
@@ -563,11 +579,11 @@ def test_every_layer_with_arrays_of_its_own_is_counted_before_it_is_built(tmp_pa
     for name in model_files():
         network = Model.load(damaged(tmp_path / "m", name.removesuffix(".safetensors"), lambda *_: None)).network
         for _, layer in network.named_layers():
-            numbers = sum(array.size for array in (*layer.params.values(), *layer.statistics.values()))
-            if numbers and not layer.parts:
+            arrays = (*layer.params.values(), *layer.statistics.values())
+            if arrays and not layer.parts:
                 config = layer.config()
-                sizes = SIZES[type(layer).__name__]
-                assert np.prod([config[size] for size in sizes]) <= numbers <= 4 * np.prod([config[s] for s in sizes])
+                sizes = [config[size] for size in SIZES[type(layer).__name__]]
+                assert np.prod(sizes) == max(array.size for array in arrays)
                 counted.add(type(layer).__name__)
     assert counted == SIZES.keys()
 

@@ -170,6 +170,15 @@ def test_a_column_that_counts_lines_is_left_out(
     assert "Is the first column an index? Leave it out" in refusal(path, "\n".join(counted))
 
 
+def test_the_images_are_limited(kaggle: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digitscope.datasets.csv_table.LIMIT", 5 * 784)
+    path = tmp_path / "a.csv"
+    path.write_text(joined(kaggle))
+    assert len(read_table(path).images) == 5
+    more = joined([*kaggle, kaggle[1]])
+    assert refusal(path, more) == " has over 6 images; 3,920 bytes of them are read at most."
+
+
 def test_blank_lines_are_counted_but_have_no_data(kaggle: list[list[str]], tmp_path: Path) -> None:
     lines = joined(kaggle).splitlines()
     path = tmp_path / "a.csv"

@@ -325,28 +325,3 @@ def test_a_data_set_of_examples(model: Model, few: DataSet, examples: Array) -> 
     np.testing.assert_array_equal(lesson.model.network.params["3.weight"], expected["3.weight"])
     with pytest.raises(DataError, match="Leave them out"):
         teach(model, few, [0], few)
-
-
-class TestHeldOut:
-    def info(self, few: DataSet, recipe: str, seed: int) -> TrainingInfo:
-        images, _ = RECIPES[recipe].start(few, seed).validation
-        return TrainingInfo(recipe=recipe, seed=seed, data_digest=few.digest, validation_images=len(images))
-
-    @pytest.mark.parametrize("recipe", ["mlp", "seed"])
-    def test_of_one_model(self, few: DataSet, recipe: str) -> None:
-        chosen = held_out(self.info(few, recipe, 3), few)
-        assert chosen is not None
-        np.testing.assert_array_equal(few.x_train[chosen], RECIPES[recipe].start(few, 3).validation[0])
-
-    def test_of_an_ensemble_are_images_that_no_member_was_trained_on(self, few: DataSet) -> None:
-        one, two = self.info(few, "mlp", 1), self.info(few, "deep", 2)
-        chosen = held_out(TrainingInfo(members=(one, two)), few)
-        assert chosen is not None
-        assert two.validation_images is not None
-        np.testing.assert_array_equal(chosen, held_out(two, few))
-        assert held_out(TrainingInfo(members=(one, TrainingInfo(recipe="mlp"))), few) is None
-
-    def test_of_the_best_bundled_model(self, mnist: DataSet) -> None:
-        chosen = held_out(Model.load("best").info, mnist)
-        assert chosen is not None
-        np.testing.assert_array_equal(chosen, np.arange(58_000, 60_000))

@@ -121,7 +121,7 @@ def test_memory_is_a_bound_and_not_far_above(layer: Layer, shape: tuple[int, ...
     ("layer", "shape", "expected"),
     [
         (Dense(784, 100), (784,), 1000 + 100),
-        # 66 x 66 outputs; three columns for each of 67 places, of the padded rows, the outputs' rows and two more images
+        # 66 x 66 outputs; three columns for each of 67 places: rows with padding, rows of outputs, two images
         (Conv2D(3, 2, 3, padding=30), (3, 8, 8), 1000 + 2 * 66 * 66 + 3 * 67 * (3 * 68 + 2 * 66 + 2 * 8)),
         (MaxPool2D(5, 1), (8, 14, 14), 1000 + 800 + 1568 + 10_000),
         (AveragePool2D(3, 2), (3, 7, 5), 1000 + 18 + 9000),

@@ -87,6 +87,14 @@ DAMAGE: dict[str, tuple[Change, str]] = {
         lambda about, _: about.update(epoch=4, batch=1),
         "there is no batch 1 of epoch 4 of member 1",
     ),
+    "a member too early": (
+        lambda about, _: about.update(epoch=1),
+        "there is no batch 1 of epoch 1 of member 1",
+    ),
+    "a member too late": (
+        lambda about, _: about.update(member=0, epoch=3),
+        "there is no batch 1 of epoch 3 of member 0",
+    ),
     **{f"seconds {v!r}": (put("seconds", v), "damaged .seconds: ") for v in WRONG_SECONDS},
     **{f"order {v!r}": (put("order", v), "damaged .the state of a generator") for v in WRONG_STATES},
     **{f"shard {v!r}": (put("shard_rngs", [v, v]), "damaged .the state of a generator") for v in WRONG_STATES},
