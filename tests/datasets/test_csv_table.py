@@ -184,7 +184,9 @@ def test_blank_lines_are_counted_but_have_no_data(kaggle: list[list[str]], tmp_p
     path = tmp_path / "a.csv"
     path.write_text("\n".join([lines[0], "", lines[1], "  ", *lines[2:], "", ""]))
     assert len(read_table(path).images) == 5
+    assert ", line 3: over 131,072 characters came" in refusal(path, "\n \n" + "0," * 100_000)
     lines[2] = "x" + lines[2]
+    assert f", line {2**21 + 3}, column 1 (label): 'x" in refusal(path, "\n" * 2**21 + "\n".join(lines))
     assert ", line 5, column 1 (label): 'x" in refusal(
         path, "\n".join([lines[0], "", lines[1], "  ", *lines[2:], "", ""])
     )
@@ -281,7 +283,10 @@ def test_other_widths(width: int, named: bool, words: str, tmp_path: Path) -> No
     names = [f"pixel{i}" for i in range(width)]
     if named:
         names[-1] = "label"
-    assert words in refusal(tmp_path / "a.csv", joined([names, ["0"] * width]))
+    message = refusal(tmp_path / "a.csv", joined([names, ["0"] * width]))
+    assert words in message
+    names[0] += ";" * (width > 1)
+    assert refusal(tmp_path / "a.csv", joined([names, ["0"] * width])) == message
 
 
 def test_other_separators(kaggle: list[list[str]], tmp_path: Path) -> None:
@@ -340,9 +345,16 @@ def test_a_file_that_only_pandas_rejects_is_read_slowly(
         raise pd.errors.ParserError("out of memory")
 
     path = tmp_path / "a.csv"
-    path.write_text(joined(kaggle))
+    rows = [list(row) for row in kaggle]
+    rows[1][0], rows[2][5] = "4095", "255.0"
+    path.write_text(joined(rows))
     monkeypatch.setattr(pd, "read_csv", refuse)
-    np.testing.assert_array_equal(read_table(path).images, digits[0])
+    table = read_table(path)
+    expected = digits[0].reshape(5, 784).copy()
+    expected[1, 4] = 255
+    np.testing.assert_array_equal(table.images.reshape(5, 784), expected)
+    assert table.labels is not None
+    assert table.labels.tolist() == [4095, *digits[1][1:]]
 
 
 @pytest.mark.parametrize("end", ["\f", "\u2028", "\x85", " \t", "\v"])

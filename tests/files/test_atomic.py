@@ -46,7 +46,11 @@ def test_two_writers_do_not_disturb_each_other(in_folder: Files, monkeypatch: py
     assert Path("file").read_bytes() in contents
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), OSError("No space left on device"), KeyboardInterrupt()],
+    ids=["full", "without a number", "Ctrl-C"],
+)
 def test_a_failure_leaves_the_old_file_and_nothing_else(
     in_folder: Files, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
@@ -65,9 +69,10 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
     assert Path("file").read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("previous", [None, Path("before")])
 @pytest.mark.parametrize("denials", [3, 1000])
 def test_on_windows_a_file_that_is_open_elsewhere_is_waited_for(
-    in_folder: Files, monkeypatch: pytest.MonkeyPatch, denials: int
+    in_folder: Files, monkeypatch: pytest.MonkeyPatch, denials: int, previous: Path | None
 ) -> None:
     Path("file").write_bytes(b"old")
     replace, denied = Path.replace, iter(range(denials))
@@ -80,14 +85,16 @@ def test_on_windows_a_file_that_is_open_elsewhere_is_waited_for(
     monkeypatch.setattr(Path, "replace", replace_later)
     monkeypatch.setattr("digitscope.files.atomic.PATIENCE", 0.2)
     with contextlib.nullcontext() if denials == 3 else pytest.raises(DigitscopeError, match="Access is denied"):
-        write_atomic(Path("file"), b"new")
-    assert in_folder() == ["file"]
+        write_atomic(Path("file"), b"new", previous=previous)
+    assert in_folder() == (["before", "file"] if previous and denials == 3 else ["file"])
     assert Path("file").read_bytes() == (b"new" if denials == 3 else b"old")
 
 
 def test_temporary_files_of_a_killed_process_are_removed(in_folder: Files) -> None:
     for name in ("model.abc.part", "model.def.part", "model", "other.abc.part"):
         Path(name).touch()
+    remove_temporary(Path("m[o]del"))
+    assert len(in_folder()) == 4
     remove_temporary(Path("model"))
     assert in_folder() == ["model", "other.abc.part"]
     assert TEMPORARY == ".part"
@@ -104,7 +111,7 @@ def test_an_unwritable_place_is_noticed_beforehand(in_folder: Files, monkeypatch
         with pytest.raises(DigitscopeError) as raised:
             check_new(Path(name), "--out")
         assert message in str(raised.value).replace("\\", "/")
-    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
     with pytest.raises(DigitscopeError, match=r"x cannot be written: Permission denied\. Choose a place"):
         check_new(Path("new/folder/x"), "--out")
     assert in_folder() == ["file"]

@@ -34,17 +34,27 @@ def test_another_process_is_named_until_it_ends_however_it_ends(tmp_path: Path) 
         )
         holder.kill()
     assert (tmp_path / lock.NAME).exists()
+    (tmp_path / lock.NAME).write_text("a longer line\n" * 9)
     with FolderLock(tmp_path):
-        assert f"process {os.getpid()}, since " in (tmp_path / lock.NAME).read_text()
+        assert re.fullmatch(rf"process {os.getpid()}, since [-\d]+ [:\d]+\n", (tmp_path / lock.NAME).read_text())
     assert not list(tmp_path.iterdir())
+
+
+def free_descriptor() -> int:
+    """The lowest number that no open file has."""
+    file = os.open(os.devnull, os.O_RDONLY)
+    os.close(file)
+    return file
 
 
 def test_in_one_process_it_is_held_once(tmp_path: Path) -> None:
     first, second = FolderLock(tmp_path), FolderLock(tmp_path)
     with first:
         first.acquire()
+        free = free_descriptor()
         with pytest.raises(TrainingError, match="is in use"):
             second.acquire()
+        assert free_descriptor() == free
         second.release()  # of what it does not hold
         with pytest.raises(TrainingError, match="is in use"):
             second.acquire()

@@ -84,6 +84,12 @@ def test_a_stray_label_does_not_build_a_large_network() -> None:
         RECIPES["mlp"].start(of(labels), 0)
 
 
+@pytest.mark.parametrize("share", [0, 1, -0.1, float("nan")])
+def test_a_share_of_none_or_all_is_refused(share: float) -> None:
+    with pytest.raises(TrainingError, match=f"expected between 0 and 1; got {share}"):
+        hold_out_end(share)
+
+
 def test_nothing_may_be_held_out() -> None:
     train, validation = hold_out_nothing(of(MANY[:7]), np.random.default_rng(0))
     assert (train.tolist(), validation.tolist()) == (list(range(7)), [])

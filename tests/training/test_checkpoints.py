@@ -87,6 +87,10 @@ DAMAGE: dict[str, tuple[Change, str]] = {
         lambda about, _: about.update(epoch=4, batch=1),
         "there is no batch 1 of epoch 4 of member 1",
     ),
+    "a member too many": (
+        lambda about, _: about.update(member=2, epoch=4, batch=0),
+        "there is no batch 0 of epoch 4 of member 2",
+    ),
     "a member too early": (
         lambda about, _: about.update(epoch=1),
         "there is no batch 1 of epoch 1 of member 1",
@@ -154,6 +158,11 @@ def test_the_undamaged_one_is_restored(saved: Path, few: DataSet) -> None:
     assert (checkpoint.epoch, checkpoint.batch) == (2, 1)
     assert run.history["step"] == [1, 2, 3, 4, 5, 6, 7]
     assert [snapshot.epoch for snapshot in run.snapshots] == [0, 1, 2]
+    run.history["step"].append(8)
+    run.snapshots.clear()
+    again = start()
+    checkpoint.restore(again)
+    assert (again.history["step"], len(again.snapshots)) == ([1, 2, 3, 4, 5, 6, 7], 3)
 
 
 def test_the_checkpoint_before_stays_under_its_name(tmp_path: Path) -> None:

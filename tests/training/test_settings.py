@@ -105,6 +105,17 @@ def test_another_optimizer_has_a_rate_of_its_own(optimizer: Optimizer, previous:
     assert plan.with_settings(optimizer=optimizer, learning_rate=0.3).schedule.learning_rate == 0.3
 
 
+class Own(Optimizer):
+    def updated(self, *_: Any) -> tuple[Any, ...]:
+        return ()
+
+
+def test_the_rate_of_an_optimizer_that_needs_no_other_is_kept_exactly() -> None:
+    for optimizer, previous in ((Momentum(nesterov=True), Momentum()), (Own(), Momentum()), (Momentum(), Own())):
+        assert rate_for(optimizer, previous, 1 / 3) == 1 / 3
+    assert rate_for(Adam(), Own(), 1 / 3) == rate_for(Own(), Adam(), 1 / 3) == 1 / 3
+
+
 @pytest.mark.parametrize("augment", [Augment(), STANDARD, Augment(elastic_width=2.5, noise=0.123456789)])
 def test_an_augmentation_is_restored_from_its_text(augment: Augment) -> None:
     assert Augment.from_text(augment.as_text()) == augment
@@ -121,6 +132,8 @@ def test_the_settings_in_a_model_file() -> None:
         "optimizer": "adam",
         "augment": "rotation=10,scale=0.1,shear=0.15,shift=1,elastic=0.8",
     }
+    smoothed = {"loss": SoftmaxCrossEntropy(0.2), "label_smoothing": 0.3}
+    assert recorded_settings(smoothed) == {"loss": "cross-entropy", "label_smoothing": 0.3}
     assert settings_text({"layers": (), "label_smoothing": 0.10, "augment": None}) == "layers none; label smoothing 0.1"
 
 

@@ -25,6 +25,7 @@ from digitscope.training import (
     save_checkpoint,
     train,
 )
+from digitscope.training.snapshots import stack_snapshots, unstack_snapshots
 
 PLAN = Plan(
     loss=SoftmaxCrossEntropy(label_smoothing=0.1),
@@ -108,6 +109,8 @@ def test_snapshots_are_few_and_evenly_spaced(epochs: int) -> None:
     assert min(epochs, SNAPSHOTS // 2) <= len(due) <= SNAPSHOTS
     assert due[-1] == epochs
     assert len(set(np.diff(due[:-1]))) <= 1
+    if epochs % SNAPSHOTS == 0:
+        assert len(due) == SNAPSHOTS
 
 
 @pytest.mark.parametrize("watch", [[150], [-1], [0, 1000]])
@@ -122,7 +125,10 @@ def test_images_that_are_not_there_cannot_be_watched(few: DataSet, watch: list[i
     "damage",
     [
         {"epoch": np.array([0, 2, 1])},
+        {"epoch": np.array([0, 1, 1])},
         {"epoch": np.array([0, 1])},
+        {"accuracy": np.array([0.1, np.nan, 0.9])},
+        {"weights": np.zeros((3, 16, 784), np.float32)},
         {"probabilities": np.zeros((3, 10), np.float32)},
         {"weights": np.zeros(3, np.float16)},
         {"loss": np.zeros((3, 2))},
@@ -138,3 +144,9 @@ def test_damaged_snapshots_are_refused(whole: Run, tmp_path: Path, damage: dict[
     with pytest.raises(ModelError, match=r"c: the checkpoint is damaged \("):
         load_checkpoint(tmp_path / "c").restore(other)
     assert other.snapshots == []
+
+
+def test_a_loss_that_overflowed_is_restored(whole: Run) -> None:
+    stacked = stack_snapshots(whole.snapshots)
+    stacked["loss"][0] = np.inf
+    assert unstack_snapshots(stacked)[0].loss == np.inf

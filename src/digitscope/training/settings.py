@@ -143,8 +143,6 @@ def rate_for(optimizer: Optimizer, previous: Optimizer, rate: float) -> float:
     With less momentum it stays: a higher one might diverge. The steps of Adam do not depend on the size of the
     gradients, so its rate is unrelated to that of the others. An optimizer of your own keeps the rate.
     """
-    if isinstance(optimizer, Adam) and isinstance(previous, Adam):
-        return rate
     momentum, previous_momentum = _momentum(optimizer), _momentum(previous)
     if isinstance(optimizer, Adam):
         return rate if previous_momentum is None else ADAM_RATE
