@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn import (
     BatchNorm,
@@ -22,7 +21,7 @@ from digitscope.nn import (
     Tanh,
     check_gradients,
 )
-from digitscope.nn.layer import Backward
+from tests.nn.evaluation_mode import EvaluationMode
 
 SHAPES = [(3, 7), (1, 2), (4, 3, 2, 5), (2, 1, 1, 4), (3, 2, 6), (2, 4, 4, 1)]
 X = np.sin(np.arange(12.0)).reshape(2, 1, 2, 3)
@@ -88,15 +87,6 @@ def make(channels: int, seed: int = 0) -> BatchNorm:
     layer.params = {"scale": rng.normal(size=channels), "shift": rng.normal(size=channels)}
     layer.statistics = {"mean": rng.normal(size=channels), "variance": rng.uniform(0.5, 2, channels)}
     return layer
-
-
-class EvaluationMode(Network):
-    """Its layers in evaluation mode, so that check_gradients checks their derivatives in this mode."""
-
-    def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
-    ) -> tuple[Array, Backward]:
-        return super().forward(x)
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "use"])

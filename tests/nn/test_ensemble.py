@@ -28,17 +28,9 @@ from digitscope.nn import (
 )
 from digitscope.nn.ensemble import ensemble_logits, shift_images
 from digitscope.nn.layer import Backward
+from tests.nn.evaluation_mode import EvaluationMode
 
 SHIFTS = [(0, 0), (1, 0), (-1, 0), (0, 2), (2, -1)]
-
-
-class EvaluationMode(Network):
-    """Its layers in evaluation mode, so that check_gradients checks their derivatives in this mode."""
-
-    def forward(
-        self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
-    ) -> tuple[Array, Backward]:
-        return super().forward(x)
 
 
 class Fixed(Layer):

@@ -157,6 +157,13 @@ def test_the_title_names_the_differences() -> None:
     )
 
 
+def test_the_parameters_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digitscope.recipes.network_settings.MAX_PARAMETERS", 785 * 16 + 17 * 10)
+    assert dense_widths(build("mlp", layers=(16,))) == [16, 10]
+    with pytest.raises(DigitscopeError, match="17 gives 13,525"):
+        build("mlp", layers=(17,))
+
+
 Start = Callable[[DataSet], Any]
 REFUSED: dict[str, tuple[Start, str]] = {
     "no hidden layer to bend": (

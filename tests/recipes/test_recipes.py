@@ -1,5 +1,6 @@
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from digitscope.datasets import DataSet
 from digitscope.errors import DataError, TrainingError
 from digitscope.recipes import RECIPES
-from digitscope.recipes.recipe import Split, hold_out_end, hold_out_nothing, random_subset
+from digitscope.recipes.recipe import Split, class_notices, hold_out_end, hold_out_nothing, random_subset
 from digitscope.recipes.records import load_records
 
 MANY = np.arange(60_000) * 7 % 10  # labels
@@ -82,6 +83,23 @@ def test_a_stray_label_does_not_build_a_large_network() -> None:
     labels[5] = 4000
     with pytest.raises(DataError, match=r"11 different ones up to 4000\. Correct the stray label"):
         RECIPES["mlp"].start(of(labels), 0)
+
+
+@pytest.mark.parametrize(
+    ("different", "highest", "allowed"), [(2, 999, True), (100, 1000, True), (99, 1000, False), (2, 4000, False)]
+)
+def test_labels_may_have_small_gaps(different: int, highest: int, allowed: bool) -> None:
+    data = of(np.repeat([*range(different - 1), highest], 2))
+    with nullcontext() if allowed else pytest.raises(DataError, match=f"{different} different ones up to {highest}"):
+        RECIPES["mlp"].start(data, 0)
+
+
+def test_notices_name_classes_and_ignore_a_validation_of_no_images() -> None:
+    data = DataSet("mine", np.zeros((3, 1, 1), np.uint8), [0, 0, 1], class_names=("cat", "dog", "owl"))
+    missing, unknown = class_notices(data, np.array([0, 1]), np.array([0]))
+    assert missing.startswith("No training image is of class 2 (owl): the network has an output for it, but never")
+    assert unknown.startswith("No validation image is of class 1 (dog): ")
+    assert class_notices(data, np.array([0, 1]), np.array([], np.int64)) == (missing,)
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.1, float("nan")])

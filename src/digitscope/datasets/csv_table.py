@@ -19,7 +19,6 @@ from digitscope.files.opening import (
     Stream,
     check_file,
     guess_file_type,
-    is_text,
     open_plain_or_gzip,
     unpacked_limit,
 )
@@ -118,9 +117,8 @@ def _check_kind(path: Path, stream: Stream) -> None:
 
     Raises: DataError unless its first bytes may be a table.
     """
-    head = stream.read(4096)
-    kind = guess_file_type(head)
-    if not is_text(head) or kind not in ("CSV text", "text"):
+    kind = guess_file_type(stream.read(4096))
+    if kind not in ("CSV text", "text"):
         raise DataError(f"{path} is not a CSV table; this seems to be {kind}.")
     stream.seek(0)
 
