@@ -95,7 +95,7 @@ def test_labels_may_have_small_gaps(different: int, highest: int, allowed: bool)
 
 
 def test_notices_name_classes_and_ignore_a_validation_of_no_images() -> None:
-    data = DataSet("mine", np.zeros((3, 1, 1), np.uint8), [0, 0, 1], class_names=("cat", "dog", "owl"))
+    data = DataSet("mine", np.zeros((3, 1, 1), np.uint8), np.array([0, 0, 1]), class_names=("cat", "dog", "owl"))
     missing, unknown = class_notices(data, np.array([0, 1]), np.array([0]))
     assert missing.startswith("No training image is of class 2 (owl): the network has an output for it, but never")
     assert unknown.startswith("No validation image is of class 1 (dog): ")
