@@ -147,7 +147,7 @@ def test_first_of_785_columns_is_the_label(
     csv_text: CsvText, digits: Digits, pixel_names: list[str], tmp_path: Path
 ) -> None:
     for names in (["number", *pixel_names], [str(i) for i in range(785)], None):
-        (tmp_path / "a.csv").write_text(csv_text(*digits, names))
+        (tmp_path / "a.csv").write_text(csv_text(*digits, names), encoding="utf-8-sig")
         table = read_table(tmp_path / "a.csv")
         np.testing.assert_array_equal(table.images, digits[0], strict=True)
         np.testing.assert_array_equal(np.asarray(table.labels), digits[1], strict=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -288,6 +289,8 @@ def test_an_error_in_a_layer_is_located(name: str) -> None:
     assert failed[0].worst.name == name
     assert 1e-4 < failed[0].worst.relative_error < 0.5
     assert all(layer.passed for layer in check_layers(network, X, LABELS, tolerance=0.5))
+    assert not replace(failed[0], tolerance=failed[0].worst.relative_error).passed
+    assert replace(failed[0], tolerance=1.01 * failed[0].worst.relative_error).passed
 
 
 class WrongLoss(SoftmaxCrossEntropy):

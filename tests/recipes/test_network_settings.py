@@ -13,6 +13,7 @@ from digitscope.nn import (
     Dense,
     Dropout,
     Ensemble,
+    Flatten,
     Layer,
     LeakyReLU,
     MeanSquaredError,
@@ -22,8 +23,11 @@ from digitscope.nn import (
     Sigmoid,
     SoftmaxCrossEntropy,
     Tanh,
+    he,
+    zeros,
 )
 from digitscope.recipes import RECIPES
+from digitscope.recipes.network_settings import with_activation, with_dropout, with_layers, with_output_for
 from digitscope.training.settings import ACTIVATIONS
 
 ACTIVATION_LAYERS = ReLU, LeakyReLU, Sigmoid, Tanh
@@ -155,6 +159,21 @@ def test_the_title_names_the_differences() -> None:
     assert recipe.title == (
         f"{RECIPES['mlp'].title} (changed: layers 16,16; optimizer adam; label smoothing 0; learning rate 0.005)"
     )
+
+
+def test_layers_without_parameters_are_not_hidden_layers() -> None:
+    plain = Network(Flatten(), Dense(4, 3), ReLU(), Dense(3, 2))
+    assert kinds(with_dropout(plain, 0.4)) == [Flatten, Dense, ReLU, Dropout, Dense]
+    with pytest.raises(DigitscopeError, match="activation expects a network with a hidden layer"):
+        with_activation(Network(Flatten(), Dense(4, 2)), Tanh)
+    deeper = with_layers(Network(Dense(4, 2), Sigmoid()), [3], weight=he, bias=zeros, rng=np.random.default_rng(0))
+    assert kinds(deeper) == [Dense, ReLU, Dense, Sigmoid]  # the output's function is not that of hidden layers
+
+
+@pytest.mark.parametrize("output", [Sigmoid(), Tanh()])
+def test_an_output_with_an_activation_fits_the_squared_error(output: Layer) -> None:
+    network = Network(Dense(4, 2), output)
+    assert with_output_for(network, MeanSquaredError()) is network
 
 
 def test_the_parameters_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
