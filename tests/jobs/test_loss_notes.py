@@ -76,7 +76,7 @@ def test_a_validation_loss_below_the_training_loss(
     augment: bool, dropout: float | None, validation_loss: float | None, harder: str | None
 ) -> None:
     run = make_run(augment=augment, dropout=dropout, validation_loss=validation_loss)
-    sentence = f"The validation loss is below the training loss: {harder} the images harder to read, in training only."
+    sentence = f"The validation loss is below the training loss: {harder} reading harder, in training only."
     assert loss_notes(run, 10) == ((sentence,) if harder else ())
 
 

@@ -95,7 +95,7 @@ def _blank(path: Path) -> Any:
     from digitscope.vision.decode import shrink
 
     picture = shrink(to_picture(path), SHOWN_SIDE)
-    return f"{path.name}: not a digit ({BLANK_REASON})", [("picture", f"As it came: {BLANK_REASON}.", picture)]
+    return f"{path.name}: not a digit ({BLANK_REASON})", [("picture", f"As given: {BLANK_REASON}.", picture)]
 
 
 def _draw(shown: list[Any]) -> "Figure":

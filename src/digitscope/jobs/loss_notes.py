@@ -21,12 +21,12 @@ def loss_notes(run: Run, classes: int) -> tuple[str, ...]:
     if (harder := _harder(run)) and validation is not None and validation < recent_mean(run.history, "loss"):
         notes.append(
             f"The validation loss is below the training loss: {' and '.join(harder)} "
-            f"{'make' if len(harder) > 1 else 'makes'} the images harder to read, in training only."
+            f"{'make' if len(harder) > 1 else 'makes'} reading harder, in training only."
         )
     return tuple(notes)
 
 
 def _harder(run: Run) -> list[str]:
-    """The settings that make images harder to read in training than in validation."""
+    """The settings that make reading harder in training than in validation."""
     has_dropout = any(isinstance(layer, Dropout) and layer.rate > 0 for _, layer in run.network.named_layers())
     return ["augmentation"] * (run.plan.augment is not None) + ["dropout"] * has_dropout

@@ -22,10 +22,11 @@ from digitscope.report.style import (
     FAINT,
     INK_SCALE,
     MUTED,
+    PHONE_WIDTH,
     SMALL,
-    WIDTH,
     add_canvas,
     new_figure,
+    shorten,
     styled,
 )
 
@@ -35,9 +36,10 @@ MAX_CLASSES = 12
 _BARS = 40
 """Up to this number of units are shown as bars, more as cells of colour."""
 _MARGIN = 10.0
-_INNER = WIDTH - 2 * _MARGIN
+_INNER = PHONE_WIDTH - 2 * _MARGIN
 _LINE = 15.0
-_COLUMNS = 86
+_LONGEST_BAR = 280.0
+_COLUMNS = 64
 """Characters in a line of text."""
 
 
@@ -127,11 +129,12 @@ def inspection_figure(inspection: Inspection) -> Figure:
     texts = [textwrap.wrap(part.sentence, _COLUMNS) for part in parts]
     heights = [34 + _LINE * len(lines) + part.height + 24 for lines, part in zip(texts, parts, strict=True)]
     with styled():
-        figure = new_figure(f"{inspection.picture}: {inspection.answer}", 52 + sum(heights))
+        figure = new_figure(f"{inspection.picture}: {inspection.answer}", 70 + sum(heights), PHONE_WIDTH)
         axes = add_canvas(figure)
-        axes.text(_MARGIN, 24, f"{printable(inspection.picture)}: {inspection.answer}", weight="bold", size=15)
-        axes.text(_MARGIN, 42, f"model: {printable(inspection.model)}", size=SMALL, color=MUTED)
-        top = 52.0
+        axes.text(_MARGIN, 24, shorten(printable(inspection.picture), _INNER, 15, "bold"), weight="bold", size=15)
+        axes.text(_MARGIN, 44, inspection.answer)
+        axes.text(_MARGIN, 61, shorten(f"model: {printable(inspection.model)}", _INNER), size=SMALL, color=MUTED)
+        top = 70.0
         for lines, part, height in zip(texts, parts, heights, strict=True):
             axes.text(_MARGIN, top + 22, part.heading, weight="bold")
             for number, line in enumerate(lines):
@@ -143,7 +146,7 @@ def inspection_figure(inspection: Inspection) -> Figure:
 
 def _figure(part: _Part) -> Figure:
     with styled():
-        figure = new_figure(part.heading, part.height)
+        figure = new_figure(part.heading, part.height, PHONE_WIDTH)
         part.draw(add_canvas(figure), 0.0)
         return figure
 
@@ -154,7 +157,7 @@ def _parts(inspection: Inspection) -> list[_Part]:
         _Part(
             "Preparation",
             "From the picture to the image that the network sees.",
-            steps_height(len(inspection.steps)),
+            steps_height(inspection.steps),
             partial(draw_steps, steps=inspection.steps),
         ),
         _Part(
@@ -168,7 +171,7 @@ def _parts(inspection: Inspection) -> list[_Part]:
             f"Orange: ink here speaks for {inspection.digit} and against {inspection.other}, the second most probable "
             f"class. Blue: the opposite. Middle: the ink that is there, {pixels}. Right: ink anywhere, ds/dx[i,j]. "
             "The derivatives are means over nine copies of the image, shifted by at most a pixel.",
-            176,
+            144,
             partial(_draw_pixels, inspection=inspection),
             notes="docs/notes/05-backpropagation.md#many-paths-contributions-add",
         ),
@@ -186,14 +189,15 @@ def _bars_part(inspection: Inspection) -> tuple[float, Callable[[Axes, float], N
             y = top + 18 * row
             color = BLUE if k in inspection.plausible and inspection.is_digit else MUTED
             axes.text(_MARGIN + 12, y + 14, str(k), ha="right", weight="bold" if k == inspection.digit else "normal")
-            _draw_image(axes, np.ones((1, 1)), (_MARGIN + 22, y + 3, 360 * float(p[k]), 13), color=color)
-            axes.text(_MARGIN + 28 + 360 * float(p[k]), y + 14, f"{percentage(p[k], 1)} %", size=SMALL, color=MUTED)
+            length = _LONGEST_BAR * float(p[k])
+            _draw_image(axes, np.ones((1, 1)), (_MARGIN + 22, y + 3, length, 13), color=color)
+            axes.text(_MARGIN + 28 + length, y + 14, f"{percentage(p[k], 1)} %", size=SMALL, color=MUTED)
 
     return 18.0 * len(shown) + 8, draw
 
 
 def _draw_pixels(axes: Axes, top: float, inspection: Inspection) -> None:
-    side, gap = 150.0, (_INNER - 3 * 150.0) / 2
+    side, gap = 118.0, (_INNER - 3 * 118.0) / 2
     ink = inspection.image / 255
     maps = [None, ink * inspection.slope, inspection.slope]
     for place, (text, values) in enumerate(
@@ -225,7 +229,7 @@ def _maps(values: Array) -> tuple[float, Callable[[Axes, float], None], str]:
     norms = np.linalg.norm(values.reshape(len(values), -1), axis=1)
     shown = np.sort(np.argsort(-norms, kind="stable")[:MAX_MAPS])
     columns = 8 if len(shown) > 3 else len(shown)
-    pitch = _INNER / 8 if columns == 8 else 130.0
+    pitch = _INNER / 8 if columns == 8 else 126.0
     side = pitch - 8
     scale = side / max(values.shape[1:])
     height, width = scale * values.shape[1], scale * values.shape[2]
@@ -269,7 +273,7 @@ def _numbers(values: Array) -> tuple[float, Callable[[Axes, float], None], str]:
             signed = np.full((1, 1), np.sign(value))
             _draw_signed(axes, signed, (x + 0.1 * pitch, zero - size * (value > 0), 0.8 * pitch, size), 1.0)
             if len(values) <= 20 or k % 5 == 0:
-                axes.text(x + pitch / 2, top + 102, str(k), size=9.5, ha="center", color=MUTED)
+                axes.text(x + pitch / 2, top + 102, str(k), size=SMALL, ha="center", color=MUTED)
         _draw_image(axes, np.ones((1, 1)), (_MARGIN, zero - 0.4, pitch * len(values), 0.8), color=MUTED)
 
     return 108.0, draw_bars, ""

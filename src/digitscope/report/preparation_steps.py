@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError, printable
-from digitscope.report.style import MUTED, SMALL, WIDTH, add_canvas, new_figure, styled
+from digitscope.report.style import MUTED, PHONE_WIDTH, SMALL, add_canvas, new_figure, styled
 
 _COLUMNS = 3
-_PITCH = WIDTH / _COLUMNS  # points
+_PITCH = PHONE_WIDTH / _COLUMNS  # points
 _SIDE = 118  # points: the longer side of an image
-_ROW = _SIDE + 82  # points: an image, its name and up to four lines
+_LINE = 14  # points
+_CHARACTERS = 20
+"""Characters in a line of a sentence."""
 
 Step = tuple[str, str, Array]
 """A name, a sentence, an image, uint8 (H, W) or (H, W, 3)."""
@@ -30,9 +32,9 @@ def steps_figure(pictures: Sequence[Picture]) -> Figure:
     """
     if not pictures:
         raise ShapeError("steps_figure expects at least one picture; got none.")
-    heights = [34 + steps_height(len(steps)) for _, steps in pictures]
+    heights = [34 + steps_height(steps) for _, steps in pictures]
     with styled():
-        figure = new_figure("How each picture was prepared, step by step", sum(heights))
+        figure = new_figure("How each picture was prepared, step by step", sum(heights), PHONE_WIDTH)
         axes = add_canvas(figure)
         for number, (heading, steps) in enumerate(pictures):
             top = sum(heights[:number])
@@ -41,21 +43,45 @@ def steps_figure(pictures: Sequence[Picture]) -> Figure:
         return figure
 
 
-def steps_height(steps: int) -> int:
-    """The height of this many steps, in points."""
-    return _ROW * -(-steps // _COLUMNS)
+def steps_height(steps: Sequence[Step]) -> float:
+    """The height of the steps, in points."""
+    return sum(_row_height(row) for row in _rows(steps))
 
 
 def draw_steps(axes: Axes, top: float, steps: Sequence[Step]) -> None:
-    """Draws the steps on a canvas, three in a row."""
-    for place, (name, sentence, image) in enumerate(steps):
-        x, y = 10 + _PITCH * (place % _COLUMNS), top + _ROW * (place // _COLUMNS)
-        scale = _SIDE / max(image.shape[:2])
-        width, height = scale * image.shape[1], scale * image.shape[0]
-        colours: dict[str, Any] = {} if image.ndim == 3 else {"cmap": "gray", "vmin": 0, "vmax": 255}
-        interpolation = "nearest" if scale > 1 else "antialiased"
-        extent = (x, x + width, y + height, y)
-        axes.imshow(image, extent=extent, interpolation=interpolation, aspect="auto", **colours)
-        axes.text(x, y + _SIDE + 14, f"{place + 1} {name}", weight="bold", size=SMALL)
-        for row, line in enumerate(textwrap.wrap(sentence, 27)[:4]):
-            axes.text(x, y + _SIDE + 28 + 13 * row, line, size=SMALL - 1, color=MUTED)
+    """Draws the steps on a canvas, three in a row, with their names in one line below the images."""
+    for number, row in enumerate(_rows(steps)):
+        below = top + _images_height(row)
+        for column, (name, sentence, image) in enumerate(row):
+            x = 10 + _PITCH * column
+            height, width = _drawn_size(image)
+            colours: dict[str, Any] = {} if image.ndim == 3 else {"cmap": "gray", "vmin": 0, "vmax": 255}
+            interpolation = "nearest" if height > image.shape[0] else "antialiased"
+            extent = (x, x + width, top + height, top)
+            axes.imshow(image, extent=extent, interpolation=interpolation, aspect="auto", **colours)
+            axes.text(x, below + _LINE, f"{_COLUMNS * number + column + 1} {name}", weight="bold", size=SMALL)
+            for line, text in enumerate(_lines(sentence), start=2):
+                axes.text(x, below + _LINE * line, text, size=SMALL - 0.5, color=MUTED)
+        top += _row_height(row)
+
+
+def _rows(steps: Sequence[Step]) -> list[Sequence[Step]]:
+    return [steps[start : start + _COLUMNS] for start in range(0, len(steps), _COLUMNS)]
+
+
+def _row_height(row: Sequence[Step]) -> float:
+    return _images_height(row) + _LINE * (1 + max(len(_lines(sentence)) for _, sentence, _ in row)) + 26
+
+
+def _images_height(row: Sequence[Step]) -> float:
+    return max(_drawn_size(image)[0] for *_, image in row)
+
+
+def _drawn_size(image: Array) -> tuple[float, float]:
+    """Height and width in points."""
+    scale = _SIDE / max(image.shape[:2])
+    return scale * image.shape[0], scale * image.shape[1]
+
+
+def _lines(sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, _CHARACTERS)

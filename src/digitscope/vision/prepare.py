@@ -72,7 +72,7 @@ def prepare_decoded(whole: NDArray[np.uint8], name: str, shape: Shape = SHAPE) -
             f"{name} shows no ink: nothing stands out from its paper. "
             "Write larger or darker, or give the part with the digit."
         )
-    steps = [PreparationStep("picture", f"As it came, upright, {whole.shape[1]} by {whole.shape[0]} pixels.", colours)]
+    steps = [PreparationStep("picture", f"As given, upright: {whole.shape[1]} by {whole.shape[0]} pixels.", colours)]
     surroundings = _surroundings(ink.digit, whole)
     if surroundings is not None:
         closer = shrink(surroundings, WORKING)
@@ -126,20 +126,17 @@ def _ink_steps(value: Array, ink: Ink) -> tuple[PreparationStep, ...]:
     lines = " Lines that cross the whole picture are removed." if ink.ruled else ""
     return (
         PreparationStep("grey", "The colours projected on the axis in which the ink stands out most.", as_bytes(value)),
-        PreparationStep(
-            "paper", f"The paper alone: {kind} strokes on {other} paper, painted over.", as_bytes(ink.paper)
-        ),
+        PreparationStep("paper", f"The {other} paper alone: its {kind} strokes are painted over.", as_bytes(ink.paper)),
         PreparationStep(
             "contrast", f"How far each pixel differs from its paper.{lines}", as_bytes(ink.contrast / ink.level)
         ),
-        PreparationStep("ink", "All ink.", as_bytes(ink.ink)),
+        PreparationStep("ink", "Every pixel that counts as ink.", as_bytes(ink.ink)),
         PreparationStep("digit", "The ink that belongs to the digit.", as_bytes(ink.coverage)),
     )
 
 
 def _width_sentence(width: float, target: float) -> str:
+    now = f"Its strokes are {width:.1f} of MNIST's pixels wide"
     if target == width:
-        return f"Strokes {width:.1f} of MNIST's pixels wide, as in MNIST."
-    return (
-        f"Strokes {width:.1f} of MNIST's pixels wide, made {'thicker' if target > width else 'thinner'}: {target:.1f}."
-    )
+        return f"{now}, as in MNIST."
+    return f"{now}; they are made {'thicker' if target > width else 'thinner'}, {target:.1f}."
