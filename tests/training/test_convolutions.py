@@ -58,7 +58,7 @@ WHOLE = replace(PLAN, shard_size=None, optimizer=AdamW(), schedule=OneCycle(0.00
 PLANS = pytest.mark.parametrize("plan", [PLAN, WHOLE], ids=["shards", "one shard"])
 
 
-def start(plan: Plan) -> Run:
+def start(plan: Plan, images: int = IMAGES) -> Run:
     rng = np.random.default_rng(7)
     network = Network(
         Reshape(1, 28, 28),
@@ -71,7 +71,7 @@ def start(plan: Plan) -> Run:
         Dropout(0.2),
         Dense(144, 10, rng=rng),
     )
-    return Run.start(network, plan, IMAGES, rng)
+    return Run.start(network, plan, images, rng)
 
 
 def data(few: DataSet) -> tuple[Array, Array]:
@@ -160,7 +160,7 @@ def test_each_shard_of_images_is_changed_by_the_plan(few: DataSet) -> None:
 
 def test_it_learns(few: DataSet) -> None:
     plan = replace(PLAN, augment=Augment(shift=1), epochs=8, batch_size=50)
-    run = start(plan)
+    run = start(plan, len(few.x_train))
     list(train(run, few.x_train, few.y_train, threads=2))
     assert few.x_test is not None
     assert few.y_test is not None
