@@ -69,7 +69,7 @@ WRONG_COUNTS: list[Any] = [-1, 0.5, "0", None, True, [], 10**30, 99]
 WRONG_SECONDS: list[Any] = [-1, "long", None, [], float("nan"), float("inf"), 10**400]
 WRONG_STATES: list[Any] = [{}, [], None, 1, "PCG64", {"bit_generator": "MT19937"}]
 DAMAGE: dict[str, tuple[Change, str]] = {
-    "another format": (put("format", 2), "expected a checkpoint of format 3; got 2"),
+    "another format": (put("format", 2), "expected a checkpoint of format 4; got 2"),
     "an unknown entry": (put("speed", 3), "damaged .missing or unknown: speed"),
     "no order": (lambda about, _: about.pop("order"), "missing or unknown: order"),
     "settings in a list": (put("settings", []), r"damaged .settings: \[\]"),
@@ -100,6 +100,10 @@ DAMAGE: dict[str, tuple[Change, str]] = {
         "there is no batch 1 of epoch 3 of member 0",
     ),
     **{f"seconds {v!r}": (put("seconds", v), "damaged .seconds: ") for v in WRONG_SECONDS},
+    "unreported images after a report": (put("unreported", [1.5, 3, 20]), "damaged .unreported: .*after batch 1"),
+    "more read correctly than there are": (put("unreported", [1.5, 3, 2]), r"damaged .unreported: \[1.5, 3, 2\]"),
+    "no number read correctly": (put("unreported", [1.5, 3]), "damaged .unreported: "),
+    "a sum of losses that is text": (put("unreported", ["much", 0, 0]), "damaged .unreported: "),
     **{f"order {v!r}": (put("order", v), "damaged .the state of a generator") for v in WRONG_STATES},
     **{f"shard {v!r}": (put("shard_rngs", [v, v]), "damaged .the state of a generator") for v in WRONG_STATES},
     "shards that are a number": (put("shard_rngs", 3), "damaged .shard_rngs: 3"),

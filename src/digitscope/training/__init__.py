@@ -8,7 +8,7 @@ from digitscope.training.parallel.device import device_of, to_device
 from digitscope.training.parallel.shards import Augmentation
 from digitscope.training.parallel.threads import default_threads, thread_count
 from digitscope.training.parallel.thresholds import Thresholds
-from digitscope.training.results import Epoch, Step, recent_mean
+from digitscope.training.results import Epoch, SingleStep, Step, recent_mean
 from digitscope.training.run import HISTORY_COLUMNS, Plan, Run, measure_statistics
 from digitscope.training.snapshots import SNAPSHOTS, Snapshot, is_snapshot_due, stack_snapshots
 
@@ -22,6 +22,7 @@ __all__ = [
     "ExponentialAverage",
     "Plan",
     "Run",
+    "SingleStep",
     "Snapshot",
     "Step",
     "TailAverage",

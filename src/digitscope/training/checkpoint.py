@@ -15,12 +15,12 @@ from digitscope.files.opening import shown_path
 from digitscope.files.tensors import read_tensors, write_tensors
 from digitscope.training.identity import describe, difference
 from digitscope.training.parallel.device import to_cpu
-from digitscope.training.run import HISTORY_COLUMNS, VALIDATION_COLUMNS, Run, reported_steps
+from digitscope.training.run import HISTORY_COLUMNS, VALIDATION_COLUMNS, Run, is_reported, reported_steps
 from digitscope.training.snapshots import Snapshot, stack_snapshots, unstack_snapshots
 
-FORMAT = 3
+FORMAT = 4
 _ENTRIES = {
-    *("kind", "format", "settings", "plan", "member", "epoch", "batch", "seconds"),
+    *("kind", "format", "settings", "plan", "member", "epoch", "batch", "unreported", "seconds"),
     *("order", "shard_rngs"),
 }
 
@@ -43,6 +43,7 @@ def save_checkpoint(path: Path, run: Run, settings: Mapping[str, Any], *, previo
         "member": run.member,
         "epoch": run.epoch,
         "batch": run.batch,
+        "unreported": list(run.unreported),
         "seconds": run.seconds,
         "order": run.order.bit_generator.state,
         "shard_rngs": [rng.bit_generator.state for rng in run.shard_rngs],
@@ -63,6 +64,8 @@ class Checkpoint:
     """The number of complete epochs, of all members together."""
     batch: int
     """The number of complete steps in the next epoch."""
+    unreported: tuple[float, int, int]
+    """As `Run.unreported`."""
     seconds: float
     history: dict[str, list[float | None]]
     """The history of the run so far, as `Run.history`."""
@@ -90,6 +93,7 @@ class Checkpoint:
         for name, target in targets.items():
             target[...] = self._arrays[name]
         run.member, run.epoch, run.batch, run.seconds = self.member, self.epoch, self.batch, self.seconds
+        run.unreported = self.unreported
         run.order, run.shard_rngs = order, shard_rngs
         run.history = {column: list(values) for column, values in self.history.items()}
         run.snapshots = list(self.snapshots)
@@ -122,6 +126,8 @@ class Checkpoint:
             raise self.damaged(
                 f"the history is expected with {len(steps)} results up to step {epoch * batches + batch}"
             )
+        if (batch in (0, batches) or is_reported(batch, batches)) != (self.unreported == (0.0, 0, 0)):
+            raise self.damaged(f"unreported: {shown(self.unreported)} after batch {batch}")
         ends = [step % batches == 0 and step <= epoch * batches for step in steps]
         known = [value is not None for value in self.history["validation_accuracy"]]
         if any(known) and known != ends:
@@ -175,6 +181,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         member=about["member"],
         epoch=about["epoch"],
         batch=about["batch"],
+        unreported=_unreported(path, about["unreported"]),
         seconds=float(about["seconds"]),
         history=_history(path, columns),
         snapshots=_snapshots(path, stacked),
@@ -182,6 +189,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         _generators=[about["order"], *about["shard_rngs"]],
         _arrays=arrays,
     )
+
+
+def _unreported(path: Path, value: Any) -> tuple[float, int, int]:
+    loss, right, seen = value if isinstance(value, list) and len(value) == 3 else ("", 0, 0)
+    if not (is_number(loss) and is_whole(right) and is_whole(seen) and 0 <= right <= seen):
+        raise _damaged(path, f"unreported: {shown(value)}")
+    return float(loss), right, seen
 
 
 def _history(path: Path, columns: Mapping[str, Array | None]) -> dict[str, list[float | None]]:

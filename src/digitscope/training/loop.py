@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from digitscope.training.parallel.step import ParallelStep
 from digitscope.training.parallel.threads import ThreadMap, thread_count
 from digitscope.training.parallel.thresholds import Thresholds
 from digitscope.training.parallel.workers import WorkerPool, worker_count
-from digitscope.training.results import Epoch, Step
+from digitscope.training.results import Epoch, SingleStep, Step
 from digitscope.training.run import Run, is_reported
 from digitscope.training.snapshots import UNITS, Snapshot, is_snapshot_due
 
@@ -76,6 +77,7 @@ def train(
     threads: int | None = 1,
     device: str = "cpu",
     thresholds: Thresholds | None = None,
+    is_wanted: Callable[[int], bool] | None = None,
 ) -> Iterator[Step | Epoch]:
     """Trains run.network in place, from where the run stands to the end of its plan; yields results as it goes.
 
@@ -94,6 +96,9 @@ def train(
     and at the ends of epochs, with the weights of the first layer.
 
     `thresholds` decide when threads and worker processes are used; no bit of the result depends on them.
+
+    `is_wanted` is asked before each step, with the number of steps done after it, whether a SingleStep shall follow it.
+    Other results and the weights do not depend on the answers.
 
     Shapes: images as for `as_images`, uint8 or float (N, H, W) or rows (N, D); labels integers (N,)
     Raises: at once, ShapeError and DataError for images and labels that do not fit each other or the network;
@@ -124,7 +129,12 @@ def train(
     if device != "cpu":
         threads = 1
     held_out = None if validation is None else _Validation(*validation, list(watch))
-    return _train(run, images, labels, held_out, threads, device, transfer, thresholds or Thresholds())
+    is_wanted = is_wanted or _never
+    return _train(run, images, labels, held_out, threads, device, transfer, thresholds or Thresholds(), is_wanted)
+
+
+def _never(step: int) -> bool:
+    return False
 
 
 def _train(
@@ -136,6 +146,7 @@ def _train(
     device: str,
     transfer: Transfer,
     thresholds: Thresholds,
+    is_wanted: Callable[[int], bool],
 ) -> Iterator[Step | Epoch]:
     plan = run.plan
     keep_freed_memory()
@@ -151,7 +162,7 @@ def _train(
             while run.epoch < run.epochs:
                 if run.epoch == (run.member + 1) * plan.epochs:
                     run.next_learner()
-                yield from _train_learner(run, images, labels, validation, thread_map, transfer, thresholds)
+                yield from _train_learner(run, images, labels, validation, thread_map, transfer, thresholds, is_wanted)
             run.finish(images)
 
 
@@ -179,6 +190,7 @@ def _train_learner(
     threads: ThreadMap,
     transfer: Transfer,
     thresholds: Thresholds,
+    is_wanted: Callable[[int], bool],
 ) -> Iterator[Step | Epoch]:
     """Trains the current learner, from where the run stands to the end of its plan."""
     plan, count = run.plan, len(images)
@@ -195,45 +207,49 @@ def _train_learner(
     with WorkerPool(workers, task, plan.shards(count)) as pool:
         take_step = ParallelStep(run, task, threads, pool, thresholds)
         while run.epoch < (run.member + 1) * plan.epochs:
-            yield from _steps(run, take_step, count)
+            yield from _steps(run, take_step, count, is_wanted)
             yield _end_of_epoch(run, images, validation, threads.threads)
 
 
-def _steps(run: Run, take_step: ParallelStep, count: int) -> Iterator[Step]:
+def _steps(run: Run, take_step: ParallelStep, count: int, is_wanted: Callable[[int], bool]) -> Iterator[Step]:
     """The rest of the current epoch over `count` images."""
     plan = run.plan
     batches = plan.batches(count)
     steps = plan.epochs * batches
     before = run.member * steps  # those of the members before
     next_order, order = run.draw_order(count)
-    loss, right, seen = 0.0, 0, 0
-    began = time.perf_counter()
+    began, before_began = time.perf_counter(), run.unreported[2]
     while run.batch < batches:
         step = run.epoch * batches + run.batch - before
         learning_rate = plan.schedule(step, steps)
-        report = is_reported(run.batch + 1, batches)
+        report, wanted = is_reported(run.batch + 1, batches), is_wanted(before + step + 1)
         rows = _batch(order, run.batch, plan.batch_size)
-        done = take_step(*rows, step, steps, learning_rate, need_norm=report)
+        done = take_step(*rows, step, steps, learning_rate, need_norm=report or wanted)
         run.batch += 1
-        loss, right, seen = loss + done.loss * done.size, right + done.right, seen + done.size
+        loss, right, seen = run.unreported
+        run.unreported = loss, right, seen = loss + done.loss * done.size, right + done.right, seen + done.size
+        if not (report or wanted):
+            continue
+        elapsed = time.perf_counter() - began
+        run.seconds += elapsed
+        result = Step(
+            epoch=run.epoch + 1,
+            step=before + step + 1,
+            steps=run.epochs * batches,
+            loss=loss / seen,
+            accuracy=right / seen,
+            learning_rate=learning_rate,
+            gradient_norm=done.gradient_norm,
+            seconds=run.seconds,
+            examples_per_second=(seen - before_began) / elapsed,
+        )
         if report:
-            elapsed = time.perf_counter() - began
-            run.seconds += elapsed
-            result = Step(
-                epoch=run.epoch + 1,
-                step=before + step + 1,
-                steps=run.epochs * batches,
-                loss=loss / seen,
-                accuracy=right / seen,
-                learning_rate=learning_rate,
-                gradient_norm=done.gradient_norm,
-                seconds=run.seconds,
-                examples_per_second=seen / elapsed,
-            )
+            run.unreported = 0.0, 0, 0
             run.note(result)
             yield result
-            loss, right, seen = 0.0, 0, 0
-            began = time.perf_counter()
+        if wanted:
+            yield SingleStep(**{**asdict(result), "loss": done.loss, "accuracy": done.right / done.size})
+        began, before_began = time.perf_counter(), run.unreported[2]
     run.epoch, run.batch, run.order = run.epoch + 1, 0, next_order
 
 
@@ -253,7 +269,7 @@ def _end_of_epoch(run: Run, images: Array, validation: _Validation | None, threa
     outcome = run.outcome(images)
     run.seconds += time.perf_counter() - began
     with quiet_overflow():
-        loss, accuracy = _evaluate(run, outcome, validation, threads)
+        outputs, loss, accuracy = _evaluate(run, outcome, validation, threads)
     if not math.isfinite(loss):
         rate = run.plan.schedule.learning_rate
         raise DivergenceError(
@@ -262,11 +278,11 @@ def _end_of_epoch(run: Run, images: Array, validation: _Validation | None, threa
         )
     run.history["validation_loss"][-1] = loss
     run.history["validation_accuracy"][-1] = accuracy
-    return Epoch(run.epoch, loss, accuracy, run.seconds)
+    return Epoch(run.epoch, loss, accuracy, run.seconds, outputs)
 
 
-def _evaluate(run: Run, outcome: Network, validation: _Validation, threads: int) -> tuple[float, float]:
-    """The outcome's loss and accuracy on the validation images, which a snapshot notes if one is due."""
+def _evaluate(run: Run, outcome: Network, validation: _Validation, threads: int) -> tuple[Array, float, float]:
+    """The outcome's outputs, loss and accuracy on the validation images, which a snapshot notes if one is due."""
     outputs = outputs_in_chunks(outcome, validation.images, threads=threads)
     loss = run.plan.loss.forward(outputs, validation.labels)[0]
     accuracy = float((outputs.argmax(axis=0) == validation.labels).mean())
@@ -275,4 +291,4 @@ def _evaluate(run: Run, outcome: Network, validation: _Validation, threads: int)
         limit = float(np.finfo(np.float16).max)
         weights = to_cpu(next(iter(outcome.params.values()))[:UNITS]).clip(-limit, limit).astype(np.float16)
         run.snapshots.append(Snapshot(run.epoch, loss, accuracy, probabilities, weights))
-    return loss, accuracy
+    return outputs, loss, accuracy

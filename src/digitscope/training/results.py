@@ -1,7 +1,9 @@
 """The results that `train` yields."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from digitscope.arrays import Array
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,13 @@ class Step:
 
 
 @dataclass(frozen=True)
+class SingleStep(Step):
+    """The same figures of one step alone, for a caller of `train` who wants to stop after it. They are not part of the
+    history.
+    """
+
+
+@dataclass(frozen=True)
 class Epoch:
     """Figures of the network at the end of an epoch."""
 
@@ -38,6 +47,8 @@ class Epoch:
     validation_accuracy: float | None
     seconds: float
     """Time spent in training steps since the beginning."""
+    outputs: Array | None = field(default=None, compare=False, repr=False)
+    """The network's outputs for the validation images, (classes, N)."""
 
 
 RECENT = 20

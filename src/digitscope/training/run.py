@@ -186,6 +186,8 @@ class Run:
     """Epochs completed, by all members together."""
     batch: int = 0
     """Batches done in the current epoch."""
+    unreported: tuple[float, int, int] = (0.0, 0, 0)
+    """Of the images since the last `Step`: the sum of their losses, the number read correctly, and their number."""
     seconds: float = 0.0
     """Time spent in training steps; evaluation, checkpoints and drawing are not counted."""
     history: dict[str, list[float | None]] = field(default_factory=lambda: {name: [] for name in HISTORY_COLUMNS})
