@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
 from digitscope.errors import DigitscopeError
 from digitscope.metrics import (
@@ -16,6 +19,7 @@ from digitscope.metrics import (
     as_probabilities,
     brier_score,
     confusion_matrix,
+    mcnemar_p,
     most_confused,
     negative_log_likelihood,
     percentage,
@@ -209,3 +213,32 @@ def test_other_limits() -> None:
 )
 def test_only_all_is_100_per_cent_and_only_none_is_0(share: float, decimals: int, text: str) -> None:
     assert percentage(share, decimals) == text
+
+
+@pytest.mark.parametrize(
+    ("counts", "p"),
+    [
+        ((0, 0), 1.0),
+        ((1, 0), 1.0),
+        ((0, 5), 2 / 2**5),
+        ((3, 1), 2 * (1 + 4) / 2**4),
+        ((4, 4), 1.0),
+        ((12, 3), 0.03515625),  # the two cases of chapter 11: 4 of 100, and 34 of 100
+        ((40, 31), 0.342471),
+    ],
+)
+def test_mcnemar_counts_fair_coins(counts: tuple[int, int], p: float) -> None:
+    assert mcnemar_p(*counts) == pytest.approx(p, rel=1e-5)
+    assert mcnemar_p(*reversed(counts)) == mcnemar_p(*counts)
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000))
+def test_mcnemar_is_the_binomial_test(a: int, b: int) -> None:
+    expected = stats.binomtest(a, a + b).pvalue if a + b else 1.0
+    assert mcnemar_p(a, b) == pytest.approx(expected, rel=1e-9, abs=1e-300)
+
+
+@pytest.mark.parametrize("counts", [(-1, 2), (1, 2.5), (True, 1)])
+def test_mcnemar_expects_counts(counts: Any) -> None:
+    with pytest.raises(DigitscopeError, match="whole number from 0"):
+        mcnemar_p(*counts)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from digitscope.arguments import check_whole
 from digitscope.arrays import MAX_CLASSES, Array, as_labels
 from digitscope.errors import DataError, ShapeError
 
@@ -46,6 +47,29 @@ def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float
     spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """The exact two-sided p-value of McNemar's test, for two classifiers on the same images.
+
+    p = min(1, 2 Σ_{i=0..min(a, b)} C(a + b, i) / 2^(a + b))
+
+    a and b are the numbers of images that only the first, and only the second, reads correctly. If both were equally
+    good, each of these images would be a fair coin; p is the probability that a + b fair coins fall at least as
+    unevenly. The images that both read, or neither, say nothing about the difference.
+
+    Raises: ArgumentError unless both are whole numbers from 0.
+    Source: McNemar 1947. Derivation, with the bell curve instead of the coins' sum:
+        docs/notes/11-uncertainty.md#the-interval-of-an-accuracy
+    """
+    check_whole("only_first", only_first, 0)
+    check_whole("only_second", only_second, 0)
+    coins = only_first + only_second
+    ways = total = 1
+    for i in range(1, min(only_first, only_second) + 1):
+        ways = ways * (coins - i + 1) // i  # C(coins, i), without rounding
+        total += ways
+    return min(1.0, 2 * total / (1 << coins))
 
 
 def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes: int) -> Array:
