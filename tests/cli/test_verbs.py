@@ -19,6 +19,7 @@ from digitscope.metrics import percentage
 from digitscope.model import DEFAULT_MODEL, SHIPPED, Model
 from digitscope.nn import Dense, Network, SoftmaxCrossEntropy, softmax
 from digitscope.recipes import RECIPES
+from digitscope.report.style import PHONE_WIDTH
 from digitscope.vision import prepare
 
 Digitscope = Callable[..., Any]  # see conftest.py
@@ -203,7 +204,7 @@ class TestPredict:
         assert digitscope("predict", "0.png", "1.png", "--show", "steps.png").status == 0
         with Image.open("steps.png") as picture:
             assert picture.format == "PNG"
-            assert picture.width == 1040
+            assert picture.width == 2 * PHONE_WIDTH
             assert picture.height > 2000
         before = Path("steps.png").read_bytes()
         answer = digitscope("predict", "0.png", "--show", "steps.png")

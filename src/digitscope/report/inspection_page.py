@@ -24,6 +24,7 @@ from digitscope.report.style import (
     MUTED,
     PHONE_WIDTH,
     SMALL,
+    TEXT,
     add_canvas,
     new_figure,
     shorten,
@@ -136,7 +137,7 @@ def inspection_figure(inspection: Inspection) -> Figure:
         axes.text(_MARGIN, 61, shorten(f"model: {printable(inspection.model)}", _INNER), size=SMALL, color=MUTED)
         top = 70.0
         for lines, part, height in zip(texts, parts, heights, strict=True):
-            axes.text(_MARGIN, top + 22, part.heading, weight="bold")
+            axes.text(_MARGIN, top + 22, shorten(part.heading, _INNER, TEXT, "bold"), weight="bold")
             for number, line in enumerate(lines):
                 axes.text(_MARGIN, top + 38 + _LINE * number, line, size=SMALL, color=MUTED)
             part.draw(axes, top + 34 + _LINE * len(lines))
@@ -200,9 +201,7 @@ def _draw_pixels(axes: Axes, top: float, inspection: Inspection) -> None:
     side, gap = 118.0, (_INNER - 3 * 118.0) / 2
     ink = inspection.image / 255
     maps = [None, ink * inspection.slope, inspection.slope]
-    for place, (text, values) in enumerate(
-        zip(("what the network sees", "the ink", "ink anywhere"), maps, strict=True)
-    ):
+    for place, (text, values) in enumerate(zip(("the image", "the ink", "ink anywhere"), maps, strict=True)):
         box = (_MARGIN + place * (side + gap), top, side, side)
         _draw_image(axes, ink, box, cmap=INK_SCALE, vmin=0, vmax=1 if values is None else 4)
         if values is not None:

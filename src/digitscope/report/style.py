@@ -43,8 +43,10 @@ WIDTH = 520
 """Width of a figure in points, the units of its SVG."""
 PHONE_WIDTH = 400
 """Width of a report's figures: a phone shows their text at nearly its size, and two fit side by side on a desktop."""
+TEXT = 12.5
+"""Size of text in points."""
 SMALL = 11.0
-"""Size of secondary text in points. Other text has 12.5."""
+"""Size of secondary text in points."""
 
 # From blue (most negative) through transparent to vermilion (most positive). N is odd, so that 0 has its own colour.
 DIVERGING = LinearSegmentedColormap.from_list("digitscope", [BLUE, BLUE + "00", VERMILION + "00", VERMILION], N=255)
@@ -73,7 +75,7 @@ _SETTINGS: Any = {
     "axes.spines.top": False,
     "axes.unicode_minus": True,
     "font.family": [_FONT],
-    "font.size": 12.5,
+    "font.size": TEXT,
     "font.style": "normal",
     "font.weight": "normal",
     "grid.alpha": 1.0,
