@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
+from digitscope.notes.chapters import chapter_paths
+
 NOTES = Path(__file__).parent
 ROOT = NOTES.parents[1]
-
-
-def chapters() -> list[Path]:
-    """The chapters in order: files NN-name.md."""
-    return sorted(NOTES.glob("[0-9][0-9]-*.md"))
 
 
 def find_chapters(names: tuple[str, ...]) -> list[Path]:
@@ -16,8 +13,10 @@ def find_chapters(names: tuple[str, ...]) -> list[Path]:
 
     Raises: ValueError where a name fits none.
     """
-    found = [path for path in chapters() if not names or path.name.startswith(names)]
+    found = [path for path in chapter_paths() if not names or path.name.startswith(names)]
     for name in names:
         if not any(path.name.startswith(name) for path in found):
-            raise ValueError(f"No chapter begins with {name!r}; there are {', '.join(p.stem for p in chapters())}.")
+            raise ValueError(
+                f"No chapter begins with {name!r}; there are {', '.join(p.stem for p in chapter_paths())}."
+            )
     return found

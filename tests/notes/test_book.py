@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from docs.notes import chapters
-from docs.notes.book import EDGE, TOGETHER, Equation, book, equations, page_ends, read_section
+from digitscope.notes.chapters import chapter_paths
+from digitscope.notes.section import Equation, equations, read_section
+from docs.notes.book import EDGE, TOGETHER, book, page_ends
 from docs.notes.printing import find_browser, write_pdf
 
 
@@ -43,7 +44,7 @@ def test_all_mathematics_is_mathml(page: str) -> None:
 
 
 def test_every_equation_is_numbered_and_named_by_its_checks(page: str) -> None:
-    for path in chapters():
+    for path in chapter_paths():
         for equation in equations(path.read_text(encoding="utf-8")):
             if equation.number:
                 assert f'href="#eq-{equation.number}" title="Checked by' in page
@@ -107,7 +108,7 @@ def test_what_stands_on_one_page_is_all_of_the_code(page: str) -> None:
     code = [re.sub("<[^>]*>", "", block) for block in blocks]
     written = [
         token.content
-        for path in chapters()
+        for path in chapter_paths()
         for token in read_section(path).tokens
         if token.type == "fence" and token.info.startswith("python")
     ]
@@ -124,15 +125,15 @@ def test_what_a_derivative_is() -> None:
 def test_the_pdf_has_an_outline_contents_with_pages_and_links(tmp_path: Path) -> None:
     pages = write_pdf(tmp_path / "notes.pdf")
     reader = PdfReader(tmp_path / "notes.pdf")
-    assert pages == len(reader.pages) > 2 * len(chapters())
-    titles = [read_section(path).title for path in chapters()]
+    assert pages == len(reader.pages) > 2 * len(chapter_paths())
+    titles = [read_section(path).title for path in chapter_paths()]
     outline = [str(entry["/Title"]) for entry in reader.outline if not isinstance(entry, list)]
     assert [title for title in outline if title in titles] == titles
     links = [a.get_object() for p in reader.pages for a in p.get("/Annots", [])]
     inside = {str(link["/Dest"]).lstrip("/") for link in links if "/Dest" in link}
     assert inside <= {name.lstrip("/") for name in reader.named_destinations}
     contents = " ".join(" ".join(page.extract_text() for page in reader.pages[1:4]).split())
-    for path in chapters():
+    for path in chapter_paths():
         title = read_section(path).title
         destination = reader.get_destination_page_number(reader.named_destinations[f"/{path.stem}"])
         assert destination is not None

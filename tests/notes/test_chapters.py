@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from digitscope import nn
-from docs.notes import NOTES, ROOT, chapters
-from docs.notes.book import APPENDICES, Section, anchors, equations, figure_numbers, links, read_section
+from digitscope.notes.chapters import APPENDICES, chapter_paths
+from digitscope.notes.section import NotesSection, anchors, equations, figure_numbers, links, read_section
+from docs.notes import NOTES, ROOT
 from docs.notes.checks import DERIVATIVE, Check, checks, unprinted
 from docs.notes.figures import PICTURES, Drawing, drawings, svg, what_differs
 from docs.notes.quotes import filled
 from docs.notes.run import run_chapter
 
-every_chapter = pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+every_chapter = pytest.mark.parametrize("path", chapter_paths(), ids=lambda path: path.stem)
 NN = ROOT / "src" / "digitscope" / "nn"
 DERIVATION = re.compile(r"docs/notes/([\w-]+\.md)(?:#([\w-]+))?")
 
@@ -41,7 +42,9 @@ def test_a_figure_agrees_with_its_script(drawing: Drawing) -> None:
 
 def test_every_picture_has_a_script_and_a_reader() -> None:
     pictures = {path.stem for path in PICTURES.glob("*")}
-    shown = {name for path in chapters() for name in re.findall(r"\(pictures/([\w-]+)\.svg\)", path.read_text("utf-8"))}
+    shown = {
+        name for path in chapter_paths() for name in re.findall(r"\(pictures/([\w-]+)\.svg\)", path.read_text("utf-8"))
+    }
     assert pictures == {drawing.name for drawing in drawings()} == shown
     assert sum(path.stat().st_size for path in PICTURES.glob("*")) < 3e6
 
@@ -67,10 +70,10 @@ def test_every_numbered_equation_has_its_checks(path: Path) -> None:
 
 @every_chapter
 def test_references_in_the_text_lead_somewhere(path: Path) -> None:
-    known = {e.number for p in chapters() for e in equations(p.read_text(encoding="utf-8"))}
+    known = {e.number for p in chapter_paths() for e in equations(p.read_text(encoding="utf-8"))}
     text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert set(re.findall(r"(?<![\w\]$])\((\d+\.\d+)\)", text)) <= known
-    figures = {number for p in chapters() for number in figure_numbers(read_section(p))}
+    figures = {number for p in chapter_paths() for number in figure_numbers(read_section(p))}
     assert set(re.findall(r"[Ff]igure (\d+\.\d+)", text)) <= figures
 
 
@@ -108,13 +111,13 @@ def test_mathematics_in_the_text_reads_well_on_github(path: Path) -> None:
     )
 
 
-def sections() -> list[Section]:
-    names = [NOTES / "README.md", *chapters(), *(NOTES / f"{name}.md" for name in APPENDICES)]
+def sections() -> list[NotesSection]:
+    names = [NOTES / "README.md", *chapter_paths(), *(NOTES / f"{name}.md" for name in APPENDICES)]
     return [read_section(path) for path in names]
 
 
 @pytest.mark.parametrize("section", sections(), ids=lambda section: section.name)
-def test_links_lead_to_a_file_and_to_a_heading_in_it(section: Section) -> None:
+def test_links_lead_to_a_file_and_to_a_heading_in_it(section: NotesSection) -> None:
     for link in links(section):
         target, _, anchor = link.partition("#")
         if re.match(r"[a-z]+:", target):
@@ -126,7 +129,7 @@ def test_links_lead_to_a_file_and_to_a_heading_in_it(section: Section) -> None:
 
 def test_the_contents_name_every_chapter() -> None:
     readme = (NOTES / "README.md").read_text(encoding="utf-8")
-    for path in chapters():
+    for path in chapter_paths():
         number, title = read_section(path).title.split(". ", 1)
         assert f"{number}. [{title}]({path.name})" in readme
 
@@ -156,7 +159,7 @@ def test_docstrings_link_to_their_chapter_and_the_chapter_links_back() -> None:
         assert named - {""} <= anchors(read_section(NOTES / chapter)), f"{module}: {named}"
     there = set(links)
     back = set()
-    for path in chapters():
+    for path in chapter_paths():
         code = path.read_text(encoding="utf-8").partition("\n## The code\n")[2].partition("\n## ")[0]
         back |= {(module, path.name) for module in re.findall(r"\(\.\./\.\./src/digitscope/nn/(\w+\.py)", code)}
     assert there == back
@@ -165,7 +168,7 @@ def test_docstrings_link_to_their_chapter_and_the_chapter_links_back() -> None:
 WITHOUT_A_DERIVATION = {"Array", "Backward", "Params", "Layer", "Loss", "Optimizer", "Schedule", "Initializer"}
 
 
-@pytest.mark.skipif(len(chapters()) < 12, reason="some chapters are yet to be written")
+@pytest.mark.skipif(len(chapter_paths()) < 12, reason="some chapters are yet to be written")
 def test_everything_public_in_nn_has_its_derivation() -> None:
     for name in nn.__all__:
         thing = getattr(nn, name)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from docs.notes.book import Equation
+from digitscope.notes.section import Equation
 from docs.notes.checks import agree, differences, formula
 from docs.notes.figures import what_differs
 from docs.notes.quotes import filled, quoted_names, source

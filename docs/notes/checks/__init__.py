@@ -20,7 +20,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from digitscope.arrays import Array
-from docs.notes import NOTES, chapters
+from digitscope.notes.chapters import chapter_paths
+from docs.notes import NOTES
 from docs.notes.checks.formula import computed
 
 Method = Literal["sympy", "differences", "digitscope", "numbers", "printed"]
@@ -86,7 +87,7 @@ def matrices(number: str) -> list[Array]:
 
     Raises: LookupError where no equation has this number; ValueError where a matrix has something else than numbers.
     """
-    for path in chapters():
+    for path in chapter_paths():
         for block in re.findall(
             r"^```math\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
         ):
