@@ -29,7 +29,7 @@ from digitscope.model import Model
 from digitscope.nn import BackgroundCrossEntropy
 from digitscope.training import thread_count
 from digitscope.vision.decode import PictureSource, to_picture
-from digitscope.vision.lines import HEIGHT, TextLine, find_lines
+from digitscope.vision.lines import HEIGHT, TextLine, find_lines, find_lines_in_ink
 from digitscope.vision.segment import Candidate, Piece, candidates, cut
 
 Box = tuple[float, float, float, float]
@@ -172,6 +172,16 @@ def read(
     return _read(to_picture(picture), _to_model(model), thread_count(threads))
 
 
+def read_ink(ink: Array, model: Model | str | os.PathLike[str] | None = None, *, threads: int | None = 1) -> Reading:
+    """All digits in a drawing, line by line: `read` without its search for ink and paper.
+
+    Shapes: ink (H, W), 0 paper to 1 ink. Raises: ModelError for a model of other classes than the ten digits.
+    """
+    model = _to_model(model)
+    _check_classes(model)
+    return _present(_reading(find_lines_in_ink(ink), ink.shape, model, thread_count(threads)))
+
+
 def _to_model(model: Model | str | os.PathLike[str] | None) -> Model:
     if model is None:
         return _default_model()
@@ -187,11 +197,7 @@ def _default_model() -> Model:
 
 
 def _read(picture: NDArray[np.uint8], model: Model, threads: int) -> Reading:
-    if model.classes != CLASSES:
-        raise ModelError(
-            f"Reading numbers expects a model of {CLASSES} digits; got {model.classes} classes. Use one that was "
-            "trained on MNIST."
-        )
+    _check_classes(model)
     best = 0.0, Reading((), 1.0)
 
     def no_digits(images: NDArray[np.uint8]) -> bool:
@@ -200,13 +206,29 @@ def _read(picture: NDArray[np.uint8], model: Model, threads: int) -> Reading:
 
     for lines in find_lines(picture, no_digits, model.image_shape):
         is_last = best[1].digits > 1 and best[1].confidence > SURE
-        read_lines = [_read_line(line, picture.shape[:2], model, threads) for line in lines]
-        confidence = float(np.prod([line.confidence for line in read_lines]))
-        reading = Reading(tuple(line for line in read_lines if line.digits), confidence)
+        reading = _reading(lines, picture.shape[:2], model, threads)
         best = max(best, (_reading_score(reading), reading), key=lambda pair: pair[0])
         if is_last:
             break
-    reading = best[1]
+    return _present(best[1])
+
+
+def _check_classes(model: Model) -> None:
+    if model.classes != CLASSES:
+        raise ModelError(
+            f"Reading numbers expects a model of {CLASSES} digits; got {model.classes} classes. Use one that was "
+            "trained on MNIST."
+        )
+
+
+def _reading(lines: list[TextLine], size: tuple[int, ...], model: Model, threads: int) -> Reading:
+    read_lines = [_read_line(line, size, model, threads) for line in lines]
+    confidence = float(np.prod([line.confidence for line in read_lines]))
+    return Reading(tuple(line for line in read_lines if line.digits), confidence)
+
+
+def _present(reading: Reading) -> Reading:
+    """The reading, or an empty one if its digits are probably noise."""
     present = [digit.present for line in reading.lines for digit in line.digits]
     return reading if np.prod(present) > MIN_PRESENCE ** len(present) else Reading((), 1.0)
 

@@ -8,7 +8,8 @@ from PIL import Image
 
 from digitscope import explain
 from digitscope.datasets import DataSet
-from digitscope.jobs.inspection import LAYER_SENTENCES, inspect_picture, layer_outputs, pixel_slopes
+from digitscope.explain.pixels import pixel_slopes
+from digitscope.jobs.inspection import LAYER_SENTENCES, inspect_picture, layer_outputs
 from digitscope.model import Model
 from digitscope.nn import Ensemble, Network, ShiftAverage, SoftmaxCrossEntropy, to_batch
 from digitscope.nn.layer import built_in_layers

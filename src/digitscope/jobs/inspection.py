@@ -1,16 +1,17 @@
 """`digitscope look` without the terminal: what each layer of a model computes for one picture."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.explain.definition import derivations
+from digitscope.explain.pixels import pixel_slopes
 from digitscope.explain.trace import Call, Trace, network_input
+from digitscope.explain.units import shown_calls
 from digitscope.model import REFUSED_SHARE, Model
-from digitscope.nn import Dropout, Ensemble, Network, Residual, ShiftAverage, Standardize
+from digitscope.nn import Dropout, Ensemble, ShiftAverage, Standardize
 from digitscope.report.inspection_page import Inspection, LayerOutput
 from digitscope.vision import prepare
 from digitscope.vision.decode import PictureSource
@@ -75,25 +76,7 @@ def inspect_picture(
 def layer_outputs(model: Model, image: Array) -> tuple[LayerOutput, ...]:
     """What each layer computes for one image, uint8 (H, W), in the order in which the layers finish."""
     trace = Trace(model.network, network_input(model.network, image[None]))
-    return tuple(_layer_output(call, image.shape) for call in _shown_calls(trace.calls[""]))
-
-
-def _shown_calls(call: Call) -> Iterator[Call]:
-    """The calls inside, then the call. One member stands for all of an ensemble, and one shift for all shifts."""
-    alike = isinstance(call.layer, Ensemble | ShiftAverage)
-    first = _unshifted(call.layer) if isinstance(call.layer, ShiftAverage) else 0
-    for place, part in enumerate(call.parts):
-        if alike and place != first:
-            yield part
-        else:
-            yield from _shown_calls(part)
-    # The output of a network is that of its last layer, which was shown.
-    if not call.parts or alike or isinstance(call.layer, Residual) or not isinstance(call.layer, Network):
-        yield call
-
-
-def _unshifted(layer: ShiftAverage) -> int:
-    return layer.shifts.index((0, 0)) if (0, 0) in layer.shifts else 0
+    return tuple(_layer_output(call, image.shape) for call in shown_calls(trace.calls[""]))
 
 
 def _layer_output(call: Call, image_shape: tuple[int, ...]) -> LayerOutput:
@@ -114,23 +97,3 @@ def _layer_output(call: Call, image_shape: tuple[int, ...]) -> LayerOutput:
         values = values.reshape(image_shape)  # still one number for each pixel
     notes = next(iter(derivations(definition)), None)
     return LayerOutput(call.name or "output", text, sentence, shape, values, notes)
-
-
-def pixel_slopes(model: Model, image: Array, digit: int, other: int) -> Array:
-    """How much more the outputs favour `digit` over `other` if a pixel gets more ink.
-
-    ds/dx[i,j] with s = output[digit] - output[other], as a mean over nine copies of the image that are shifted by at
-    most one pixel, each shifted back. A single derivative is noisy: what depends on the exact pixel averages out.
-
-    Shapes: uint8 (H, W) -> (H, W)
-    """
-    shifts = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
-    copies = np.stack([np.roll(image, shift, (0, 1)) for shift in shifts])
-    output, backward = model.network.forward(network_input(model.network, copies))
-    direction = np.zeros_like(output)
-    direction[digit] += 1
-    direction[other] -= 1
-    slopes = np.asarray(backward(direction)[0]).T.reshape(copies.shape)
-    back = [np.roll(slope, (-down, -right), (0, 1)) for slope, (down, right) in zip(slopes, shifts, strict=True)]
-    mean: Array = np.mean(back, axis=0)
-    return mean

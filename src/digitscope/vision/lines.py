@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from digitscope.arrays import Array
 from digitscope.vision.decode import shrink
-from digitscope.vision.ink_hypotheses import ANALYSIS_SIDE, InkHypothesis, contrast_of, ink_hypotheses
+from digitscope.vision.ink_hypotheses import ANALYSIS_SIDE, contrast_of, ink_hypotheses
 from digitscope.vision.normalize import SHAPE, WIDTHS, Shape, centre, fit_box, set_width, stroke_width
 
 WORKING = 1200
@@ -109,7 +109,7 @@ def find_lines(
     seen: list[list[Component]] = []
     for value, hypothesis in ink_hypotheses(colours):
         contrast = contrast_of(value, hypothesis)
-        components = _components(contrast, hypothesis)
+        components = _components(contrast, hypothesis.level)
         lines = _group_in_lines(components)
         if lines and len(components) > _MANY_COMPONENTS and no_digits(_sample(contrast, lines, shape)):
             continue
@@ -120,6 +120,17 @@ def find_lines(
         if not any(_same_components(components, others, 0.02 * ANALYSIS_SIDE) for others in seen):
             seen.append(components)
             yield [_cut_out(contrast, line, scale) for line in lines]
+
+
+def find_lines_in_ink(ink: Array) -> list[TextLine]:
+    """The lines of writing, from top to bottom, if it is known where ink is, as in a drawing.
+
+    Shapes: ink (H, W), 0 paper to 1 ink
+    """
+    margin = 2  # a stroke that ends at the border of a drawing is not cut by it
+    padded = np.pad(ink, margin)
+    lines = [_cut_out(padded, line, 1.0) for line in _group_in_lines(_components(padded, 1.0))]
+    return _shifted(lines, -margin, -margin)
 
 
 def _working_picture(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
@@ -165,11 +176,10 @@ def _enlarged(colours: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(colours).resize((factor * width, factor * height), Image.Resampling.BICUBIC))
 
 
-def _components(contrast: Array, hypothesis: InkHypothesis) -> list[Component]:
-    """The connected components of the ink that may belong to digits."""
+def _components(contrast: Array, level: float) -> list[Component]:
+    """The connected components of the ink that may belong to digits. level: the contrast of full strokes"""
     from scipy.ndimage import find_objects, label
 
-    level = hypothesis.level
     found: list[Component] = []
     min_size = max(3, 0.012 * max(contrast.shape))
     for _ in range(2):

@@ -1,6 +1,7 @@
 """From a picture of one digit to an image in MNIST's format, with a picture of each step."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,8 @@ class PreparationStep:
     name: str
     sentence: str
     image: NDArray[np.uint8]
+    values: Mapping[str, float] = field(default_factory=dict)
+    """The numbers in the sentence by name, for pages in other languages. A truth is 0 or 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,12 @@ def prepare_decoded(whole: NDArray[np.uint8], name: str, shape: Shape = SHAPE) -
             f"{name} shows no ink: nothing stands out from its paper. "
             "Write larger or darker, or give the part with the digit."
         )
-    steps = [PreparationStep("picture", f"As given, upright: {whole.shape[1]} by {whole.shape[0]} pixels.", colours)]
+    height, width = whole.shape[:2]
+    steps = [
+        PreparationStep(
+            "picture", f"As given, upright: {width} by {height} pixels.", colours, {"width": width, "height": height}
+        )
+    ]
     surroundings = _surroundings(ink.digit, whole)
     if surroundings is not None:
         closer = shrink(surroundings, WORKING)
@@ -82,7 +90,16 @@ def prepare_decoded(whole: NDArray[np.uint8], name: str, shape: Shape = SHAPE) -
                 PreparationStep("closer", "The digit is small, so the search is repeated in its surroundings.", closer)
             )
             value, ink = closer_value, closer_ink
-    digit = cut_out(ink.coverage)
+    last_steps, image = fit_to_format(ink.coverage, shape)
+    return Preparation((*steps, *_ink_steps(value, ink), *last_steps), image)
+
+
+def fit_to_format(coverage: Array, shape: Shape = SHAPE) -> tuple[tuple[PreparationStep, ...], NDArray[np.uint8]]:
+    """The last steps of every preparation: strokes as wide as MNIST's, the box, and the centre of mass.
+
+    Shapes: coverage (H, W), 0 paper to 1 ink, with some ink -> the steps, and the image of this shape
+    """
+    digit = cut_out(coverage)
     drawing = enlarge(digit)
     stroke = stroke_width(drawing)
     target = float(np.clip(stroke, *WIDTHS))
@@ -91,17 +108,24 @@ def prepare_decoded(whole: NDArray[np.uint8], name: str, shape: Shape = SHAPE) -
     box = fit_box(digit, shape)
     image = centre(box, shape)
     (box_height, box_width), (height, width) = box_of(shape), shape
-    steps += [
-        *_ink_steps(value, ink),
-        PreparationStep("strokes", _width_sentence(stroke, target), as_bytes(drawing)),
+    steps = (
         PreparationStep(
-            "box", f"Scaled to fit {box_width} by {box_height} pixels, in its proportions, with soft edges.", box
+            "strokes", _width_sentence(stroke, target), as_bytes(drawing), {"width": stroke, "target": target}
         ),
         PreparationStep(
-            "image", f"Placed in {width} by {height} pixels by its centre of mass: what the network sees.", image
+            "box",
+            f"Scaled to fit {box_width} by {box_height} pixels, in its proportions, with soft edges.",
+            box,
+            {"width": box_width, "height": box_height},
         ),
-    ]
-    return Preparation(tuple(steps), image)
+        PreparationStep(
+            "image",
+            f"Placed in {width} by {height} pixels by its centre of mass: what the network sees.",
+            image,
+            {"width": width, "height": height},
+        ),
+    )
+    return steps, image
 
 
 def _search(colours: NDArray[np.uint8]) -> tuple[Array, Ink | None]:
@@ -126,9 +150,17 @@ def _ink_steps(value: Array, ink: Ink) -> tuple[PreparationStep, ...]:
     lines = " Lines that cross the whole picture are removed." if ink.ruled else ""
     return (
         PreparationStep("grey", "The colours projected on the axis in which the ink stands out most.", as_bytes(value)),
-        PreparationStep("paper", f"The {other} paper alone: its {kind} strokes are painted over.", as_bytes(ink.paper)),
         PreparationStep(
-            "contrast", f"How far each pixel differs from its paper.{lines}", as_bytes(ink.contrast / ink.level)
+            "paper",
+            f"The {other} paper alone: its {kind} strokes are painted over.",
+            as_bytes(ink.paper),
+            {"dark": ink.dark},
+        ),
+        PreparationStep(
+            "contrast",
+            f"How far each pixel differs from its paper.{lines}",
+            as_bytes(ink.contrast / ink.level),
+            {"ruled": ink.ruled},
         ),
         PreparationStep("ink", "Every pixel that counts as ink.", as_bytes(ink.ink)),
         PreparationStep("digit", "The ink that belongs to the digit.", as_bytes(ink.coverage)),
