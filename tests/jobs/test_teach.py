@@ -325,3 +325,33 @@ def test_a_data_set_of_examples(model: Model, few: DataSet, examples: Array) -> 
     np.testing.assert_array_equal(lesson.model.network.params["3.weight"], expected["3.weight"])
     with pytest.raises(DataError, match="Leave them out"):
         teach(model, few, [0], few)
+
+
+@pytest.mark.parametrize(("share", "accepted"), [(1.0, False), (0.74, True), (0.76, False)])
+def test_as_many_examples_must_be_learned_as_the_settings_demand(model: Model, share: float, accepted: bool) -> None:
+    result = TeachResult(
+        model=model,
+        labels=np.array([0, 0, 0, 1]),
+        before=np.eye(10)[[0, 0, 0, 0]],
+        after=np.eye(10)[[0, 0, 0, 2]],
+        rehearsed=10,
+        evaluated=10,
+        held_out=True,
+        correct_before=10,
+        correct_after=10,
+        settings=TeachSettings(learned_share=share),
+    )
+    assert (result.problem is None) == accepted
+
+
+def test_rounds_end_when_enough_examples_are_learned(model: Model, few: DataSet) -> None:
+    """Of ten zeros three are labelled 1, which no round changes."""
+    assert few.x_test is not None
+    zeros = few.x_test[few.y_test == 0][:10]
+    labels = np.array([0] * 7 + [1] * 3)
+    steps: list[int] = []
+    for share in (0.7, 1.0):
+        count: list[object] = []
+        teach(model, zeros, labels, few, settings=replace(QUICK, learned_share=share), callback=count.append)
+        steps.append(len(count))
+    assert steps[0] < steps[1]
