@@ -160,8 +160,7 @@ def reliability_diagram(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bin
     confidence = p.max(axis=1).astype(np.float64)
     right = (p.argmax(axis=1) == true).astype(np.float64)
     edges = np.linspace(0.0, 1.0, bins + 1)
-    # A bin includes its upper limit, so that a probability of exactly 1 falls into the last one.
-    bin_index = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    bin_index = confidence_bins(confidence, bins)
     counts = np.bincount(bin_index, minlength=bins)
     sums = np.bincount(bin_index, weights=confidence, minlength=bins)
     right_counts = np.bincount(bin_index, weights=right, minlength=bins)
@@ -174,6 +173,15 @@ def reliability_diagram(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bin
         accuracy=np.divide(right_counts, counts, out=nothing, where=filled),
         expected_calibration_error=float(np.abs(right_counts - sums).sum() / len(true)),
     )
+
+
+def confidence_bins(confidence: Array, bins: int = 15) -> Array:
+    """The bin of a reliability diagram that each confidence falls into, (N,), from 0.
+
+    A bin includes its upper limit, so that a probability of exactly 1 falls into the last one.
+    """
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    return np.clip(np.searchsorted(edges, confidence.astype(np.float64), side="left") - 1, 0, bins - 1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

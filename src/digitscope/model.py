@@ -122,7 +122,7 @@ class Model:
 
         Shapes: (N, classes), rows adding up to 1. Raises: as `predict`.
         """
-        return self._probabilities(self._outputs(images, threads))
+        return self.probabilities(self.logits(images, threads=threads))
 
     def logits(self, images: npt.ArrayLike, *, threads: int | None = None) -> Array:
         """The network's outputs as they are, before temperature and softmax.
@@ -130,6 +130,12 @@ class Model:
         Shapes: (N, classes). Raises: as `predict`.
         """
         return self._outputs(images, threads).T
+
+    def probabilities(self, logits: Array) -> Array:
+        """What `predict_proba` gives for images with these logits. Shapes: (N, classes) -> (N, classes)"""
+        temperature = self.calibration.temperature if self.calibration else 1.0
+        probabilities: Array = self.loss.probabilities(logits.T / np.float32(temperature)).T
+        return probabilities
 
     def answers(
         self, images: npt.ArrayLike, *, refuse: float = REFUSED_SHARE, threads: int | None = None
@@ -145,7 +151,7 @@ class Model:
             evidence_threshold = self.calibration.evidence_threshold(refuse)
             probability_threshold = max(LEAST_PLAUSIBLE, self.calibration.probability_threshold(MISSED_SHARE))
         answers = []
-        for p, evidence in zip(self._probabilities(outputs), self.loss.evidence(outputs), strict=True):
+        for p, evidence in zip(self.probabilities(outputs.T), self.loss.evidence(outputs), strict=True):
             order = [int(k) for k in np.argsort(-p, kind="stable")]
             plausible = tuple(order[:1] + [k for k in order[1:] if p[k] >= probability_threshold])
             answers.append(
@@ -241,11 +247,6 @@ class Model:
                 "Its weights are too large or damaged: use another model."
             )
         return outputs
-
-    def _probabilities(self, outputs: Array) -> Array:
-        temperature = self.calibration.temperature if self.calibration else 1.0
-        probabilities: Array = self.loss.probabilities(outputs / np.float32(temperature)).T
-        return probabilities
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Writes a safetensors file; the same model gives the same bytes. `half`: in float16, half as large.

@@ -36,7 +36,7 @@ def measure(
     """
     part = evaluation_part(model.info, data)
     images, labels = part.images, part.labels
-    corruptions, samples = _corruptions(model, images, labels, threads, seed, track)
+    corruptions, samples = measure_corruptions(model, images, labels, threads, seed, track)
     clean = Evaluation.of(labels, model.predict_proba(images, threads=threads))
     uncalibrated = replace(model, calibration=None)
     probabilities = uncalibrated.predict_proba(images, threads=threads)
@@ -71,10 +71,13 @@ def mnist_result(images: Array, labels: Array, answers: Array) -> MnistResult:
     )
 
 
-def _corruptions(
+def measure_corruptions(
     model: Model, images: Array, labels: Array, threads: int | None, seed: int, track: Track
 ) -> tuple[dict[str, CorruptionResult], Array]:
-    """For each corruption the accuracy at each strength, and one image, as it is and at each strength."""
+    """For each corruption the accuracy at each strength, and one image, as it is and at each strength.
+
+    Shapes: samples (corruptions, 1 + strengths, H, W)
+    """
     names = list(CORRUPTIONS)
     estimates: dict[str, list[AccuracyEstimate]] = {name: [] for name in names}
     # The first eight images, one for each corruption.

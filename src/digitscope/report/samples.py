@@ -1,6 +1,7 @@
 """A picture of samples from a data set."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,47 @@ def sample_sheet(images: Array, labels: Array) -> Array:
             top, left = _GAP + row * (height + _GAP), _GAP + column * (width + _GAP)
             sheet[top : top + height, left : left + width] = 255 - images[i]
     return sheet
+
+
+def image_grid(images: Array, columns: int) -> Array:
+    """The images in rows of so many, without gaps.
+
+    Shapes: uint8 (N, H, W), N at least 1 -> uint8 (rows H, columns W)
+    """
+    count, height, width = images.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    cells = np.zeros((rows * columns, height, width), np.uint8)
+    cells[:count] = images
+    return cells.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
+
+
+def captioned_sheet(images: Array, captions: Sequence[str], *, scale: int = 2) -> Array:
+    """All images, dark on white and enlarged, each above a short caption.
+
+    Shapes: uint8 (N, H, W) -> uint8 (rows, columns), grey
+    """
+    import matplotlib as mpl
+    from PIL import Image, ImageDraw, ImageFont
+
+    width = images.shape[2]
+    line, gap = 16, 8
+    cells = np.pad(
+        (255 - images).repeat(scale, axis=1).repeat(scale, axis=2),
+        ((0, 0), (gap, line), (gap // 2, gap - gap // 2)),
+        constant_values=255,
+    )
+    columns = min(COLUMNS, max(1, len(cells)))
+    if not len(cells):
+        cells = np.full((1, *cells.shape[1:]), 255, np.uint8)
+    sheet = Image.fromarray(255 - image_grid(255 - cells, columns))
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", 12)
+    for number, caption in enumerate(captions):
+        row, column = divmod(number, columns)
+        middle = column * cells.shape[2] + (gap + scale * width) // 2
+        draw.text((middle, (row + 1) * cells.shape[1] - line // 2), caption, fill=0, font=font, anchor="mm")
+    return np.asarray(sheet)
 
 
 def write_samples(path: Path, images: Array, labels: Array) -> None:
