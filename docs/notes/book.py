@@ -6,14 +6,18 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 
 from digitscope.files.atomic import write_atomic
 from digitscope.notes.chapters import section_paths
-from digitscope.notes.renderer import NotesRenderer, code_colours
+from digitscope.notes.renderer import NotesRenderer
 from digitscope.notes.section import NotesSection, read_section
 from docs.notes import NOTES
 from docs.notes.checks import checks
+
+TEXT_STYLE = files("digitscope") / "lab" / "static" / "notes" / "text.css"
+"""How the text looks, here and in the lab; book.css is for the page around it and for paper."""
 
 TOGETHER = 12
 """Up to so many lines, code and its output stand on one printed page. If all did, pages before them were half empty."""
@@ -98,11 +102,7 @@ def book() -> str:
         f'<section class="chapter">\n{renderer.render_section(section)}{_neighbours(sections, i)}</section>\n'
         for i, section in enumerate(sections)
     )
-    style = (NOTES / "book.css").read_text(encoding="utf-8")
-    colours = (
-        f"{code_colours('friendly')}\n"
-        f"@media screen and (prefers-color-scheme: dark) {{\n{code_colours('github-dark')}\n}}"
-    )
+    style = TEXT_STYLE.read_text(encoding="utf-8") + (NOTES / "book.css").read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -111,10 +111,9 @@ def book() -> str:
 <title>{escape(front.title)}</title>
 <style>
 {style}
-{colours}
 </style>
 </head>
-<body>
+<body class="notes">
 <header id="top">
 <p class="book-title">{escape(front.title)}</p>
 {preface}</header>

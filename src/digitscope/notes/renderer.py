@@ -1,7 +1,7 @@
 """The notes as HTML: mathematics as MathML, figures as inline SVG, no style attributes, no scripts.
 
 In the text "(4.3)" links to its equation, and "figure 4.2" and "chapter 4" to these. A page may forbid inline styles by
-its Content-Security-Policy; what the mathematics and the code need is in notes.css and in `code_colours`.
+its Content-Security-Policy; lab/static/notes/text.css has what mathematics and code need.
 """
 
 import re
@@ -199,10 +199,3 @@ def _presentation_attributes(style: re.Match[str]) -> str:
     """The style's properties as attributes, which all properties of the figures also are in SVG."""
     properties = dict(re.findall(r"([\w-]+): *([^;]+)", style[1]))  # the last of equal names counts, as in CSS
     return "".join(f' {name}="{value}"' for name, value in properties.items())
-
-
-def code_colours(style: str) -> str:
-    """CSS rules for the words of code in <pre>, in a style of Pygments."""
-    css = str(HtmlFormatter(style=style).get_style_defs("pre"))  # type: ignore[no-untyped-call]
-    # Only the colours of words: backgrounds and line heights are the page's.
-    return "\n".join(line for line in css.splitlines() if re.match(r"pre \.\w+ \{", line))
