@@ -253,6 +253,8 @@ def check_all(network: Layer, loss: Loss, labels: Array, training: bool) -> None
     waiting: list[tuple[str, Index]] = [("loss", ())]
     for key, array in (*activations.items(), *derivatives.items()):
         waiting += [(key, tuple(int(rng.integers(length)) for length in array.shape)) for _ in range(2)]
+    if isinstance(loss, SoftmaxCrossEntropy | BackgroundCrossEntropy) and activations["output"].ndim == 2:
+        waiting += [("maximum", (1,)), ("total", (1,)), ("shifted", (1, 1)), ("exponential", (1, 1))]
     followed: set[str] = set()
     while waiting:
         of, index = waiting.pop()
@@ -325,6 +327,10 @@ def test_formula_link_and_code_are_those_of_the_source(name: str) -> None:
         ("dense", "d1", (1, 0), "dx[i,n] = sum_o W[o,i] dy[o,n]"),
         ("dense", "d0", (1, 0), "dx = dy y (1 - y)"),
         ("dense", "probability", (1, 0), "p[k,n] = e^z[k,n] / sum_j e^z[j,n]"),
+        ("dense", "maximum", (1,), "m[n] = max_j z[j,n]"),
+        ("dense", "shifted", (1, 0), "u[k,n] = z[k,n] - m[n]"),
+        ("dense", "exponential", (1, 0), "e[k,n] = exp u[k,n]"),
+        ("dense", "total", (1,), "t[n] = sum_j e[j,n]"),
         ("dense", "target", (1, 0), "q[k,n] = (1 - s) [k = label n] + s / classes"),
         ("dense", "loss", (), "loss = -(1/N) sum_{n,k} q[k,n] log p[k,n]"),
         ("dense", "doutput", (1, 0), "dz[k,n] = (p[k,n] - q[k,n]) / N"),

@@ -6,7 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 _LINK = re.compile(r"docs/notes/[\w.-]+\.md(?:#[\w-]+)?")
-_DEFINITION = re.compile(r"[^\W\d]\w*(\[[^\]]*\])?( =|:) ")
+_DEFINITION = re.compile(r"[^\W\d]\w*(\[[^\]]*\])?( =| <-|:) ")
 
 
 class Source(NamedTuple):
@@ -41,16 +41,16 @@ def documented_definition(definition: object, symbol: str) -> object:
 def formula(definition: object, symbol: str) -> str:
     """The lines of the docstring that define the symbol, each with the lines that continue it; "" if there are none.
 
-    All lines are from the first paragraph that has one. A line defines the symbol if it contains "symbol =" or
-    "symbol[...] =", or begins with "symbol:" or "symbol as". If there is no such line, lines that name the
-    symbol are returned.
+    All lines are from the first paragraph that has one. A line defines the symbol if it contains "symbol =",
+    "symbol[...] =" or "symbol <-", or begins with "symbol:" or "symbol as". If there is no such line, lines that name
+    the symbol are returned.
     """
     return _lines(definition, symbol, defining=True) or _lines(definition, symbol, defining=False)
 
 
 def _lines(definition: object, symbol: str, *, defining: bool) -> str:
     escaped = re.escape(symbol) + r"(\[[^\]]*\])?"
-    pattern = rf"(?<![\w\[{{^]){escaped} = |^{escaped}(:| as) " if defining else rf"(?<!\w){escaped}(?!\w)"
+    pattern = rf"(?<![\w\[{{^]){escaped} (=|<-) |^{escaped}(:| as) " if defining else rf"(?<!\w){escaped}(?!\w)"
     for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(_own_doc(definition))):
         chosen: list[str] = []
         continues = False

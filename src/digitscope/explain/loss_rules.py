@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from digitscope.arrays import Array
 from digitscope.explain.layer_rules import MINUS, constant, term
-from digitscope.explain.term import Explanation, Factor, Index
+from digitscope.explain.term import Explanation, Factor, Index, Term
 from digitscope.explain.trace import rule_for
 from digitscope.nn import BackgroundCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy, one_hot, softmax
 
@@ -25,7 +25,7 @@ class LossCall:
 
     @cached_property
     def inner(self) -> dict[str, Array]:
-        """The loss's intermediate results: "probability", and with labels "target"."""
+        """The loss's intermediate results: "probability" and the steps to it, and with labels "target"."""
         return dict(rule_for(loss_arrays, self.loss)(self.loss, self)) if self.outputs.ndim == 2 else {}
 
     @property
@@ -47,11 +47,15 @@ def loss_arrays(loss: object, call: LossCall) -> Mapping[str, Array]:
 @loss_arrays.register(SoftmaxCrossEntropy)
 @loss_arrays.register(BackgroundCrossEntropy)
 def _(loss: SoftmaxCrossEntropy | BackgroundCrossEntropy, call: LossCall) -> Mapping[str, Array]:
-    p = softmax(_logits(call))
+    z = _logits(call)
+    shifted = z - z.max(axis=0)
+    e = np.exp(shifted)
+    parts = {"maximum": z.max(axis=0), "shifted": shifted, "exponential": e, "total": e.sum(axis=0)}
+    p = softmax(z)
     if call.labels is None:
-        return {"probability": p}
+        return {**parts, "probability": p}
     smooth, labels = loss.label_smoothing, one_hot(call.labels, len(p), p.dtype)
-    return {"probability": p, "target": (1 - smooth) * labels + smooth / len(p)}
+    return {**parts, "probability": p, "target": (1 - smooth) * labels + smooth / len(p)}
 
 
 @loss_arrays.register
@@ -72,10 +76,9 @@ def loss_terms(loss: object, call: LossCall, of: str, index: Index) -> Explanati
 def _(loss: SoftmaxCrossEntropy | BackgroundCrossEntropy, call: LossCall, of: str, index: Index) -> Explanation | None:
     smooth, N = loss.label_smoothing, call.examples
     if of == "probability":
-        k, n = index
-        terms = [term(call.entry("output", (j, n), "z")) for j in range(len(call.outputs))]
-        terms += [term(constant("0", 0))] * (len(call.inner["probability"]) - len(terms))  # the background's logit
-        return Explanation(terms, "p", "softmax", chosen=k)
+        return Explanation(_column(call, index[1]), "p", "softmax", chosen=index[0])
+    if of in ("maximum", "shifted", "exponential", "total"):
+        return _stable_softmax(call, of, index)
     assert call.labels is not None
     if of == "target":
         k, n = index
@@ -95,6 +98,28 @@ def _(loss: SoftmaxCrossEntropy | BackgroundCrossEntropy, call: LossCall, of: st
         p = replace(call.entry("probability", (k, n), "log p"), value=float(log_p[k, n]))
         terms.append(term(call.entry("target", (k, n), "q"), p))
     return Explanation(terms, "loss", scale=-1 / N)
+
+
+def _column(call: LossCall, n: int) -> list[Term]:
+    """The logits of an example, with that of the background, if there is one."""
+    terms = [term(call.entry("output", (j, n), "z")) for j in range(len(call.outputs))]
+    return terms + [term(constant("0", 0))] * (len(call.inner["probability"]) - len(terms))
+
+
+def _stable_softmax(call: LossCall, of: str, index: Index) -> Explanation:
+    """The steps in which a softmax is computed."""
+    n = index[-1]
+    if of == "maximum":
+        terms = _column(call, n)
+        products = [term.product for term in terms]
+        return Explanation(terms, "m", "max", chosen=products.index(max(products)), definition=softmax)
+    if of == "shifted":
+        z, m = _column(call, n)[index[0]], call.entry("maximum", (n,), "m")
+        return Explanation([z, term(MINUS, m)], "u", definition=softmax)
+    if of == "exponential":
+        return Explanation([term(call.entry("shifted", index, "u"))], "e", "exp", definition=softmax)
+    terms = [term(call.entry("exponential", (j, n), "e")) for j in range(len(call.inner["exponential"]))]
+    return Explanation(terms, "t", definition=softmax)
 
 
 @loss_terms.register

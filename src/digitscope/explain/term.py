@@ -74,6 +74,7 @@ COMBINE: dict[str, Callable[[Array, int | None], float]] = {
     "max": lambda products, _: float(products.max()),
     "sigmoid": lambda products, _: float(0.5 * np.tanh(0.5 * products.sum()) + 0.5),
     "tanh": lambda products, _: float(np.tanh(products.sum())),
+    "exp": lambda products, _: math.exp(products.sum()),
     "softmax": lambda products, chosen: math.exp(products[chosen] - _log_sum_exp(products)),
     "log-sum-exp": lambda products, _: _log_sum_exp(products),
 }

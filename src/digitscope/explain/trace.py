@@ -20,6 +20,7 @@ from digitscope.nn import (
     Layer,
     Loss,
     Network,
+    Optimizer,
     Params,
     Residual,
     ShiftAverage,
@@ -32,13 +33,14 @@ from digitscope.nn.losses import log_sum_exp
 Watch = Callable[[Layer, str], Layer]
 
 
-def rule_for(rules: Any, layer: Layer | Loss) -> Callable[..., Any]:
-    """The rule of a singledispatch function for a layer (or a loss).
+def rule_for(rules: Any, layer: Layer | Loss | Optimizer) -> Callable[..., Any]:
+    """The rule of a singledispatch function for a layer (or a loss or an optimizer).
 
-    A subclass with its own `forward` does not inherit its base's rule; it gets the general one.
+    A subclass with its own `forward` (or `updated`) does not inherit its base's rule; it gets the general one.
     """
     owner: Any = next(cls for cls in type(layer).__mro__ if cls in rules.registry)
-    same = owner is object or type(layer).forward is owner.forward
+    computes = "updated" if isinstance(layer, Optimizer) else "forward"
+    same = owner is object or getattr(type(layer), computes) is getattr(owner, computes)
     rule: Callable[..., Any] = rules.registry[owner if same else object]
     return rule
 

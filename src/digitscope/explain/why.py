@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from inspect import isfunction
 
 import numpy as np
@@ -42,6 +43,35 @@ class Gradients:
     def output(self) -> Array:
         """The derivative with respect to the network's outputs, the logits, (classes, N)."""
         return self.activations["output"]
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """An array of numbers that can be explained."""
+
+    array: Array
+    definition: object
+    """The class or function whose docstring has the formula."""
+    code: object
+    """The method or function that computed it."""
+    explain: Callable[[Index], Explanation]
+
+    def terms(self, of: str, index: Index) -> Terms:
+        """The explanation of one of its numbers; `of` is its name."""
+        explanation = self.explain(index)
+        documented = documented_definition(explanation.definition or self.definition, explanation.symbol)
+        return Terms(
+            of=of,
+            index=index,
+            value=float(self.array[index]),
+            terms=tuple(explanation.terms),
+            combine=explanation.combine,
+            scale=explanation.scale,
+            chosen=explanation.chosen,
+            formula=formula(documented, explanation.symbol),
+            derivations=derivations(documented),
+            source=source(documented if isfunction(documented) else self.code),
+        )
 
 
 def activations(
@@ -109,6 +139,8 @@ def terms(
         "3", "output", ...           an activation, by its name in `activations`
         "loss"                       the mean over the images; index ()
         "probability", "target"      p and q of the loss, (classes, N); before any calibration
+        "maximum", "shifted", "exponential", "total"
+                                     the steps in which a softmax computes p: m, u, e and t of `nn.softmax`
         "d0.weight", "d3", "dinput"  a derivative: d and the name of a parameter or an activation
         "2.mean", "2.variance", "2.normalized", "0.mean_probability", "0.1.evidence"
                                      intermediate results of BatchNorm, Standardize and Ensemble
@@ -124,48 +156,97 @@ def terms(
     check_kind("of", of, 'the name of a number, such as "loss" or "d0.weight"', str)
     check_wholes("index", index)
     check_truth("numeric", numeric)
-    network, loss, pixels = _prepare(model, images, loss, training, seed)
-    trace = Trace(network, network_input(network, pixels), training=training, seed=seed)
-    loss_call = LossCall(loss, trace.output)
-    quantities = _forward_quantities(trace, loss_call, pixels)
-    if of not in quantities:
-        backward_names = ["loss", "target", *(f"d{name}" for name in (*network.params, *trace.arrays))]
+    return Pass(model, images, labels, loss=loss, training=training, seed=seed).terms(of, index, numeric=numeric)
+
+
+class Pass:
+    """A recorded pass of images through a network, forward and, with labels, backward; `terms` explains its numbers.
+
+    `explain.terms` records a pass for one question; a Pass answers many. It must not outlive a change of the weights.
+    """
+
+    def __init__(
+        self,
+        model: Model | Layer,
+        images: npt.ArrayLike,
+        labels: npt.ArrayLike | None = None,
+        *,
+        loss: Loss | None = None,
+        training: bool = False,
+        seed: int = 0,
+    ) -> None:
+        """The arguments are those of `terms`."""
+        self.network, self.loss, self.images = _prepare(model, images, loss, training, seed)
+        self.training, self.seed = training, seed
+        self.trace = Trace(self.network, network_input(self.network, self.images), training=training, seed=seed)
+        self._given_labels = labels
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Raises: ShapeError if the pass has no labels; DataError and ShapeError if they do not fit."""
+        if self._given_labels is None:
+            raise ShapeError("The loss and all derivatives depend on the labels. Give one label for each image.")
+        labels = _loss_call(self.trace, self.loss, self._given_labels).labels
+        assert labels is not None
+        return labels
+
+    @cached_property
+    def backward(self) -> tuple[float, Params]:
+        """The loss, and its derivatives with respect to the parameters."""
+        return _run_back(self.trace, LossCall(self.loss, self.trace.output, self.labels))
+
+    @cached_property
+    def forward_quantities(self) -> dict[str, Quantity]:
+        """The numbers that need no labels, by name."""
+        return _forward_quantities(self.trace, LossCall(self.loss, self.trace.output), self.images)
+
+    @cached_property
+    def backward_quantities(self) -> dict[str, Quantity]:
+        """The loss, its targets and all derivatives, by name."""
+        value, parameters = self.backward
+        return _backward_quantities(self.trace, LossCall(self.loss, self.trace.output, self.labels), value, parameters)
+
+    def terms(self, of: str, index: tuple[int, ...] = (), *, numeric: bool = False) -> Terms:
+        """As `explain.terms`."""
+        quantity = self.quantity(of)
+        place = checked_index(of, index, quantity.array)
+        answer = quantity.terms(of, place)
+        if not numeric:
+            return answer
+        if not of.startswith("d"):
+            raise ShapeError(f"Central differences are for derivatives, such as d{of}; got {of}.")
+        below, unchanged, above = (self._nudged_loss(of[1:], place, h) for h in (-WIDTH, 0, WIDTH))
+        return replace(
+            answer,
+            numeric=(above - below) / (2 * WIDTH),
+            numeric_sides=((unchanged - below) / WIDTH, (above - unchanged) / WIDTH),
+        )
+
+    def quantity(self, of: str) -> Quantity:
+        """The array of this name. Raises: ShapeError if there is none, or if it needs labels that were not given."""
+        if of in self.forward_quantities:
+            return self.forward_quantities[of]
+        network = self.network
+        backward_names = ["loss", "target", *(f"d{name}" for name in (*network.params, *self.trace.arrays))]
         if of not in backward_names:
-            _refuse(of, network, [*quantities, *backward_names])
-        if labels is None:
+            _refuse(of, network, [*self.forward_quantities, *backward_names])
+        if self._given_labels is None:
             raise ShapeError(f"{of} depends on the labels. Give one label for each image.")
-        loss_call = _loss_call(trace, loss, labels)
-        quantities = _backward_quantities(trace, loss_call)
-        if of not in quantities:
-            _refuse(of, network, list(quantities))
-    quantity = quantities[of]
-    place = _checked_index(of, index, quantity.array)
-    explanation = quantity.explain(place)
-    answer = _complete(of, place, quantity, explanation)
-    if not numeric:
-        return answer
-    if not of.startswith("d"):
-        raise ShapeError(f"Central differences are for derivatives, such as d{of}; got {of}.")
-    below, unchanged, above = (
-        _nudged_loss(network, pixels, loss_call, of[1:], place, h, training, seed) for h in (-WIDTH, 0, WIDTH)
-    )
-    return replace(
-        answer,
-        numeric=(above - below) / (2 * WIDTH),
-        numeric_sides=((unchanged - below) / WIDTH, (above - unchanged) / WIDTH),
-    )
+        if of not in self.backward_quantities:
+            _refuse(of, network, list(self.backward_quantities))
+        return self.backward_quantities[of]
 
-
-@dataclass(frozen=True, eq=False)
-class _Quantity:
-    """An array of numbers that can be explained."""
-
-    array: Array
-    definition: object
-    """The class or function whose docstring has the formula."""
-    code: object
-    """The method or function that computed it."""
-    explain: Callable[[Index], Explanation]
+    def _nudged_loss(self, name: str, index: Index, h: float) -> float:
+        """The loss in float64, with h added to one number of a parameter or an activation."""
+        network = self.network.astype(np.float64)
+        nudge = None
+        if name in network.params:
+            network.params[name][index] += h
+        else:
+            nudge = (name, index, h)
+        x = network_input(network, self.images, np.float64)
+        trace = Trace(network, x, training=self.training, seed=self.seed, nudge=nudge)
+        return self.loss.forward(trace.output, np.asarray(self.labels, like=trace.output))[0]
 
 
 def _prepare(
@@ -193,7 +274,7 @@ def _run_back(trace: Trace, call: LossCall) -> tuple[float, Params]:
     return value, trace.run_back(backward(1.0))
 
 
-def _forward_quantities(trace: Trace, loss_call: LossCall, pixels: npt.NDArray[np.uint8]) -> dict[str, _Quantity]:
+def _forward_quantities(trace: Trace, loss_call: LossCall, pixels: npt.NDArray[np.uint8]) -> dict[str, Quantity]:
     """The quantities that exist without labels."""
 
     def pixel(index: Index) -> Explanation:
@@ -202,21 +283,19 @@ def _forward_quantities(trace: Trace, loss_call: LossCall, pixels: npt.NDArray[n
         number = Factor("images", float(pixels[place]), "images", place)
         return Explanation([Term((number,))], "x", scale=1 / 255)
 
-    found = {"input": _Quantity(trace.arrays["input"], to_batch, to_batch, pixel)}
+    found = {"input": Quantity(trace.arrays["input"], to_batch, to_batch, pixel)}
     for call in trace.calls.values():
         if call.input not in found and call.parent is not None:
             found[call.input] = _of_part(call.parent, call, "x")
     for call in trace.calls.values():
         found[call.output] = _of_layer(call, "y", call.y)
         found.update({name: _of_layer(call, name, array) for name, array in call.inner.items()})
-    if "probability" in loss_call.inner:
-        found["probability"] = _of_loss(loss_call, "probability", loss_call.inner["probability"])
+    found.update({name: _of_loss(loss_call, name, array) for name, array in loss_call.inner.items()})
     return found
 
 
-def _backward_quantities(trace: Trace, loss_call: LossCall) -> dict[str, _Quantity]:
+def _backward_quantities(trace: Trace, loss_call: LossCall, value: float, parameters: Params) -> dict[str, Quantity]:
     """The quantities that need labels: the loss, its targets and all derivatives."""
-    value, parameters = _run_back(trace, loss_call)
     found = {"loss": _of_loss(loss_call, "loss", np.array(value))}
     if "target" in loss_call.inner:
         found["target"] = _of_loss(loss_call, "target", loss_call.inner["target"])
@@ -230,9 +309,9 @@ def _backward_quantities(trace: Trace, loss_call: LossCall) -> dict[str, _Quanti
     return {**found, **_of_parameters(trace, parameters)}
 
 
-def _of_layer(call: Call, of: str, array: Array) -> _Quantity:
+def _of_layer(call: Call, of: str, array: Array) -> Quantity:
     kind = type(call.layer)
-    return _Quantity(array, kind, kind.forward, lambda index: _by_layer(call, of, index))
+    return Quantity(array, kind, kind.forward, lambda index: _by_layer(call, of, index))
 
 
 def _by_layer(call: Call, of: str, index: Index) -> Explanation:
@@ -244,24 +323,24 @@ def _by_layer(call: Call, of: str, index: Index) -> Explanation:
     return chain_rule(call, of, index) if derivative else Explanation([], of, combine="unknown")
 
 
-def _of_part(parent: Call, part: Call, of: str) -> _Quantity:
+def _of_part(parent: Call, part: Call, of: str) -> Quantity:
     def explain(index: Index) -> Explanation:
         found: Explanation = rule_for(part_terms, parent.layer)(parent.layer, parent, part, of, index)
         return found
 
     kind = type(parent.layer)
-    return _Quantity(part.x if of == "x" else part.dy, kind, kind.forward, explain)
+    return Quantity(part.x if of == "x" else part.dy, kind, kind.forward, explain)
 
 
-def _of_loss(call: LossCall, of: str, array: Array) -> _Quantity:
+def _of_loss(call: LossCall, of: str, array: Array) -> Quantity:
     def explain(index: Index) -> Explanation:
         found: Explanation | None = rule_for(loss_terms, call.loss)(call.loss, call, of, index)
         return found or Explanation([], of, combine="unknown")
 
-    return _Quantity(array, type(call.loss), type(call.loss).forward, explain)
+    return Quantity(array, type(call.loss), type(call.loss).forward, explain)
 
 
-def _of_parameters(trace: Trace, derivatives: Params) -> dict[str, _Quantity]:
+def _of_parameters(trace: Trace, derivatives: Params) -> dict[str, Quantity]:
     """The parameters' derivatives. Each is the sum over all calls of the innermost layer that has the parameter."""
     owners: dict[str, list[tuple[Call, str]]] = {}
     for call in trace.calls.values():
@@ -272,13 +351,13 @@ def _of_parameters(trace: Trace, derivatives: Params) -> dict[str, _Quantity]:
     return {f"d{name}": _of_uses(owners[name], array) for name, array in derivatives.items()}
 
 
-def _of_uses(uses: list[tuple[Call, str]], array: Array) -> _Quantity:
+def _of_uses(uses: list[tuple[Call, str]], array: Array) -> Quantity:
     def explain(index: Index) -> Explanation:
         found = [_by_layer(call, of, index) for call, of in uses]
         return replace(found[0], terms=[term for explanation in found for term in explanation.terms])
 
     kind = type(uses[0][0].layer)
-    return _Quantity(array, kind, kind.forward, explain)
+    return Quantity(array, kind, kind.forward, explain)
 
 
 def _refuse(of: str, network: Layer, known: list[str]) -> None:
@@ -289,45 +368,9 @@ def _refuse(of: str, network: Layer, known: list[str]) -> None:
     raise ShapeError(f"terms expects of to be one of {', '.join(known)}; got {of!r}.")
 
 
-def _checked_index(of: str, index: tuple[int, ...], array: Array) -> Index:
+def checked_index(of: str, index: tuple[int, ...], array: Array) -> Index:
+    """Raises: ShapeError if the array has no such index."""
     place = tuple(int(i) for i in index)
     if len(place) != array.ndim or not all(0 <= i < length for i, length in zip(place, array.shape, strict=True)):
         raise ShapeError(f"{of} has the shape {array.shape}, the images last; got the index {tuple(index)}.")
     return place
-
-
-def _nudged_loss(
-    network: Layer,
-    pixels: npt.NDArray[np.uint8],
-    call: LossCall,
-    name: str,
-    index: Index,
-    h: float,
-    training: bool,
-    seed: int,
-) -> float:
-    """The loss in float64, with h added to one number of a parameter or an activation."""
-    network = network.astype(np.float64)
-    nudge = None
-    if name in network.params:
-        network.params[name][index] += h
-    else:
-        nudge = (name, index, h)
-    trace = Trace(network, network_input(network, pixels, np.float64), training=training, seed=seed, nudge=nudge)
-    return call.loss.forward(trace.output, np.asarray(call.labels, like=trace.output))[0]
-
-
-def _complete(of: str, index: Index, quantity: _Quantity, explanation: Explanation) -> Terms:
-    documented = documented_definition(explanation.definition or quantity.definition, explanation.symbol)
-    return Terms(
-        of=of,
-        index=index,
-        value=float(quantity.array[index]),
-        terms=tuple(explanation.terms),
-        combine=explanation.combine,
-        scale=explanation.scale,
-        chosen=explanation.chosen,
-        formula=formula(documented, explanation.symbol),
-        derivations=derivations(documented),
-        source=source(documented if isfunction(documented) else quantity.code),
-    )

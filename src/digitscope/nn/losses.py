@@ -196,6 +196,12 @@ class MeanSquaredError(Loss):
 def softmax(logits: Array) -> Array:
     """p[k,n] = e^z[k,n] / sum_j e^z[j,n], stable for logits of any size.
 
+    Computed as p[k,n] = e[k,n] / t[n] with the largest logit subtracted, which the fraction cancels:
+    m[n] = max_j z[j,n]
+    u[k,n] = z[k,n] - m[n]
+    e[k,n] = exp u[k,n]
+    t[n] = sum_j e[j,n]
+
     dz[k,n] = p[k,n] (dp[k,n] - sum_j p[j,n] dp[j,n])
 
     Shapes: z (classes, ...) -> p, like z, adding up to 1 along the first axis.
