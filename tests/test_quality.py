@@ -60,14 +60,14 @@ def test_every_module_is_in_the_import_contract() -> None:
 
 
 def test_a_module_has_a_name_of_its_own() -> None:
-    """Only a verb of the command line and a rung of the ladder may be called like the module that does the work or the
-    layer that it is about, and a kernel like the layer that it makes fast.
+    """Only a verb of the command line, a room of the lab and a rung of the ladder may be called like the module that
+    does the work or the layer that it is about, and a kernel like the layer that it makes fast.
     """
     named = defaultdict(list)
     for path in MODULES:
         module = path.parent if path.name == "__init__.py" else path.with_suffix("")
         place = module.relative_to(SOURCE).as_posix()
-        if re.fullmatch(r"(cli|recipes|nn/kernels)/\w+", place) is None:
+        if re.fullmatch(r"(cli|recipes|nn/kernels|lab/rooms)/\w+", place) is None:
             named[module.name].append(place)
     assert {name: places for name, places in named.items() if len(places) > 1} == {}
 

@@ -45,6 +45,8 @@ def small(monkeypatch: pytest.MonkeyPatch, few: DataSet) -> Iterator[DataSet]:
     monkeypatch.setattr(DataSet, "digest", MNIST_DIGEST)  # The bundled models are taught with what they learned from.
     for page in ("training_page.write_training_page", "inspection_page.write_inspection_page"):
         monkeypatch.setattr(f"digitscope.report.{page}", lambda path, result: Path(path).touch())
+    monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: None)
+    monkeypatch.setattr("webbrowser.open", lambda address: True)
     for name in SHIPPED:
         monkeypatch.setitem(SHIPPED, name, SHIPPED["convnet"])
     monkeypatch.setattr(

@@ -15,6 +15,7 @@ from digitscope.cli.data import data
 from digitscope.cli.ensemble import ensemble
 from digitscope.cli.evaluate import evaluate
 from digitscope.cli.exit_status import FAILED, exit_status
+from digitscope.cli.lab import lab
 from digitscope.cli.look import look
 from digitscope.cli.predict import predict
 from digitscope.cli.read import read
@@ -112,6 +113,7 @@ def cli() -> None:
       digitscope train                  train on MNIST and write a report
       digitscope predict my.png         read a digit
       digitscope read number.jpg        read the numbers in a photo
+      digitscope lab                    see through it in a browser
 
     \b
     To have models, recipes and files completed, add to ~/.bashrc or ~/.zshrc:
@@ -121,5 +123,5 @@ def cli() -> None:
     """
 
 
-for verb in (train, runs, evaluate, predict, look, read, teach, submit, ensemble, recipes, check_gradients, data):
+for verb in (train, runs, evaluate, predict, look, lab, read, teach, submit, ensemble, recipes, check_gradients, data):
     cli.add_command(verb)

@@ -1,0 +1,1 @@
+"""The rooms of the lab: what each offers to its page."""

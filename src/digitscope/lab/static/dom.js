@@ -1,0 +1,73 @@
+// @ts-check
+/** Elements of a page. */
+
+/** @typedef {Node | string | null | undefined | false} Child */
+
+/**
+ * An element with attributes and children. "on..." attributes are listeners; true sets an attribute without a value,
+ * false, null and undefined leave it out.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {...(Child | Child[])} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  set(element, attributes);
+  element.append(...children.flat().filter(isNode));
+  return element;
+}
+
+/**
+ * The same for SVG.
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {...(Child | Child[])} children
+ * @returns {SVGElementTagNameMap[K]}
+ */
+export function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  set(element, attributes);
+  element.append(...children.flat().filter(isNode));
+  return element;
+}
+
+/** @param {Element} element @param {Record<string, any>} attributes */
+function set(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value === null || value === undefined) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+}
+
+/** @param {Child} child @returns {child is Node | string} */
+function isNode(child) {
+  return child !== null && child !== undefined && child !== false;
+}
+
+/** The part of the page that the room fills. */
+export const main = /** @type {HTMLElement} */ (document.getElementById("main"));
+
+/**
+ * A colour of the style sheet, such as "--ink".
+ * @param {string} name
+ */
+export function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+const messages = el("div", { class: "messages", role: "alert" });
+document.body.append(messages);
+
+/**
+ * Shows a problem for some seconds; screen readers say it at once.
+ * @param {unknown} error
+ */
+export function complain(error) {
+  const message = el("div", {}, error instanceof Error ? error.message : String(error));
+  messages.append(message);
+  setTimeout(() => message.remove(), 9000);
+}

@@ -1,0 +1,143 @@
+"""A lab in a folder of its own: its application, a server, and a browser."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from starlette.testclient import TestClient
+
+from digitscope.lab.app import application
+from digitscope.lab.state import Lab
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+PATIENCE = 20_000
+"""Milliseconds for which a browser's test waits: other tests run beside it."""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    lab = Lab(tmp_path / "lab", "convnet")
+    yield lab
+    lab.close()
+
+
+@pytest.fixture
+def client(lab: Lab) -> Iterator[TestClient]:
+    with TestClient(application(lab, ["testserver"]), raise_server_exceptions=True) as client:
+        yield client
+
+
+class Server:
+    """`digitscope lab` as a process."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        command = [sys.executable, "-m", "digitscope", "lab", "--no-browser", "--port", "0", *arguments]
+        self.process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+        )
+        assert self.process.stdout is not None
+        self.first_line = self.process.stdout.readline()
+        self.url = self.first_line.removeprefix("Lab: ").strip().rstrip("/")
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def interrupt(self) -> int:
+        """Ends it as Ctrl-C does; returns the exit status."""
+        if os.name == "nt":
+            self.process.terminate()
+        else:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.wait(15)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(15)
+        if self.process.stdout:
+            self.process.stdout.close()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts a lab in the test's folder."""
+    started: list[Server] = []
+
+    def start(*arguments: str) -> Server:
+        started.append(Server(tmp_path, *arguments))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a lab that several tests use: for those that change nothing others would see."""
+    server = Server(tmp_path_factory.mktemp("lab"), "convnet")
+    yield server.url
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is expected on the machine that checks every change; it is missing.")
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens an address in a browser of its own, with the options of Playwright's new_context. The test fails if the
+    page raises an error, reports one on its console, or asks another host for anything.
+    """
+    problems: list[str] = []
+    contexts = contextlib.ExitStack()
+
+    def open_address(url: str, **options: object) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})  # type: ignore[arg-type]
+        contexts.callback(context.close)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+        page.on("request", lambda request: None if _is_own(request.url, url) else problems.append(request.url))
+        page.goto(url)
+        return page
+
+    open_address.problems = problems  # type: ignore[attr-defined]
+    with contexts:
+        yield open_address
+    assert problems == []
+
+
+def _is_own(address: str, url: str) -> bool:
+    origin = "/".join(url.split("/")[:3])
+    return address.startswith((f"{origin}/", "data:", "blob:"))
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

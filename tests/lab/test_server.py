@@ -1,0 +1,60 @@
+"""The server as a process, and the browser."""
+
+import http.client
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.lab.conftest import Server
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to a single process on Windows")
+
+
+def test_the_first_line_is_the_address_and_ctrl_c_ends_it(start_server: Callable[..., Server]) -> None:
+    server = start_server()
+    assert server.first_line == f"Lab: http://127.0.0.1:{server.port}/\n"
+    streams = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=10) for _ in range(3)]
+    for stream in streams:
+        stream.request("GET", "/api/events")
+        assert stream.getresponse().status == 200
+    begin = time.monotonic()
+    assert server.interrupt() == 0
+    assert time.monotonic() - begin < 4  # asked: 2 s; other tests run beside this one
+    for stream in streams:
+        stream.close()
+
+
+def test_a_port_that_is_taken(start_server: Callable[..., Server], tmp_path: Path) -> None:
+    server = start_server()
+    command = [sys.executable, "-m", "digitscope", "lab", "--no-browser", "--port", str(server.port)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"Error: The lab cannot be reached at 127.0.0.1, port {server.port}: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_language_and_colours(shared_lab: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(f"{shared_lab}/")
+    page.get_by_label("Language").select_option("es")
+    page.wait_for_function("document.documentElement.lang === 'es'")
+    page.get_by_label("Colores").select_option("dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(17, 22, 28)"
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_tabs_share_one_stream(shared_lab: str, open_page: Callable[..., Page]) -> None:
+    """A browser opens six connections to a server; seven tabs with a stream each would leave none to ask with."""
+    page = open_page(f"{shared_lab}/")
+    tabs = [page, *(page.context.new_page() for _ in range(6))]
+    for tab in tabs:
+        tab.goto(f"{shared_lab}/")
+        tab.evaluate("import('/static/engine.js').then(({listen}) => { listen('x', () => 0); })")
+    for tab in tabs:
+        assert tab.evaluate("import('/static/engine.js').then(({get}) => get('/api/models'))")["default"] == "convnet"
