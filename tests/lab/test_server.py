@@ -30,6 +30,10 @@ def test_the_first_line_is_the_address_and_ctrl_c_ends_it(start_server: Callable
         stream.close()
 
 
+def test_ctrl_c_right_after_the_first_line(start_server: Callable[..., Server]) -> None:
+    assert start_server().interrupt() == 0
+
+
 def test_a_port_that_is_taken(start_server: Callable[..., Server], tmp_path: Path) -> None:
     server = start_server()
     command = [sys.executable, "-m", "digitscope", "lab", "--no-browser", "--port", str(server.port)]

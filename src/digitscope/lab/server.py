@@ -29,18 +29,18 @@ def serve(lab: Lab, *, host: str, port: int | None, say: Callable[[str], None], 
     """
     listener = _listener(host, port)
     address = f"http://{_in_url(host)}:{listener.getsockname()[1]}/"
-    say(f"Lab: {address}")
-    say("Ctrl-C ends it.")
-    config = uvicorn.Config(
-        application(lab, {*LOCAL, host}),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=PATIENCE,
-        lifespan="off",
-    )
     try:
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises Ctrl-C again after it has ended
+            say(f"Lab: {address}")
+            say("Ctrl-C ends it.")
+            config = uvicorn.Config(
+                application(lab, {*LOCAL, host}),
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=PATIENCE,
+                lifespan="off",
+            )
             if browse:
                 webbrowser.open(address)
             uvicorn.Server(config).run(sockets=[listener])
