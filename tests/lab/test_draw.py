@@ -1,0 +1,262 @@
+"""The room Draw: its routes."""
+
+import base64
+import io
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from digitscope import explain
+from digitscope.arrays import Array
+from digitscope.datasets import DataSet
+from digitscope.explain.pixels import pixel_slopes
+from digitscope.lab.drawings import MOST_POINTS
+from digitscope.lab.state import Lab
+from digitscope.model import Model
+from digitscope.vision.drawing import PenStroke
+from tests.drawn import pen_strokes
+
+
+def as_json(strokes: Sequence[PenStroke]) -> list[dict[str, Any]]:
+    listed = []
+    for stroke in strokes:
+        points = (stroke.points * [1000, 1000, 100]).round().astype(int)
+        listed.append({"points": points.ravel().tolist(), "width": round(1000 * stroke.width)})
+    return listed
+
+
+def decoded(array: dict[str, Any]) -> Array:
+    return np.frombuffer(base64.b64decode(array["data"]), array["type"]).reshape(array["shape"])
+
+
+def base64_of(image: Array) -> str:
+    return base64.b64encode(image.tobytes()).decode()
+
+
+@pytest.fixture
+def question(mnist: DataSet) -> dict[str, Any]:
+    """A seven, drawn."""
+    assert mnist.x_test is not None
+    return {"model": "reader", "drawing": {"strokes": as_json(pen_strokes(mnist.x_test[0]))}}
+
+
+def post(client: TestClient, path: str, question: dict[str, Any], **more: Any) -> Any:
+    answer = client.post(f"/api/draw/{path}", json={**question, **more})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_the_answer_to_a_drawing(client: TestClient, question: dict[str, Any]) -> None:
+    found = post(client, "answer", question)
+    answer = found["answer"]
+    assert (answer["digit"], answer["is_digit"], answer["plausible"]) == (7, True, [7])
+    assert sum(answer["probabilities"]) == pytest.approx(1)
+    assert answer["evidence"] > answer["threshold"]
+    assert found["number"] is None
+    assert [step["key"] for step in found["steps"]] == ["drawing", "strokes", "box", "image"]
+    assert "picture" not in found["steps"][0]
+    last = np.asarray(Image.open(io.BytesIO(base64.b64decode(found["steps"][-1]["picture"]))))
+    image = decoded(found["image"])
+    np.testing.assert_array_equal(last, image)
+    model = Model.load("reader")
+    np.testing.assert_allclose(answer["probabilities"], model.predict_proba(image[None])[0], rtol=1e-5)
+    raw = decoded(found["unprepared"]["image"])
+    assert raw.shape == (28, 28)
+    np.testing.assert_allclose(
+        found["unprepared"]["answer"]["probabilities"], model.predict_proba(raw[None])[0], rtol=1e-5
+    )
+    assert post(client, "answer", question) == found  # the same bits
+
+
+def test_the_answer_to_an_image_is_the_models(client: TestClient, mnist: DataSet) -> None:
+    image = mnist.x_train[3]
+    found = post(client, "answer", {"model": "convnet", "drawing": {"image": base64_of(image)}})
+    assert found["answer"]["digit"] == mnist.y_train[3]
+    np.testing.assert_array_equal(decoded(found["image"]), image)
+
+
+def test_several_digits_are_a_number(client: TestClient, mnist: DataSet) -> None:
+    strokes = [
+        stroke
+        for place in range(2)
+        for stroke in pen_strokes(mnist.x_train[place], scale=0.45, left=0.03 + 0.48 * place, top=0.3, width=0.035)
+    ]
+    found = post(client, "answer", {"model": "reader", "drawing": {"strokes": as_json(strokes)}})
+    assert not found["answer"]["is_digit"]
+    assert found["number"]["lines"] == ["50"]
+    left, right = (digit["box"] for digit in found["number"]["digits"])
+    assert left[2] < right[0] + 5
+
+
+def test_a_picture_is_prepared(client: TestClient, mnist: DataSet) -> None:
+    page = Image.new("L", (240, 320), 235)
+    page.paste(Image.fromarray(235 - (0.8 * mnist.x_train[0]).astype(np.uint8)).resize((112, 112)), (20, 180))
+    file = io.BytesIO()
+    page.save(file, "PNG")
+    headers = {"content-type": "application/octet-stream"}
+    answer = client.post("/api/draw/picture?name=five.png", content=file.getvalue(), headers=headers)
+    assert answer.status_code == 200
+    found = answer.json()
+    assert found["answer"]["digit"] == 5
+    keys = [step["key"] for step in found["steps"]]
+    assert keys[0] == "picture"
+    assert keys[-3:] == ["strokes", "box", "image"]
+    assert all(step["picture"] for step in found["steps"])
+    again = post(client, "answer", {"model": "convnet", "drawing": {"image": found["image"]["data"]}})
+    assert again["answer"]["probabilities"] == pytest.approx(found["answer"]["probabilities"], rel=1e-4)
+    for content in (b"", b"no picture", file.getvalue()[:200]):
+        answer = client.post("/api/draw/picture", content=content, headers=headers)
+        assert answer.status_code == 400
+        assert answer.json()["error"]
+
+
+def test_each_layer_is_what_explain_computes(client: TestClient, question: dict[str, Any]) -> None:
+    layers = post(client, "layers", question)["layers"]
+    image = decoded(post(client, "answer", question)["image"])
+    expected = explain.activations(Model.load("reader"), image[None])
+    assert [layer["name"] for layer in layers] == [str(k) for k in range(17)]
+    for layer in layers:
+        values = expected[layer["name"]][..., 0]
+        assert layer["shape"] == list(values.shape)
+        shown = (decoded(layer["values"]).astype(float) - 128) / 127 * layer["largest"]
+        np.testing.assert_allclose(shown, values, atol=layer["largest"] / 250)
+
+
+@pytest.mark.parametrize(("layer", "index"), [("1", (7, 10, 12)), ("8", (3, 4, 5)), ("14", (30, 1, 1)), ("16", (7,))])
+def test_the_terms_of_a_unit_add_up(
+    client: TestClient, question: dict[str, Any], layer: str, index: tuple[int, ...]
+) -> None:
+    unit = post(client, "unit", question, layer=layer, index=index)
+    image = decoded(post(client, "answer", question)["image"])
+    value = explain.activations(Model.load("reader"), image[None])[layer][(*index, 0)]
+    assert unit["value"] == pytest.approx(float(value), rel=1e-6)
+    if unit["terms"]["combine"] == "sum":
+        assert unit["terms"]["sum"] == pytest.approx(unit["value"], rel=1e-4, abs=1e-5)
+        shown = sum(term["product"] for term in unit["terms"]["largest"]) + unit["terms"]["rest"]
+        assert shown == pytest.approx(unit["terms"]["sum"], rel=1e-6, abs=1e-9)
+    assert not unit["off"]
+
+
+def test_a_units_weights_and_receptive_field(client: TestClient, question: dict[str, Any]) -> None:
+    params = Model.load("reader").network.params
+    kernel = post(client, "unit", question, layer="1", index=[7, 10, 12])
+    assert kernel["field"] == [10, 12, 15, 17]
+    np.testing.assert_array_equal(decoded(kernel["weights"]), params["1.weight"][7])
+    dense = post(client, "unit", question, layer="16", index=[7])
+    np.testing.assert_array_equal(decoded(dense["weights"]), params["16.weight"][7].reshape(80, 3, 3))
+    assert dense["field"] == [0, 0, 28, 28]
+    assert post(client, "unit", question, layer="4", index=[0, 0, 0])["weights"] is None
+
+
+def test_the_images_that_excite_a_unit_are_found_beside_the_server(
+    client: TestClient, question: dict[str, Any], mnist: DataSet
+) -> None:
+    assert mnist.x_test is not None
+    asked = {"layer": "11", "index": [5, 2, 2]}
+    assert post(client, "unit", question, **asked)["exciting"] is None
+    deadline = time.monotonic() + 60
+    while (exciting := post(client, "unit", question, **asked)["exciting"]) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert len(exciting) == 9
+    images = np.stack([decoded(one["image"]) for one in exciting])
+    np.testing.assert_array_equal(images, mnist.x_test[[one["index"] for one in exciting]])
+    maps = explain.activations(Model.load("reader"), images)["11"][5]
+    np.testing.assert_allclose(maps.max(axis=(0, 1)), [one["value"] for one in exciting], rtol=1e-4)
+    top, left, bottom, right = exciting[0]["field"]
+    assert bottom - top >= 10
+    assert right - left >= 10
+    assert sorted((one["value"] for one in exciting), reverse=True) == [one["value"] for one in exciting]
+
+
+def test_why_has_the_slopes_and_the_effect_of_each_stroke(client: TestClient, question: dict[str, Any]) -> None:
+    found = post(client, "why", question)
+    strokes = question["drawing"]["strokes"]
+    assert found["digit"] == 7
+    assert len(found["strokes"]) == len(strokes)
+    slopes = decoded(found["slopes"])
+    assert slopes.shape == (28, 28)
+    expected = pixel_slopes(Model.load("reader"), decoded(found["image"]), 7, found["other"])
+    np.testing.assert_allclose(slopes, expected, rtol=1e-4, atol=1e-6)
+    compared = post(client, "why", question, digit=1, other=7)
+    assert compared["margin"] < 0
+    two = [strokes[0], {"points": [100, 900, 50, 140, 900, 50], "width": 60}]
+    found = post(client, "why", {**question, "drawing": {"strokes": two}})
+    without = post(client, "answer", {**question, "drawing": {"strokes": two[:1]}})
+    assert found["strokes"][1]["digit"] == without["answer"]["digit"]
+    assert found["strokes"][1]["probability"] == pytest.approx(max(without["answer"]["probabilities"]), rel=1e-5)
+
+
+def test_damage_changes_the_answer_and_leaves_the_model(client: TestClient, question: dict[str, Any]) -> None:
+    whole = post(client, "answer", question)
+    noise = {"kind": "noise", "sigma": 3.0, "seed": 1}
+    off = {"kind": "off", "layer": "16", "units": [7]}
+    noisy, silent = (post(client, "answer", question, damage=[part]) for part in (noise, off))
+    assert noisy["answer"]["probabilities"] != whole["answer"]["probabilities"]
+    assert silent["answer"]["probabilities"][7] < 0.7 < whole["answer"]["probabilities"][7]
+    assert post(client, "answer", question, damage=[noise]) == noisy
+    assert post(client, "answer", question) == whole
+    layers = {layer["name"]: layer for layer in post(client, "layers", question, damage=[off])["layers"]}
+    assert decoded(layers["16"]["values"])[7] == 128
+    unit = post(client, "unit", question, damage=[off], layer="16", index=[7])
+    assert (unit["off"], unit["value"], unit["terms"]) == (True, 0.0, None)
+
+
+STROKE = {"points": [500, 200, 50, 500, 800, 50]}
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "message"),
+    [
+        ("answer", {"drawing": {}}, "Nothing is drawn"),
+        ("answer", {"drawing": {"strokes": [{"points": [1, 2, 3, 4]}]}}, "x, y, pressure in turn"),
+        ("answer", {"drawing": {"strokes": [{"points": []}]}}, "from 3 to"),
+        ("answer", {"drawing": {"strokes": [{"points": [1, 2, 999_999]}]}}, "from 0 to 1000"),
+        ("answer", {"drawing": {"strokes": [{**STROKE, "width": 0}]}}, "width"),
+        ("answer", {"drawing": {"strokes": [STROKE] * 201}}, "from 0 to 200"),
+        ("answer", {"drawing": {"strokes": [{"points": [9] * 3 * 15_000}] * 2}}, f"at most {MOST_POINTS} points"),
+        ("answer", {"drawing": {"image": "????"}}, "base64"),
+        ("answer", {"drawing": {"image": "AAAA"}}, "28x28 pixels; got 3"),
+        ("answer", {"drawing": {"image": "é" * 8}}, "base64"),
+        ("answer", {"damage": [{"kind": "off", "layer": "99"}]}, "one of the layers"),
+        ("answer", {"damage": [{"kind": "off", "layer": "1", "units": [20]}]}, "the units 0 to 19"),
+        ("answer", {"damage": [{"kind": "noise", "sigma": 11}]}, "from 0 to 10"),
+        ("answer", {"damage": [{"kind": "burn"}]}, "one of off, noise"),
+        ("unit", {"layer": "99"}, "has no layer '99'"),
+        ("unit", {"layer": "1", "index": [0]}, "the shape (20, 24, 24); got the index (0,)"),
+        ("unit", {"layer": "1", "index": [0, 24, 0]}, "the shape"),
+        ("unit", {"layer": "1", "index": [0, -1, 0]}, "from 0"),
+        ("why", {"digit": 10}, "the digits 0 to 9; got 10"),
+        ("layers", {"drawing": {}}, "Nothing is drawn"),
+    ],
+)
+def test_bad_requests_are_refused_in_one_line(
+    client: TestClient, path: str, changes: dict[str, Any], message: str
+) -> None:
+    question = {"model": "reader", "drawing": {"strokes": [STROKE]}, **changes}
+    answer = client.post(f"/api/draw/{path}", json=question)
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]
+
+
+def test_an_unknown_model_is_not_found(client: TestClient) -> None:
+    question = {"model": "nobody", "drawing": {"strokes": [STROKE]}}
+    assert client.post("/api/draw/answer", json=question).status_code == 404
+
+
+def test_a_network_of_one_layer_and_an_ensemble_are_seen_too(client: TestClient, lab: Lab, mnist: DataSet) -> None:
+    from digitscope.nn import Dense, Network, SoftmaxCrossEntropy
+
+    seed = Model(Network(Dense(784, 10)), SoftmaxCrossEntropy(), (28, 28))
+    both = Model.ensemble([seed, seed])
+    for name in (lab.keep(seed, "own"), lab.keep(both, "own")):
+        question = {"model": name, "drawing": {"image": base64_of(mnist.x_train[0])}}
+        assert len(post(client, "why", question)["strokes"]) == 0
+        layers = post(client, "layers", question)["layers"]
+        first = post(client, "unit", question, layer=layers[0]["name"], index=[3])
+        assert decoded(first["weights"]).shape == (1, 28, 28)
