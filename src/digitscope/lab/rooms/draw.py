@@ -43,7 +43,7 @@ Name = Annotated[str, Bounds(1, 100)]
 
 
 @dataclass(frozen=True)
-class Question:
+class DrawingQuestion:
     """A model, maybe damaged, and what is shown to it."""
 
     model: Name
@@ -52,7 +52,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class UnitQuestion(Question):
+class UnitQuestion(DrawingQuestion):
     """A unit: a number of a layer's output."""
 
     layer: Annotated[str, Bounds(1, 60)] = "output"
@@ -60,14 +60,14 @@ class UnitQuestion(Question):
 
 
 @dataclass(frozen=True)
-class WhyQuestion(Question):
+class WhyQuestion(DrawingQuestion):
     """Two digits that are compared; by default the answer and the next most probable one."""
 
     digit: Annotated[int, Bounds(0, 999)] | None = None
     other: Annotated[int, Bounds(0, 999)] | None = None
 
 
-def answer(lab: Lab, question: Question) -> dict[str, object]:
+def answer(lab: Lab, question: DrawingQuestion) -> dict[str, object]:
     """What the model reads in a drawing, with and without the preparation."""
     model = damaged_model(lab.model(question.model), question.damage)
     drawing = question.drawing
@@ -121,7 +121,7 @@ def _number(reading: Reading) -> dict[str, object]:
     return {"lines": [line.text for line in reading.lines], "confidence": reading.confidence, "digits": digits}
 
 
-def layers(lab: Lab, question: Question) -> dict[str, object]:
+def layers(lab: Lab, question: DrawingQuestion) -> dict[str, object]:
     """What each layer computes."""
     model = damaged_model(lab.model(question.model), question.damage)
     trace = Trace(model.network, network_input(model.network, shown_image(question.drawing, model)[None]))
