@@ -289,7 +289,10 @@ class Job:
         validation_accuracy = run.history["validation_accuracy"][-1]
         assert validation_accuracy is not None
         network = run.outcome(self.training.images)
-        model = Model(network, run.plan.loss, self.data.x_train.shape[1:], self._info(validation_accuracy))
+        info = info_of(
+            self.recipe, self.data, self.training, self.settings.seed, self.settings.changes, validation_accuracy
+        )
+        model = Model(network, run.plan.loss, self.data.x_train.shape[1:], info)
         model = model.calibrated(*self.training.validation, threads=threads)
         if self.data.x_test is None or self.data.y_test is None:
             images, labels = self.training.validation
@@ -326,25 +329,6 @@ class Job:
         for name in (PREVIOUS, CHECKPOINT):
             (self.folder / name).unlink(missing_ok=True)
         return summary
-
-    def _info(self, validation_accuracy: float) -> TrainingInfo:
-        # The info holds nothing that differs between two runs with the same settings: their files have the same bytes.
-        plan = self.recipe.plan
-        return TrainingInfo(
-            recipe=self.recipe.name,
-            seed=self.settings.seed,
-            epochs=plan.epochs,
-            learning_rate=plan.schedule.learning_rate,
-            batch_size=plan.batch_size,
-            data=self.data.name,
-            data_digest=self.data.digest,
-            data_sample=() if self.data.is_mnist else sample_hashes(self.training.images),
-            classes=self.data.classes,
-            train_images=len(self.training.images),
-            validation_images=len(self.training.validation[0]),
-            validation_accuracy=validation_accuracy,
-            **recorded_settings(self.settings.changes),
-        )
 
     def _write_report(
         self, summary: Summary, model: Model, evaluation: Evaluation, images: Array, labels: Array, probabilities: Array
@@ -391,6 +375,39 @@ class Job:
             images=images,
             labels=labels,
         )
+
+
+def info_of(
+    recipe: Recipe,
+    data: DataSet,
+    training: Training,
+    seed: int,
+    changes: Mapping[str, Any],
+    validation_accuracy: float | None,
+    *,
+    epochs: int | None = None,
+) -> TrainingInfo:
+    """How a model was trained. `changes` are the settings that replace the recipe's own, `epochs` the complete ones if
+    they are fewer than the plan's.
+
+    It holds nothing that differs between two runs with the same settings: their files have the same bytes.
+    """
+    plan = recipe.plan
+    return TrainingInfo(
+        recipe=recipe.name,
+        seed=seed,
+        epochs=plan.epochs if epochs is None else epochs,
+        learning_rate=plan.schedule.learning_rate,
+        batch_size=plan.batch_size,
+        data=data.name,
+        data_digest=data.digest,
+        data_sample=() if data.is_mnist else sample_hashes(training.images),
+        classes=data.classes,
+        train_images=len(training.images),
+        validation_images=len(training.validation[0]),
+        validation_accuracy=validation_accuracy,
+        **recorded_settings(changes),
+    )
 
 
 def first_of_each_class(labels: Array) -> list[int]:
