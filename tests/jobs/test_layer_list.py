@@ -36,8 +36,7 @@ def choices() -> st.SearchStrategy[LayerChoice]:
 def test_a_plan_says_what_the_network_does(layers: list[LayerChoice], shape: tuple[int, int], classes: int) -> None:
     try:
         planned = plan_layers(layers, shape, classes)
-    except TrainingError as error:
-        assert str(error).startswith("Layer ")
+    except TrainingError:  # the errors are tested below
         return
     network = network_of(layers, RNG, shape, classes)
     pixels = math.prod(shape)
