@@ -238,8 +238,8 @@ def test_arrays_with_one_entry_for_each_image() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_one_of_the_candidates_moves_most(seed: int) -> None:
     step = seed_step()
-    asked = explain.question(step, seed)
-    assert asked == explain.question(step, seed)
+    asked = explain.moving_weights(step, seed)
+    assert asked == explain.moving_weights(step, seed)
     assert asked.name == "0.weight"
     assert len(set(asked.candidates)) == 4
     moves = step.array("updated.0.weight") - step.array("0.weight")
@@ -253,12 +253,12 @@ def test_one_of_the_candidates_moves_most(seed: int) -> None:
 
 def test_the_candidates_stand_in_another_order_for_another_seed() -> None:
     step = seed_step()
-    assert len({explain.question(step, seed).answers for seed in range(8)}) > 1
+    assert len({explain.moving_weights(step, seed).answers for seed in range(8)}) > 1
 
 
 def test_with_adam_several_move_equally_far_at_first() -> None:
-    assert len(explain.question(seed_step(Adam(), 0.001), 0).answers) >= 1
-    assert len(explain.question(seed_step(GradientDescent(), 0.0), 0).answers) == 4
+    assert len(explain.moving_weights(seed_step(Adam(), 0.001), 0).answers) >= 1
+    assert len(explain.moving_weights(seed_step(GradientDescent(), 0.0), 0).answers) == 4
 
 
 def test_misuse_gives_one_clear_error() -> None:

@@ -14,7 +14,7 @@ from digitscope.explain.definition import Source
 from digitscope.explain.descent import DescentStep
 from digitscope.explain.layer_rules import layer_terms
 from digitscope.explain.loss_rules import LossCall, loss_terms
-from digitscope.explain.question import Question, question
+from digitscope.explain.moving_weights import MovingWeights, moving_weights
 from digitscope.explain.stages import Stage, factor_arrays, has_batch, stages
 from digitscope.explain.term import COMBINE, Explanation, Factor, Index, Term, Terms
 from digitscope.explain.trace import Call, inner_arrays
@@ -31,9 +31,9 @@ __all__ = [
     "Gradients",
     "Index",
     "LossCall",
+    "MovingWeights",
     "Pass",
     "Quantity",
-    "Question",
     "Source",
     "Stage",
     "Term",
@@ -46,7 +46,7 @@ __all__ = [
     "inner_arrays",
     "layer_terms",
     "loss_terms",
-    "question",
+    "moving_weights",
     "stages",
     "terms",
     "update_terms",

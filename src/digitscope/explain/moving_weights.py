@@ -15,7 +15,7 @@ _TIE = 1e-6
 
 
 @dataclass(frozen=True)
-class Question:
+class MovingWeights:
     """Weights of one layer, and how far each of them moves in a step."""
 
     name: str
@@ -31,7 +31,7 @@ class Question:
         return tuple(np.flatnonzero(distances >= distances.max() * (1 - _TIE)).tolist())
 
 
-def question(step: DescentStep, seed: int) -> Question:
+def moving_weights(step: DescentStep, seed: int) -> MovingWeights:
     """Weights of the first layer that has any: the one that moves most, and others that move half, a tenth and least as
     far, in an order drawn from the seed.
     """
@@ -46,4 +46,4 @@ def question(step: DescentStep, seed: int) -> Question:
         chosen.append(int(away.argmin()))
     order = np.random.default_rng([seed, step.step]).permutation(len(chosen))
     places = [tuple(map(int, np.unravel_index(chosen[i], moves.shape))) for i in order]
-    return Question(name, tuple(places), tuple(float(moves[place]) for place in places))
+    return MovingWeights(name, tuple(places), tuple(float(moves[place]) for place in places))

@@ -1,0 +1,117 @@
+"""The explanation of a number as JSON: `explain.Terms` for the panel "why?" of the pages."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import digitscope
+from digitscope.explain import Factor, Terms
+from digitscope.mathml import formula_html, formula_lines, left_side, symbol_mathml
+
+MOST_TERMS = 200
+"""Terms in one answer."""
+KINK = 1e-2
+"""Relative difference between the slopes on both sides from which on the loss counts as having a kink."""
+_ROOT = Path(digitscope.__file__).parent
+
+
+def explained(terms: Terms, *, first: int = 0, count: int = 20, shape: tuple[int, ...] = ()) -> dict[str, object]:
+    """A number's terms from the first-largest on, what all others add, its formula, its links, code and numeric check.
+
+    shape: that of the number's array.
+    """
+    count = min(count, MOST_TERMS)
+    order = sorted(range(len(terms.terms)), key=lambda i: -_size(terms.terms[i].product))
+    shown = order[first : first + count]
+    rest = [terms.terms[i].product for i in order[:first] + order[first + count :]]
+    return {
+        "of": terms.of,
+        "index": list(terms.index),
+        "shape": list(shape),
+        "value": finite(terms.value),
+        "total": finite(terms.total),
+        "combine": terms.combine,
+        "scale": finite(terms.scale),
+        "count": len(terms.terms),
+        "first": first,
+        "terms": [
+            {
+                "place": i,
+                "product": finite(terms.terms[i].product),
+                "chosen": i == terms.chosen,
+                "factors": [_factor(factor) for factor in terms.terms[i].factors],
+            }
+            for i in shown
+        ],
+        "rest": finite(math.fsum(rest)) if all(map(math.isfinite, rest)) else None,
+        "formula": _formula(terms),
+        "notes": [notes_link(link) for link in terms.derivations],
+        "code": None if terms.source is None else _code(terms),
+        "numeric": None if terms.numeric is None else _numeric(terms),
+    }
+
+
+def finite(number: float) -> float | None:
+    """The number, or None for NaN and infinities, which JSON lacks."""
+    return float(number) if math.isfinite(number) else None
+
+
+def _size(product: float) -> float:
+    return abs(product) if math.isfinite(product) else math.inf
+
+
+def _factor(factor: Factor) -> dict[str, object]:
+    return {
+        "symbol": factor.symbol,
+        "mathml": symbol_mathml(factor.symbol),
+        "value": finite(factor.value),
+        "name": factor.name,
+        "index": list(factor.index),
+    }
+
+
+def _formula(terms: Terms) -> list[dict[str, object]]:
+    """Each formula of the docstring, and the same with the number's index written into it."""
+    lines: list[dict[str, object]] = []
+    for line in formula_lines(terms.formula):
+        side = left_side(line)
+        values: Mapping[str, int] = {}
+        if side is not None and side[1]:
+            values = dict(zip(side[1], terms.index, strict=False))
+        lines.append({"html": formula_html(line), "with_index": formula_html(line, values) if values else None})
+    return lines
+
+
+def notes_link(link: str) -> dict[str, str]:
+    """docs/notes/02-neurons.md#a-layer as {"chapter": "02-neurons", "section": "a-layer"}."""
+    path, _, section = link.partition("#")
+    return {"chapter": Path(path).stem, "section": section}
+
+
+def _code(terms: Terms) -> dict[str, object]:
+    source = terms.source
+    assert source is not None
+    path = Path(source.file)
+    inside = path.is_relative_to(_ROOT)
+    return {
+        "name": source.name,
+        "file": path.relative_to(_ROOT.parent).as_posix() if inside else path.name,
+        "first": source.first,
+        "last": source.last,
+        "text": source.text,
+    }
+
+
+def _numeric(terms: Terms) -> dict[str, object]:
+    assert terms.numeric is not None
+    assert terms.numeric_sides is not None
+    below, above = terms.numeric_sides
+    largest = max(abs(terms.numeric), abs(terms.value))
+    kink = not math.isclose(below, above, rel_tol=KINK, abs_tol=1e-8)
+    return {
+        "value": finite(terms.numeric),
+        "below": finite(below),
+        "above": finite(above),
+        "relative_error": finite(abs(terms.numeric - terms.value) / largest) if largest else 0.0,
+        "kink": kink,
+    }
