@@ -14,6 +14,7 @@ from digitscope.explain.update_rules import UPDATED, UpdateCall, update_terms
 from digitscope.explain.why import Pass, Quantity, checked_index
 from digitscope.nn import Layer, Loss, Optimizer, Params, clip_scale, gradient_norm
 from digitscope.nn.optimizers import State
+from digitscope.training.inference import quiet_overflow
 
 
 class DescentStep:
@@ -85,7 +86,7 @@ class DescentStep:
     def _loss_of(self, network: Layer) -> float:
         done = self.recorded
         x = network_input(network, done.images, np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with quiet_overflow():
             outputs, _ = network.forward(x, training=done.training, rng=np.random.default_rng(done.seed))
             return float(done.loss.forward(outputs, done.labels)[0])
 
@@ -119,14 +120,18 @@ class DescentStep:
             found[name] = UpdateCall(name, arrays, self.learning_rate, self.clip, self.step)
         return found
 
+    @property
+    def given(self) -> dict[str, Array]:
+        """The arrays that a step begins with and does not compute: images, parameters, statistics, slots."""
+        slots = {f"{slot}.{name}": array for slot, kept in self.state.items() for name, array in kept.items()}
+        return {"images": self.recorded.images, **self.network.params, **self.network.statistics, **slots}
+
     def array(self, name: str) -> Array:
         """An array by its name: those that `terms` explains, parameters, statistics, slots and "images".
 
         Raises: ShapeError if there is none of this name.
         """
-        if name == "images":
-            return self.recorded.images
-        for arrays in (self.network.params, self.network.statistics, *(call.arrays for call in self.updates.values())):
+        for arrays in (self.given, *(call.arrays for call in self.updates.values())):
             if name in arrays:
                 return arrays[name]
         return self.recorded.quantity(name).array

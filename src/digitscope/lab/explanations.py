@@ -1,7 +1,7 @@
 """The explanation of a number as JSON: `explain.Terms` for the panel "why?" of the pages."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import digitscope
@@ -15,10 +15,13 @@ KINK = 1e-2
 _ROOT = Path(digitscope.__file__).parent
 
 
-def explained(terms: Terms, *, first: int = 0, count: int = 20, shape: tuple[int, ...] = ()) -> dict[str, object]:
+def explained(
+    terms: Terms, *, first: int = 0, count: int = 20, shape: tuple[int, ...] = (), given: Collection[str] = ()
+) -> dict[str, object]:
     """A number's terms from the first-largest on, what all others add, its formula, its links, code and numeric check.
 
-    shape: that of the number's array.
+    shape: that of the number's array. given: the names of arrays that were not computed, such as parameters, so that
+    there is nothing to ask about their numbers.
     """
     count = min(count, MOST_TERMS)
     order = sorted(range(len(terms.terms)), key=lambda i: -_size(terms.terms[i].product))
@@ -39,7 +42,7 @@ def explained(terms: Terms, *, first: int = 0, count: int = 20, shape: tuple[int
                 "place": i,
                 "product": finite(terms.terms[i].product),
                 "chosen": i == terms.chosen,
-                "factors": [_factor(factor) for factor in terms.terms[i].factors],
+                "factors": [_factor(factor, given) for factor in terms.terms[i].factors],
             }
             for i in shown
         ],
@@ -60,13 +63,14 @@ def _size(product: float) -> float:
     return abs(product) if math.isfinite(product) else math.inf
 
 
-def _factor(factor: Factor) -> dict[str, object]:
+def _factor(factor: Factor, given: Collection[str]) -> dict[str, object]:
     return {
         "symbol": factor.symbol,
         "mathml": symbol_mathml(factor.symbol),
         "value": finite(factor.value),
         "name": factor.name,
         "index": list(factor.index),
+        "asked": factor.name is not None and factor.name not in given,
     }
 
 

@@ -18,12 +18,13 @@ from digitscope.lab.explanations import MOST_TERMS, explained, finite, notes_lin
 from digitscope.lab.requests import Bounds
 from digitscope.lab.routes import Page, Route
 from digitscope.lab.state import Lab
-from digitscope.mathml import formula_html, formula_lines
+from digitscope.mathml import formula_html, formula_lines, left_side
 from digitscope.nn import Layer, Loss
 from digitscope.recipes import RECIPES
+from digitscope.training.inference import quiet_overflow
 from digitscope.training.settings import NAMED_OPTIMIZERS
 
-PAGES = [Page("/step", "step")]
+PAGES: list[Page] = []
 
 MOST_IMAGES = 16
 MOST_STEPS = 400
@@ -229,6 +230,7 @@ def _pixels(lab: Lab, image: StepImage, shape: tuple[int, int]) -> Array:
     return decoded_image(image.pixels or "", shape)
 
 
+@quiet_overflow()
 def outline(lab: Lab, request: StepRequest) -> dict[str, object]:
     """The stages of the step, the arrays that take part in each, and the loss before and after it."""
     step, losses = _visit(lab, request.step)
@@ -243,8 +245,7 @@ def outline(lab: Lab, request: StepRequest) -> dict[str, object]:
         listed.append(_listed(step, stage, inputs))
     images = step.recorded.images
     outputs = step.recorded.trace.output
-    with np.errstate(over="ignore", invalid="ignore"):
-        probabilities = step.recorded.loss.probabilities(outputs)
+    probabilities = step.recorded.loss.probabilities(outputs)
     return {
         "stages": listed,
         "arrays": arrays,
@@ -261,13 +262,16 @@ def outline(lab: Lab, request: StepRequest) -> dict[str, object]:
 
 
 def _listed(step: DescentStep, stage: Stage, inputs: dict[str, str]) -> dict[str, object]:
-    formulas: dict[str, list[str]] = {}
+    outputs: list[dict[str, object]] = []
     notes: list[dict[str, str]] = []
     layer = step.recorded.trace.calls.get(stage.layer) if stage.layer else None
     for name in stage.outputs:
         array = step.array(name)
         found = step.terms(name, (0,) * array.ndim)
-        formulas[name] = [formula_html(line) for line in formula_lines(found.formula)]
+        lines = formula_lines(found.formula)
+        side = left_side(lines[0]) if lines else None
+        symbol = side[0] if side else ""
+        outputs.append({"name": name, "symbol": symbol, "formula": [formula_html(line) for line in lines]})
         notes += [link for link in map(notes_link, found.derivations) if link not in notes]
     return {
         "key": stage.key,
@@ -275,9 +279,8 @@ def _listed(step: DescentStep, stage: Stage, inputs: dict[str, str]) -> dict[str
         "layer": stage.layer,
         "kind": stage.kind,
         "text": stage.kind if layer is None or layer.parts else repr(layer.layer),
-        "outputs": list(stage.outputs),
-        "inputs": inputs,
-        "formulas": formulas,
+        "outputs": outputs,
+        "inputs": [{"name": name, "symbol": symbol} for name, symbol in inputs.items()],
         "notes": notes,
     }
 
@@ -313,6 +316,7 @@ WIDEST = 16
 """Numbers beside each other if a list of numbers is shown in several rows."""
 
 
+@quiet_overflow()
 def arrays(lab: Lab, request: ArraysRequest) -> dict[str, object]:
     """Arrays of the step, of one image, in float64."""
     step, _ = _visit(lab, request.step)
@@ -333,6 +337,7 @@ def arrays(lab: Lab, request: ArraysRequest) -> dict[str, object]:
     return {"arrays": found}
 
 
+@quiet_overflow()
 def curve(lab: Lab, request: CurveRequest) -> dict[str, object]:
     """The loss after this step for each of several learning rates, along the same direction."""
     step, _ = _visit(lab, request.step)
@@ -340,6 +345,7 @@ def curve(lab: Lab, request: CurveRequest) -> dict[str, object]:
     return {"rates": list(request.rates), "losses": losses, "loss": finite(step.loss)}
 
 
+@quiet_overflow()
 def asked(lab: Lab, request: StepRequest) -> dict[str, object]:
     """Weights of which one moves most in the step, and how far each of them moves."""
     step, _ = _visit(lab, request.step)
@@ -353,11 +359,13 @@ def asked(lab: Lab, request: StepRequest) -> dict[str, object]:
     }
 
 
+@quiet_overflow()
 def why(lab: Lab, request: WhyRequest) -> dict[str, object]:
     """Why a number of the step has its value: the terms that sum to it, its formula, its code, its numeric check."""
     step, _ = _visit(lab, request.step)
     found = step.terms(request.of, request.index, numeric=request.numeric)
-    return explained(found, first=request.first, count=request.count, shape=step.array(request.of).shape)
+    shape = step.array(request.of).shape
+    return explained(found, first=request.first, count=request.count, shape=shape, given=step.given)
 
 
 def networks(lab: Lab) -> dict[str, object]:

@@ -1,0 +1,252 @@
+// @ts-check
+/** The panel "why?": the terms of a number, its formula, the code that computed it, its numeric check. */
+
+import { el } from "./dom.js";
+import { ask } from "./engine.js";
+import { number, t } from "./text.js";
+
+/**
+ * @typedef {{symbol: string, mathml: string, value: number | null, name: string | null, index: number[], asked: boolean}} Factor
+ * @typedef {{of: string, index: number[]}} Place
+ */
+
+/** How many terms come at once. */
+const PAGE = 12;
+
+/**
+ * Adds the panel to a place of the page. It is empty until `show` is called.
+ * @param {HTMLElement} host
+ * @param {object} options
+ * @param {() => Record<string, unknown>} options.body what the server needs to know besides the number
+ * @param {string} [options.path]
+ * @param {(factors: Factor[]) => void} [options.onlight] lights up the factors of a term; none with an empty list
+ * @param {(symbol: string | null) => void} [options.onsymbol] lights up the arrays of a symbol of the formula
+ * @param {(place: Place) => void} [options.onshow] is told of each number that is shown
+ * @param {(name: string) => string} [options.title] what an array is called
+ * @param {string} [options.hint] what the empty panel says
+ */
+export function whyPanel(host, options) {
+  const path = options.path ?? "/api/why";
+  const heading = el("h2", { tabindex: "-1" }, t("why.title"));
+  const content = el("div", { class: "why-content" });
+  const panel = el("section", { class: "card why", "aria-label": t("why.title") }, heading, content);
+  host.append(panel);
+  /** @type {Place[]} */
+  let trail = [];
+  let asked = 0;
+  clear();
+
+  function clear() {
+    trail = [];
+    heading.textContent = t("why.title");
+    content.replaceChildren(el("p", { class: "muted" }, options.hint ?? t("why.hint")));
+  }
+
+  /**
+   * @param {string} of @param {number[]} index
+   * @param {{focus?: boolean, keep?: boolean}} [how] keep: whether the numbers before can be gone back to
+   */
+  async function show(of, index, { focus = false, keep = false } = {}) {
+    const mine = ++asked;
+    const place = { of, index };
+    const request = { ...options.body(), of, index, count: PAGE };
+    const derivative = of.startsWith("d") && of !== "dropout";
+    panel.setAttribute("aria-busy", "true");
+    try {
+      const found = await ask(path, { ...request, numeric: derivative });
+      if (mine !== asked) return;
+      trail = keep ? [...trail.filter((old) => !same(old, place)), place] : [place];
+      fill(found, request);
+      options.onshow?.(place);
+      if (focus) heading.focus();
+    } catch (error) {
+      if (mine !== asked) return;
+      heading.textContent = t("why.title");
+      content.replaceChildren(el("p", { class: "notice bad" }, error instanceof Error ? error.message : String(error)));
+    } finally {
+      if (mine === asked) panel.removeAttribute("aria-busy");
+    }
+  }
+
+  /** @param {any} found @param {Record<string, unknown>} request */
+  function fill(found, request) {
+    const name = options.title?.(found.of) ?? found.of;
+    heading.replaceChildren(t("why.heading", { number: placed(name, found.index) }));
+    /** @type {HTMLElement[]} */
+    const parts = [el("p", { class: "why-value number" }, `${placed(name, found.index)} = `, el("strong", {}, exact(found.value)))];
+    if (trail.length > 1) {
+      const before = trail[trail.length - 2];
+      const back = el("button", { class: "quiet", onclick: () => { trail = trail.slice(0, -2); void show(before.of, before.index, { focus: true, keep: true }); } }, `← ${placed(options.title?.(before.of) ?? before.of, before.index)}`);
+      parts.unshift(el("p", { class: "why-trail" }, back));
+    }
+    parts.push(formulas(found), sum(found, request));
+    if (found.numeric) parts.push(check(found));
+    parts.push(...sources(found));
+    content.replaceChildren(...parts);
+  }
+
+  /** @param {any} found */
+  function formulas(found) {
+    const box = el("div", { class: "why-formula" });
+    for (const line of found.formula) {
+      const p = el("p", {});
+      // Markup that the server made from the docstrings of the installed source.
+      p.innerHTML = line.with_index ?? line.html;
+      box.append(p);
+    }
+    for (const symbol of box.querySelectorAll("[data-symbol]")) {
+      symbol.addEventListener("pointerenter", () => options.onsymbol?.(symbol.getAttribute("data-symbol")));
+      symbol.addEventListener("pointerleave", () => options.onsymbol?.(null));
+    }
+    return box;
+  }
+
+  /** @param {any} found @param {Record<string, unknown>} request */
+  function sum(found, request) {
+    const box = el("div", { class: "why-sum" });
+    if (!found.count) {
+      box.append(el("p", { class: "muted" }, t(found.combine === "unknown" ? "why.unknown" : "why.no_terms")));
+      return box;
+    }
+    const scale = found.scale === 1 ? "" : `${exact(found.scale)} × `;
+    const kind = `why.combine_${found.combine.replaceAll("-", "_")}`;
+    box.append(el("p", {}, found.count === 1 && found.combine === "sum" ? `= ${scale}${t("why.one_product")}` : `= ${scale}${t(kind, { n: found.count })}`));
+    const list = el("ol", { class: "why-terms", "aria-label": t("why.terms") });
+    const most = Math.max(...found.terms.map((/** @type {any} */ term) => Math.abs(term.product ?? 0)), 1e-300);
+    list.append(...found.terms.map((/** @type {any} */ term) => row(term, most)));
+    box.append(list);
+    const rest = el("p", { class: "why-rest" });
+    box.append(rest);
+    let shown = found.terms.length;
+    /** @param {any} page */
+    const remain = (page) => {
+      const left = found.count - shown;
+      rest.replaceChildren();
+      if (left > 0) {
+        const text = found.combine === "sum" ? t("why.rest", { n: left, sum: exact(restOf(page, found, shown)) }) : t("why.more_terms", { n: left });
+        const more = el("button", { class: "small", onclick: async () => {
+          const next = await ask(path, { ...request, numeric: false, first: shown, count: 50 });
+          shown += next.terms.length;
+          list.append(...next.terms.map((/** @type {any} */ term) => row(term, most)));
+          seen.push(...next.terms);
+          remain(next);
+        } }, t("why.show_more"));
+        rest.append(text, " ", more);
+      }
+    };
+    /** @type {any[]} */
+    const seen = [...found.terms];
+    /** The sum of the terms that are not shown. @param {any} page @param {any} whole @param {number} until */
+    const restOf = (page, whole, until) => {
+      const all = whole.rest + whole.terms.reduce((/** @type {number} */ s, /** @type {any} */ term) => s + term.product, 0);
+      return all - seen.slice(0, until).reduce((s, term) => s + term.product, 0);
+    };
+    remain(found);
+    const difference = Math.abs((found.total ?? NaN) - (found.value ?? NaN));
+    const agrees = difference <= 1e-9 * Math.max(1, Math.abs(found.value));
+    box.append(el("p", { class: `why-total ${agrees ? "good" : "bad"}` }, t(agrees ? "why.adds_up" : "why.differs", { total: exact(found.total) })));
+    return box;
+  }
+
+  /** @param {any} term @param {number} most */
+  function row(term, most) {
+    const share = Math.min(1, Math.abs(term.product ?? 0) / most);
+    const bar = el("span", { class: `why-bar ${term.product < 0 ? "negative" : "positive"}`, "aria-hidden": "true" });
+    bar.style.width = `${Math.max(2, share * 100)}%`;
+    /** @type {Factor[]} */
+    const factors = term.factors;
+    const parts = factors.flatMap((/** @type {Factor} */ factor, i) => [i ? " × " : "", chip(factor)]);
+    const item = el("li", { class: term.chosen ? "chosen" : "" },
+      el("span", { class: "why-product number" }, signed(term.product)),
+      el("span", { class: "why-factors" }, parts, term.chosen ? el("span", { class: "why-chosen" }, t("why.chosen")) : null),
+      bar);
+    const light = () => { options.onlight?.(factors.filter((factor) => factor.name)); item.classList.add("lit"); };
+    const dim = () => { options.onlight?.([]); item.classList.remove("lit"); };
+    item.addEventListener("pointerenter", light);
+    item.addEventListener("pointerleave", dim);
+    item.addEventListener("focusin", light);
+    item.addEventListener("focusout", dim);
+    // A tap lights the term on a screen without a pointer.
+    item.addEventListener("click", light);
+    return item;
+  }
+
+  /** @param {Factor} factor */
+  function chip(factor) {
+    const symbol = el("span", { class: "why-symbol" });
+    symbol.innerHTML = factor.mathml;
+    const value = el("span", { class: "number" }, exact(factor.value));
+    const plain = factor.name === null;
+    if (plain && String(factor.value) === factor.symbol) return el("span", { class: "why-factor" }, value);
+    const where = plain ? "" : placed(options.title?.(factor.name ?? "") ?? factor.name ?? "", factor.index);
+    if (plain || !factor.asked) return el("span", { class: "why-factor", tabindex: plain ? null : "0", title: where || null }, value, " ", symbol, plain ? null : el("span", { class: "why-place" }, where));
+    return el("button", { class: "why-factor", title: t("why.ask", { number: where }), onclick: () => void show(factor.name ?? "", factor.index, { focus: true, keep: true }) }, value, " ", symbol, el("span", { class: "why-place" }, where));
+  }
+
+  /** @param {any} found */
+  function check(found) {
+    const { numeric } = found;
+    const small = numeric.relative_error !== null && (numeric.relative_error < 1e-4 || Math.max(Math.abs(numeric.value), Math.abs(found.value)) < 1e-9);
+    const verdict = numeric.kink ? t("why.kink", { below: exact(numeric.below), above: exact(numeric.above) }) : t(small ? "why.agree" : "why.disagree");
+    return el("div", { class: `why-check ${numeric.kink ? "" : small ? "good" : "bad"}` },
+      el("h3", {}, t("why.check")),
+      el("p", { class: "small" }, t("why.check_text")),
+      el("dl", {},
+        el("dt", {}, t("why.by_hand")), el("dd", { class: "number" }, exact(found.value)),
+        el("dt", {}, t("why.by_difference")), el("dd", { class: "number" }, exact(numeric.value)),
+        el("dt", {}, t("why.relative_error")), el("dd", { class: "number" }, numeric.relative_error === null ? "–" : numeric.relative_error.toExponential(1))),
+      el("p", { class: "why-verdict" }, verdict));
+  }
+
+  /** @param {any} found */
+  function sources(found) {
+    const parts = [];
+    if (found.notes.length) {
+      const links = found.notes.map((/** @type {{chapter: string, section: string}} */ link) =>
+        el("li", {}, el("a", { href: `/notes/${link.chapter}${link.section ? `#${link.section}` : ""}` }, titled(link))));
+      parts.push(el("div", { class: "why-notes" }, el("h3", {}, t("why.notes")), el("ul", {}, links)));
+    }
+    if (found.code) {
+      const { code } = found;
+      const lines = code.text.split("\n").map((/** @type {string} */ line, /** @type {number} */ i) =>
+        el("span", { class: "line" }, el("span", { class: "line-number", "aria-hidden": "true" }, String(code.first + i)), `${line}\n`));
+      parts.push(el("details", { class: "why-code" },
+        el("summary", {}, t("why.code")),
+        el("p", { class: "small muted" }, t("why.code_place", { file: code.file, first: String(code.first), last: String(code.last) })),
+        el("pre", { tabindex: "0", "aria-label": code.name }, el("code", {}, lines))));
+    }
+    return parts;
+  }
+
+  return { panel, show, clear };
+}
+
+/** The name of an array and an index in it. @param {string} name @param {number[]} index */
+export function placed(name, index) {
+  return index.length ? `${name}[${index.join(", ")}]` : name;
+}
+
+/** A number with six digits. @param {number | null} value */
+export function exact(value) {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  if (size && (size < 1e-4 || size >= 1e7)) return value.toExponential(4).replaceAll("-", "−");
+  return number(value, { maximumSignificantDigits: 6 }).replace("-", "−");
+}
+
+/** @param {number | null} value */
+function signed(value) {
+  return value !== null && value > 0 ? `+${exact(value)}` : exact(value);
+}
+
+/** @param {{chapter: string, section: string}} link */
+function titled(link) {
+  const words = (link.section || link.chapter.replace(/^\d+-/, "")).replaceAll("-", " ");
+  const chapter = /^(\d+)-/.exec(link.chapter);
+  return `${chapter ? `${Number(chapter[1])}. ` : ""}${words[0].toUpperCase()}${words.slice(1)}`;
+}
+
+/** @param {Place} a @param {Place} b */
+function same(a, b) {
+  return a.of === b.of && a.index.join() === b.index.join();
+}
