@@ -3,7 +3,10 @@
 import asyncio
 import json
 import re
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +58,8 @@ def test_texts_are_complete_and_used() -> None:
                 found = set(placeholders.findall(translated[room][key]))
                 assert found == set(placeholders.findall(text)), (language, room, key)
                 assert translated[room][key].strip()
-    scripts = "\n".join(path.read_text(encoding="utf-8") for path in STATIC.rglob("*.js"))
+    files = [*STATIC.rglob("*.js"), *STATIC.parent.glob("*.py")]
+    scripts = "\n".join(path.read_text(encoding="utf-8") for path in files)
     used = set(re.findall(r'["`](\w+\.\w+)["`]', scripts))
     beginnings = tuple(re.findall(r"`(\w+\.\w+_)\$\{", scripts))  # t(`draw.step_${name}`)
     frame = {"title", "lead", "language", "lab", "skip", "rooms", "choose_language", "choose_theme"}
@@ -140,6 +144,12 @@ def test_arrays_are_encoded_as_javascript_reads_them() -> None:
         encoded(np.array([1 << 31]))
 
 
+def run_apart(task: Coroutine[Any, Any, list[str]]) -> list[str]:
+    """Runs it in a thread, because a browser's test in this process has a loop of its own."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, task).result()
+
+
 def read(hub: Hub, right: Right, last: int | None, count: int) -> list[str]:
     async def first() -> list[str]:
         stream = hub.stream(right, last)
@@ -150,7 +160,7 @@ def read(hub: Hub, right: Right, last: int | None, count: int) -> list[str]:
         await stream.aclose()  # type: ignore[attr-defined]
         return found[1:]
 
-    return asyncio.run(first())
+    return run_apart(first())
 
 
 def test_events() -> None:
@@ -184,7 +194,7 @@ def test_a_page_that_missed_too_much_asks_again() -> None:
         await stream.aclose()  # type: ignore[attr-defined]
         return found
 
-    assert asyncio.run(slow())[0].startswith("event: reset")
+    assert run_apart(slow())[0].startswith("event: reset")
 
 
 def test_static_files_are_type_checked(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_all_mathematics_is_mathml(page: str) -> None:
 
 def test_every_equation_is_numbered_and_named_by_its_checks(page: str) -> None:
     for path in chapter_paths():
-        for equation in equations(path.read_text(encoding="utf-8")):
+        for equation in equations(read_section(path)):
             if equation.number:
                 assert f'href="#eq-{equation.number}" title="Checked by' in page
 

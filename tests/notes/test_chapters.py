@@ -56,7 +56,7 @@ def test_an_equation_holds(check: Check) -> None:
 
 @every_chapter
 def test_every_numbered_equation_has_its_checks(path: Path) -> None:
-    numbered = {e.number: e for e in equations(path.read_text(encoding="utf-8")) if e.number is not None}
+    numbered = {e.number: e for e in equations(read_section(path)) if e.number is not None}
     chapter = int(path.name[:2])
     assert list(numbered) == [f"{chapter}.{i}" for i in range(1, len(numbered) + 1)]
     entered = [c for c in checks() if any(number.split(".")[0] == str(chapter) for number in c.equations)]
@@ -70,7 +70,7 @@ def test_every_numbered_equation_has_its_checks(path: Path) -> None:
 
 @every_chapter
 def test_references_in_the_text_lead_somewhere(path: Path) -> None:
-    known = {e.number for p in chapter_paths() for e in equations(p.read_text(encoding="utf-8"))}
+    known = {e.number for p in chapter_paths() for e in equations(read_section(p))}
     text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert set(re.findall(r"(?<![\w\]$])\((\d+\.\d+)\)", text)) <= known
     figures = {number for p in chapter_paths() for number in figure_numbers(read_section(p))}

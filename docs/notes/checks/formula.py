@@ -20,7 +20,7 @@ from math_core import LatexToMathML
 
 from digitscope.arrays import Array
 from digitscope.notes.chapters import chapter_paths
-from digitscope.notes.section import equations
+from digitscope.notes.section import equations, read_section
 
 Value = Array | float | Callable[..., "Array | float"]
 Env = Mapping[str, int]
@@ -61,9 +61,7 @@ def holds(
     skip: how many of its statements, from the first, are left out.
     Raises: AssertionError where a statement does not hold; LookupError where a symbol has no value.
     """
-    latex = next(
-        (e.latex for p in chapter_paths() for e in equations(p.read_text("utf-8")) if e.number == number), None
-    )
+    latex = next((e.latex for p in chapter_paths() for e in equations(read_section(p)) if e.number == number), None)
     if latex is None:
         raise LookupError(f"There is no equation ({number}).")
     statements = _statements(latex)[skip:]

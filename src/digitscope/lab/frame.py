@@ -21,6 +21,12 @@ def texts(language: str) -> dict[str, dict[str, str]]:
     return content
 
 
+def text(language: str, key: str) -> str:
+    """The text of a key, "room.name", as text.js has it."""
+    room, _, name = key.partition(".")
+    return texts(language)[room][name]
+
+
 @cache
 def languages() -> tuple[str, ...]:
     """The languages that there is a file of texts for; the first is the one to fall back on."""

@@ -39,7 +39,7 @@ class NotesRenderer(RendererHTML):
     def __init__(self, sections: Collection[NotesSection]) -> None:
         super().__init__()
         self._names = {section.name for section in sections}
-        self._numbers = {e.number for section in sections for e in equations(section.text) if e.number}
+        self._numbers = {e.number for section in sections for e in equations(section) if e.number}
         self._figures = {number for section in sections for number in figure_numbers(section)}
         self._math = LatexToMathML(fancy_error=False)
         self._section = ""
@@ -89,13 +89,16 @@ class NotesRenderer(RendererHTML):
         if token.info == "math":
             return self._display(to_equation(token.content))
         language, _, name = token.info.partition(" ")
-        lexer = get_lexer_by_name(language or "text")
-        body = highlight(token.content, lexer, HtmlFormatter(nowrap=True))
+        body = self.highlighted(token.content, language or "text")
         if language == "text":
             return f'<pre class="output"><code>{body}</code></pre>\n'
         behind = tokens[i + 1] if i + 1 < len(tokens) else token
         code = self.code(token.content.splitlines(), body, behind.content.count("\n") if behind.info == "text" else 0)
         return f'<pre class="{"quote" if name else "code"}"><code>{code}</code></pre>\n'
+
+    def highlighted(self, code: str, language: str) -> str:
+        """Code as HTML, its words with Pygments' classes."""
+        return highlight(code, get_lexer_by_name(language), HtmlFormatter(nowrap=True))
 
     def code(self, lines: Sequence[str], html: str, output: int) -> str:
         """The content of a block of code, given its lines, their HTML and the number of lines that it prints."""

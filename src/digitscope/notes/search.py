@@ -37,8 +37,18 @@ class Found:
     """Where the words are in the excerpt: (start, end)."""
 
 
-def passages(section: NotesSection, renderer: NotesRenderer) -> list[Passage]:
-    """The section's text in pieces, formulas as z_on = b_o + ..., without the words inside pictures."""
+class _PlainRenderer(NotesRenderer):
+    def highlighted(self, code: str, language: str) -> str:
+        return html.escape(code)
+
+
+def passages(sections: Sequence[NotesSection]) -> list[Passage]:
+    """The sections' text in pieces, formulas as z_on = b_o + ..., without the words inside pictures."""
+    renderer = _PlainRenderer(sections)
+    return [passage for section in sections for passage in _passages(section, renderer)]
+
+
+def _passages(section: NotesSection, renderer: NotesRenderer) -> list[Passage]:
     page = re.sub(r"<svg\b.*?</svg>", "", renderer.render_section(section), flags=re.DOTALL)
     page = re.sub(r"<math\b.*?</math>", lambda found: html.escape(_formula_text(found[0])), page, flags=re.DOTALL)
     pieces = re.split(r'<h([1-4]) id="([^"]*)">(.*?)</h\1>', page, flags=re.DOTALL)

@@ -69,11 +69,10 @@ def _parse(name: str, text: str) -> NotesSection:
     return section
 
 
-@cache
-def equations(text: str) -> tuple[Equation, ...]:
-    """The displayed equations of a section's text, in order."""
-    fences = (token for token in markdown_parser().parse(text) if token.type == "fence" and token.info == "math")
-    return tuple(to_equation(token.content) for token in fences)
+def equations(section: NotesSection) -> list[Equation]:
+    """The displayed equations of a section, in order."""
+    fences = (token for token in section.tokens if token.type == "fence" and token.info == "math")
+    return [to_equation(token.content) for token in fences]
 
 
 def to_equation(content: str) -> Equation:
