@@ -123,7 +123,10 @@ class Experiment:
 
     def load(self) -> DataSet:
         """The data, or their part. Raises: as `load_data`; DataError if there are fewer images."""
-        data = load_data(self.data)
+        return self.part_of(load_data(self.data))
+
+    def part_of(self, data: DataSet) -> DataSet:
+        """The part of the data that is used. Raises: DataError if there are fewer images."""
         count = len(data.y_train)
         if self.images is None or self.images == count:
             return data
@@ -184,6 +187,8 @@ class Timeline:
         self.training: Training = self.recipe.start(self.data, experiment.seed)
         self.curves: list[History] = [{name: [] for name in HISTORY_COLUMNS} for _ in branches]
         """All results that are known of each branch, also those after the current step."""
+        self.saves = 0
+        """The number of checkpoints that were written."""
         self._kept: dict[tuple[int, int], int] = {}
         """The size of each checkpoint in bytes, by branch and step."""
         self._saved = time.monotonic()
@@ -259,6 +264,10 @@ class Timeline:
         """The number of steps of the current branch's plan."""
         return self.run.epochs * self.batches
 
+    def steps_of(self, branch: int) -> int:
+        """The number of steps of a branch's plan."""
+        return self.plan_of(branch).epochs * len(self.run.learners) * self.batches
+
     @property
     def is_finished(self) -> bool:
         return self.run.epoch == self.run.epochs
@@ -313,7 +322,7 @@ class Timeline:
         """
         branch = self.branch_at(branch, step)
         self._restore_nearest(branch, step)
-        if self.step == step:
+        if self.step == step and self.run.batch < self.batches:
             return
 
         def wanted(number: int) -> bool:
@@ -332,8 +341,7 @@ class Timeline:
         """
         if not 0 <= branch < len(self.branches):
             raise TrainingError(f"There are {len(self.branches)} branches, from 0; got {branch}.")
-        learners = len(self.run.learners)
-        steps = self.plan_of(branch).epochs * learners * self.batches
+        steps = self.steps_of(branch)
         if not 0 <= step <= steps:
             raise TrainingError(f"The branch has the steps 0 to {steps:,}; got {step:,}.")
         while (parent := self.branches[branch].parent) is not None and step < self.branches[branch].step:
@@ -374,6 +382,7 @@ class Timeline:
             path = self._path(*key)
             save_checkpoint(path, self.run, {})
             self._kept[key] = path.stat().st_size
+            self.saves += 1
             self._thin()
         self._saved = time.monotonic()
         self._save_seconds = self._saved - began

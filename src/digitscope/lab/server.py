@@ -12,6 +12,7 @@ import uvicorn
 from digitscope.errors import DigitscopeError
 from digitscope.lab.app import LOCAL, application
 from digitscope.lab.state import Lab
+from digitscope.lab.training_host import host_of
 
 PORT = 7840
 """The port that is tried first if none is named: 784 pixels."""
@@ -41,6 +42,7 @@ def serve(lab: Lab, *, host: str, port: int | None, say: Callable[[str], None], 
                 timeout_graceful_shutdown=PATIENCE,
                 lifespan="off",
             )
+            host_of(lab).resume()
             if browse:
                 webbrowser.open(address)
             uvicorn.Server(config).run(sockets=[listener])
