@@ -109,6 +109,19 @@ def as_numbers(values: npt.ArrayLike, what: str) -> Array:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
+def image_grid(images: Array, columns: int) -> Array:
+    """The images in rows of so many, without gaps.
+
+    Shapes: uint8 (N, H, W), N at least 1 -> uint8 (rows H, columns W)
+    """
+    count, height, width = images.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    cells = np.zeros((rows * columns, height, width), np.uint8)
+    cells[:count] = images
+    return cells.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
+
+
 def _as_bytes(array: Array) -> npt.NDArray[np.uint8]:
     """Intensities as uint8: whole numbers 0 to 255 as they are, floats 0 to 1 times 255."""
     accepted = "Images are expected as whole numbers from 0 (paper) to 255 (ink) or floats from 0 to 1"

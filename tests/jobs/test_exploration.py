@@ -19,6 +19,7 @@ from digitscope.jobs.exploration import (
     layer_shape,
     layer_shapes,
     read_test_images,
+    same_neighbour_share,
 )
 from digitscope.metrics import Evaluation, confusion_matrix, mcnemar_p, reliability_diagram
 
@@ -162,3 +163,15 @@ def test_centred_logits_have_the_same_softmax_up_to_a_temperature(readings: Read
     scale = np.linalg.norm(readings.logits[0] - readings.logits[0].mean()) / np.linalg.norm(points[0])
     np.testing.assert_allclose(nn.softmax(scale * points.T).T, nn.softmax(readings.logits.T).T, rtol=1e-3)
     assert not centred_logits(np.ones((3, 10), np.float32)).any()
+
+
+def test_the_share_of_nearest_neighbours_with_the_same_label() -> None:
+    rng = np.random.default_rng(0)
+    points, labels = rng.normal(3, 1, (60, 4)), rng.integers(0, 3, 60)
+    same = 0
+    for i, point in enumerate(points):
+        others = np.delete(np.arange(60), i)
+        nearest = others[np.linalg.norm(points[others] - point, axis=1).argmin()]
+        same += labels[nearest] == labels[i]
+    assert same_neighbour_share(points, labels) == same / 60
+    assert same_neighbour_share(np.array([[0.0], [1], [10], [11]]), np.array([0, 0, 1, 1])) == 1

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from digitscope.report.samples import captioned_sheet, image_grid
+from digitscope.arrays import image_grid
+from digitscope.report.samples import captioned_sheet
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import DataError
 from digitscope.explain.trace import Trace, network_input
-from digitscope.jobs.inspection import layer_outputs
+from digitscope.explain.units import shown_calls
 from digitscope.metrics import Evaluation, confidence_bins, mcnemar_p
 from digitscope.model import Model
 from digitscope.recipes.held_out import evaluation_part
@@ -166,12 +166,14 @@ class LayerShape:
 
 def layer_shapes(model: Model) -> list[LayerShape]:
     """The input and the outputs of the layers, in order, without those that only have another shape."""
-    blank = np.zeros(model.image_shape, np.uint8)
-    outputs = [layer for layer in layer_outputs(model, blank) if not layer.layer.startswith(_SAME_NUMBERS)]
-    return [
-        LayerShape("input", "", model.image_shape),
-        *(LayerShape(layer.name, layer.layer, layer.shape) for layer in outputs),
-    ]
+    blank = np.zeros((1, *model.image_shape), np.uint8)
+    trace = Trace(model.network, network_input(model.network, blank))
+    shapes = [LayerShape("input", "", model.image_shape)]
+    for call in shown_calls(trace.calls[""]):
+        kind = type(call.layer).__name__
+        if kind not in _SAME_NUMBERS:
+            shapes.append(LayerShape(call.output, kind if call.parts else repr(call.layer), call.y.shape[:-1]))
+    return shapes
 
 
 def layer_shape(model: Model, name: str) -> LayerShape:
@@ -192,6 +194,19 @@ def layer_points(model: Model, layer: LayerShape, images: Array, *, report: Repo
         values = np.asarray(trace.arrays[layer.name])
         parts.append(values.reshape(-1, values.shape[-1]).T)
     return np.concatenate(parts)
+
+
+def same_neighbour_share(points: Array, labels: Array) -> float:
+    """The fraction of points whose nearest other point has the same label: how well a layer keeps the classes apart.
+
+    |x - y|² = |x|² - 2 x·y + |y|², and |x|² does not matter for which y is nearest.
+
+    Shapes: (N, D), N at least 2, labels (N,)
+    """
+    centred = points - points.mean(axis=0)
+    distances = np.square(centred).sum(axis=1) - 2 * centred @ centred.T
+    np.fill_diagonal(distances, np.inf)
+    return float((labels[distances.argmin(axis=1)] == labels).mean())
 
 
 def evenly_spaced(images: int, count: int) -> Array:

@@ -20,13 +20,13 @@ from digitscope.errors import DataError, DigitscopeError
 from digitscope.lab.frame import frame, language_of, theme_of
 from digitscope.lab.openapi import openapi
 from digitscope.lab.requests import from_json, from_query
-from digitscope.lab.rooms import common, draw, notes, step, training
+from digitscope.lab.rooms import common, draw, explore, notes, step, training
 from digitscope.lab.routes import ConflictError, Download, NotFoundError, Page, Right, Route, Upload
 from digitscope.lab.safety import Guard
 from digitscope.lab.state import Lab
 
 STATIC = Path(__file__).parent / "static"
-ROOMS = (common, draw, step, training, notes)
+ROOMS = (common, draw, step, training, explore, notes)
 ROUTES: list[Route] = [route for room in ROOMS for route in room.ROUTES]
 PAGES: list[Page] = [page for room in ROOMS for page in room.PAGES]
 LOCAL = ("127.0.0.1", "localhost", "::1")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digitscope.arrays import Array
+from digitscope.arrays import Array, image_grid
 from digitscope.errors import DataError
 from digitscope.files.atomic import write_atomic
 
@@ -27,19 +27,6 @@ def sample_sheet(images: Array, labels: Array) -> Array:
             top, left = _GAP + row * (height + _GAP), _GAP + column * (width + _GAP)
             sheet[top : top + height, left : left + width] = 255 - images[i]
     return sheet
-
-
-def image_grid(images: Array, columns: int) -> Array:
-    """The images in rows of so many, without gaps.
-
-    Shapes: uint8 (N, H, W), N at least 1 -> uint8 (rows H, columns W)
-    """
-    count, height, width = images.shape
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    cells = np.zeros((rows * columns, height, width), np.uint8)
-    cells[:count] = images
-    return cells.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
 
 
 def captioned_sheet(images: Array, captions: Sequence[str], *, scale: int = 2) -> Array:

@@ -1,0 +1,112 @@
+// @ts-check
+/** Accuracy on corrupted images, measured when the visitor asks for it. */
+
+import { colour, complain, el, svg } from "../dom.js";
+import { ask, decode, get } from "../engine.js";
+import { number, percent, t } from "../text.js";
+import { settled } from "./images.js";
+
+const SIZES = [200, 500, 1000, 2000];
+
+/** @param {HTMLElement} host @param {import("./room.js").Context} context */
+export async function show(host, { state, save, signal }) {
+  const size = el("select", { id: "sample" }, SIZES.map((n) => el("option", { value: String(n), selected: n === state.sample }, number(n, {}))));
+  const start = el("button", { class: "main", onclick: () => void begin().catch(complain) }, t("explore.measure"));
+  const bar = el("progress", { max: "1", value: "0", "aria-label": t("explore.measuring") });
+  const status = el("p", { role: "status" });
+  const results = el("div", {});
+  bar.hidden = true;
+  host.append(el("div", { class: "card" }, el("h2", {}, t("explore.view_robustness")), el("p", {}, t("explore.robustness_lead")),
+    el("div", { class: "controls" }, el("label", { for: "sample" }, t("explore.sample_size")), size, start, bar), status), results);
+  size.addEventListener("change", () => {
+    state.sample = Number(size.value);
+    save();
+    results.replaceChildren();
+    void resume().catch(complain);
+  });
+  await resume();
+
+  async function resume() {
+    const found = await get("/api/explore/corruptions", { model: state.model, images: Number(size.value) });
+    if (found.state !== "absent") await wait();
+  }
+
+  async function begin() {
+    await ask("/api/explore/corruptions", { model: state.model, images: Number(size.value) });
+    await wait();
+  }
+
+  async function wait() {
+    start.disabled = true;
+    bar.hidden = false;
+    status.textContent = t("explore.measuring");
+    try {
+      const found = await settled("/api/explore/corruptions", { model: state.model, images: Number(size.value) }, signal, (done) => (bar.value = done));
+      status.textContent = t("explore.measured", { images: found.images, accuracy: percent(found.clean.accuracy) });
+      results.replaceChildren(curves(found, signal), behind(found));
+    } finally {
+      start.disabled = false;
+      bar.hidden = true;
+    }
+  }
+}
+
+/** @param {any} found @param {AbortSignal} [signal] */
+function curves(found, signal) {
+  const pictures = decode(found.samples);
+  const [, strengths, height, width] = found.samples.shape;
+  const list = el("div", { class: "curves" });
+  for (const [place, [name, result]] of Object.entries(found.corruptions).entries()) {
+    const values = [found.clean.accuracy, ...result.accuracy];
+    const intervals = [found.clean.interval, ...result.interval];
+    const canvas = el("canvas", { "aria-hidden": "true", width: strengths * (width + 2), height });
+    const draw = () => paint(canvas, pictures, place, strengths, height, width);
+    draw();
+    addEventListener("theme", draw, { signal });
+    const last = values.length - 1;
+    list.append(el("figure", { class: "card" }, el("figcaption", {}, el("h3", {}, t(`explore.corruption_${name}`)),
+      el("p", { class: "small muted" }, t("explore.falls", { accuracy: percent(values[last], 0), amount: amount(name, result.amounts[last - 1]) }))),
+      curve(values, intervals, t(`explore.corruption_${name}`)), canvas));
+  }
+  return list;
+}
+
+/** @param {string} name @param {number} value */
+function amount(name, value) {
+  return t(`explore.amount_${name}`, { value });
+}
+
+/** @param {HTMLCanvasElement} canvas @param {ArrayLike<number>} pictures @param {number} place @param {number} count @param {number} height @param {number} width */
+function paint(canvas, pictures, place, count, height, width) {
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  const ink = [1, 3, 5].map((at) => Number.parseInt(colour("--ink").slice(at, at + 2), 16));
+  for (let s = 0; s < count; s++) {
+    const pixels = context.createImageData(width, height);
+    for (let k = 0; k < width * height; k++) pixels.data.set([...ink, pictures[(place * count + s) * width * height + k]], 4 * k);
+    context.putImageData(pixels, s * (width + 2) + 1, 0);
+  }
+}
+
+/** @param {number[]} values @param {number[][]} intervals @param {string} name */
+function curve(values, intervals, name) {
+  const x = (/** @type {number} */ k) => 42 + (k * 200) / (values.length - 1);
+  const y = (/** @type {number} */ p) => 112 - 100 * p;
+  const points = values.map((p, k) => `${x(k)},${y(p)}`).join(" ");
+  const band = [...intervals.map(([low], k) => `${x(k)},${y(low)}`), ...intervals.map(([, high], k) => `${x(k)},${y(high)}`).reverse()].join(" ");
+  return svg("svg", { viewBox: "0 0 256 136", class: "chart", role: "img", "aria-label": `${name}: ${values.map((p) => percent(p, 0)).join(", ")}` },
+    [0, 0.5, 1].map((p) => svg("line", { class: "grid", x1: 42, x2: 244, y1: y(p), y2: y(p) })),
+    [0, 0.5, 1].map((p) => svg("text", { x: 36, y: y(p) + 4, "text-anchor": "end" }, percent(p, 0))),
+    values.map((_, k) => svg("text", { x: x(k), y: 130, "text-anchor": "middle" }, String(k))),
+    svg("polygon", { class: "band", points: band }), svg("polyline", { class: "line", points }),
+    values.map((p, k) => svg("circle", { class: "mean", cx: x(k), cy: y(p), r: 3 })));
+}
+
+/** @param {any} found */
+function behind(found) {
+  const head = el("tr", {}, el("th", { scope: "col" }, t("explore.corruption")), [1, 2, 3, 4, 5].map((s) => el("th", { scope: "col" }, t("explore.strength", { strength: s }))));
+  const rows = Object.entries(found.corruptions).map(([name, result]) => el("tr", {}, el("th", { scope: "row" }, t(`explore.corruption_${name}`)),
+    result.accuracy.map((/** @type {number} */ p, /** @type {number} */ k) => el("td", {}, `${percent(p)} (${amount(name, result.amounts[k])})`))));
+  return el("details", { class: "small" }, el("summary", {}, t("common.as_table")),
+    el("div", { class: "table", tabindex: "0", role: "region", "aria-label": t("explore.view_robustness") }, el("table", {}, el("thead", {}, head), el("tbody", {}, rows))));
+}

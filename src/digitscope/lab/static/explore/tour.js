@@ -1,0 +1,238 @@
+// @ts-check
+/**
+ * The grand tour: test images as points with one coordinate for each class, projected to the plane. The server
+ * computes the points and the frames (digitscope.projections); the page multiplies points by a frame, which is
+ * drawing and no network: sixty times a second it could not ask.
+ */
+
+import { complain, el } from "../dom.js";
+import { ask, decode, latest } from "../engine.js";
+import { t } from "../text.js";
+import { classTable, cloud, decodePoints } from "./cloud.js";
+import { awaited } from "./images.js";
+
+/** Frames a second, and seconds that are asked for at a time. */
+const [RATE, SECONDS] = [60, 5];
+
+/** @param {HTMLElement} host @param {import("./room.js").Context} context */
+export async function show(host, { state, save, signal }) {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const found = await awaited(host, "/api/explore/tour", { model: state.model, space: state.space, images: 1000 }, signal);
+  if (signal.aborted) return;
+  const points = decodePoints(found);
+  const [count, classes] = found.points.shape;
+  let coordinates = decode(found.points);
+  /** @type {number[][]} */
+  let frame = valid(state.frame, classes) ?? found.frame;
+  /** @type {{start: number, from: number[][], frames: ArrayLike<number>[], shown: number, asking: boolean}} */
+  let path = fresh();
+  let [playing, scale, dragging, clock] = [!calm && !state.frame.length, 1, -1, 0];
+  const places = new Float32Array(2 * count);
+
+  const play = el("button", { class: "main", onclick: () => run(!playing) });
+  const circle = el("button", { onclick: () => void turn({ to: "circle" }) }, t("explore.circle"));
+  const pick = [0, 1].map((which) => el("select", { id: `facing-${which}`, "aria-label": which ? t("explore.second_class") : t("explore.first_class") },
+    Array.from({ length: classes }, (_, k) => el("option", { value: String(k), selected: k === (state.cell[which] ?? [4, 9][which]) }, String(k)))));
+  const face = el("button", { onclick: () => void turn({ to: "facing", first: Number(pick[0].value), second: Number(pick[1].value) }) }, t("explore.face"));
+  const space = el("select", { id: "space", onchange: () => void changeSpace().catch(complain) },
+    ["logits", "probabilities"].map((name) => el("option", { value: name, selected: name === state.space }, t(`explore.space_${name}`))));
+  const pictures = el("input", { type: "checkbox", id: "pictures", checked: state.pictures, onchange: () => {
+    state.pictures = pictures.checked;
+    save();
+    picture.showPictures(state.pictures);
+  } });
+  const plane = el("div", { class: "plane" });
+  const behind = el("details", { class: "small", ontoggle: () => {
+    behind.querySelector(".table")?.remove();
+    if (behind.open) behind.append(classTable(points, places, [t("explore.right_way"), t("explore.up")]));
+  } }, el("summary", {}, t("common.as_table")));
+  host.append(el("div", { class: "split wide" }, el("div", { class: "card" }, plane),
+    el("div", { class: "card" }, el("h2", {}, t("explore.view_tour")), el("p", {}, t("explore.tour_lead", { classes })),
+      el("div", { class: "controls" }, play, circle), el("div", { class: "controls" }, pick[0], pick[1], face),
+      el("div", { class: "controls" }, el("label", { for: "space" }, t("explore.space")), space),
+      el("p", {}, el("label", { for: "pictures" }, pictures, " ", t("explore.as_pictures"))),
+      el("p", { class: "muted small" }, t("explore.tour_keys")), behind)));
+  const picture = cloud(plane, points, { model: state.model, label: t("explore.tour_label"), pictures: state.pictures, signal });
+  const handles = Array.from({ length: classes }, (_, k) => handle(k));
+  picture.overlay.append(...handles);
+  project();
+  run(playing);
+  const observer = new ResizeObserver(project);
+  observer.observe(picture.stage);
+  signal.addEventListener("abort", () => observer.disconnect());
+
+  function fresh() {
+    return { start: 0, from: frame, frames: [], shown: 0, asking: false };
+  }
+
+  /** The tips of the axes in the picture. Logits add up to 0, so the mean of the tips does not move any point: it is left
+   * out, and each digit's images lie towards its tip. Images of one digit would lie on its tip if they are
+   * probabilities: there the tips are drawn farther out. */
+  function tips() {
+    const centred = state.space === "logits";
+    const mean = [0, 1].map((axis) => (centred ? frame.reduce((sum, row) => sum + row[axis], 0) / classes : 0));
+    const rows = frame.map(([x, y]) => [x - mean[0], y - mean[1]]);
+    if (dragging < 0) scale = (centred ? 0.88 : 0.78) / Math.max(0.35, ...rows.map(([x, y]) => Math.hypot(x, y)));
+    const out = centred ? 0 : 0.1;
+    return { mean, out, places: rows.map(([x, y]) => [x, y].map((value) => value * (scale + out / Math.max(0.1, Math.hypot(x, y))))) };
+  }
+
+  /** Multiplies every point by the frame, and draws the axes' tips. */
+  function project() {
+    const { places: ends } = tips();
+    for (let i = 0; i < count; i++) {
+      let [x, y] = [0, 0];
+      for (let k = 0; k < classes; k++) {
+        x += coordinates[i * classes + k] * frame[k][0];
+        y += coordinates[i * classes + k] * frame[k][1];
+      }
+      places[2 * i] = scale * x;
+      places[2 * i + 1] = scale * y;
+    }
+    picture.place(places);
+    handles.forEach((button, k) => {
+      button.style.left = `${50 + 50 * ends[k][0]}%`;
+      button.style.top = `${50 - 50 * ends[k][1]}%`;
+    });
+  }
+
+  /** @param {boolean} go */
+  function run(go) {
+    playing = go;
+    play.textContent = go ? t("explore.pause") : t("explore.play");
+    if (go) {
+      clock = performance.now();
+      requestAnimationFrame(tick);
+    } else remember();
+  }
+
+  function remember() {
+    state.frame = frame.flat().map((value) => Math.round(1000 * value));
+    save();
+  }
+
+  /** @param {number} now */
+  function tick(now) {
+    if (!playing || signal.aborted) return;
+    if (path.frames.length - path.shown < 2 * RATE && !path.asking) void extend(path);
+    const steps = Math.min(6, Math.max(1, Math.round(((now - clock) / 1000) * RATE)));
+    clock = now;
+    if (path.frames.length > path.shown) {
+      path.shown = Math.min(path.shown + steps, path.frames.length);
+      frame = rowsOf(path.frames[path.shown - 1]);
+      project();
+    }
+    requestAnimationFrame(tick);
+  }
+
+  /** Asks for the next frames of a path. @param {typeof path} of */
+  async function extend(of) {
+    of.asking = true;
+    try {
+      const part = await ask("/api/explore/tour/frames", { frame: of.from, start: of.start, seconds: SECONDS, frames: SECONDS * RATE });
+      of.frames = [...of.frames.slice(of.shown), ...pieces(part.frames)];
+      of.shown = 0;
+      of.start += SECONDS;
+    } catch (error) {
+      run(false);
+      complain(error);
+    } finally {
+      of.asking = false;
+    }
+  }
+
+  /** Leads to another frame. @param {{to: string, first?: number, second?: number}} goal */
+  async function turn(goal) {
+    run(false);
+    try {
+      const part = await ask("/api/explore/tour/turn", { frame, ...goal, frames: calm ? 1 : RATE });
+      const way = pieces(part.frames);
+      const began = performance.now();
+      const step = () => {
+        if (playing || dragging >= 0 || signal.aborted) return;
+        const k = Math.min(way.length - 1, Math.floor(((performance.now() - began) / 1000) * RATE));
+        frame = k === way.length - 1 ? part.frame : rowsOf(way[k]);
+        path = fresh();
+        project();
+        if (k < way.length - 1) requestAnimationFrame(step);
+        else remember();
+      };
+      step();
+    } catch (error) {
+      complain(error);
+    }
+  }
+
+  /** The tip of an axis, which can be dragged. @param {number} k */
+  function handle(k) {
+    const button = el("button", { "aria-label": t("explore.axis", { digit: String(k) }), title: t("explore.axis", { digit: String(k) }) }, String(k));
+    button.style.setProperty("--class", `var(--class-${k % 10})`);
+    const move = latest("/api/explore/tour/drag");
+    /** @param {number} x @param {number} y */
+    const drag = async (x, y) => {
+      const answer = await move({ frame, axis: k, x, y }).catch(complain);
+      if (!answer) return;
+      frame = answer.frame;
+      path = fresh();
+      project();
+      if (dragging < 0) remember();
+    };
+    button.addEventListener("pointerdown", (event) => {
+      run(false);
+      dragging = k;
+      button.setPointerCapture(event.pointerId);
+    });
+    button.addEventListener("pointermove", (event) => {
+      if (dragging !== k) return;
+      const box = picture.stage.getBoundingClientRect();
+      const { mean, out } = tips();
+      const [x, y] = [(2 * (event.clientX - box.left)) / box.width - 1, 1 - (2 * (event.clientY - box.top)) / box.height];
+      const share = Math.max(0, Math.hypot(x, y) - out) / (Math.hypot(x, y) || 1) / scale;
+      void drag(mean[0] + share * x, mean[1] + share * y);
+    });
+    for (const end of ["pointerup", "pointercancel"]) {
+      button.addEventListener(end, () => {
+        if (dragging !== k) return;
+        dragging = -1;
+        remember();
+      });
+    }
+    button.addEventListener("keydown", (event) => {
+      const steps = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+      const step = steps[/** @type {keyof typeof steps} */ (event.key)];
+      if (!step) return;
+      event.preventDefault();
+      if (playing) run(false);
+      void drag(frame[k][0] + 0.06 * step[0], frame[k][1] + 0.06 * step[1]);
+    });
+    return button;
+  }
+
+  async function changeSpace() {
+    state.space = space.value;
+    save();
+    const answer = await awaited(plane, "/api/explore/tour", { model: state.model, space: state.space, images: 1000 }, signal);
+    coordinates = decode(answer.points);
+    project();
+  }
+
+  /** @param {any} encoded @returns {ArrayLike<number>[]} */
+  function pieces(encoded) {
+    const all = decode(encoded);
+    return Array.from({ length: encoded.shape[0] }, (_, k) => all.subarray(k * 2 * classes, (k + 1) * 2 * classes));
+  }
+
+  /** @param {ArrayLike<number>} numbers */
+  function rowsOf(numbers) {
+    return Array.from({ length: classes }, (_, k) => [numbers[2 * k], numbers[2 * k + 1]]);
+  }
+}
+
+/** A frame from the address, if it is one. @param {number[]} numbers @param {number} classes */
+function valid(numbers, classes) {
+  if (!Array.isArray(numbers) || numbers.length !== 2 * classes || !numbers.every(Number.isFinite)) return null;
+  const rows = Array.from({ length: classes }, (_, k) => [numbers[2 * k] / 1000, numbers[2 * k + 1] / 1000]);
+  const dot = (/** @type {number} */ a, /** @type {number} */ b) => rows.reduce((sum, row) => sum + row[a] * row[b], 0);
+  const off = Math.max(Math.abs(dot(0, 0) - 1), Math.abs(dot(1, 1) - 1), Math.abs(dot(0, 1)));
+  return off < 0.02 ? rows : null;
+}
