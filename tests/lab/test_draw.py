@@ -135,11 +135,16 @@ def test_the_terms_of_a_unit_add_up(
     image = decoded(post(client, "answer", question)["image"])
     value = explain.activations(Model.load("reader"), image[None])[layer][(*index, 0)]
     assert unit["value"] == pytest.approx(float(value), rel=1e-6)
-    if unit["terms"]["combine"] == "sum":
-        assert unit["terms"]["sum"] == pytest.approx(unit["value"], rel=1e-4, abs=1e-5)
-        shown = sum(term["product"] for term in unit["terms"]["largest"]) + unit["terms"]["rest"]
-        assert shown == pytest.approx(unit["terms"]["sum"], rel=1e-6, abs=1e-9)
     assert not unit["off"]
+    found = post(client, "terms", question, of=layer, index=[*index, 0], count=5)
+    assert found["value"] == pytest.approx(unit["value"], rel=1e-4, abs=1e-5)
+    assert found["total"] == pytest.approx(found["value"], rel=1e-9)
+    if found["combine"] == "sum":
+        assert sum(term["product"] for term in found["terms"]) + found["rest"] == pytest.approx(
+            found["value"], rel=1e-9
+        )
+    asked = {factor["name"] for term in found["terms"] for factor in term["factors"] if factor["asked"]}
+    assert all(name in ("input", *map(str, range(17))) for name in asked)
 
 
 def test_a_units_weights_and_receptive_field(client: TestClient, question: dict[str, Any]) -> None:
@@ -204,7 +209,9 @@ def test_damage_changes_the_answer_and_leaves_the_model(client: TestClient, ques
     layers = {layer["name"]: layer for layer in post(client, "layers", question, damage=[off])["layers"]}
     assert decoded(layers["16"]["values"])[7] == 128
     unit = post(client, "unit", question, damage=[off], layer="16", index=[7])
-    assert (unit["off"], unit["value"], unit["terms"]) == (True, 0.0, None)
+    assert (unit["off"], unit["value"]) == (True, 0.0)
+    before = post(client, "terms", question, damage=[off], of="16", index=[6, 0])
+    assert before == post(client, "terms", question, of="16", index=[6, 0])
 
 
 STROKE = {"points": [500, 200, 50, 500, 800, 50]}
@@ -231,6 +238,9 @@ STROKE = {"points": [500, 200, 50, 500, 800, 50]}
         ("unit", {"layer": "1", "index": [0]}, "the shape (20, 24, 24); got the index (0,)"),
         ("unit", {"layer": "1", "index": [0, 24, 0]}, "the shape"),
         ("unit", {"layer": "1", "index": [0, -1, 0]}, "from 0"),
+        ("terms", {"of": "99"}, "expects of to be one of"),
+        ("terms", {"of": "loss", "index": []}, "depends on the labels"),
+        ("terms", {"of": "16", "index": [0]}, "the shape (10, 1)"),
         ("why", {"digit": 10}, "the digits 0 to 9; got 10"),
         ("layers", {"drawing": {}}, "Nothing is drawn"),
     ],

@@ -14,6 +14,7 @@ from digitscope.errors import DataError
 from digitscope.explain.damage import Damage, Noise, Silence, damaged
 from digitscope.lab.requests import Bounds
 from digitscope.model import Model
+from digitscope.nn import Network
 from digitscope.vision.drawing import PenStroke, draw_strokes, prepare_drawing, shrink_only
 
 MOST_POINTS = 20_000
@@ -115,8 +116,16 @@ def damaged_model(model: Model, parts: tuple[DamagePart, ...]) -> Model:
 
 @lru_cache(maxsize=8)
 def _damaged(model: Model, parts: tuple[DamagePart, ...]) -> Model:
+    return replace(model, network=damaged_network(model.network, parts))
+
+
+def damaged_network(network: Network, parts: tuple[DamagePart, ...]) -> Network:
+    """The network with this damage.
+
+    Raises: as `damaged_model`.
+    """
     damage: Damage = tuple(
         Silence(part.layer, part.units) if part.kind == "off" else Noise(part.sigma, part.seed, part.layer)
         for part in parts
     )
-    return replace(model, network=damaged(model.network, damage))
+    return damaged(network, damage)

@@ -19,9 +19,18 @@ from digitscope.jobs.drawn_digit import (
     answer_picture,
     stroke_effects,
 )
-from digitscope.lab.drawings import Drawing, Parts, damaged_model, decoded_image, pen_strokes, shown_image
+from digitscope.lab.drawings import (
+    Drawing,
+    Parts,
+    damaged_model,
+    damaged_network,
+    decoded_image,
+    pen_strokes,
+    shown_image,
+)
 from digitscope.lab.encoding import encoded, png
 from digitscope.lab.exciting import ExcitingSearch
+from digitscope.lab.explanations import MOST_TERMS, explained
 from digitscope.lab.requests import Bounds
 from digitscope.lab.routes import Page, Right, Route, Upload
 from digitscope.lab.state import Lab
@@ -35,8 +44,6 @@ MOST_EFFECTS = 60
 """Strokes of a drawing whose effects are computed."""
 MOST_NUMBERS = 12_000
 """Numbers of a layer that are sent; the maps of large layers are not all sent."""
-MOST_TERMS = 12
-"""Terms of a unit's sum that are sent, the largest first."""
 LARGEST_PICTURE = 24 << 20  # bytes: a photo of a phone has up to 15 MB
 
 Name = Annotated[str, Bounds(1, 100)]
@@ -57,6 +64,18 @@ class UnitQuestion(DrawingQuestion):
 
     layer: Annotated[str, Bounds(1, 60)] = "output"
     index: Annotated[tuple[Annotated[int, Bounds(0, 1 << 24)], ...], Bounds(1, 3)] = (0,)
+
+
+@dataclass(frozen=True)
+class TermsQuestion(DrawingQuestion):
+    """A number of the forward pass, and which of its terms, the largest first."""
+
+    of: Annotated[str, Bounds(1, 100)] = "output"
+    index: Annotated[tuple[Annotated[int, Bounds(0, 1 << 24)], ...], Bounds(0, 6)] = (0, 0)
+    numeric: bool = False
+    """Has no effect: there are no derivatives here."""
+    first: Annotated[int, Bounds(0, 10_000_000)] = 0
+    count: Annotated[int, Bounds(1, MOST_TERMS)] = 20
 
 
 @dataclass(frozen=True)
@@ -153,7 +172,7 @@ def _levels(values: Array, largest: float) -> Array:
 
 
 def unit(lab: Lab, question: UnitQuestion) -> dict[str, object]:
-    """One unit: its value, the weights and terms of its sum, what it sees, and the test images that excite it most."""
+    """One unit: its value, its weights, what it sees, and the test images that excite it most."""
     whole = lab.model(question.model)
     model = damaged_model(whole, question.damage)
     image = shown_image(question.drawing, model)
@@ -174,7 +193,6 @@ def unit(lab: Lab, question: UnitQuestion) -> dict[str, object]:
         "off": is_off,
         "field": receptive_field(trace, question.layer, row, column, model.image_shape),
         "weights": _weights(call, index[0], trace, model.image_shape),
-        "terms": None if is_off else _terms(model, image, question.layer, index),
         "exciting": _exciting(lab, question, whole, trace),
     }
 
@@ -193,24 +211,15 @@ def _weights(call: Call, unit: int, trace: Trace, image_shape: tuple[int, int]) 
     return encoded(weight.reshape((1, *image_shape) if is_image else (1, 1, -1)))
 
 
-def _terms(model: Model, image: Array, layer: str, index: tuple[int, ...]) -> dict[str, object]:
-    found = explain.terms(model.network, image[None], of=layer, index=(*index, 0))
-    largest = sorted(found.terms, key=lambda term: -abs(term.product))
-    return {
-        "combine": found.combine,
-        "count": len(found.terms),
-        "sum": sum(term.product for term in found.terms),
-        "largest": [
-            {
-                "product": term.product,
-                "factors": [
-                    {"symbol": f.symbol, "value": f.value, "name": f.name, "index": list(f.index)} for f in term.factors
-                ],
-            }
-            for term in largest[:MOST_TERMS]
-        ],
-        "rest": sum(term.product for term in largest[MOST_TERMS:]),
-    }
+def terms(lab: Lab, question: TermsQuestion) -> dict[str, object]:
+    """Why a number of the forward pass has its value: the terms that sum to it, its formula and its code."""
+    model = lab.model(question.model)
+    image = shown_image(question.drawing, model)
+    # In float64 the terms add up to what the pass computed, to all digits that are shown.
+    network = damaged_network(model.network.astype(np.float64), question.damage)
+    found = explain.terms(network, image[None], of=question.of, index=question.index, loss=model.loss)
+    given = {*network.params, *network.statistics, "images"}
+    return explained(found, first=question.first, count=question.count, given=given)
 
 
 def _exciting(lab: Lab, question: UnitQuestion, model: Model, trace: Trace) -> list[dict[str, object]] | None:
@@ -285,11 +294,12 @@ def _effects(drawing: Drawing, model: Model, digit: int, other: int) -> list[Map
     ]
 
 
-PAGES: list[Page] = []
+PAGES = [Page("/draw", "draw")]
 ROUTES = [
     Route("POST", "/api/draw/answer", "What a model reads in a drawing.", answer, Right.DRAW),
     Route("POST", "/api/draw/picture", "Prepares a picture of a digit.", picture, largest=LARGEST_PICTURE),
     Route("POST", "/api/draw/layers", "What each layer computes for a drawing.", layers),
     Route("POST", "/api/draw/unit", "One unit of a layer.", unit),
+    Route("POST", "/api/draw/terms", "Why a number of the forward pass has its value.", terms),
     Route("POST", "/api/draw/why", "What speaks for the answer.", why),
 ]

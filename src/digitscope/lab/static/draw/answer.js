@@ -1,0 +1,88 @@
+// @ts-check
+/** The answer: large, in words for screen readers, and the probability of each digit. */
+
+import { el } from "../dom.js";
+import { number, percent, t } from "../text.js";
+
+/** Classes that are listed. */
+const MOST = 12;
+/** Smaller probabilities are not told apart. */
+const LEAST = 0.001;
+
+/** @param {HTMLElement} host */
+export function answerView(host) {
+  const digit = el("span", { class: "digit" });
+  const words = el("span", { class: "words" });
+  const output = el("output", { class: "answer-now", "aria-label": t("draw.answer"), "aria-live": "polite" }, digit, words);
+  const body = el("tbody");
+  const head = el("tr", {}, el("th", { scope: "col" }, t("draw.digit")), el("th", { scope: "col" }, t("draw.probability")));
+  const columns = el("colgroup", {}, el("col", { class: "digits" }), el("col"));
+  const caption = el("caption", { class: "hidden" }, t("draw.probabilities"));
+  const bars = el("table", { class: "bars" }, caption, columns, el("thead", { class: "hidden" }, head), body);
+  const score = el("p", { class: "small muted score" });
+  host.append(output, bars, score);
+
+  /** @param {number[]} probabilities @param {number[]} plausible @param {boolean} isDigit */
+  function showBars(probabilities, plausible, isDigit) {
+    const listed = probabilities.map((_, k) => k);
+    if (listed.length > MOST) listed.sort((a, b) => probabilities[b] - probabilities[a]).splice(MOST);
+    while (body.rows.length > listed.length) body.deleteRow(-1);
+    listed.forEach((k, place) => {
+      const row = body.rows[place] ?? body.appendChild(bar());
+      const share = probabilities[k];
+      row.className = isDigit && k === plausible[0] ? "first" : isDigit && plausible.includes(k) ? "plausible" : "";
+      row.cells[0].textContent = String(k);
+      const [fill, text] = row.cells[1].children;
+      /** @type {HTMLElement} */ (fill).style.width = `${100 * share}%`;
+      text.textContent = share > 0 && share < LEAST ? `< ${percent(LEAST)}` : percent(share);
+    });
+  }
+
+  return {
+    /** @param {any} found the server's answer, with or without a number */
+    show(found) {
+      const { answer, number: several } = found;
+      const { probabilities, plausible } = answer;
+      const share = percent(probabilities[plausible[0]]);
+      let shown = String(answer.digit);
+      let said = t("draw.sure", { share });
+      if (several) {
+        shown = several.lines.join(" ");
+        said = t("draw.several", { digits: several.digits.length, share: percent(several.confidence) });
+      } else if (!answer.is_digit) {
+        shown = "–";
+        said = t("draw.no_digit", { digit: String(answer.digit) });
+      } else if (plausible.length > 1) {
+        const others = plausible.slice(1).map((/** @type {number} */ k) => `${k} (${percent(probabilities[k])})`);
+        said = t("draw.unsure", { share, others: others.join(", ") });
+      }
+      set(digit, shown);
+      digit.classList.toggle("long", shown.length > 2);
+      output.classList.toggle("none", !several && !answer.is_digit);
+      set(words, said);
+      showBars(probabilities, plausible, answer.is_digit);
+      const usual = answer.threshold === null ? "" : t("draw.usual", {
+        share: percent(1 - answer.refuse, 0), score: number(answer.threshold, { maximumFractionDigits: 1 }),
+      });
+      set(score, `${t("draw.score", { score: number(answer.evidence, { maximumFractionDigits: 1 }) })} ${usual}`);
+    },
+    empty() {
+      set(digit, "");
+      set(words, t("draw.empty"));
+      output.classList.remove("none");
+      showBars(Array.from({ length: 10 }, () => 0), [], false);
+      set(score, "");
+    },
+  };
+}
+
+function bar() {
+  const fill = el("div", { class: "fill" });
+  const row = el("tr", {}, el("th", { scope: "row" }), el("td", {}, fill, el("span", { class: "numbers" })));
+  return row;
+}
+
+/** Sets a text, unless it is there already: a live region would say it again. @param {Element} element @param {string} text */
+function set(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
