@@ -488,7 +488,7 @@ def test_print_has_the_largest_terms_the_rest_and_the_difference() -> None:
     text = str(answer)
     assert text.startswith(f"0[1,0] = {answer.value:.6g} = sum of 37 terms\n  y[o,n] = b[o] + sum_i W[o,i] x[i,n]")
     assert "= the sum of 29 more" in text
-    assert "docs/notes/02-neurons.md#a-layer" in text
+    assert "equation (5.3) of the notes\n  docs/notes/02-neurons.md#a-layer" in text
     assert "digitscope.nn.dense.Dense.forward, lines " in text
     shown = [abs(float(line.split()[0])) for line in text.splitlines() if "(x: input[" in line or "(b: 0.bias[" in line]
     assert shown == sorted(shown, reverse=True)

@@ -5,13 +5,14 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from starlette.testclient import TestClient
 
-from digitscope import nn
-from digitscope.explain.definition import derivations, documented_definition, formula
+from digitscope import explain, nn
+from digitscope.explain.definition import derivations, documented_definition, equation, formula
 from digitscope.lab.app import PAGES
 from digitscope.notes.chapters import section_paths
 from digitscope.notes.links import chapter_of, equation_links, equation_of
@@ -209,3 +210,26 @@ def test_accessibility(shared_lab: str, open_page: Opener, path: str, scheme: st
         expect(page.locator("#results li").first).to_be_visible()
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
+
+
+def test_a_number_names_the_equation_that_defines_it() -> None:
+    network = nn.Network(nn.Reshape(1, 28, 28), nn.Conv2D(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Dense(1352, 10))
+    images, labels = np.full((1, 28, 28), 7, np.uint8), [3]
+    numbers = {
+        "input": ("1.2", (0, 0)),
+        "1": ("8.9", (1, 0, 0, 0)),
+        "d1.weight": ("8.11", (1, 0, 2, 2)),
+        "d1": ("3.4", (1, 0, 0, 0)),
+        "d4.weight": ("5.4", (3, 5)),
+        "probability": ("4.1", (3, 0)),
+        "doutput": ("4.12", (3, 0)),
+        "loss": ("4.8", ()),
+        "3": (None, (0, 0)),
+    }
+    for name, (number, index) in numbers.items():
+        assert explain.terms(network, images, labels, of=name, index=index).equation == number, name
+    assert equation(Dense, "dW") is None
+
+
+class Dense:
+    """dW of a layer of one's own is not the notes'."""

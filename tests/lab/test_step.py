@@ -240,6 +240,7 @@ def test_why_has_the_formula_the_notes_and_the_code(client: TestClient) -> None:
     found = post(client, "/api/why", step=ONE, of="d0.weight", index=[3, 210], numeric=True)
     assert "<mn>3</mn><mo>,</mo><mn>210</mn>" in found["formula"][0]["with_index"]
     assert {"chapter": "05-backpropagation", "section": "the-four-equations-of-a-dense-layer"} in found["notes"]
+    assert found["notes"][0] == {"chapter": "05-backpropagation", "section": "eq-5.4"}
     assert found["code"]["file"] == "digitscope/nn/dense.py"
     assert found["code"]["last"] - found["code"]["first"] + 1 == len(found["code"]["text"].splitlines())
     assert found["shape"] == [10, 784]

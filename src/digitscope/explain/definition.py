@@ -5,6 +5,8 @@ import re
 from functools import cache
 from typing import NamedTuple
 
+from digitscope.notes.links import equation_of
+
 _LINK = re.compile(r"docs/notes/[\w.-]+\.md(?:#[\w-]+)?")
 _DEFINITION = re.compile(r"[^\W\d]\w*(\[[^\]]*\])?( =| <-|:) ")
 
@@ -67,6 +69,13 @@ def _lines(definition: object, symbol: str, *, defining: bool) -> str:
 def derivations(definition: object) -> tuple[str, ...]:
     """The links into the notes that the docstring has."""
     return tuple(_LINK.findall(_own_doc(definition)))
+
+
+@cache
+def equation(definition: object, symbol: str) -> str | None:
+    """The number of the notes' equation that defines the symbol, such as "5.4"; None if there is none."""
+    own = str(getattr(definition, "__module__", "")).startswith("digitscope.nn")
+    return equation_of(str(getattr(definition, "__name__", "")), symbol) if own else None
 
 
 @cache

@@ -105,6 +105,8 @@ class Terms:
     """The lines of the docstring that define the number; empty if the docstring has none."""
     derivations: tuple[str, ...] = field(repr=False)
     """Links to the derivation in the notes: docs/notes/FILE.md#SECTION."""
+    equation: str | None = field(repr=False)
+    """The number of the notes' equation that defines it, such as "5.4"; None if no equation does."""
     source: Source | None = field(repr=False)
     """The code that defines it: the layer's `forward`, or the function that the layer's docstring refers to. None if it
     was not written in a file."""
@@ -139,6 +141,8 @@ class Terms:
         if self.numeric_sides is not None and not math.isclose(*self.numeric_sides, rel_tol=KINK, abs_tol=1e-8):
             below, above = self.numeric_sides
             lines[-1] += f": a kink, {below:.6g} below and {above:.6g} above"
+        if self.equation is not None:
+            lines.append(f"  equation ({self.equation}) of the notes")
         lines += [f"  {link}" for link in self.derivations]
         if self.source is not None:
             lines.append(f"  {self.source}")

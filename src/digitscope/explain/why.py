@@ -11,7 +11,7 @@ import numpy.typing as npt
 from digitscope.arguments import check_kind, check_truth, check_whole, check_wholes
 from digitscope.arrays import Array, as_images, as_labels
 from digitscope.errors import ShapeError
-from digitscope.explain.definition import derivations, documented_definition, formula, source
+from digitscope.explain.definition import derivations, documented_definition, equation, formula, source
 from digitscope.explain.layer_rules import chain_rule, layer_terms, part_terms
 from digitscope.explain.loss_rules import LossCall, loss_terms
 from digitscope.explain.term import Explanation, Factor, Index, Term, Terms
@@ -70,6 +70,7 @@ class Quantity:
             chosen=explanation.chosen,
             formula=formula(documented, explanation.symbol),
             derivations=derivations(documented),
+            equation=equation(documented, explanation.symbol),
             source=source(documented if isfunction(documented) else self.code),
         )
 

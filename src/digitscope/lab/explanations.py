@@ -7,6 +7,7 @@ from pathlib import Path
 import digitscope
 from digitscope.explain import Factor, Terms
 from digitscope.mathml import formula_html, formula_lines, left_side, symbol_mathml
+from digitscope.notes.links import chapter_of
 
 MOST_TERMS = 200
 """Terms in one answer."""
@@ -48,7 +49,7 @@ def explained(
         ],
         "rest": finite(math.fsum(rest)) if all(map(math.isfinite, rest)) else None,
         "formula": _formula(terms),
-        "notes": [notes_link(link) for link in terms.derivations],
+        "notes": notes_links(terms),
         "code": None if terms.source is None else _code(terms),
         "numeric": None if terms.numeric is None else _numeric(terms),
     }
@@ -86,10 +87,15 @@ def _formula(terms: Terms) -> list[dict[str, object]]:
     return lines
 
 
-def notes_link(link: str) -> dict[str, str]:
-    """docs/notes/02-neurons.md#a-layer as {"chapter": "02-neurons", "section": "a-layer"}."""
-    path, _, section = link.partition("#")
-    return {"chapter": Path(path).stem, "section": section}
+def notes_links(terms: Terms) -> list[dict[str, str]]:
+    """The number's equation in the notes, {"chapter": "05-backpropagation", "section": "eq-5.4"}, and the sections that
+    derive it, {"chapter": "02-neurons", "section": "a-layer"}.
+    """
+    links = [] if terms.equation is None else [(chapter_of(terms.equation), f"eq-{terms.equation}")]
+    for link in terms.derivations:
+        path, _, section = link.partition("#")
+        links.append((Path(path).stem, section))
+    return [{"chapter": chapter, "section": section} for chapter, section in links]
 
 
 def _code(terms: Terms) -> dict[str, object]:

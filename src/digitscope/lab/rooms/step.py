@@ -14,7 +14,7 @@ from digitscope.errors import DataError, ShapeError
 from digitscope.explain import DescentStep, Stage, factor_arrays, has_batch, moving_weights, stages
 from digitscope.lab.drawings import decoded_image
 from digitscope.lab.encoding import encoded
-from digitscope.lab.explanations import MOST_TERMS, explained, finite, notes_link
+from digitscope.lab.explanations import MOST_TERMS, explained, finite, notes_links
 from digitscope.lab.requests import Bounds
 from digitscope.lab.routes import Page, Route
 from digitscope.lab.state import Lab
@@ -272,7 +272,7 @@ def _listed(step: DescentStep, stage: Stage, inputs: dict[str, str]) -> dict[str
         side = left_side(lines[0]) if lines else None
         symbol = side[0] if side else ""
         outputs.append({"name": name, "symbol": symbol, "formula": [formula_html(line) for line in lines]})
-        notes += [link for link in map(notes_link, found.derivations) if link not in notes]
+        notes += [link for link in notes_links(found) if link not in notes]
     return {
         "key": stage.key,
         "phase": stage.phase,

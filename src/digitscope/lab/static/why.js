@@ -241,6 +241,8 @@ function signed(value) {
 
 /** @param {{chapter: string, section: string}} link */
 function titled(link) {
+  const equation = /^eq-(.*)$/.exec(link.section);
+  if (equation) return `(${equation[1]})`;
   const words = (link.section || link.chapter.replace(/^\d+-/, "")).replaceAll("-", " ");
   const chapter = /^(\d+)-/.exec(link.chapter);
   return `${chapter ? `${Number(chapter[1])}. ` : ""}${words[0].toUpperCase()}${words.slice(1)}`;
