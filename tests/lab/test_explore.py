@@ -17,6 +17,7 @@ from digitscope import Model, Network, explain, metrics, nn
 from digitscope.datasets import DataSet
 from digitscope.jobs.exploration import evenly_spaced
 from digitscope.jobs.robustness import measure_corruptions
+from digitscope.jobs.timeline import Experiment, Timeline
 from digitscope.lab.app import application
 from digitscope.lab.rooms import explore
 from digitscope.lab.state import Lab
@@ -215,6 +216,36 @@ def test_the_tour(client: TestClient, model: Model, test_images: Array, probabil
     np.testing.assert_allclose(decoded(turned["frames"]), way, atol=1e-6)
     circle = client.post("/api/explore/tour/turn", json={"frame": frame, "to": "circle"}).json()
     np.testing.assert_allclose(circle["frame"], circular_frame(10))
+
+
+def test_the_tour_through_a_training(tmp_path: Path, test_images: Array, labels: Array) -> None:
+    lab = Lab(tmp_path / "lab", "convnet")
+    client = TestClient(application(lab, ["testserver"]))
+    assert client.get("/api/explore/moments").json() == {"moments": 0}
+    assert client.get("/api/explore/training").status_code == 404
+    timeline = Timeline.begin(lab.folder / "training" / "3", Experiment("seed", images=600, batch_size=50, epochs=2))
+    expected = []
+    sample = evenly_spaced(10_000, 200)
+    for step in (0, 5, 17):
+        for _ in timeline.go(0, step, threads=1):
+            pass
+        timeline.save()
+        expected.append(timeline.model().network.forward(nn.to_batch(test_images[sample]))[0].T)
+    timeline.write_state({})
+    assert client.get("/api/explore/moments").json() == {"moments": 3}
+    found = get(client, "training", images=200)
+    assert found["epochs"] == [step / timeline.batches for step in (0, 5, 17)]
+    logits = np.array(expected)
+    centred = logits - logits.mean(axis=2, keepdims=True)
+    points = decoded(found["points"])
+    np.testing.assert_allclose(points, centred * (points[0, 0, 0] / centred[0, 0, 0]), atol=1e-5)
+    answers = decoded(found["answers"])
+    np.testing.assert_array_equal(answers, logits.argmax(axis=2))
+    assert found["accuracies"] == [(row == labels[sample]).mean() for row in answers]
+    probabilities = decoded(get(client, "training", images=200, space="probabilities")["points"])
+    np.testing.assert_allclose(probabilities.sum(axis=2), 1, rtol=1e-5)
+    np.testing.assert_array_equal(probabilities.max(axis=2), decoded(found["confidence"]))
+    timeline.close()
 
 
 def test_two_models_image_by_image(client: TestClient, test_images: Array, labels: Array, probabilities: Array) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -12,7 +13,10 @@ from playwright.sync_api import Page, expect
 
 from digitscope import Model, metrics
 from digitscope.datasets import DataSet
+from digitscope.jobs.exploration import evenly_spaced
+from digitscope.jobs.timeline import Experiment, Timeline
 from digitscope.projections import circular_frame, dragged_frame, facing_frame
+from tests.lab.conftest import Server
 
 Open = Callable[..., Page]
 
@@ -218,6 +222,39 @@ def test_the_tour_turns_and_pauses(shared_lab: str, open_page: Open) -> None:
     np.testing.assert_array_equal(places(page), rest)
     found = frame(page)
     np.testing.assert_allclose(found.T @ found, np.eye(2), atol=5e-3)
+
+
+def test_the_tour_through_a_training(
+    start_server: Callable[..., Server], open_page: Open, tmp_path: Path, mnist: DataSet
+) -> None:
+    timeline = Timeline.begin(
+        tmp_path / "runs" / "lab" / "training" / "1", Experiment("seed", images=600, batch_size=50, epochs=2)
+    )
+    assert mnist.x_test is not None
+    assert mnist.y_test is not None
+    sample = evenly_spaced(10_000, 1000)
+    accuracies = []
+    for step in (0, 4, 16):
+        for _ in timeline.go(0, step, threads=1):
+            pass
+        timeline.save()
+        accuracies.append((timeline.model().predict(mnist.x_test[sample]) == mnist.y_test[sample]).mean())
+    timeline.write_state({})
+    timeline.close()
+    page = open_page(address(start_server("convnet").url, view="tour"), reduced_motion="reduce")
+    page.get_by_role("button", name="The training in the lab").click()
+    slider = page.get_by_role("slider", name="Through the training")
+    expect(slider).to_have_attribute("aria-valuetext", f"Epoch 0: reads {100 * accuracies[0]:.1f}%")
+    slider.focus()
+    page.keyboard.press("End")
+    epoch = 16 / timeline.batches
+    expect(slider).to_have_attribute("aria-valuetext", f"Epoch {epoch:.3g}: reads {100 * accuracies[2]:.1f}%")
+    assert state(page)["moment"] == 2
+    page.reload()
+    expect(slider).to_have_value("2")
+    page.get_by_role("button", name="The training in the lab").click()
+    expect(slider).to_have_count(0)
+    assert "moment" not in state(page)
 
 
 def test_pointing_at_an_image_of_the_tour_shows_it(shared_lab: str, open_page: Open) -> None:

@@ -217,15 +217,7 @@ class Timeline:
 
         Raises: DigitscopeError if there is none, if its data have changed, or if another process works on it.
         """
-        path = folder / STATE
-        try:
-            state = json.loads(path.read_text(encoding="utf-8"))
-            experiment = Experiment.from_json(state["experiment"])
-            branches = [Branch(**branch) for branch in state["branches"]]
-            branch, step = (int(number) for number in state["position"])
-            digest, noted = state["digest"], dict(state["noted"])
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise ModelError(f"{path}: expected a training of the lab; it is missing or damaged ({error}).") from error
+        experiment, branches, (branch, step), digest, noted = read_state(folder)
         lock = FolderLock(folder)
         _acquire(lock, patience)
         try:
@@ -438,11 +430,15 @@ class Timeline:
             raise ModelError(f"{self.folder}: the checkpoint from which branch {branch} began is missing.")
         if self.branch == branch and before[-1] <= self.step <= step:
             return
+        self.restore(branch, before[-1])
+
+    def restore(self, branch: int, step: int) -> None:
+        """Brings the run to a step of which there is a checkpoint. Raises: ModelError if it is missing or damaged."""
         run = self.run
         run.plan = self.plan_of(branch)
         run.member = 0
         run.optimizer_state = run.plan.optimizer.start(run.learner.params)
-        load_checkpoint(self._path(branch, before[-1])).restore(run)
+        load_checkpoint(self._path(branch, step)).restore(run)
         self.branch = branch
 
     def _path(self, branch: int, step: int) -> Path:
@@ -455,13 +451,11 @@ class Timeline:
     def _find_kept(self) -> None:
         """Reads which checkpoints there are, and the curves from each branch's last one."""
         for number in range(len(self.branches)):
-            folder = self.folder / f"branch-{number}"
-            for path in folder.glob("step-*.safetensors"):
-                if match := re.fullmatch(r"step-(\d{9,})\.safetensors", path.name):
-                    self._kept[number, int(match[1])] = path.stat().st_size
+            for step, path in checkpoints(self.folder, number).items():
+                self._kept[number, step] = path.stat().st_size
             steps = self.kept(number)
             if not steps:
-                raise ModelError(f"{folder}: the checkpoints of branch {number} are missing.")
+                raise ModelError(f"{self.folder}: the checkpoints of branch {number} are missing.")
             remove_temporary(self._path(number, steps[0]))
             self.curves[number] = load_checkpoint(self._path(number, steps[-1])).history
 
@@ -485,6 +479,32 @@ class Timeline:
         if sum(self._kept[key] for key in gaps) <= MAX_BYTES:
             return None
         return min(gaps, key=lambda key: gaps[key])
+
+
+def read_state(folder: Path) -> tuple[Experiment, list[Branch], tuple[int, int], str, dict[str, Any]]:
+    """What `write_state` wrote: the experiment, its branches, the branch and step at which it stood, the digest of its
+    data, and the caller's own values.
+
+    Raises: ModelError if it is missing or damaged.
+    """
+    path = folder / STATE
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        experiment = Experiment.from_json(state["experiment"])
+        branches = [Branch(**branch) for branch in state["branches"]]
+        branch, step = (int(number) for number in state["position"])
+        return experiment, branches, (branch, step), state["digest"], dict(state["noted"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ModelError(f"{path}: expected a training of the lab; it is missing or damaged ({error}).") from error
+
+
+def checkpoints(folder: Path, branch: int) -> dict[int, Path]:
+    """The files of a branch's checkpoints by their steps, in order."""
+    found = {}
+    for path in (folder / f"branch-{branch}").glob("step-*.safetensors"):
+        if match := re.fullmatch(r"step-(\d{9,})\.safetensors", path.name):
+            found[int(match[1])] = path
+    return dict(sorted(found.items()))
 
 
 def _acquire(lock: FolderLock, patience: float) -> None:

@@ -66,6 +66,12 @@ class TrainingView:
                 self.symptoms = content["symptoms"]
 
 
+def training_folder(lab: Lab) -> Path | None:
+    """The folder of the newest training; None if there is none."""
+    found = [path for path in (lab.folder / "training").glob("*") if path.name.isdecimal() and (path / STATE).is_file()]
+    return max(found, key=lambda path: int(path.name), default=None)
+
+
 class TrainingHost:
     """The training of a lab. The trainer's process is started when it is needed."""
 
@@ -172,10 +178,7 @@ class TrainingHost:
                 self._view = TrainingView(position={"state": "none", "problem": str(error)})
 
     def _folder(self) -> Path | None:
-        """The folder of the newest training."""
-        folder = self._lab.folder / "training"
-        found = [path for path in folder.glob("*") if path.name.isdecimal() and (path / STATE).is_file()]
-        return max(found, key=lambda path: int(path.name), default=None)
+        return training_folder(self._lab)
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import cpu_count
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -23,11 +24,13 @@ from digitscope.jobs.exploration import (
     same_neighbour_share,
 )
 from digitscope.jobs.robustness import measure_corruptions
+from digitscope.jobs.training_moments import kept_moments, outputs_over_training
 from digitscope.lab.background import Background, Progress, Report
 from digitscope.lab.encoding import encoded, png
 from digitscope.lab.requests import Bounds
-from digitscope.lab.routes import Download, Page, Route
+from digitscope.lab.routes import Download, NotFoundError, Page, Route
 from digitscope.lab.state import Lab
+from digitscope.lab.training_host import training_folder
 from digitscope.metrics import most_confused, wilson_interval
 from digitscope.model import Model
 from digitscope.projections import (
@@ -113,6 +116,12 @@ class OfTour:
 
 
 @dataclass(frozen=True)
+class OfTraining:
+    space: Literal["logits", "probabilities"] = "logits"
+    images: Sample = 1_000
+
+
+@dataclass(frozen=True)
 class TourPart:
     frame: Frame
     start: Annotated[float, Bounds(0, 1e6)] = 0.0
@@ -159,6 +168,7 @@ class _Work:
     readings: Background
     layers: Background
     corruptions: Background
+    trainings: Background
 
 
 _work: WeakKeyDictionary[Lab, _Work] = WeakKeyDictionary()
@@ -168,8 +178,8 @@ _lock = threading.Lock()
 def _of(lab: Lab) -> _Work:
     with _lock:
         if lab not in _work:
-            work = _work[lab] = _Work(Background(16), Background(32), Background(16))
-            for background in (work.readings, work.layers, work.corruptions):
+            work = _work[lab] = _Work(Background(16), Background(32), Background(16), Background(2))
+            for background in (work.readings, work.layers, work.corruptions, work.trainings):
                 lab.at_close(background.close)
         return _work[lab]
 
@@ -398,6 +408,46 @@ def tour(lab: Lab, of: OfTour) -> dict[str, object]:
     }
 
 
+def moments(lab: Lab) -> dict[str, object]:
+    folder = training_folder(lab)
+    return {"moments": 0 if folder is None else len(kept_moments(folder))}
+
+
+def training_tour(lab: Lab, of: OfTraining) -> dict[str, object]:
+    folder = training_folder(lab)
+    if folder is None:
+        raise NotFoundError("The lab has no training. Start one in the room Train.")
+    kept = kept_moments(folder)
+    found = _of(lab).trainings.ask(
+        (folder.name, tuple(kept), of), lambda report: _training_tour(lab, folder, kept, of, report)
+    )
+    return _working(found) if isinstance(found, Progress) else found
+
+
+def _training_tour(
+    lab: Lab, folder: Path, kept: list[tuple[int, int]], of: OfTraining, report: Report
+) -> dict[str, object]:
+    _, test_images, labels = lab.mnist.evaluation_split
+    sample = evenly_spaced(len(labels), of.images)
+    found = outputs_over_training(folder, kept, test_images[sample], threads=THREADS, report=report)
+    probabilities, classes = found.probabilities, found.logits.shape[2]
+    if classes > MOST_CLASSES or classes <= labels.max():
+        raise DataError(f"The tour shows {labels.max() + 1} to {MOST_CLASSES} classes; the training has {classes}.")
+    logits = centred_logits(found.logits.reshape(-1, classes)).reshape(found.logits.shape)
+    answers = probabilities.argmax(axis=2)
+    return {
+        "state": "ready",
+        "epochs": found.epochs,
+        "accuracies": (answers == labels[sample]).mean(axis=1).tolist(),
+        "points": encoded((probabilities if of.space == "probabilities" else logits).astype(np.float32)),
+        "frame": circular_frame(classes).tolist(),
+        "sample": encoded(sample),
+        "labels": encoded(labels[sample]),
+        "answers": encoded(answers.astype(np.uint8)),
+        "confidence": encoded(probabilities.max(axis=2).astype(np.float32)),
+    }
+
+
 def tour_part(lab: Lab, part: TourPart) -> dict[str, object]:
     found = tour_frames(part.frame, start=part.start, seconds=part.seconds, frames=part.frames)
     return {"frames": encoded(found.astype(np.float32))}
@@ -468,6 +518,8 @@ ROUTES = [
         "GET", "/api/explore/components", "Test images in the principal components of a layer's outputs.", components
     ),
     Route("GET", "/api/explore/tour", "Test images as points with one coordinate for each class.", tour),
+    Route("GET", "/api/explore/moments", "How many steps of the lab's training are kept.", moments),
+    Route("GET", "/api/explore/training", "The tour's points at each kept step of the lab's training.", training_tour),
     Route("POST", "/api/explore/tour/frames", "Frames of a grand tour from a frame on.", tour_part),
     Route("POST", "/api/explore/tour/drag", "The nearest frame in which one axis is at a given place.", drag),
     Route("POST", "/api/explore/tour/turn", "Frames that lead to the circle of classes, or to two of them.", turn),

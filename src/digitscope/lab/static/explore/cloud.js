@@ -120,9 +120,13 @@ export function cloud(host, points, { model, label, pictures, signal }) {
     context.globalAlpha = 1;
     context.lineWidth = 1.5;
     context.strokeStyle = colour("--ink");
+    let wrong = 0;
+    for (let i = 0; i < count; i++) wrong += Number(points.labels[i] !== points.answers[i]);
+    context.globalAlpha = Math.min(1, 80 / wrong); // a network that knows nothing yet would be all rings
     for (let i = 0; i < count; i++) {
-      if (points.labels[i] !== points.answers[i]) ring(i, 9);
+      if (points.labels[i] !== points.answers[i] && (only < 0 || points.labels[i] === only)) ring(i, 9);
     }
+    context.globalAlpha = 1;
     if (chosen >= 0) enlarge(chosen);
   }
 
@@ -229,7 +233,8 @@ export function cloud(host, points, { model, label, pictures, signal }) {
     else return;
     event.preventDefault();
   });
-  addEventListener("theme", () => (paintGlyphs(), tint(), draw()), { signal });
+  const repaint = () => (paintGlyphs(), tint(), draw());
+  addEventListener("theme", repaint, { signal });
   const observer = new ResizeObserver(resize);
   observer.observe(stage);
   signal.addEventListener("abort", () => observer.disconnect());
@@ -239,6 +244,10 @@ export function cloud(host, points, { model, label, pictures, signal }) {
     overlay,
     get size() {
       return size;
+    },
+    end() {
+      observer.disconnect();
+      removeEventListener("theme", repaint);
     },
     /** Moves the points; the plane is from -1 to 1. @param {Float32Array} changed x and y of each */
     place(changed) {

@@ -22,6 +22,7 @@ import { settled } from "./images.js";
  * @property {string} other
  * @property {string} part
  * @property {number} sample
+ * @property {number} moment where the training stands in the tour, in moments that it keeps; -1 for the model
  */
 /**
  * @typedef {object} Context what a view is given
@@ -45,7 +46,7 @@ const VIEWS = {
 /** @type {State} */
 const DEFAULTS = {
   model: "", view: "mistakes", cell: [], bin: -1, guessed: false, layer: "", axes: [1, 2], space: "logits",
-  frame: [], pictures: false, other: "", part: "only_first", sample: 500,
+  frame: [], pictures: false, other: "", part: "only_first", sample: 500, moment: -1,
 };
 
 const { models, default: first } = await get("/api/models");

@@ -6,8 +6,8 @@
  */
 
 import { complain, el } from "../dom.js";
-import { ask, decode, latest } from "../engine.js";
-import { t } from "../text.js";
+import { ask, decode, get, latest } from "../engine.js";
+import { number, percent, t } from "../text.js";
 import { classTable, cloud, decodePoints } from "./cloud.js";
 import { awaited } from "./images.js";
 
@@ -15,13 +15,22 @@ import { awaited } from "./images.js";
 const [RATE, SECONDS] = [60, 5];
 
 /** @param {HTMLElement} host @param {import("./room.js").Context} context */
-export async function show(host, { state, save, signal }) {
+export async function show(host, { state, save, models, signal }) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const found = await awaited(host, "/api/explore/tour", { model: state.model, space: state.space, images: 1000 }, signal);
+  const { moments } = await get("/api/explore/moments");
+  if (moments < 2) state.moment = -1;
+  const ofTraining = state.moment >= 0;
+  const found = await points_();
   if (signal.aborted) return;
   const points = decodePoints(found);
-  const [count, classes] = found.points.shape;
-  let coordinates = decode(found.points);
+  const [answers, confidences] = [found.answers, found.confidence].map(decode);
+  let watching = false;
+  /** @type {(at: number) => void} */
+  let show_ = () => {};
+  const [count, classes] = found.points.shape.slice(-2);
+  let all = decode(found.points);
+  /** The points as they are drawn. @type {import("../engine.js").Numbers} */
+  let coordinates = all;
   /** @type {number[][]} */
   let frame = valid(state.frame, classes) ?? found.frame;
   /** @type {{start: number, from: number[][], frames: ArrayLike<number>[], shown: number, asking: boolean}} */
@@ -34,7 +43,7 @@ export async function show(host, { state, save, signal }) {
   const pick = [0, 1].map((which) => el("select", { id: `facing-${which}`, "aria-label": which ? t("explore.second_class") : t("explore.first_class") },
     Array.from({ length: classes }, (_, k) => el("option", { value: String(k), selected: k === (state.cell[which] ?? [4, 9][which]) }, String(k)))));
   const face = el("button", { onclick: () => void turn({ to: "facing", first: Number(pick[0].value), second: Number(pick[1].value) }) }, t("explore.face"));
-  const space = el("select", { id: "space", onchange: () => void changeSpace().catch(complain) },
+  const space = el("select", { id: "space", onchange: changeSpace },
     ["logits", "probabilities"].map((name) => el("option", { value: name, selected: name === state.space }, t(`explore.space_${name}`))));
   const pictures = el("input", { type: "checkbox", id: "pictures", checked: state.pictures, onchange: () => {
     state.pictures = pictures.checked;
@@ -47,7 +56,7 @@ export async function show(host, { state, save, signal }) {
     if (behind.open) behind.append(classTable(points, places, [t("explore.right_way"), t("explore.up")]));
   } }, el("summary", {}, t("common.as_table")));
   host.append(el("div", { class: "split wide" }, el("div", { class: "card" }, plane),
-    el("div", { class: "card" }, el("h2", {}, t("explore.view_tour")), el("p", {}, t("explore.tour_lead", { classes })),
+    el("div", { class: "card" }, el("h2", {}, t("explore.view_tour")), el("p", {}, t("explore.tour_lead", { classes })), moments >= 2 ? training() : null,
       el("div", { class: "controls" }, play, circle), el("div", { class: "controls" }, pick[0], pick[1], face),
       el("div", { class: "controls" }, el("label", { for: "space" }, t("explore.space")), space),
       el("p", {}, el("label", { for: "pictures" }, pictures, " ", t("explore.as_pictures"))),
@@ -55,11 +64,90 @@ export async function show(host, { state, save, signal }) {
   const picture = cloud(plane, points, { model: state.model, label: t("explore.tour_label"), pictures: state.pictures, signal });
   const handles = Array.from({ length: classes }, (_, k) => handle(k));
   picture.overlay.append(...handles);
-  project();
+  if (ofTraining) goTo(state.moment);
+  else project();
   run(playing);
   const observer = new ResizeObserver(project);
   observer.observe(picture.stage);
   signal.addEventListener("abort", () => observer.disconnect());
+
+  /** The points of the model, or of the training at each moment that it keeps. */
+  function points_() {
+    const query = { space: state.space, images: 1000 };
+    return state.moment < 0
+      ? awaited(host, "/api/explore/tour", { model: state.model, ...query }, signal)
+      : awaited(host, "/api/explore/training", query, signal);
+  }
+
+  /** The choice between the model and the training, and the slider through it. */
+  function training() {
+    const button = el("button", { "aria-pressed": String(ofTraining), onclick: () => {
+      state.moment = ofTraining ? -1 : 0;
+      save();
+      restart();
+    } }, t("explore.training"));
+    if (!ofTraining) return el("div", { class: "controls" }, button);
+    const last = found.epochs.length - 1;
+    const slider = el("input", { type: "range", min: "0", max: String(last), step: "0.02", id: "moment", oninput: () => {
+      watching = false;
+      goTo(Number(slider.value));
+      save();
+    } });
+    const watch = el("button", { onclick: () => {
+      watching = !watching;
+      if (watching) pass(slider.valueAsNumber >= last ? 0 : slider.valueAsNumber, performance.now());
+    } }, t("explore.watch"));
+    const where = el("output", { class: "number", for: "moment" });
+    show_ = (at) => {
+      const k = Math.round(at);
+      slider.value = String(at);
+      where.textContent = t("explore.moment", { epoch: number(epochAt(at), { maximumFractionDigits: 2 }), accuracy: percent(found.accuracies[k]) });
+      slider.setAttribute("aria-valuetext", where.textContent);
+    };
+    return el("div", { class: "training" }, el("div", { class: "controls" }, button, watch), el("label", { for: "moment" }, t("explore.through_training")), slider, where);
+
+    /** Plays on from a moment, eight seconds for the whole. @param {number} from @param {number} began */
+    function pass(from, began) {
+      if (!watching || signal.aborted) return;
+      const at = Math.min(last, from + ((performance.now() - began) / 8000) * last);
+      goTo(at);
+      if (at < last) requestAnimationFrame(() => pass(from, began));
+      else {
+        watching = false;
+        save();
+      }
+    }
+  }
+
+  /** @param {number} at */
+  function epochAt(at) {
+    const [low, high] = [found.epochs[Math.floor(at)], found.epochs[Math.ceil(at)]];
+    return low + (at - Math.floor(at)) * (high - low);
+  }
+
+  /** Shows the training at a moment; between two that are kept, points are drawn on the line between them. @param {number} at */
+  function goTo(at) {
+    at = Math.min(Math.max(0, at), found.epochs.length - 1);
+    state.moment = Math.round(at * 100) / 100;
+    const [low, share, size] = [Math.floor(at), at - Math.floor(at), count * classes];
+    const [before, after] = [low, Math.ceil(at)].map((k) => all.subarray(k * size, (k + 1) * size));
+    const between = new Float32Array(size);
+    for (let k = 0; k < size; k++) between[k] = before[k] + share * (after[k] - before[k]);
+    coordinates = between;
+    const nearest = Math.round(at) * count;
+    points.answers = answers.subarray(nearest, nearest + count);
+    points.confidence = confidences.subarray(nearest, nearest + count);
+    show_(at);
+    if (!playing) project();
+  }
+
+  function restart() {
+    host.replaceChildren();
+    run(false);
+    observer.disconnect();
+    picture.end();
+    void show(host, { state, save, models, signal }).catch(complain);
+  }
 
   function fresh() {
     return { start: 0, from: frame, frames: [], shown: 0, asking: false };
@@ -208,12 +296,10 @@ export async function show(host, { state, save, signal }) {
     return button;
   }
 
-  async function changeSpace() {
+  function changeSpace() {
     state.space = space.value;
     save();
-    const answer = await awaited(plane, "/api/explore/tour", { model: state.model, space: state.space, images: 1000 }, signal);
-    coordinates = decode(answer.points);
-    project();
+    restart();
   }
 
   /** @param {any} encoded @returns {ArrayLike<number>[]} */
