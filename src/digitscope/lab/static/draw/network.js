@@ -102,6 +102,7 @@ class LayerView {
   /** @param {any} layer @param {any[]} damage @param {Unit | null} open */
   show(layer, damage, open) {
     this.layer = layer;
+    /** @type {Float32Array | undefined} */
     this.values = undefined;
     this.open = open && open.layer === layer.name ? open.index[0] : null;
     this.off = new Set();
