@@ -135,7 +135,7 @@ def test_pause_rewind_branch_and_the_bits_of_the_command_line(
 
 def test_what_is_shown_of_a_training(client: TestClient, ask: Ask, mnist: DataSet) -> None:
     assert now(client)["about"] is None
-    assert client.get("/api/train/inspection").json() == {"inspection": None}
+    assert client.get("/api/train/inspection").json() == {"inspection": None, "symptoms": []}
     ask("begin", **SMALL, seed=1)
     found = wait(client, "finished")
     about = found["about"]

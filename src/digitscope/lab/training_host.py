@@ -144,6 +144,15 @@ class TrainingHost:
             raise DigitscopeError(reply["error"])
         return reply.get("value")
 
+    def warm_up(self) -> None:
+        """Starts the trainer's process, which takes some tenths of a second, before it is needed. Returns at once."""
+        if self._process is None:
+            threading.Thread(target=self._warm_up, daemon=True).start()
+
+    def _warm_up(self) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            self._running()
+
     def resume(self) -> None:
         """Opens the training that a former server left running. Returns at once."""
         folder = self._folder()

@@ -134,6 +134,7 @@ class ModelRequest:
 
 def choices(lab: Lab) -> dict[str, object]:
     """What can be trained, on what, and with which settings."""
+    host_of(lab).warm_up()
     records = load_records(RECIPES)
     recipes = []
     for name, recipe in RECIPES.items():
@@ -192,8 +193,9 @@ def _thinned(curve: dict[str, list[Any]]) -> dict[str, Any]:
 
 
 def inspection(lab: Lab) -> dict[str, object]:
-    """The layers at some recent step: gradients, dead units, the first layer's weights."""
-    return {"inspection": host_of(lab).view().inspection}
+    """The layers at some recent step: gradients, dead units, the first layer's weights; and what goes wrong."""
+    view = host_of(lab).view()
+    return {"inspection": view.inspection, "symptoms": view.symptoms}
 
 
 def validation(lab: Lab) -> dict[str, object]:
@@ -317,11 +319,11 @@ def _position(lab: Lab) -> dict[str, object]:
     return {"position": host_of(lab).view().position}
 
 
-PAGES: list[Page] = []
+PAGES = [Page("/train", "train")]
 ROUTES = [
     Route("GET", "/api/train/choices", "What can be trained, and with which settings.", choices),
     Route("GET", "/api/train/now", "The training, its branches and curves.", now),
-    Route("GET", "/api/train/inspection", "The layers at a recent step.", inspection),
+    Route("GET", "/api/train/inspection", "The layers at a recent step, and what goes wrong.", inspection),
     Route("GET", "/api/train/validation", "The confusion matrix and mistakes of the last validation.", validation),
     Route("POST", "/api/train/network", "The shapes of a list of layers.", network),
     Route("POST", "/api/train/upload", "Keeps a file of training data.", upload, largest=uploads.LARGEST),
