@@ -3,7 +3,10 @@
 import base64
 import io
 import time
+import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +16,19 @@ from starlette.testclient import TestClient
 
 from digitscope import explain
 from digitscope.arrays import Array
-from digitscope.datasets import DataSet
+from digitscope.datasets import DataSet, load_data
+from digitscope.errors import DataError
 from digitscope.explain.pixels import pixel_slopes
+from digitscope.jobs.teach import TeachSettings
+from digitscope.lab import taught_digits
 from digitscope.lab.drawings import MOST_POINTS
+from digitscope.lab.rooms import draw
 from digitscope.lab.state import Lab
+from digitscope.lab.taught_digits import TaughtDigits
 from digitscope.model import Model
+from digitscope.nn import Adam, Dense, Network, OneCycle, ReLU, SoftmaxCrossEntropy
+from digitscope.training import Plan, Run, train
+from digitscope.training_info import TrainingInfo
 from digitscope.vision.drawing import PenStroke
 from tests.drawn import pen_strokes
 
@@ -260,8 +271,6 @@ def test_an_unknown_model_is_not_found(client: TestClient) -> None:
 
 
 def test_a_network_of_one_layer_and_an_ensemble_are_seen_too(client: TestClient, lab: Lab, mnist: DataSet) -> None:
-    from digitscope.nn import Dense, Network, SoftmaxCrossEntropy
-
     seed = Model(Network(Dense(784, 10)), SoftmaxCrossEntropy(), (28, 28))
     both = Model.ensemble([seed, seed])
     for name in (lab.keep(seed, "own"), lab.keep(both, "own")):
@@ -270,3 +279,129 @@ def test_a_network_of_one_layer_and_an_ensemble_are_seen_too(client: TestClient,
         layers = post(client, "layers", question)["layers"]
         first = post(client, "unit", question, layer=layers[0]["name"], index=[3])
         assert decoded(first["weights"]).shape == (1, 28, 28)
+
+
+@pytest.fixture(scope="module")
+def small(mnist: DataSet) -> Model:
+    return trained(mnist)
+
+
+def trained(mnist: DataSet) -> Model:
+    """A small network after a short training, which is taught in a moment."""
+    rng = np.random.default_rng(0)
+    network = Network(Dense(784, 32, rng=rng), ReLU(), Dense(32, 10, rng=rng))
+    plan = Plan(SoftmaxCrossEntropy(), Adam(), OneCycle(0.003), epochs=1, batch_size=100)
+    run = Run.start(network, plan, 6000, rng)
+    for _ in train(run, mnist.x_train[:6000], mnist.y_train[:6000]):
+        pass
+    return Model(run.outcome(mnist.x_train), SoftmaxCrossEntropy(), (28, 28))
+
+
+def finished(client: TestClient) -> dict[str, Any]:
+    deadline = time.monotonic() + 120
+    while (state := client.get("/api/draw/lesson").json())["status"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return dict(state)
+
+
+def test_a_digit_is_taught_beside_the_server_and_forgotten_again(
+    client: TestClient, lab: Lab, small: Model, mnist: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert mnist.x_test is not None
+    assert mnist.y_test is not None
+    monkeypatch.setattr(draw, "SETTINGS", TeachSettings(rehearsed_images=3000))
+    former = lab.keep(small, "small")
+    assert client.get("/api/draw/lesson").json() == {"status": "none"}
+    assert client.get("/api/draw/taught/file?form=csv").status_code == 404
+    wrong = np.flatnonzero(small.predict(mnist.x_test) != mnist.y_test)[:2]
+    for n, number in enumerate(wrong, 1):
+        request = {"model": former, "drawing": {"image": base64_of(mnist.x_test[number])}}
+        label = int(mnist.y_test[number])
+        began = client.post("/api/draw/teach", json={**request, "label": label})
+        assert began.json() == {"lesson": n, "status": "running", "share": 0.0}
+        state = finished(client)
+        assert (state["lesson"], state["status"], state["problem"]) == (n, "done", None)
+        assert (state["former"], state["label"]) == (former, label)
+        assert np.argmax(state["before"]) == lab.model(former).predict(mnist.x_test[[number]])[0]
+        assert np.argmax(state["after"]) == label
+        taught = lab.model(state["model"])
+        assert post(client, "answer", {**request, "model": state["model"]})["answer"]["digit"] == label
+        for model, count in ((lab.model(former), state["test_correct_before"]), (taught, state["test_correct_after"])):
+            assert (model.predict(mnist.x_test) == mnist.y_test).sum() == count
+        assert state["test_images"] == 10_000
+        former = state["model"]
+    kept = client.get("/api/draw/taught").json()
+    assert kept["count"] == 2
+    np.testing.assert_array_equal(decoded(kept["newest"]["images"]), mnist.x_test[wrong])
+    # Both digits: the second lesson rehearsed the first.
+    np.testing.assert_array_equal(lab.model(former).predict(mnist.x_test[wrong]), mnist.y_test[wrong])
+    table = load_data(lab.folder / "taught-digits.csv")
+    np.testing.assert_array_equal(table.x_train, mnist.x_test[wrong])
+    for form, load in (("csv", None), ("idx", "idx"), ("png", "png")):
+        answer = client.get(f"/api/draw/taught/file?form={form}")
+        assert answer.status_code == 200
+        path = tmp_path / "taught.csv"
+        path.write_bytes(answer.content)
+        if load:
+            path = tmp_path / load
+            with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+                archive.extractall(path)
+        data = load_data(path)
+        assert sorted(data.y_train.tolist()) == sorted(mnist.y_test[wrong].tolist())
+        assert {image.tobytes() for image in data.x_train} == {image.tobytes() for image in mnist.x_test[wrong]}
+    first = {"image": base64_of(mnist.x_test[wrong[0]])}
+    assert client.post("/api/draw/taught/forget", json=first).json()["count"] == 1
+    assert client.post("/api/draw/taught/forget", json={}).json()["count"] == 0
+    assert not (lab.folder / "taught-digits.csv").exists()
+
+
+def test_a_digit_that_cannot_be_learned_changes_nothing(
+    client: TestClient, lab: Lab, small: Model, mnist: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draw, "SETTINGS", TeachSettings(rehearsed_images=2000, example_share=0.001, rounds=1))
+    request = {"model": lab.keep(small, "small"), "drawing": {"image": base64_of(mnist.x_train[1])}, "label": 1}
+    client.post("/api/draw/teach", json=request)
+    state = finished(client)
+    assert (state["status"], state["problem"], state["model"]) == ("done", "not_learned", None)
+    models = [model["name"] for model in client.get("/api/models").json()["models"]]
+    assert not any(name.startswith("taught") for name in models)
+
+
+def test_there_is_one_lesson_at_a_time_and_it_can_be_cancelled(
+    client: TestClient, lab: Lab, question: dict[str, Any]
+) -> None:
+    assert client.post("/api/draw/teach", json={**question, "label": 1}).json()["status"] == "running"
+    assert client.post("/api/draw/teach", json={**question, "label": 2}).status_code == 409
+    assert client.post("/api/draw/lesson/cancel", json={}).json() == {"lesson": 1, "status": "none"}
+    assert client.post("/api/draw/lesson/cancel", json={}).status_code == 200
+    time.sleep(0.3)
+    assert finished(client) == {"lesson": 1, "status": "none"}
+    refused = client.post("/api/draw/teach", json={**question, "label": 10})
+    assert refused.status_code == 400
+    assert "the digits 0 to 9; got 10" in refused.json()["error"]
+
+
+def test_a_model_of_other_data_is_not_taught(client: TestClient, lab: Lab, small: Model, mnist: DataSet) -> None:
+    other = lab.keep(replace(small, info=TrainingInfo(data="mine", data_digest="00000000")), "small")
+    request = {"model": other, "drawing": {"image": base64_of(mnist.x_train[1])}, "label": 1}
+    client.post("/api/draw/teach", json=request)
+    state = finished(client)
+    assert state["status"] == "failed"
+    assert "learned from mine" in state["error"]
+
+
+def test_damaged_and_too_many_taught_digits(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = TaughtDigits(tmp_path / "digits.csv")
+    images = np.random.default_rng(0).integers(0, 255, (3, 28, 28), np.uint8)
+    for label, image in enumerate(images):
+        digits.add(image, label)
+    digits.add(images[0], 9)
+    assert digits.all()[1].tolist() == [1, 2, 9]
+    monkeypatch.setattr(taught_digits, "MOST", 3)
+    digits.add(images[1], 5)
+    with pytest.raises(DataError, match="3 taught digits at most"):
+        digits.add(255 - images[1], 5)
+    (tmp_path / "digits.csv").write_text("label,pixel0\n1,x\n")
+    with pytest.raises(DataError, match=r"digits\.csv"):
+        digits.all()

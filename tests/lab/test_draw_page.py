@@ -1,19 +1,34 @@
 """The page Draw in a browser: drawn on with a mouse, a finger and the keyboard."""
 
+import base64
 import io
+import json
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import CDPSession, Page, expect
 
-from digitscope.datasets import DataSet
+from digitscope.datasets import DataSet, load_data
+from digitscope.model import Model
 from digitscope.vision.drawing import PenStroke
 from tests.drawn import pen_strokes
 from tests.lab.conftest import Server
+from tests.lab.test_draw import trained
 
 Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def small_model(mnist: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a small network, which is taught in a moment."""
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    trained(mnist).save(path)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -218,3 +233,33 @@ def test_strokes_survive_the_way_through_a_link(open_page: Open, reader_lab: str
         }"""
     )
     assert same == [True, 0, 0, 0]
+
+
+def test_a_lesson_is_learned_seen_and_undone(
+    open_page: Open, start_server: Callable[..., Server], small_model: Path, mnist: DataSet
+) -> None:
+    assert mnist.x_test is not None
+    assert mnist.y_test is not None
+    model = Model.load(small_model)
+    number = int(np.flatnonzero(model.predict(mnist.x_test) != mnist.y_test)[0])
+    right, wrong = str(mnist.y_test[number]), str(model.predict(mnist.x_test[[number]])[0])
+    pixels = base64.b64encode(mnist.x_test[number].tobytes()).decode()
+    page = start(open_page, start_server(str(small_model)).url, urlencode({"image": json.dumps(pixels)}))
+    digit = page.get_by_label("Answer", exact=True).locator(".digit")
+    expect(page.locator(".bars .first th")).to_have_text(wrong)
+    page.get_by_role("button", name=f"No, it is a {right}").click()
+    lesson = page.get_by_role("region", name="Is it wrong? Teach it")
+    expect(lesson).to_contain_text(f"It has learned that this is a {right}.", timeout=120_000)
+    expect(digit).to_have_text(right)
+    expect(lesson.get_by_role("row", name="Test images read correctly")).to_contain_text("%")
+    assert "taught-" in page.url
+    taught = page.get_by_role("region", name="The digits you taught")
+    expect(taught.get_by_role("listitem")).to_have_count(1)
+    with page.expect_download() as download:
+        taught.get_by_role("link", name="CSV").click()
+    data = load_data(download.value.path())
+    np.testing.assert_array_equal(data.x_train[0], mnist.x_test[number])
+    lesson.get_by_role("button", name="Undo the lesson").click()
+    expect(page.locator(".bars .first th")).to_have_text(wrong)
+    expect(taught).to_be_hidden()
+    assert "taught-" not in page.url

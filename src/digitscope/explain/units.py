@@ -1,6 +1,6 @@
 """The units of a network: which layers stand for it, what part of the image a unit sees, and which images excite it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -146,8 +146,12 @@ class ExcitingImages:
     """(units, count): its column."""
 
 
-def most_exciting(network: Network, images: NDArray[np.uint8], count: int) -> dict[str, ExcitingImages]:
+def most_exciting(
+    network: Network, images: NDArray[np.uint8], count: int, report: Callable[[float], object] = lambda done: None
+) -> dict[str, ExcitingImages]:
     """The images that excite each unit most, by the names of the layers that `shown_calls` yields.
+
+    report: is called with the fraction that is done
 
     Shapes: uint8 (N, H, W), N >= count
     """
@@ -161,6 +165,7 @@ def most_exciting(network: Network, images: NDArray[np.uint8], count: int) -> di
             places = maps.argmax(axis=1)
             largest = np.take_along_axis(maps, places[:, None], axis=1)[:, 0]
             found.setdefault(call.output, []).append((largest, places))
+        report(min(1.0, (start + _BATCH) / len(images)))
     exciting = {}
     for name, batches in found.items():
         outputs, places = (np.concatenate(parts, axis=1) for parts in zip(*batches, strict=True))

@@ -1,24 +1,28 @@
 """The room Draw: a drawing, its preparation, the answer, and everything that the network computed on the way."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from digitscope import explain
 from digitscope.arrays import Array
+from digitscope.datasets.export import csv_bytes, idx_zip, png_zip
 from digitscope.errors import DataError
 from digitscope.explain.pixels import pixel_slopes
 from digitscope.explain.trace import Call, Trace, network_input
-from digitscope.explain.units import receptive_field, shown_calls
+from digitscope.explain.units import most_exciting, receptive_field, shown_calls
 from digitscope.jobs.drawn_digit import (
     DrawnAnswer,
     answer_drawing,
     answer_picture,
     stroke_effects,
 )
+from digitscope.jobs.teach import TeachSettings
+from digitscope.lab.background import Background, Progress
 from digitscope.lab.drawings import (
     Drawing,
     Parts,
@@ -29,21 +33,32 @@ from digitscope.lab.drawings import (
     shown_image,
 )
 from digitscope.lab.encoding import encoded, png
-from digitscope.lab.exciting import ExcitingSearch
 from digitscope.lab.explanations import MOST_TERMS, explained
 from digitscope.lab.requests import Bounds
-from digitscope.lab.routes import Page, Right, Route, Upload
+from digitscope.lab.routes import Download, NotFoundError, Page, Right, Route, Upload
 from digitscope.lab.state import Lab
+from digitscope.lab.taught_digits import TaughtDigits
+from digitscope.lab.teaching import Lesson, TaughtModel
 from digitscope.model import Answer, Model
 from digitscope.nn import Conv2D, Dense, Flatten
 from digitscope.reader import Reading
 from digitscope.vision.drawing import draw_strokes
+from digitscope.vision.normalize import SHAPE
 from digitscope.vision.prepare import PreparationStep
 
 MOST_EFFECTS = 60
 """Strokes of a drawing whose effects are computed."""
 MOST_NUMBERS = 12_000
 """Numbers of a layer that are sent; the maps of large layers are not all sent."""
+EXCITING = 9
+"""Images that excite a unit most."""
+SEARCHED = 2000
+"""Images that are searched for them: enough for every pattern that a unit may have learned, and done in seconds."""
+REMEMBERED = 100
+"""Digits taught before that are rehearsed with a new one."""
+NEWEST = 60
+"""Taught digits that are sent to the page."""
+SETTINGS = TeachSettings()
 LARGEST_PICTURE = 24 << 20  # bytes: a photo of a phone has up to 15 MB
 
 Name = Annotated[str, Bounds(1, 100)]
@@ -223,35 +238,52 @@ def terms(lab: Lab, question: TermsQuestion) -> dict[str, object]:
 
 
 def _exciting(lab: Lab, question: UnitQuestion, model: Model, trace: Trace) -> list[dict[str, object]] | None:
-    """The images, or None while they are searched; then the event draw.exciting says when they are found."""
+    """The images, or None while they are searched: the page asks again."""
     data = lab.mnist
     if data.x_test is None or data.y_test is None or data.x_test.shape[1:] != model.image_shape:
         return []
-    name = question.model
-    found = _searches(lab).of(name, model, data.x_test, lambda: lab.hub.publish("draw.exciting", {"model": name}))
-    if found is None:
+    images, labels = data.x_test[:SEARCHED], data.y_test
+    found = _room(lab).searches.ask(
+        question.model, lambda report: most_exciting(model.network, images, EXCITING, report), wait=0
+    )
+    if isinstance(found, Progress):
         return None
     exciting, unit = found[question.layer], question.index[0]
-    listed = []
+    listed: list[dict[str, object]] = []
     for k, n in enumerate(exciting.images[unit].tolist()):
         place = int(exciting.rows[unit, k]), int(exciting.columns[unit, k])
         listed.append(
             {
                 "index": n,
-                "label": int(data.y_test[n]),
+                "label": int(labels[n]),
                 "value": float(exciting.outputs[unit, k]),
                 "field": receptive_field(trace, question.layer, *place, model.image_shape),
-                "image": encoded(data.x_test[n]),
+                "image": encoded(images[n]),
             }
         )
     return listed
 
 
-_SEARCHES: WeakKeyDictionary[Lab, ExcitingSearch] = WeakKeyDictionary()
+class _Room:
+    """What the room keeps for a lab."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.searches = Background(4)
+        self.digits = TaughtDigits(lab.folder / "taught-digits.csv")
+        self.lesson = Lesson(lambda state: lab.hub.publish("draw.lesson", state))
+        lab.at_close(self.searches.close)
+        lab.at_close(self.lesson.cancel)
 
 
-def _searches(lab: Lab) -> ExcitingSearch:
-    return _SEARCHES.setdefault(lab, ExcitingSearch())
+_ROOMS: WeakKeyDictionary[Lab, _Room] = WeakKeyDictionary()
+_LOCK = threading.Lock()
+
+
+def _room(lab: Lab) -> _Room:
+    with _LOCK:
+        if lab not in _ROOMS:
+            _ROOMS[lab] = _Room(lab)
+        return _ROOMS[lab]
 
 
 def why(lab: Lab, question: WhyQuestion) -> dict[str, object]:
@@ -294,6 +326,110 @@ def _effects(drawing: Drawing, model: Model, digit: int, other: int) -> list[Map
     ]
 
 
+@dataclass(frozen=True)
+class TeachRequest:
+    """A drawing and what it is."""
+
+    model: Name
+    drawing: Drawing
+    label: Annotated[int, Bounds(0, 999)]
+
+
+def teach(lab: Lab, request: TeachRequest) -> dict[str, object]:
+    """Begins to teach a copy of the model what a drawing is, and keeps the drawing."""
+    model, label = lab.model(request.model), request.label
+    if label >= model.classes:
+        raise DataError(f"The model has the digits 0 to {model.classes - 1}; got {label}.")
+    image = shown_image(request.drawing, model)
+    room = _room(lab)
+    images, labels = room.digits.all() if model.image_shape == SHAPE else (image[:0], np.zeros(0, np.int64))
+    images, labels = images[-REMEMBERED:], labels[-REMEMBERED:]
+    # What it was taught before and still reads is not to be forgotten.
+    known = (images != image).any(axis=(1, 2)) & (labels < model.classes)
+    if known.any():
+        known[known] = model.predict(images[known], threads=1) == labels[known]
+    examples = np.concatenate([image[None], images[known]])
+    example_labels = np.concatenate([[label], labels[known]])
+
+    def keep(taught: TaughtModel) -> dict[str, object]:
+        return {
+            "former": request.model,
+            "model": None if taught.problem else lab.keep(taught.model, "taught"),
+            "label": label,
+            "image": encoded(image)["data"],
+            "before": taught.before.astype(float).tolist(),
+            "after": taught.after.astype(float).tolist(),
+            "test_images": taught.test_images,
+            "test_correct_before": taught.test_correct_before,
+            "test_correct_after": taught.test_correct_after,
+            "problem": taught.problem,
+        }
+
+    state = room.lesson.start(model, examples, example_labels, SETTINGS, keep)
+    if model.image_shape == SHAPE:
+        room.digits.add(image, label)
+    return state
+
+
+def lesson(lab: Lab) -> dict[str, object]:
+    """The lesson that is running, or the result of the last one."""
+    return _room(lab).lesson.state
+
+
+def cancel(lab: Lab) -> dict[str, object]:
+    """Ends the lesson that is running."""
+    _room(lab).lesson.cancel()
+    return _room(lab).lesson.state
+
+
+def taught(lab: Lab) -> dict[str, object]:
+    """How many digits the lab was taught, by label, and the newest of them."""
+    images, labels = _room(lab).digits.all()
+    newest = slice(-NEWEST, None)
+    counts = {str(label): int((labels == label).sum()) for label in np.unique(labels)}
+    return {
+        "count": len(labels),
+        "labels": counts,
+        "newest": {"labels": labels[newest].tolist(), "images": encoded(images[newest])},
+    }
+
+
+@dataclass(frozen=True)
+class ForgetRequest:
+    """Which of the taught digits to delete."""
+
+    image: Annotated[str, Bounds(4, 20_000)] | None = None
+    """Its pixels in base64; all digits without it."""
+
+
+def forget(lab: Lab, request: ForgetRequest) -> dict[str, object]:
+    """Deletes one of the taught digits, or all of them."""
+    digits = _room(lab).digits
+    if request.image is None:
+        digits.clear()
+    else:
+        digits.remove(decoded_image(request.image, SHAPE))
+    return taught(lab)
+
+
+@dataclass(frozen=True)
+class DownloadRequest:
+    """In which form."""
+
+    form: Literal["csv", "idx", "png"]
+
+
+def download(lab: Lab, request: DownloadRequest) -> Download:
+    """The taught digits as a file: Kaggle's CSV, or a ZIP archive of IDX files or of PNG pictures in folders."""
+    images, labels = _room(lab).digits.all()
+    if not len(labels):
+        raise NotFoundError("No digits were taught yet.")
+    if request.form == "csv":
+        return Download("taught-digits.csv", "text/csv", csv_bytes(images, labels))
+    write = idx_zip if request.form == "idx" else png_zip
+    return Download(f"taught-digits-{request.form}.zip", "application/zip", write(images, labels))
+
+
 PAGES = [Page("/draw", "draw")]
 ROUTES = [
     Route("POST", "/api/draw/answer", "What a model reads in a drawing.", answer, Right.DRAW),
@@ -302,4 +438,10 @@ ROUTES = [
     Route("POST", "/api/draw/unit", "One unit of a layer.", unit),
     Route("POST", "/api/draw/terms", "Why a number of the forward pass has its value.", terms),
     Route("POST", "/api/draw/why", "What speaks for the answer.", why),
+    Route("POST", "/api/draw/teach", "Begins to teach the network what a drawing is.", teach),
+    Route("GET", "/api/draw/lesson", "The lesson that is running, or what came of the last one.", lesson),
+    Route("POST", "/api/draw/lesson/cancel", "Ends the lesson that is running.", cancel),
+    Route("GET", "/api/draw/taught", "The digits that the lab was taught.", taught),
+    Route("POST", "/api/draw/taught/forget", "Deletes taught digits.", forget),
+    Route("GET", "/api/draw/taught/file", "The taught digits as a file.", download),
 ]

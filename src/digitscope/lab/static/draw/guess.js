@@ -34,6 +34,10 @@ export function guessView(host, { board, onstart }) {
       return !host.hidden;
     },
     end,
+    /** What it asks, or said, is about another drawing now. */
+    outdate() {
+      if (!waiting && !host.hidden) end();
+    },
     /**
      * Asks about one stroke.
      * @param {number} stroke

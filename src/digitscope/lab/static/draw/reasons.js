@@ -81,21 +81,23 @@ function paintStrokes(canvas, strokes, effects) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.scale(ratio, ratio);
   const most = Math.max(...effects.map((effect) => Math.abs(effect?.effect ?? 0))) || 1;
+  const layer = el("canvas");
   strokes.forEach((stroke, k) => {
     const effect = effects[k]?.effect ?? 0;
-    context.strokeStyle = colour("--line");
-    context.globalAlpha = 1;
-    paint(context, stroke, SIZE);
-    context.globalAlpha = 0.15 + (0.85 * Math.abs(effect)) / most;
-    context.strokeStyle = colour(effect < 0 ? "--negative" : "--positive");
-    paint(context, stroke, SIZE);
+    layer.width = layer.height = canvas.width;
+    const inner = /** @type {CanvasRenderingContext2D} */ (layer.getContext("2d"));
+    inner.strokeStyle = colour(effect < 0 ? "--negative" : "--positive");
+    paint(inner, stroke, canvas.width);
+    context.globalAlpha = 0.2 + (0.8 * Math.abs(effect)) / most;
+    context.drawImage(layer, 0, 0, SIZE, SIZE);
   });
   context.globalAlpha = 1;
   context.font = `bold 15px ${colour("--text")}`;
   context.textAlign = "center";
   context.textBaseline = "middle";
   strokes.forEach(({ points }, k) => {
-    const [x, y] = [(points[0] * SIZE) / SIDE, (points[1] * SIZE) / SIDE];
+    const middle = 3 * Math.floor(points.length / 6);
+    const [x, y] = [(points[middle] * SIZE) / SIDE, (points[middle + 1] * SIZE) / SIDE];
     context.fillStyle = colour("--surface");
     context.beginPath();
     context.arc(x, y, 11, 0, 7);

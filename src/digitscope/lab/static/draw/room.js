@@ -13,9 +13,12 @@ import { guessView } from "./guess.js";
 import { networkView } from "./network.js";
 import { preparationView } from "./preparation.js";
 import { reasonsView } from "./reasons.js";
+import { teachingView } from "./teaching.js";
 import { unitView } from "./unit.js";
 
 const MEMORY = "digitscope.draw";
+/** Milliseconds until it is asked again for images that are still searched. */
+const SEARCH_PAUSE = 700;
 const WIDTHS = { thin: 40, medium: 70, thick: 110 };
 const DEFAULTS = {
   model: "",
@@ -33,7 +36,7 @@ const isFirst = !location.hash && !localStorage.getItem(MEMORY);
 if (!location.hash && !isFirst) history.replaceState(null, "", localStorage.getItem(MEMORY) || "#");
 const state = readState(DEFAULTS);
 
-const models = await get("/api/models");
+let models = await get("/api/models");
 /** @param {string} name */
 const isKnown = (name) => models.models.some((/** @type {any} */ model) => model.name === name);
 if (!isKnown(state.model)) state.model = models.default;
@@ -74,6 +77,8 @@ surface.append(shownPicture);
 
 const answerPart = el("section", { class: "card answer", "aria-label": t("draw.answer_title") });
 const guessPart = el("section", { class: "card guess", "aria-label": t("draw.guess_title") });
+const teachPart = el("section", { class: "card teach", "aria-label": t("draw.teach_title") });
+const digitsPart = el("section", { class: "card", "aria-label": t("draw.digits_title"), hidden: true });
 const preparationPart = section("preparation");
 const whyPart = section("why");
 const networkPart = section("network");
@@ -96,9 +101,9 @@ main.append(
     ),
     el("div", { class: "stack" }, broken, answerPart,
       el("div", { class: "controls" }, el("label", { for: "model" }, t("draw.model")), modelChoice)),
-    el("div", { class: "stack draw-right" }, guessPart),
+    el("div", { class: "stack draw-right" }, guessPart, teachPart),
   ),
-  preparationPart, whyPart, networkPart,
+  preparationPart, whyPart, networkPart, digitsPart,
 );
 
 const answer = answerView(answerPart);
@@ -112,6 +117,7 @@ const unit = unitView({
   onlight: (factors) => network.light(factors),
 });
 const damage = damageView(breaking, { onchange: (parts) => change({ damage: parts }) });
+const teaching = teachingView(teachPart, digitsPart, { question, onmodel: (name) => void learn(name).catch(complain) });
 const guess = guessView(guessPart, { board, onstart: () => {} });
 
 /** @type {{layer: string, index: number[]} | null} */
@@ -132,6 +138,11 @@ function question() {
   return { model: state.model, damage: state.damage, drawing: shown };
 }
 
+/** Whether nothing is shown to the network, perhaps since the question that is being answered. */
+function isEmpty() {
+  return !state.image && !board.strokes.length;
+}
+
 /** @param {boolean} finished */
 function changed(finished) {
   if (board.strokes.length && state.image) forgetPicture();
@@ -140,6 +151,7 @@ function changed(finished) {
     save();
   }
   undo.disabled = !board.canUndo;
+  guess.outdate();
   void refresh(finished);
 }
 
@@ -147,6 +159,7 @@ function changed(finished) {
 function change(changes) {
   Object.assign(state, changes);
   save();
+  guess.outdate();
   void refresh(true);
 }
 
@@ -158,11 +171,11 @@ function save() {
 /** Asks again for everything that is shown; while a stroke is drawn, only for what changes with it. @param {boolean} finished */
 async function refresh(finished) {
   showDamage();
-  if (!state.image && !board.strokes.length) return showNothing();
+  if (isEmpty()) return showNothing();
   try {
     const asked = question();
     const found = await ask.answer(asked);
-    if (!found) return;
+    if (!found || isEmpty()) return;
     known.answer = found;
     showAnswer(found);
     const isGuessed = finished && guess.answered(found.answer);
@@ -177,6 +190,7 @@ function showAnswer(found) {
   const isRaw = !state.prepared && found.unprepared;
   const current = isRaw ? { ...found, answer: found.unprepared.answer, number: null } : found;
   answer.show(current);
+  teaching.show(found.answer);
   const full = state.image && pictureSteps ? { ...found, ...pictureSteps } : found;
   preparation.show(full, state.prepared);
   for (const part of [preparationPart, whyPart, networkPart]) part.classList.remove("waiting");
@@ -185,6 +199,7 @@ function showAnswer(found) {
 function showNothing() {
   known.answer = known.why = null;
   answer.empty();
+  teaching.show(null);
   preparation.empty();
   network.clear();
   closeUnit();
@@ -195,7 +210,7 @@ function showNothing() {
 async function showLayers(asked, finished) {
   if (!isSeen.has(networkPart)) return;
   const found = await ask.layers(asked);
-  if (!found) return;
+  if (!found || isEmpty()) return;
   known.layers = found.layers;
   network.show(found.layers, state.damage, open);
   if (open) await showUnit(finished);
@@ -204,7 +219,7 @@ async function showLayers(asked, finished) {
 /** @param {any} asked @param {boolean} isGuessed */
 async function showWhy(asked, isGuessed) {
   const found = await ask.why(asked);
-  if (!found) return;
+  if (!found || isEmpty()) return;
   known.why = found;
   why.show(found, board.strokes);
   guessMore.hidden = bestStroke() === null;
@@ -262,6 +277,9 @@ async function openUnit(wanted) {
   unit.element.scrollIntoView({ block: "nearest" });
 }
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let again;
+
 /** @param {boolean} finished */
 async function showUnit(finished) {
   if (!open || !known.answer) return;
@@ -272,6 +290,8 @@ async function showUnit(finished) {
     const isRaw = !state.prepared && known.answer.unprepared;
     const image = isRaw ? known.answer.unprepared.image : known.answer.image;
     unit.show(found, wanted, { shape: image.shape, values: decode(image) }, finished);
+    clearTimeout(again);
+    if (found.exciting === null) again = setTimeout(() => void showUnit(false), SEARCH_PAUSE);
     const isWide = matchMedia("(min-width: 1100px)").matches;
     const place = isWide ? aside : network.place(wanted.layer) ?? aside;
     if (unit.element.parentElement !== place) place.append(unit.element);
@@ -381,8 +401,18 @@ addEventListener("drop", (event) => {
 function choose(name) {
   const isSame = name === state.model;
   modelChoice.value = name;
-  if (!isSame) change({ model: name, damage: [], unit: "" });
-  open = parseUnit(state.unit);
+  if (isSame) return;
+  // A taught model has the same layers, so what is open and broken stays; another model may lack them.
+  const isAlike = [state.model, name].every((one) => one === models.default || one.startsWith("taught-"));
+  if (!isAlike) closeUnit();
+  change({ model: name, damage: isAlike ? state.damage : [] });
+}
+
+/** Has another model answer, which may have been taught just now. @param {string} name */
+async function learn(name) {
+  models = await get("/api/models");
+  listModels();
+  if (isKnown(name)) choose(name);
 }
 
 function listModels() {
@@ -419,8 +449,6 @@ const observer = new IntersectionObserver(
   { rootMargin: "400px" },
 );
 observer.observe(networkPart);
-listen("draw.exciting", () => void showUnit(true));
-listen("reset", () => void showUnit(true));
 
 listModels();
 showPicture();

@@ -1,0 +1,166 @@
+// @ts-check
+/** "No, it is a 7": teaches the network, says what changed and what it cost, and can be undone; the digits as files. */
+
+import { complain, el } from "../dom.js";
+import { ask, decode, get, listen } from "../engine.js";
+import { percent, t } from "../text.js";
+
+const FORMS = ["csv", "idx", "png"];
+
+/**
+ * @param {HTMLElement} host
+ * @param {HTMLElement} digitsHost
+ * @param {object} options
+ * @param {() => {model: string, drawing: any}} options.question
+ * @param {(model: string, former: string) => void} options.onmodel another model is to answer from now on
+ */
+export function teachingView(host, digitsHost, options) {
+  const labels = el("div", { class: "controls labels", role: "group", "aria-label": t("draw.teach_labels") });
+  const result = el("div", { role: "status" });
+  host.append(el("h2", {}, t("draw.teach_title")), el("p", { class: "muted" }, t("draw.teach_lead")), labels, result);
+  /** The number of the lesson that this page began. @type {number | null} */
+  let mine = null;
+  /** @type {any} */
+  let shown = null;
+
+  /** @param {number} label */
+  async function teach(label) {
+    try {
+      const { model, drawing } = options.question();
+      const state = await ask("/api/draw/teach", { model, drawing, label });
+      mine = state.lesson;
+      show(state);
+      await listDigits();
+    } catch (error) {
+      complain(error);
+    }
+  }
+
+  /** @param {any} state of the lesson */
+  function show(state) {
+    if (state.lesson !== undefined && shown && state.lesson === shown.lesson && shown.status !== "running") return;
+    shown = state;
+    const isRunning = state.status === "running";
+    for (const button of labels.children) /** @type {HTMLButtonElement} */ (button).disabled = isRunning;
+    if (isRunning) showProgress(state.share);
+    else if (state.status === "failed") result.replaceChildren(el("p", { class: "notice bad" }, state.error));
+    else if (state.status === "done") showOutcome(state);
+    else result.replaceChildren();
+  }
+
+  /** @param {number} share */
+  function showProgress(share) {
+    const known = result.querySelector("progress");
+    if (known) known.value = share;
+    else {
+      const cancel = el("button", { onclick: () => void ask("/api/draw/lesson/cancel", {}).catch(complain) }, t("draw.cancel"));
+      const bar = el("progress", { max: "1", value: String(share), "aria-label": t("draw.learning") });
+      result.replaceChildren(el("p", {}, t("draw.learning")), el("div", { class: "controls" }, bar, cancel));
+    }
+  }
+
+  /** @param {any} state */
+  function showOutcome(state) {
+    const label = String(state.label);
+    if (state.problem) {
+      const cost = percent((state.test_correct_before - state.test_correct_after) / state.test_images, 2);
+      result.replaceChildren(el("p", { class: "notice bad" }, t(`draw.problem_${state.problem}`, { label, cost })));
+      return;
+    }
+    const rows = [
+      [t("draw.it_reads"), ...[state.before, state.after].map((p) => sure(p))],
+      [t("draw.share_of", { label }), ...[state.before, state.after].map((p) => percent(p[state.label]))],
+      [t("draw.test_images"), ...[state.test_correct_before, state.test_correct_after].map((n) => percent(n / state.test_images, 2))],
+    ];
+    const change = state.test_correct_after - state.test_correct_before;
+    const cost = change === 0 ? t("draw.cost_none") : t(change < 0 ? "draw.cost" : "draw.gain", { n: Math.abs(change), all: state.test_images });
+    const head = el("tr", {}, el("td"), el("th", { scope: "col" }, t("draw.before")), el("th", { scope: "col" }, t("draw.after")));
+    const body = rows.map(([name, ...cells]) => el("tr", {}, el("th", { scope: "row" }, name), cells.map((cell) => el("td", {}, cell))));
+    result.replaceChildren(
+      el("p", { class: "notice good" }, t("draw.learned", { label })),
+      el("table", { class: "changes" }, el("thead", {}, head), el("tbody", {}, body)),
+      el("p", { class: "small" }, cost),
+      el("div", { class: "controls" }, el("button", { onclick: () => void undo(state) }, t("draw.unlearn"))),
+    );
+    if (state.lesson === mine) options.onmodel(state.model, state.former);
+  }
+
+  /** @param {any} state */
+  async function undo(state) {
+    try {
+      await ask("/api/draw/taught/forget", { image: state.image });
+      options.onmodel(state.former, "");
+      result.replaceChildren(el("p", { class: "notice" }, t("draw.unlearned", { model: state.former })));
+      await listDigits();
+    } catch (error) {
+      complain(error);
+    }
+  }
+
+  /** The digits that were taught, with links to download them. */
+  async function listDigits() {
+    const found = await get("/api/draw/taught");
+    digitsHost.hidden = found.count === 0;
+    if (digitsHost.hidden) return;
+    const [, rows, columns] = found.newest.images.shape;
+    const pixels = decode(found.newest.images);
+    const items = found.newest.labels.map((/** @type {number} */ label, /** @type {number} */ k) => {
+      const canvas = el("canvas", { width: String(columns), height: String(rows), "aria-hidden": "true" });
+      paint(canvas, pixels.subarray(k * rows * columns, (k + 1) * rows * columns));
+      return el("li", {}, canvas, el("span", {}, String(label)));
+    });
+    const links = FORMS.map((form) => el("a", { class: "button", href: `/api/draw/taught/file?form=${form}`, download: true }, t(`draw.file_${form}`)));
+    const forget = el("button", { class: "quiet", onclick: () => void forgetAll() }, t("draw.forget"));
+    digitsHost.replaceChildren(
+      el("h2", {}, t("draw.digits_title")), el("p", { class: "muted" }, t("draw.digits_lead", { n: found.count })),
+      el("ul", { class: "taught" }, items), el("div", { class: "controls" }, links, forget),
+    );
+  }
+
+  async function forgetAll() {
+    try {
+      await ask("/api/draw/taught/forget", {});
+      await listDigits();
+    } catch (error) {
+      complain(error);
+    }
+  }
+
+  listen("draw.lesson", (state) => (state.lesson === mine || state.status === "running" ? show(state) : unlock()));
+  listen("reset", () => void get("/api/draw/lesson").then(show).catch(complain));
+  void get("/api/draw/lesson").then((state) => state.status === "running" && show(state)).catch(complain);
+  void listDigits().catch(complain);
+
+  function unlock() {
+    if (shown?.status === "running") show({ status: "none" });
+  }
+
+  return {
+    /**
+     * Offers the digits that a drawing can be said to be.
+     * @param {any | null} answer
+     */
+    show(answer) {
+      host.hidden = answer === null;
+      if (answer === null || labels.childElementCount === answer.probabilities.length) return;
+      labels.replaceChildren(...answer.probabilities.map((/** @type {number} */ _, /** @type {number} */ k) => {
+        const name = t("draw.teach_label", { label: String(k) });
+        return el("button", { "aria-label": name, title: name, onclick: () => void teach(k) }, String(k));
+      }));
+    },
+  };
+}
+
+/** @param {number[]} probabilities */
+function sure(probabilities) {
+  const digit = probabilities.indexOf(Math.max(...probabilities));
+  return t("draw.digit_share", { digit: String(digit), share: percent(probabilities[digit]) });
+}
+
+/** @param {HTMLCanvasElement} canvas @param {ArrayLike<number>} values */
+function paint(canvas, values) {
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const picture = context.createImageData(canvas.width, canvas.height);
+  for (let k = 0; k < values.length; k++) picture.data.set([values[k], values[k], values[k], 255], 4 * k);
+  context.putImageData(picture, 0, 0);
+}
