@@ -64,6 +64,7 @@ def line(formula: str) -> str:
         ("m' = m / (1 - beta1^t)", "m′=(m)/(1−β_[1]^(t))"),
         ("dX = W^T dY", "dX=W^(T)dY"),
         ("dx[c,h,w,n] = the sum of dy[c,i,j,n] over all", "dx_[c,h,w,n] = the sum of dy_[c,i,j,n] over all"),
+        ("in the same (row-major) order", "in the same (row-major) order"),
         ("h = 1e-5", "h=10^(−5)"),
         ("H' = (H + 2p - k) // s + 1", "H′=⌊(H+2p−k)/(s)⌋+1"),
     ],

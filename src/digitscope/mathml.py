@@ -14,7 +14,7 @@ from html import escape
 from typing import NamedTuple
 
 _TOKEN = re.compile(
-    r"(?P<gap>\s{3,})|(?P<space>\s+)|(?P<number>\d+(?:\.\d+)?(?:e-?\d+)?)|(?P<word>[^\W\d_]\w*'s\b|`[^`]*`)"
+    r"(?P<gap>\s{3,})|(?P<space>\s+)|(?P<number>\d+(?:\.\d+)?(?:e-?\d+)?)|(?P<word>[^\W\d_]\w*'s\b|`[^`]*`|[^\W\d_]{2,}-[^\W\d_]{2,})"
     r"|(?P<name>[^\W\d_][^\W²³]*'?)|(?P<operator><-|->|<=|>=|//|\.\.\.|\S)"
 )
 _FUNCTIONS = {"log", "exp", "tanh", "cos", "sin", "softmax", "sigmoid"}

@@ -251,6 +251,13 @@ def test_why_has_the_formula_the_notes_and_the_code(client: TestClient) -> None:
     assert [(factor["name"], factor["asked"]) for factor in asked] == [("0.weight", False), ("input", True)]
 
 
+def test_what_a_step_begins_with_has_no_terms(client: TestClient) -> None:
+    found = post(client, "/api/why", step=ONE, of="0.weight", index=[3, 210])
+    assert (found["combine"], found["terms"], found["count"]) == ("given", [], 0)
+    assert found["value"] == seed_step().array("0.weight")[3, 210]
+    assert post(client, "/api/why", step=ONE, of="images", index=[0, 12, 10])["value"] == X[0, 12, 10]
+
+
 def test_own_drawings_and_models_of_the_lab(client: TestClient) -> None:
     pixels = base64.b64encode(X[5].tobytes()).decode()
     drawn = {"images": [{"label": 1, "pixels": pixels}], "network": "convnet", "start": "trained"}
@@ -311,7 +318,7 @@ def test_wrong_numbers_are_named(client: TestClient) -> None:
         return refused(client, "/api/why", step=ONE, **body)
 
     assert "expects of to be one of" in why(of="77")
-    assert "is a parameter" in why(of="0.weight", index=[0, 0])
+    assert "has the shape" in why(of="0.weight", index=[0, 784])
     assert "has the shape" in why(of="0", index=[0])
     assert "has the shape" in why(of="0", index=[10, 0])
     assert "differences are for derivatives" in why(of="0", index=[0, 0], numeric=True)

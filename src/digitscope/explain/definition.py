@@ -8,7 +8,7 @@ from typing import NamedTuple
 from digitscope.notes.links import equation_of
 
 _LINK = re.compile(r"docs/notes/[\w.-]+\.md(?:#[\w-]+)?")
-_DEFINITION = re.compile(r"[^\W\d]\w*(\[[^\]]*\])?( =| <-|:) ")
+_DEFINITION = re.compile(r"[^\W\d]\w*(\[[^\]]*\])?( =| <-|:) |d\w+ (is|are) ")
 
 
 class Source(NamedTuple):

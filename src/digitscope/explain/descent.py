@@ -77,18 +77,25 @@ class DescentStep:
 
     def losses(self, learning_rates: Sequence[float]) -> list[float]:
         """The loss on the same images after an update with each of these rates, with the same dropout."""
-        return [self._loss_of(self.update(rate)[0]) for rate in learning_rates]
+        with quiet_overflow():
+            outputs = [self._outputs(self.update(rate)[0]) for rate in learning_rates]
+            return [float(self.recorded.loss.forward(y, self.recorded.labels)[0]) for y in outputs]
 
     @cached_property
     def loss_after(self) -> float:
-        return self._loss_of(self.updated[0])
+        """The loss after the update, on the same images and with the same dropout."""
+        return float(self.recorded.loss.forward(self.outputs_after, self.recorded.labels)[0])
 
-    def _loss_of(self, network: Layer) -> float:
+    @cached_property
+    def outputs_after(self) -> Array:
+        """The network's outputs after the update."""
+        return self._outputs(self.updated[0])
+
+    def _outputs(self, network: Layer) -> Array:
         done = self.recorded
         x = network_input(network, done.images, np.float64)
         with quiet_overflow():
-            outputs, _ = network.forward(x, training=done.training, rng=np.random.default_rng(done.seed))
-            return float(done.loss.forward(outputs, done.labels)[0])
+            return network.forward(x, training=done.training, rng=np.random.default_rng(done.seed))[0]
 
     def following(self, learning_rate: float) -> "DescentStep":
         """The next step, which begins where this one ends."""

@@ -38,12 +38,13 @@ def moving_weights(step: DescentStep, seed: int) -> MovingWeights:
     names = list(step.updates)
     name = next((name for name in names if name.endswith("weight")), names[0])
     moves = step.array(f"{UPDATED}{name}") - step.array(name)
-    distances = np.abs(moves).ravel()
+    distances = np.nan_to_num(np.abs(moves).ravel())
+    rng = np.random.default_rng([seed, step.step])
     chosen: list[int] = []
     for rank in _RANKS[: distances.size]:
         away = np.abs(distances - rank * distances.max())
         away[chosen] = np.inf
-        chosen.append(int(away.argmin()))
-    order = np.random.default_rng([seed, step.step]).permutation(len(chosen))
+        chosen.append(int(rng.choice(np.flatnonzero(away == away.min()))))
+    order = rng.permutation(len(chosen))
     places = [tuple(map(int, np.unravel_index(chosen[i], moves.shape))) for i in order]
     return MovingWeights(name, tuple(places), tuple(float(moves[place]) for place in places))

@@ -114,7 +114,7 @@ def _backward(call: Call, entering: bool) -> Iterator[Stage]:
     if entering and type(call.layer) in (Network, Frozen):
         return  # the first layer inside has computed it
     if call.grads and not call.parts:
-        names = tuple(f"d{call.parameter(own)}" for own in reversed(call.grads))
+        names = tuple(f"d{call.parameter(own)}" for own in call.grads)
         yield Stage(f"{call.name}.backward.parameters", "backward", call.name, kind, names)
     yield Stage(f"{call.name}.backward.input", "backward", call.name, kind, (f"d{call.input}",))
 

@@ -55,6 +55,28 @@ def explained(
     }
 
 
+def given_number(of: str, index: tuple[int, ...], value: float, shape: tuple[int, ...]) -> dict[str, object]:
+    """What `explained` gives for a number that was not computed, such as a parameter: it has no terms."""
+    nothing: list[object] = []
+    return {
+        "of": of,
+        "index": list(index),
+        "shape": list(shape),
+        "value": finite(value),
+        "total": finite(value),
+        "combine": "given",
+        "scale": 1.0,
+        "count": 0,
+        "first": 0,
+        "terms": nothing,
+        "rest": 0.0,
+        "formula": nothing,
+        "notes": nothing,
+        "code": None,
+        "numeric": None,
+    }
+
+
 def finite(number: float) -> float | None:
     """The number, or None for NaN and infinities, which JSON lacks."""
     return float(number) if math.isfinite(number) else None

@@ -12,9 +12,10 @@ import numpy as np
 from digitscope.arrays import Array
 from digitscope.errors import DataError, ShapeError
 from digitscope.explain import DescentStep, Stage, factor_arrays, has_batch, moving_weights, stages
+from digitscope.explain.why import checked_index
 from digitscope.lab.drawings import decoded_image
 from digitscope.lab.encoding import encoded
-from digitscope.lab.explanations import MOST_TERMS, explained, finite, notes_links
+from digitscope.lab.explanations import MOST_TERMS, explained, finite, given_number, notes_links
 from digitscope.lab.requests import Bounds
 from digitscope.lab.routes import Page, Route
 from digitscope.lab.state import Lab
@@ -24,7 +25,7 @@ from digitscope.recipes import RECIPES
 from digitscope.training.inference import quiet_overflow
 from digitscope.training.settings import NAMED_OPTIMIZERS
 
-PAGES: list[Page] = []
+PAGES = [Page("/step", "step")]
 
 MOST_IMAGES = 16
 MOST_STEPS = 400
@@ -245,13 +246,13 @@ def outline(lab: Lab, request: StepRequest) -> dict[str, object]:
         listed.append(_listed(step, stage, inputs))
     images = step.recorded.images
     outputs = step.recorded.trace.output
-    probabilities = step.recorded.loss.probabilities(outputs)
     return {
         "stages": listed,
         "arrays": arrays,
         "images": encoded(images),
         "labels": step.recorded.labels.tolist(),
-        "probabilities": encoded(np.nan_to_num(np.asarray(probabilities, np.float64)).T),
+        "probabilities": _probabilities(step, outputs),
+        "probabilities_after": _probabilities(step, step.outputs_after),
         "loss": finite(step.loss),
         "loss_after": finite(step.loss_after),
         "losses": [finite(loss) for loss in losses],
@@ -259,6 +260,11 @@ def outline(lab: Lab, request: StepRequest) -> dict[str, object]:
         "parameters": sum(array.size for array in step.network.params.values()),
         "classes": int(outputs.shape[0]),
     }
+
+
+def _probabilities(step: DescentStep, outputs: Array) -> dict[str, object]:
+    """The probability of each class for each image, (N, classes)."""
+    return encoded(np.nan_to_num(np.asarray(step.recorded.loss.probabilities(outputs), np.float64)).T)
 
 
 def _listed(step: DescentStep, stage: Stage, inputs: dict[str, str]) -> dict[str, object]:
@@ -361,8 +367,15 @@ def asked(lab: Lab, request: StepRequest) -> dict[str, object]:
 
 @quiet_overflow()
 def why(lab: Lab, request: WhyRequest) -> dict[str, object]:
-    """Why a number of the step has its value: the terms that sum to it, its formula, its code, its numeric check."""
+    """Why a number of the step has its value: the terms that sum to it, its formula, its code, its numeric check.
+
+    A parameter and other numbers that a step begins with have no terms.
+    """
     step, _ = _visit(lab, request.step)
+    if request.of in step.given:
+        array = step.given[request.of]
+        place = checked_index(request.of, request.index, array)
+        return given_number(request.of, place, float(array[place]), array.shape)
     found = step.terms(request.of, request.index, numeric=request.numeric)
     shape = step.array(request.of).shape
     return explained(found, first=request.first, count=request.count, shape=shape, given=step.given)

@@ -22,6 +22,7 @@ import { number, t } from "./text.js";
  * @property {number} [across] tiles beside each other; default: as many as make the whole about square
  * @property {number} [width] the width that is available, in CSS pixels
  * @property {boolean} [zoom] whether there are buttons to zoom
+ * @property {boolean} [table] false where a table of these numbers is elsewhere on the page
  * @property {(row: number, column: number, tile: number) => void} [onpick] what a click or Enter on a cell does
  * @property {(row: number, column: number, tile: number) => string} [name] what a cell is called, for screen readers
  */
@@ -65,10 +66,8 @@ export function matrix(host, options) {
       el("button", { class: "tool", "aria-label": t("common.zoom_in"), title: t("common.zoom_in"), onclick: () => zoom(1.5) }, "+"),
     );
   }
-  if (options.zoom || size * tiles <= TABLE) {
-    below.append(behind);
-    figure.append(below);
-  }
+  if (options.table !== false && (options.zoom || size * tiles <= TABLE)) below.append(behind);
+  if (below.children.length) figure.append(below);
   host.append(figure);
 
   if (options.onpick) {
@@ -315,7 +314,8 @@ function table(values, first, rows, columns, label, row) {
 export function short(value) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
   const size = Math.abs(value);
-  if (size && (size < 0.001 || size >= 1e5)) return value.toExponential(0).replace("-", "−").replace("e", "e");
+  if (size === 0) return "0";
+  if (size < 0.001 || size >= 1e5) return value.toExponential(0).replaceAll("-", "−");
   return number(value, size >= 100 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: size >= 1 ? 3 : 2 });
 }
 

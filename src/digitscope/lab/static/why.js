@@ -23,6 +23,7 @@ const PAGE = 12;
  * @param {(symbol: string | null) => void} [options.onsymbol] lights up the arrays of a symbol of the formula
  * @param {(place: Place) => void} [options.onshow] is told of each number that is shown
  * @param {(name: string) => string} [options.title] what an array is called
+ * @param {(name: string) => boolean} [options.derivative] whether the loss has a derivative with respect to an array
  * @param {string} [options.hint] what the empty panel says
  */
 export function whyPanel(host, options) {
@@ -50,7 +51,7 @@ export function whyPanel(host, options) {
     const mine = ++asked;
     const place = { of, index };
     const request = { ...options.body(), of, index, count: PAGE };
-    const derivative = of.startsWith("d") && of !== "dropout";
+    const derivative = of.startsWith("d");
     panel.setAttribute("aria-busy", "true");
     try {
       const found = await ask(path, { ...request, numeric: derivative });
@@ -70,16 +71,16 @@ export function whyPanel(host, options) {
 
   /** @param {any} found @param {Record<string, unknown>} request */
   function fill(found, request) {
-    const name = options.title?.(found.of) ?? found.of;
-    heading.replaceChildren(t("why.heading", { number: placed(name, found.index) }));
+    heading.textContent = t("why.heading", { number: exact(found.value) });
     /** @type {HTMLElement[]} */
-    const parts = [el("p", { class: "why-value number" }, `${placed(name, found.index)} = `, el("strong", {}, exact(found.value)))];
+    const parts = [el("p", { class: "why-value" }, options.title ? `${options.title(found.of)} ` : "", el("code", {}, placed(found.of, found.index)))];
     if (trail.length > 1) {
       const before = trail[trail.length - 2];
-      const back = el("button", { class: "quiet", onclick: () => { trail = trail.slice(0, -2); void show(before.of, before.index, { focus: true, keep: true }); } }, `← ${placed(options.title?.(before.of) ?? before.of, before.index)}`);
+      const back = el("button", { class: "quiet", onclick: () => { trail = trail.slice(0, -2); void show(before.of, before.index, { focus: true, keep: true }); } }, `← ${placed(before.of, before.index)}`);
       parts.unshift(el("p", { class: "why-trail" }, back));
     }
-    parts.push(formulas(found), sum(found, request));
+    if (found.formula.length) parts.push(formulas(found));
+    parts.push(sum(found, request));
     if (found.numeric) parts.push(check(found));
     parts.push(...sources(found));
     content.replaceChildren(...parts);
@@ -105,7 +106,12 @@ export function whyPanel(host, options) {
   function sum(found, request) {
     const box = el("div", { class: "why-sum" });
     if (!found.count) {
-      box.append(el("p", { class: "muted" }, t(found.combine === "unknown" ? "why.unknown" : "why.no_terms")));
+      const kinds = { unknown: "why.unknown", given: "why.given" };
+      box.append(el("p", {}, t(kinds[/** @type {keyof typeof kinds} */ (found.combine)] ?? "why.no_terms")));
+      if (found.combine === "given" && options.derivative?.(found.of)) {
+        const derivative = `d${found.of}`;
+        box.append(el("p", {}, el("button", { onclick: () => void show(derivative, found.index, { focus: true, keep: true }) }, t("why.ask", { number: placed(derivative, found.index) }))));
+      }
       return box;
     }
     const scale = found.scale === 1 ? "" : `${exact(found.scale)} × `;
@@ -155,7 +161,7 @@ export function whyPanel(host, options) {
     bar.style.width = `${Math.max(2, share * 100)}%`;
     /** @type {Factor[]} */
     const factors = term.factors;
-    const parts = factors.flatMap((/** @type {Factor} */ factor, i) => [i ? " × " : "", chip(factor)]);
+    const parts = factors.flatMap((/** @type {Factor} */ factor, i) => [i ? el("span", { class: "times" }, "×") : null, chip(factor)]);
     const item = el("li", { class: term.chosen ? "chosen" : "" },
       el("span", { class: "why-product number" }, signed(term.product)),
       el("span", { class: "why-factors" }, parts, term.chosen ? el("span", { class: "why-chosen" }, t("why.chosen")) : null),
@@ -178,9 +184,11 @@ export function whyPanel(host, options) {
     const value = el("span", { class: "number" }, exact(factor.value));
     const plain = factor.name === null;
     if (plain && String(factor.value) === factor.symbol) return el("span", { class: "why-factor" }, value);
-    const where = plain ? "" : placed(options.title?.(factor.name ?? "") ?? factor.name ?? "", factor.index);
-    if (plain || !factor.asked) return el("span", { class: "why-factor", tabindex: plain ? null : "0", title: where || null }, value, " ", symbol, plain ? null : el("span", { class: "why-place" }, where));
-    return el("button", { class: "why-factor", title: t("why.ask", { number: where }), onclick: () => void show(factor.name ?? "", factor.index, { focus: true, keep: true }) }, value, " ", symbol, el("span", { class: "why-place" }, where));
+    const where = plain ? "" : placed(factor.name ?? "", factor.index);
+    const words = plain ? "" : `${options.title?.(factor.name ?? "") ?? ""} ${where}`.trim();
+    const said = factor.asked ? t("why.ask", { number: words }) : words;
+    if (plain || !factor.asked) return el("span", { class: "why-factor", tabindex: plain ? null : "0", title: said || null }, el("span", {}, value, " ", symbol), el("span", { class: "why-place" }, where));
+    return el("button", { class: "why-factor", title: said, onclick: () => void show(factor.name ?? "", factor.index, { focus: true, keep: true }) }, el("span", {}, value, " ", symbol), el("span", { class: "why-place" }, where));
   }
 
   /** @param {any} found */
@@ -230,7 +238,8 @@ export function placed(name, index) {
 export function exact(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
-  if (size && (size < 1e-4 || size >= 1e7)) return value.toExponential(4).replaceAll("-", "−");
+  if (size === 0) return "0";
+  if (size < 1e-4 || size >= 1e7) return value.toExponential(4).replaceAll("-", "−");
   return number(value, { maximumSignificantDigits: 6 }).replace("-", "−");
 }
 
