@@ -6,11 +6,11 @@ import pytest
 from digitscope.datasets import DataSet
 from digitscope.errors import DataError
 from digitscope.jobs.teach import TeachSettings
-from digitscope.jobs.teach_class import CLASS_SETTINGS, split_writers, teach_class
+from digitscope.jobs.teach_class import CLASS_SETTINGS, NOT_A_DIGIT, split_writers, teach_class
 from digitscope.model import Model
 from digitscope.nn import Dense, Network, ReLU, SoftmaxCrossEntropy
 from digitscope.recipes import RECIPES
-from digitscope.synthetic.non_digits import VARIANTS, DigitSource
+from digitscope.synthetic.non_digits import VARIANTS, DigitSource, non_digits
 from digitscope.training import Run, train
 from digitscope.training_info import TrainingInfo
 
@@ -67,6 +67,18 @@ def test_the_seed_decides_who_is_held_out() -> None:
     names = [f"{i % 20}" for i in range(60)]
     choices = [split_writers(names, seed=seed)[1].tolist() for seed in (0, 0, 1)]
     assert choices[0] == choices[1] != choices[2]
+
+
+def test_what_a_model_rejects_is_not_read_as_meant(mnist: DataSet) -> None:
+    """A scribble that stands for a 1, in which the network sees no digit."""
+    scribbles = non_digits(16, np.random.default_rng(0), mnist.x_train[:100], mnist.y_train[:100])
+    model = Model.load("convnet")
+    rejected = np.array([not answer.is_digit for answer in model.answers(scribbles)])
+    labels = model.predict(scribbles)
+    settings = replace(QUICK, learned_share=0.0, rehearsed_images=200)
+    lesson = teach_class(model, scribbles, labels, [i // 2 for i in range(16)], mnist, settings=settings)
+    np.testing.assert_array_equal(lesson.before == NOT_A_DIGIT, rejected[lesson.held_out])
+    assert lesson.correct_before == (~rejected[lesson.held_out]).sum() < len(lesson.held_out)
 
 
 def test_equal_drawings_with_different_labels_are_left_out(model: Model, few: DataSet) -> None:

@@ -17,7 +17,7 @@ from digitscope.lab.app import PAGES, ROUTES, STATIC
 from digitscope.lab.encoding import encoded
 from digitscope.lab.events import KEPT, WAITING, Hub
 from digitscope.lab.frame import languages, texts
-from digitscope.lab.routes import NotFoundError, Right
+from digitscope.lab.routes import NotFoundError, Page, Right
 from digitscope.lab.state import CACHED, Lab
 from digitscope.model import Model
 
@@ -73,17 +73,26 @@ def test_texts_are_complete_and_used() -> None:
     assert unused == []
 
 
-def test_each_page_is_small() -> None:
-    """With everything that the rooms share, in one language; without the text of the notes."""
-    left_out = {".png", ".jpg", ".webp"}
-    size: dict[str, int] = {}
-    for path in STATIC.rglob("*"):
-        if path.is_file() and path.suffix not in left_out:
-            folder = path.relative_to(STATIC).parts[0] if path.parent != STATIC else ""
-            size[folder] = size.get(folder, 0) + path.stat().st_size
-    texts_of_one = max(path.stat().st_size for path in (STATIC / "texts").iterdir())
-    rooms = {folder: size[folder] + size[""] + texts_of_one for folder in size.keys() - {"", "texts"}}
-    assert max(rooms.values()) < 300_000, rooms
+def loaded(files: list[Path]) -> set[Path]:
+    """Scripts and styles with all that they import."""
+    found: set[Path] = set()
+    while files:
+        path = files.pop().resolve()
+        if path in found or not path.is_file():
+            continue
+        found.add(path)
+        names = re.findall(r'(?:from|import\(|import|url\()\s*"([./][^"]+)"', path.read_text(encoding="utf-8"))
+        files += [path.parent / name for name in names]
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+def test_a_page_is_small(page: Page) -> None:
+    """All that a browser loads for it, in one language, without what the server writes into it and without pictures."""
+    begin = [f"{page.room}/{page.script}", f"{page.room}/room.css", "shell.css", "shell.js", "texts/en.json"]
+    files = loaded([STATIC / name for name in begin])
+    assert len(files) >= len(begin)
+    assert sum(path.stat().st_size for path in files) < 300_000
 
 
 def test_nothing_comes_from_elsewhere() -> None:

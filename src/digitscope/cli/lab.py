@@ -11,7 +11,10 @@ from digitscope.cli.options import model_argument
 @model_argument
 @click.option("--port", type=click.IntRange(0, 65535), help="The port. [default: 7840, or a free one if it is taken]")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="The address; others than this machine's reach it only then."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen at. With 0.0.0.0, phones in the same network can join a class.",
 )
 @click.option("--no-browser", is_flag=True, help="Do not open the browser.")
 def lab(model: Path, port: int | None, host: str, no_browser: bool) -> None:

@@ -22,6 +22,8 @@ HELD_OUT_SHARE = 0.25
 """The fraction of the writers who are held out, rounded, but at least 1."""
 LEAST_LEARNED = 5
 """The least number of drawings that are worth learning from."""
+NOT_A_DIGIT = -1
+"""Stands for a class where a model rejects an image."""
 CLASS_SETTINGS = TeachSettings(learned_share=0.9)
 """In a class some drawings have wrong labels, by mistake or for fun. The network need not learn those."""
 
@@ -39,9 +41,9 @@ class ClassLesson:
     labels: Array
     """The labels of the held-out drawings, (M,)."""
     before: Array
-    """What the old model read in them, (M,)."""
+    """What the old model read in them, (M,); NOT_A_DIGIT if it rejected them."""
     after: Array
-    """What the new model reads in them, (M,)."""
+    """What the new model reads in them, likewise."""
     writers_learned: int
     writers_held_out: int
 
@@ -89,7 +91,7 @@ def teach_class(
             f"At least {LEAST_LEARNED} drawings to learn from are expected beside those that are held out; "
             f"got {len(learned)}. Collect more."
         )
-    before = model.predict(drawings[held_out], threads=threads)
+    before = _readings(model, drawings[held_out], threads)
     result = teach(
         model,
         drawings[learned],
@@ -106,7 +108,7 @@ def teach_class(
         held_out=held_out,
         labels=checked[held_out],
         before=before,
-        after=result.model.predict(drawings[held_out], threads=threads),
+        after=_readings(result.model, drawings[held_out], threads),
         writers_learned=len({writers[i] for i in learned}),
         writers_held_out=len({writers[i] for i in held_out}),
     )
@@ -126,6 +128,12 @@ def split_writers(writers: Sequence[object], share: float = HELD_OUT_SHARE, seed
     chosen = {names[i] for i in np.random.default_rng(seed).choice(len(names), count, replace=False)}
     is_held_out = np.array([writer in chosen for writer in writers])
     return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+
+
+def _readings(model: Model, images: Array, threads: int | None) -> Array:
+    """The digit that the model reads in each image, (N,), NOT_A_DIGIT where it rejects it."""
+    answers = model.answers(images, threads=threads)
+    return np.array([answer.digit if answer.is_digit else NOT_A_DIGIT for answer in answers], np.int64)
 
 
 def _unambiguous(images: Array, labels: Array) -> Array:

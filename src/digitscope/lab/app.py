@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount
 from starlette.routing import Route as Address
 from starlette.staticfiles import StaticFiles
@@ -20,15 +20,17 @@ from digitscope.errors import DataError, DigitscopeError
 from digitscope.lab.frame import frame, language_of, theme_of
 from digitscope.lab.openapi import openapi
 from digitscope.lab.requests import from_json, from_query
-from digitscope.lab.rooms import common, draw, explore, notes, step, training
+from digitscope.lab.rooms import classroom, common, draw, explore, notes, step, training
 from digitscope.lab.routes import ConflictError, Download, NotFoundError, Page, Right, Route, Upload
 from digitscope.lab.safety import Guard
 from digitscope.lab.state import Lab
 
 STATIC = Path(__file__).parent / "static"
-ROOMS = (common, draw, step, training, explore, notes)
+ROOMS = (common, draw, step, training, explore, classroom, notes)
 ROUTES: list[Route] = [route for room in ROOMS for route in room.ROUTES]
 PAGES: list[Page] = [page for room in ROOMS for page in room.PAGES]
+MAX_STREAMS = 64
+"""Event streams that are open at once, one for each of the teacher's browsers."""
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -36,14 +38,14 @@ def application(lab: Lab, hosts: Iterable[str] = LOCAL) -> Starlette:
     """The application for one lab, reached under these hosts."""
     addresses: list[BaseRoute] = [
         Address("/api/events", _events(lab), methods=["GET"]),
-        Address("/openapi.json", lambda request: JSONResponse(openapi(ROUTES)), methods=["GET"]),
+        Address("/openapi.json", _description, methods=["GET"]),
         *(Address(route.path, _endpoint(lab, route), methods=[route.method]) for route in ROUTES),
         *(Address(page.path, _page(lab, page), methods=["GET"]) for page in PAGES),
         Mount("/static", _Static(directory=STATIC)),
     ]
     return Starlette(
         routes=addresses,
-        middleware=[Middleware(Guard, hosts=hosts)],
+        middleware=[Middleware(Guard, hosts=hosts, access=lab.access)],
         exception_handlers={DigitscopeError: _failure, HTTPException: _http_failure},
     )
 
@@ -52,6 +54,7 @@ def _endpoint(lab: Lab, route: Route) -> Callable[[Request], Awaitable[Response]
     kind = route.request
 
     async def answer(request: Request) -> Response:
+        _require(request, route.right)
         arguments = () if kind is None else (await _parsed(kind, route, request),)
         found = await run_in_threadpool(route.handle, lab, *arguments)
         return await run_in_threadpool(_response, found)
@@ -96,6 +99,9 @@ def _response(found: object) -> Response:
 
 def _events(lab: Lab) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
+        _require(request, Right.TEACH)
+        if lab.hub.streams >= MAX_STREAMS:
+            raise HTTPException(503, f"The lab has {MAX_STREAMS} event streams open, which is its limit. Close some.")
         last = None
         with suppress(ValueError):
             last = int(request.headers.get("last-event-id", ""))
@@ -106,12 +112,25 @@ def _events(lab: Lab) -> Callable[[Request], Awaitable[Response]]:
 
 
 def right_of(request: Request) -> Right:
-    """What the visitor may do."""
-    return Right(request.scope.get("right", Right.TEACH))
+    """What the visitor may do, as the guard found out."""
+    return Right(request.scope.get("right", Right.VISIT))
+
+
+def _require(request: Request, least: Right) -> None:
+    """Raises: HTTPException if the visitor has not this right."""
+    if right_of(request) < least:
+        raise HTTPException(403, "Only the teacher's page may do this." if least is Right.TEACH else "Join first.")
+
+
+async def _description(request: Request) -> Response:
+    _require(request, Right.TEACH)
+    return JSONResponse(openapi(ROUTES))
 
 
 def _page(lab: Lab, page: Page) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
+        if right_of(request) < page.right:
+            return RedirectResponse("/join" if right_of(request) < Right.DRAW else "/phone", 303)
         language, theme = language_of(request), theme_of(request)
         content = None
         if page.content is not None:

@@ -17,6 +17,8 @@ LARGEST_JSON = 1 << 20
 class Right(enum.IntEnum):
     """What a visitor may do. Each right includes the one before."""
 
+    VISIT = 0
+    """Only the page on which a code is entered."""
     DRAW = 1
     """Draw and read answers, as the pupils of a class."""
     TEACH = 2

@@ -1,11 +1,18 @@
-"""What every request is checked for before a room sees it."""
+"""What every request is checked for before a room sees it. docs/security.md says what this promises."""
 
+import html
 import json
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from digitscope.lab.access import Access, Keys, is_own_host
+from digitscope.lab.addresses import visitor_key
+from digitscope.lab.rates import Rate
+from digitscope.lab.routes import Right
 
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; worker-src 'self'; object-src 'none'; base-uri 'none'; "
@@ -19,59 +26,149 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(self), geolocation=(), microphone=()",
 }
+RATES = {Right.VISIT: (30.0, 600), Right.DRAW: (100.0, 2000), Right.TEACH: (500.0, 5000)}
+"""Requests a second in the long run, and at once, from one address. A whole class may share one."""
+ATTEMPTS = (1 / 3, 20)
+"""The same for keys that are wrong."""
 _SAFE = ("GET", "HEAD")
 
 
 class Guard:
-    """Refuses requests for another host (DNS rebinding) and changes asked for by another site, and adds the headers
-    that keep foreign scripts and frames out.
+    """Refuses requests for another host (DNS rebinding), requests by another site, and too many of them; finds out what
+    the visitor may do; and adds the headers that keep foreign scripts and frames out.
 
     hosts: the names and addresses under which the lab may be reached, without port.
+    access: who may do what; None if the lab can only be reached from this machine, where everyone may do everything.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: Iterable[str], access: Access | None = None) -> None:
         self._app = app
         self._hosts = frozenset(hosts)
+        self._keys: Keys | None = access.keys if access else None
+        self._rates = {right: Rate(*rate) for right, rate in RATES.items()}
+        self._attempts = Rate(*ATTEMPTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
-        refusal = self._refusal(scope["method"], Headers(scope=scope))
-        if refusal is not None:
-            await _refuse(send, refusal)
             return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                if scope["path"].startswith("/api/"):
+                    headers.setdefault("cache-control", "no-store")
             await send(message)
 
+        headers = Headers(scope=scope)
+        visitor = visitor_key((scope.get("client") or ("?",))[0])
+        refusal = self._foreign_request(scope, headers)
+        if refusal is not None:
+            await _refuse(send_with_headers, 403, refusal)
+            return
+        right = self._right(scope, headers)
+        if not self._rates[right].allows(visitor):
+            await _refuse(send_with_headers, 429, "Too many requests in a short time. Wait a moment.")
+            return
+        key = _key(scope)
+        if key is not None and self._keys is not None:
+            await self._enter(scope, send_with_headers, key, right, visitor)
+            return
+        scope["right"] = right
         await self._app(scope, receive, send_with_headers)
 
-    def _refusal(self, method: str, headers: Headers) -> str | None:
+    def _foreign_request(self, scope: Scope, headers: Headers) -> str | None:
+        """Why a request is refused whoever asks: it is for another host, or another site's page makes it."""
         host = headers.get("host", "")
-        if _name(f"//{host}") not in self._hosts:
+        if not is_own_host(_host_name(host), self._hosts, addresses=self._keys is not None):
             return "The lab is reached under another address than this one: use the one that it printed."
-        if method in _SAFE:
-            return None
-        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return "The lab takes changes from its own pages only."
+        is_foreign = headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            return "The lab takes changes from its own pages only."
+        is_foreign |= origin is not None and urlsplit(origin).netloc != host
+        # Another site may have a link to a page, but that is all.
+        is_link = headers.get("sec-fetch-mode", "navigate") == "navigate" and not scope["path"].startswith("/api/")
+        if is_foreign and not (scope["method"] in _SAFE and is_link):
+            return "The lab takes requests from its own pages only."
         return None
 
+    def _right(self, scope: Scope, headers: Headers) -> Right:
+        if self._keys is None:
+            return Right.TEACH
+        return self._keys.right(cookie_parser(headers.get("cookie", "")).get(_cookie(scope), ""))
 
-def _name(address: str) -> str | None:
+    async def _enter(self, scope: Scope, send: Send, key: str, right: Right, visitor: str) -> None:
+        """Answers a visitor who shows a key: keeps it in a cookie, so that it leaves the address."""
+        assert self._keys is not None
+        if not self._attempts.allows(visitor, cost=0):
+            await _refuse(send, 429, "Too many wrong codes from this address. Wait a minute.")
+            return
+        gained = self._keys.right(key)
+        if gained is Right.VISIT:
+            self._attempts.allows(visitor)
+            await _redirect(send, "/join/again")
+            return
+        secret = self._keys.teacher if gained is Right.TEACH else self._keys.code
+        headers = {"cache-control": "no-store"}
+        if gained > right:  # a pupil's link does not take a right away
+            headers["set-cookie"] = f"{_cookie(scope)}={secret}; Path=/; HttpOnly; SameSite=Strict"
+        target = "/phone" if gained is Right.DRAW else scope["path"]
+        await _answer(send, 200, "text/html; charset=utf-8", _moved(target), headers)
+
+
+def _key(scope: Scope) -> str | None:
+    """The key in the address of a page."""
+    if scope["method"] not in _SAFE or scope["path"].startswith(("/api/", "/static/")):
+        return None
     try:
-        return urlsplit(address).hostname
+        found = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20)
+    except ValueError:
+        return None
+    return found["key"][0][:200] if "key" in found else None
+
+
+def _cookie(scope: Scope) -> str:
+    """Cookies are shared by all ports of a host, so the port is part of the name: two labs have two."""
+    server = scope.get("server") or ("", 0)
+    return f"digitscope-{server[1]}"
+
+
+def _host_name(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
     except ValueError:
         return None
 
 
-async def _refuse(send: Send, reason: str) -> None:
-    body = json.dumps({"error": reason}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
+def _moved(path: str) -> str:
+    """A page that goes on to another by itself.
+
+    A cookie with SameSite=Strict is not sent after a redirect if another program or site opened the link, such as a
+    scanner of QR codes. From a page of our own it is.
+    """
+    target = html.escape(path if path.startswith("/") and not path.startswith("//") else "/", quote=True)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Digitscope</title>'
+        f'<link rel="icon" href="/static/icon.svg"><meta http-equiv="refresh" content="0; url={target}"></head>'
+        f'<body><a href="{target}">Digitscope</a></body></html>'
+    )
+
+
+async def _refuse(send: Send, status: int, reason: str) -> None:
+    headers = {"retry-after": "2"} if status == 429 else {}
+    await _answer(send, status, "application/json", json.dumps({"error": reason}), headers)
+
+
+async def _redirect(send: Send, path: str) -> None:
+    await _answer(send, 303, "text/plain", "", {"location": path, "cache-control": "no-store"})
+
+
+async def _answer(send: Send, status: int, media_type: str, text: str, headers: dict[str, str]) -> None:
+    body = text.encode()
+    pairs = {"content-type": media_type, "content-length": str(len(body)), **headers}
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})

@@ -10,7 +10,10 @@ from pathlib import Path
 import uvicorn
 
 from digitscope.errors import DigitscopeError
+from digitscope.lab.access import Access, in_url, own_names
+from digitscope.lab.addresses import is_loopback
 from digitscope.lab.app import LOCAL, application
+from digitscope.lab.deadlines import LIMITS
 from digitscope.lab.state import Lab
 from digitscope.lab.training_host import host_of
 
@@ -23,19 +26,23 @@ PATIENCE = 1
 def serve(lab: Lab, *, host: str, port: int | None, say: Callable[[str], None], browse: bool) -> None:
     """Serves the lab until Ctrl-C; then open streams end, and so do the processes that rooms have begun.
 
-    say: takes the lines for the terminal; the first one has the address.
+    say: takes the lines for the terminal; the first one has the address. If other machines can reach the lab, the
+        address has the teacher's key, and the next lines say how phones join.
     browse: whether the browser is opened.
 
     Raises: DigitscopeError if nothing can be served at the address.
     """
     listener = _listener(host, port)
-    address = f"http://{_in_url(host)}:{listener.getsockname()[1]}/"
+    port = listener.getsockname()[1]
+    lab.access = None if is_loopback(host) else Access.of(host, port)
+    own = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+    address = f"http://{in_url(own)}:{port}/" + (f"?key={lab.access.keys.teacher}" if lab.access else "")
     try:
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises Ctrl-C again after it has ended
-            say(f"Lab: {address}")
-            say("Ctrl-C ends it.")
+            _announce(address, lab.access, say)
             config = uvicorn.Config(
-                application(lab, {*LOCAL, host}),
+                application(lab, {*LOCAL, host, *own_names()} if lab.access else {*LOCAL, host}),
+                **LIMITS,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -49,6 +56,15 @@ def serve(lab: Lab, *, host: str, port: int | None, say: Callable[[str], None], 
     finally:
         lab.close()
         listener.close()
+
+
+def _announce(address: str, access: Access | None, say: Callable[[str], None]) -> None:
+    say(f"Lab: {address}")
+    if access:
+        say("This address has your key: do not show it. Phones join on the page /class, or with this address and code:")
+        for other in access.addresses:
+            say(f"  http://{other}/  {access.keys.shown_code}")
+    say("Ctrl-C ends it.")
 
 
 def _listener(host: str, port: int | None) -> socket.socket:
@@ -77,10 +93,6 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def lab_folder() -> Path:

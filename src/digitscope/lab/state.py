@@ -9,15 +9,18 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 from digitscope.bundled import DEFAULT_MODEL, SHIPPED
 from digitscope.datasets import DataSet, load_data
 from digitscope.errors import DigitscopeError
 from digitscope.files.atomic import TEMPORARY, unwritable
+from digitscope.lab.access import Access
 from digitscope.lab.events import Hub
 from digitscope.lab.routes import NotFoundError
 from digitscope.model import Model
 
+T = TypeVar("T")
 GIVEN = "given"
 """The name of the model that the lab was started with, if it is not a bundled one."""
 CACHED = 6
@@ -38,7 +41,11 @@ class Lab:
         self.default_model = str(model) if self._given is None else GIVEN
         self._cached: OrderedDict[str, Model] = OrderedDict()
         self._lock = threading.Lock()
+        self.access: Access | None = None
+        """How others reach the lab; None if only this machine does."""
         self._at_close: list[Callable[[], None]] = []
+        self._shared: dict[Callable[[Lab], Any], Any] = {}
+        self._shared_lock = threading.RLock()
 
     @cached_property
     def mnist(self) -> DataSet:
@@ -83,6 +90,14 @@ class Lab:
         finally:
             written.unlink(missing_ok=True)
         return name
+
+    def shared(self, make: Callable[["Lab"], T]) -> T:
+        """What `make(lab)` returned when it was first asked for: the state of a room, one for the lab."""
+        with self._shared_lock:
+            if make not in self._shared:
+                self._shared[make] = make(self)
+            found: T = self._shared[make]
+            return found
 
     def at_close(self, end: Callable[[], None]) -> None:
         """Has a function called when the server ends, such as one that ends a process."""

@@ -35,7 +35,7 @@ from digitscope.lab.drawings import (
 from digitscope.lab.encoding import encoded, png
 from digitscope.lab.explanations import MOST_TERMS, explained
 from digitscope.lab.requests import Bounds
-from digitscope.lab.routes import Download, NotFoundError, Page, Right, Route, Upload
+from digitscope.lab.routes import Download, NotFoundError, Page, Route, Upload
 from digitscope.lab.state import Lab
 from digitscope.lab.taught_digits import TaughtDigits
 from digitscope.lab.teaching import Lesson, TaughtModel
@@ -432,7 +432,7 @@ def download(lab: Lab, request: DownloadRequest) -> Download:
 
 PAGES = [Page("/draw", "draw")]
 ROUTES = [
-    Route("POST", "/api/draw/answer", "What a model reads in a drawing.", answer, Right.DRAW),
+    Route("POST", "/api/draw/answer", "What a model reads in a drawing.", answer),
     Route("POST", "/api/draw/picture", "Prepares a picture of a digit.", picture, largest=LARGEST_PICTURE),
     Route("POST", "/api/draw/layers", "What each layer computes for a drawing.", layers),
     Route("POST", "/api/draw/unit", "One unit of a layer.", unit),
