@@ -132,7 +132,7 @@ class LearnRequest:
 
 
 @dataclass(frozen=True)
-class DownloadRequest:
+class ClassFileRequest:
     format: Literal["csv", "idx", "png"]
 
 
@@ -299,7 +299,7 @@ def cancel(lab: Lab) -> None:
     classroom(lab).lesson.cancel()
 
 
-def download(lab: Lab, request: DownloadRequest) -> Download:
+def download(lab: Lab, request: ClassFileRequest) -> Download:
     """The class's digits as a file: Kaggle's CSV, IDX files or PNG pictures."""
     examples = classroom(lab).session.examples()
     if not len(examples.labels):
