@@ -3,7 +3,7 @@
 
 import { complain, el, main } from "../dom.js";
 import { drawing, packed, unpacked } from "../drawing.js";
-import { decode, get, latest, listen, upload } from "../engine.js";
+import { decode, get, latest, upload } from "../engine.js";
 import { readState, writeState } from "../state.js";
 import { percent, t } from "../text.js";
 import { answerView } from "./answer.js";
