@@ -263,3 +263,15 @@ def test_a_lesson_is_learned_seen_and_undone(
     expect(page.locator(".bars .first th")).to_have_text(wrong)
     expect(taught).to_be_hidden()
     assert "taught-" not in page.url
+
+
+def test_two_digits_are_read_as_a_number(open_page: Open, reader_lab: str, mnist: DataSet) -> None:
+    assert mnist.x_test is not None
+    page = start(open_page, reader_lab)
+    for place, number in enumerate((1, 4)):
+        draw_with_mouse(page, pen_strokes(mnist.x_test[number], scale=0.45, left=0.02 + 0.5 * place, top=0.3))
+    answer = page.get_by_label("Answer", exact=True)
+    expect(answer.locator(".digit")).to_have_text("24")
+    expect(answer).to_contain_text("2 digits")
+    expect(page.locator(".bars tbody th")).to_have_text(["2", "4"])
+    expect(page.get_by_role("button", name="No, it is a 2")).to_be_hidden()

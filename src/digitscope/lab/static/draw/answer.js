@@ -9,8 +9,11 @@ const MOST = 12;
 /** Smaller probabilities are not told apart. */
 const LEAST = 0.001;
 
-/** @param {HTMLElement} host */
-export function answerView(host) {
+/**
+ * @param {HTMLElement} host
+ * @param {HTMLElement} badge shows the answer once more, beside the pen, where the screen is small
+ */
+export function answerView(host, badge) {
   const digit = el("span", { class: "digit" });
   const words = el("span", { class: "words" });
   const output = el("output", { class: "answer-now", "aria-label": t("draw.answer"), "aria-live": "polite" }, digit, words);
@@ -22,20 +25,27 @@ export function answerView(host) {
   const score = el("p", { class: "small muted score" });
   host.append(output, bars, score);
 
-  /** @param {number[]} probabilities @param {number[]} plausible @param {boolean} isDigit */
-  function showBars(probabilities, plausible, isDigit) {
-    const listed = probabilities.map((_, k) => k);
-    if (listed.length > MOST) listed.sort((a, b) => probabilities[b] - probabilities[a]).splice(MOST);
-    while (body.rows.length > listed.length) body.deleteRow(-1);
-    listed.forEach((k, place) => {
+  /** @param {{label: number, share: number, kind: string}[]} rows */
+  function showBars(rows) {
+    while (body.rows.length > rows.length) body.deleteRow(-1);
+    rows.forEach(({ label, share, kind }, place) => {
       const row = body.rows[place] ?? body.appendChild(bar());
-      const share = probabilities[k];
-      row.className = isDigit && k === plausible[0] ? "first" : isDigit && plausible.includes(k) ? "plausible" : "";
-      row.cells[0].textContent = String(k);
+      row.className = kind;
+      row.cells[0].textContent = String(label);
       const [fill, text] = row.cells[1].children;
       /** @type {HTMLElement} */ (fill).style.width = `${100 * share}%`;
       text.textContent = share > 0 && share < LEAST ? `< ${percent(LEAST)}` : percent(share);
     });
+  }
+
+  /** @param {any} answer @returns {{label: number, share: number, kind: string}[]} */
+  function classes({ probabilities, plausible, is_digit: isDigit }) {
+    const listed = probabilities.map((/** @type {number} */ share, /** @type {number} */ label) => {
+      const kind = !isDigit || !plausible.includes(label) ? "" : label === plausible[0] ? "first" : "plausible";
+      return { label, share, kind };
+    });
+    if (listed.length > MOST) listed.sort((/** @type {any} */ a, /** @type {any} */ b) => b.share - a.share).splice(MOST);
+    return listed;
   }
 
   return {
@@ -60,7 +70,13 @@ export function answerView(host) {
       digit.classList.toggle("long", shown.length > 2);
       output.classList.toggle("none", !several && !answer.is_digit);
       set(words, said);
-      showBars(probabilities, plausible, answer.is_digit);
+      badge.textContent = several || answer.is_digit ? shown : "";
+      if (several) {
+        showBars(several.digits.map((/** @type {any} */ d) => ({ label: d.label, share: d.confidence, kind: "first" })));
+        set(score, t("draw.as_one"));
+        return;
+      }
+      showBars(classes(answer));
       const usual = answer.threshold === null ? "" : t("draw.usual", {
         share: percent(1 - answer.refuse, 0), score: number(answer.threshold, { maximumFractionDigits: 1 }),
       });
@@ -70,7 +86,8 @@ export function answerView(host) {
       set(digit, "");
       set(words, t("draw.empty"));
       output.classList.remove("none");
-      showBars(Array.from({ length: 10 }, () => 0), [], false);
+      badge.textContent = "";
+      showBars(Array.from({ length: 10 }, (_, label) => ({ label, share: 0, kind: "" })));
       set(score, "");
     },
   };

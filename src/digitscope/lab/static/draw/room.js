@@ -96,7 +96,7 @@ main.append(
       surface, help, penState,
       el("div", { class: "controls tools" }, undo, clear, brushes,
         el("label", { class: "button", for: "picture" }, t("draw.picture")), file,
-        el("label", { class: "button camera", for: "camera" }, t("draw.camera")), camera),
+        el("span", { class: "camera" }, el("label", { class: "button", for: "camera" }, t("draw.camera")), camera)),
       el("p", { class: "small muted" }, t("draw.paste")),
     ),
     el("div", { class: "stack" }, broken, answerPart,
@@ -106,7 +106,9 @@ main.append(
   preparationPart, whyPart, networkPart, digitsPart,
 );
 
-const answer = answerView(answerPart);
+const badge = el("div", { class: "badge", "aria-hidden": "true" });
+board.element.append(badge);
+const answer = answerView(answerPart, badge);
 const preparation = preparationView(preparationPart, { prepared: state.prepared, onswitch: (prepared) => change({ prepared }) });
 const why = reasonsView(reasons);
 const network = networkView(layerList, { onpick: openUnit, onoff: (layer) => toggle(layer, []) });
@@ -190,7 +192,7 @@ function showAnswer(found) {
   const isRaw = !state.prepared && found.unprepared;
   const current = isRaw ? { ...found, answer: found.unprepared.answer, number: null } : found;
   answer.show(current);
-  teaching.show(found.answer);
+  teaching.show(current.number ? null : found.answer);
   const full = state.image && pictureSteps ? { ...found, ...pictureSteps } : found;
   preparation.show(full, state.prepared);
   for (const part of [preparationPart, whyPart, networkPart]) part.classList.remove("waiting");
