@@ -236,6 +236,16 @@ def test_terms_come_in_pages_the_largest_first(client: TestClient) -> None:
     assert page(5_000, 10)["terms"] == []
 
 
+def test_the_terms_of_a_softmax_come_by_their_share(client: TestClient) -> None:
+    found = post(client, "/api/why", step=ONE, of="probability", index=[7, 0])
+    shares = [term["share"] for term in found["terms"]]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1)
+    (chosen,) = [term for term in found["terms"] if term["chosen"]]
+    assert chosen["share"] == pytest.approx(found["value"])
+    assert chosen["factors"][0]["index"] == [7, 0]
+
+
 def test_why_has_the_formula_the_notes_and_the_code(client: TestClient) -> None:
     found = post(client, "/api/why", step=ONE, of="d0.weight", index=[3, 210], numeric=True)
     assert "<mn>3</mn><mo>,</mo><mn>210</mn>" in found["formula"][0]["with_index"]

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from digitscope.datasets import load_mnist
@@ -250,7 +251,7 @@ def test_a_link_holds_everything(open_page: Open, shared_lab: str) -> None:
     again = ready(open_page(page.url))
     expect(again.locator(".why-value code")).to_have_text(place)
     expect(again.locator(".why h2")).to_have_text(value)
-    assert "After 2 steps" in again.locator(".summary").inner_text()
+    assert "Steps taken: 2." in again.locator(".summary").inner_text()
 
 
 def test_images_are_chosen_relabelled_and_removed(open_page: Open, shared_lab: str) -> None:
@@ -295,6 +296,45 @@ def test_nothing_is_wider_than_the_page(open_page: Open, shared_lab: str, width:
     for at in ("whole", "0.forward", "0.backward.parameters", "predict", "result"):
         page = ready(open_page(address(shared_lab, at=at), viewport=size, color_scheme=scheme))
         assert page.evaluate("document.documentElement.scrollWidth") <= width, at
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_for_everyone(open_page: Open, shared_lab: str, width: int, scheme: str) -> None:
+    """axe finds nothing to mend in any kind of stage."""
+    size = {"width": width, "height": 800}
+    states: list[dict[str, Any]] = [{"at": at} for at in ("whole", "0.backward.parameters", "predict", "result")]
+    for state in [*states, {"at": "2.forward", "network": "convnet", "start": "trained"}]:
+        # axe writes styles into the page, which the policy forbids.
+        page = open_page(address(shared_lab, **state), viewport=size, color_scheme=scheme, bypass_csp=True)
+        found = Axe().run(ready(page))
+        assert found.violations_count == 0, (state, found.generate_report())
+
+
+def test_with_the_keyboard_alone(open_page: Open, shared_lab: str) -> None:
+    """From the top of the page to a number of the next stage, and to the number that its largest term comes from."""
+    page = ready(open_page(address(shared_lab, at="1.forward")))
+
+    def tab_to(selector: str) -> None:
+        for _ in range(80):
+            page.keyboard.press("Tab")
+            if page.locator(":focus").evaluate("(focused, selector) => focused.matches(selector)", selector):
+                return
+        raise AssertionError(f"Tab does not reach {selector}.")
+
+    tab_to("button.go.main")
+    page.keyboard.press("Enter")
+    expect(page.locator(".where strong")).to_have_text("Layer 2, Dense: forward")
+    ready(page)
+    tab_to('.array[data-name="2"] canvas')
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator(".why-value code")).to_have_text("2[1, 0]")
+    tab_to("button.why-factor")
+    expect(page.locator('.array[data-name="1"]')).to_have_class(re.compile(r"\blit\b"))
+    page.keyboard.press("Enter")
+    expect(page.locator(".why-value code")).to_contain_text("1[")
+    expect(page.locator(".why h2")).to_be_focused()
 
 
 def test_by_touch(open_page: Open, shared_lab: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from digitscope.errors import ShapeError
 from digitscope.explain.descent import DescentStep
 from digitscope.explain.term import Index
 from digitscope.explain.update_rules import UPDATED
@@ -34,8 +35,12 @@ class MovingWeights:
 def moving_weights(step: DescentStep, seed: int) -> MovingWeights:
     """Weights of the first layer that has any: the one that moves most, and others that move half, a tenth and least as
     far, in an order drawn from the seed.
+
+    Raises: ShapeError for a network without parameters.
     """
     names = list(step.updates)
+    if not names:
+        raise ShapeError("No weight moves: the network has no parameters.")
     name = next((name for name in names if name.endswith("weight")), names[0])
     moves = step.array(f"{UPDATED}{name}") - step.array(name)
     distances = np.nan_to_num(np.abs(moves).ravel())

@@ -4,9 +4,12 @@ import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import numpy as np
+
 import digitscope
 from digitscope.explain import Factor, Terms
 from digitscope.mathml import formula_html, formula_lines, left_side, symbol_mathml
+from digitscope.nn import softmax
 from digitscope.notes.links import chapter_of
 
 MOST_TERMS = 200
@@ -25,9 +28,11 @@ def explained(
     there is nothing to ask about their numbers.
     """
     count = min(count, MOST_TERMS)
-    order = sorted(range(len(terms.terms)), key=lambda i: -_size(terms.terms[i].product))
+    products = [term.product for term in terms.terms]
+    order = sorted(range(len(products)), key=lambda i: -_rank(products[i], terms.combine))
+    shares = _shares(products) if terms.combine in ("softmax", "log-sum-exp") else None
     shown = order[first : first + count]
-    rest = [terms.terms[i].product for i in order[:first] + order[first + count :]]
+    rest = [products[i] for i in order[:first] + order[first + count :]]
     return {
         "of": terms.of,
         "index": list(terms.index),
@@ -41,7 +46,8 @@ def explained(
         "terms": [
             {
                 "place": i,
-                "product": finite(terms.terms[i].product),
+                "product": finite(products[i]),
+                "share": None if shares is None else finite(shares[i]),
                 "chosen": i == terms.chosen,
                 "factors": [_factor(factor, given) for factor in terms.terms[i].factors],
             }
@@ -82,8 +88,16 @@ def finite(number: float) -> float | None:
     return float(number) if math.isfinite(number) else None
 
 
-def _size(product: float) -> float:
-    return abs(product) if math.isfinite(product) else math.inf
+def _rank(product: float, combine: str) -> float:
+    """How much a term matters: in a sum by its size, and in a maximum or a softmax by its value."""
+    if math.isnan(product):
+        return math.inf
+    return product if combine in ("max", "softmax", "log-sum-exp") else abs(product)
+
+
+def _shares(logits: list[float]) -> list[float]:
+    """The softmax of the terms."""
+    return [float(share) for share in softmax(np.array(logits))]
 
 
 def _factor(factor: Factor, given: Collection[str]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 
 import { el } from "./dom.js";
 import { ask } from "./engine.js";
-import { number, t } from "./text.js";
+import { number, percent, t } from "./text.js";
 
 /**
  * @typedef {{symbol: string, mathml: string, value: number | null, name: string | null, index: number[], asked: boolean}} Factor
@@ -88,7 +88,7 @@ export function whyPanel(host, options) {
 
   /** @param {any} found */
   function formulas(found) {
-    const box = el("div", { class: "why-formula" });
+    const box = el("div", { class: "why-formula", tabindex: "0", role: "group", "aria-label": t("why.formula") });
     for (const line of found.formula) {
       const p = el("p", {});
       // Markup that the server made from the docstrings of the installed source.
@@ -156,7 +156,7 @@ export function whyPanel(host, options) {
 
   /** @param {any} term @param {number} most */
   function row(term, most) {
-    const share = Math.min(1, Math.abs(term.product ?? 0) / most);
+    const share = term.share ?? Math.min(1, Math.abs(term.product ?? 0) / most);
     const bar = el("span", { class: `why-bar ${term.product < 0 ? "negative" : "positive"}`, "aria-hidden": "true" });
     bar.style.width = `${Math.max(2, share * 100)}%`;
     /** @type {Factor[]} */
@@ -164,7 +164,7 @@ export function whyPanel(host, options) {
     const parts = factors.flatMap((/** @type {Factor} */ factor, i) => [i ? el("span", { class: "times" }, "×") : null, chip(factor)]);
     const item = el("li", { class: term.chosen ? "chosen" : "" },
       el("span", { class: "why-product number" }, signed(term.product)),
-      el("span", { class: "why-factors" }, parts, term.chosen ? el("span", { class: "why-chosen" }, t("why.chosen")) : null),
+      el("span", { class: "why-factors" }, parts, term.share === null ? null : el("span", { class: "number" }, percent(term.share)), term.chosen ? el("span", { class: "why-chosen" }, t("why.chosen")) : null),
       bar);
     const light = () => { options.onlight?.(factors.filter((factor) => factor.name)); item.classList.add("lit"); };
     const dim = () => { options.onlight?.([]); item.classList.remove("lit"); };
@@ -234,18 +234,19 @@ export function placed(name, index) {
   return index.length ? `${name}[${index.join(", ")}]` : name;
 }
 
-/** A number with six digits. @param {number | null} value */
-export function exact(value) {
+/** A number with six digits, or another number of them. @param {number | null} value @param {number} [digits] */
+export function exact(value, digits = 6) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
   if (size === 0) return "0";
-  if (size < 1e-4 || size >= 1e7) return value.toExponential(4).replaceAll("-", "−");
-  return number(value, { maximumSignificantDigits: 6 }).replace("-", "−");
+  if (size < 1e-4 || size >= 1e7) return value.toExponential(digits - 2).replaceAll("-", "−");
+  return number(value, { maximumSignificantDigits: digits }).replace("-", "−");
 }
 
 /** @param {number | null} value */
 function signed(value) {
-  return value !== null && value > 0 ? `+${exact(value)}` : exact(value);
+  const text = exact(value, 5);
+  return value !== null && value > 0 ? `+${text}` : text;
 }
 
 /** @param {{chapter: string, section: string}} link */

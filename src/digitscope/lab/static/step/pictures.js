@@ -36,7 +36,7 @@ export class Pictures {
     if (how.small && tiles * rows === 1 && columns <= 16) [rows, columns] = [columns, 1];
     // A list that is too long for a narrow screen gets several rows.
     else if (tiles * rows === 1 && columns * 36 > how.width) [rows, columns] = [Math.ceil(columns / 5), 5];
-    const list = how.small && columns === 1 && rows > 1 && rows <= 16;
+    const list = how.small && columns === 1 && rows <= 16;
     const form = list ? { cell: 17, aspect: 2.75, across: 1 } : fitted(tiles, rows, columns, how.width, how.height ?? 380, how.small);
     const ink = name === "images" || name === "input";
     const most = ink ? (name === "images" ? 255 : 1) : largest(values);

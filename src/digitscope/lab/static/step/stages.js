@@ -45,9 +45,10 @@ export function sentence(stage) {
 export async function showStage(host, data, stage, onpick) {
   const outputs = stage.outputs.map((output) => output.name);
   const inputs = stage.inputs.filter((input) => !outputs.includes(input.name));
+  if (stage.key === "loss.probability") inputs.unshift({ name: "exponential", symbol: "e" }, { name: "total", symbol: "t" });
   await data.need([...outputs, ...inputs.map((input) => input.name)]);
   const pictures = new Pictures(data, onpick);
-  const formula = el("div", { class: "formula" });
+  const formula = el("div", { class: "formula", tabindex: "0", role: "group", "aria-label": t("why.formula") });
   for (const line of new Set(stage.outputs.flatMap((output) => output.formula))) {
     const p = el("p", {});
     // Markup that the server made from the docstrings of the installed source.
@@ -65,7 +66,8 @@ export async function showStage(host, data, stage, onpick) {
   const width = host.clientWidth - 10;
   for (const output of stage.outputs) pictures.add(to, output.name, { width: Math.min(640, width), height: 320, symbol: output.symbol });
   // A picture of pixels fits beside the weights.
-  for (const input of inputs) pictures.add(from, input.name, { width: Math.min(450, width), height: 210, symbol: simple(input.symbol) });
+  const most = stage.phase === "update" ? Math.max(300, Math.floor((width - 50) / 2)) : 450;
+  for (const input of inputs) pictures.add(from, input.name, { width: Math.min(most, width), height: 210, symbol: simple(input.symbol) });
   const first = outputs[outputs.length - 1];
   const start = stage.outputs.length > 1 && outputs[0].startsWith("updated") ? outputs[0] : first;
   return { pictures, start: { of: start, index: data.index(start, largestPlace(data.get(start))) } };
