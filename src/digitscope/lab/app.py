@@ -20,13 +20,13 @@ from digitscope.errors import DataError, DigitscopeError
 from digitscope.lab.frame import frame, language_of, theme_of
 from digitscope.lab.openapi import openapi
 from digitscope.lab.requests import from_json, from_query
-from digitscope.lab.rooms import classroom, common, draw, explore, notes, step, training
+from digitscope.lab.rooms import classroom, common, draw, explore, notes, start, step, training
 from digitscope.lab.routes import ConflictError, Download, NotFoundError, Page, Right, Route, Upload
 from digitscope.lab.safety import Guard
 from digitscope.lab.state import Lab
 
 STATIC = Path(__file__).parent / "static"
-ROOMS = (common, draw, step, training, explore, classroom, notes)
+ROOMS = (common, start, draw, step, training, explore, classroom, notes)
 ROUTES: list[Route] = [route for room in ROOMS for route in room.ROUTES]
 PAGES: list[Page] = [page for room in ROOMS for page in room.PAGES]
 MAX_STREAMS = 64

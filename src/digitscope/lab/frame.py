@@ -100,7 +100,7 @@ def _header(page: Page, pages: Sequence[Page], language: str, theme: str, words:
         for name in THEMES
     )
     return f"""<header class="top">
-<a class="home" href="/"><img src="/static/icon.svg" alt="" width="28" height="28"><span>Digitscope</span></a>
+<a class="home" href="/#start"><img src="/static/icon.svg" alt="" width="28" height="28"><span>Digitscope</span></a>
 <nav aria-label="{html.escape(common["rooms"])}"><ul>
 {links}
 </ul></nav>

@@ -3,7 +3,7 @@
 from digitscope.lab.routes import Page, Route
 from digitscope.lab.state import Lab
 
-PAGES = [Page("/", "start")]
+PAGES: list[Page] = []
 
 
 def models(lab: Lab) -> dict[str, object]:

@@ -1,2 +1,154 @@
 // @ts-check
-/** The start page. */
+/** The start page: what the lab is, and a small picture of each room, drawn from the server's numbers. */
+
+import { colour, complain, el, main, svg } from "../dom.js";
+import { decode, get } from "../engine.js";
+import { number, percent, t } from "../text.js";
+import { begin, offer } from "../tour.js";
+
+const SIDE = 28;
+const VISITS = "digitscope.visits";
+/** Okabe and Ito's colours, which all kinds of colour vision can tell apart, for digits two by two with a ring. */
+const CLASSES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8c564b", "#6a3d9a", "#b8860b"];
+
+const rooms = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll(".top nav a")]);
+const tour = el("button", { id: "tour", onclick: begin }, t("start.tour"));
+const draw = el("a", { class: "button main", href: "/draw" }, t("start.draw_now"));
+main.querySelector(".lead")?.after(el("div", { class: "controls" }, draw, tour));
+
+/** @type {Map<string, HTMLElement>} */
+const pictures = new Map();
+const list = el("ul", { class: "rooms", "aria-label": t("start.pictures") });
+for (const room of rooms) {
+  const name = room.pathname.slice(1);
+  const picture = el("div", { class: "picture" });
+  pictures.set(name, picture);
+  const link = el("a", { href: room.pathname }, room.textContent);
+  list.append(el("li", { class: "card" }, picture, el("h2", {}, link), el("p", {}, t(`start.about_${name}`))));
+}
+main.append(list);
+
+const visits = Number(localStorage.getItem(VISITS)) || 0;
+localStorage.setItem(VISITS, String(visits + 1));
+
+/** @type {any} */
+let shown = null;
+get("/api/start", { image: visits % 10_000 }).then((found) => {
+  shown = found;
+  paint();
+}).catch(complain);
+addEventListener("theme", () => shown && paint());
+offer();
+
+function paint() {
+  const painters = { draw: drawing, step: gradient, train: curve, explore: cloud, class: wall, notes: formula };
+  for (const [name, picture] of pictures) {
+    const painter = painters[/** @type {keyof typeof painters} */ (name)];
+    picture.replaceChildren(...[painter?.() ?? []].flat());
+  }
+}
+
+/** The digit, and the probability of each class. */
+function drawing() {
+  const { label, probabilities } = shown;
+  const answer = probabilities.indexOf(Math.max(...probabilities));
+  const bars = probabilities.map((/** @type {number} */ share, /** @type {number} */ k) => [
+    svg("rect", { x: k * 14, y: 70 - 68 * share, width: 10, height: 68 * share + 2, rx: 1.5, fill: colour(k === answer ? "--positive" : "--strong-line") }),
+    svg("text", { x: k * 14 + 5, y: 86, "text-anchor": "middle", "font-size": 11, fill: colour("--muted") }, String(k)),
+  ]);
+  const chart = svg("svg", { viewBox: "0 0 136 90", "aria-hidden": "true", class: "bars" }, ...bars.flat());
+  const name = t("start.picture_draw", { label: String(label), answer: String(answer), share: percent(probabilities[answer]) });
+  return el("div", { class: "pair", role: "img", "aria-label": name }, ink(decode(shown.image), 0, 112), chart);
+}
+
+/** The derivative of each hidden unit's weights. */
+function gradient() {
+  const values = decode(shown.gradient);
+  const most = Math.max(...values.map(Math.abs)) || 1;
+  const [positive, negative] = [rgb("--positive"), rgb("--negative")];
+  const tiles = el("div", { class: "tiles", role: "img", "aria-label": t("start.picture_step") });
+  for (let unit = 0; unit < 10; unit++) {
+    tiles.append(pixels((i) => {
+      const value = values[unit * SIDE * SIDE + i] / most;
+      return [...(value > 0 ? positive : negative), 255 * Math.sqrt(Math.abs(value))];
+    }, 50));
+  }
+  return tiles;
+}
+
+/** The loss at each step. */
+function curve() {
+  const losses = /** @type {number[]} */ (shown.losses);
+  const most = Math.max(...losses);
+  const line = losses.map((loss, i) => `${((i * 236) / (losses.length - 1) + 2).toFixed(1)},${(104 - (100 * loss) / most).toFixed(1)}`);
+  const name = t("start.picture_train", { n: losses.length, first: number(losses[0]), last: number(mean(losses.slice(-20))) });
+  return svg("svg", { viewBox: "0 0 240 108", role: "img", "aria-label": name },
+    svg("path", { d: "M 2 2 V 104 H 238", fill: "none", stroke: colour("--line"), "stroke-width": 1.5 }),
+    svg("polyline", { points: line.join(" "), fill: "none", stroke: colour("--accent"), "stroke-width": 1.8, "stroke-linejoin": "round" }));
+}
+
+/** Test images by their outputs' principal components. */
+function cloud() {
+  const points = decode(shown.points);
+  const labels = /** @type {number[]} */ (shown.point_labels);
+  const xs = labels.map((_, i) => points[2 * i]);
+  const ys = labels.map((_, i) => points[2 * i + 1]);
+  const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  const dots = labels.map((label, i) => svg("text", {
+    x: 6 + (228 * (xs[i] - left)) / (right - left), y: 104 - (98 * (ys[i] - low)) / (high - low),
+    "font-size": 7.5, "font-weight": 700, "text-anchor": "middle", fill: CLASSES[label],
+  }, String(label)));
+  return svg("svg", { viewBox: "0 0 240 108", role: "img", "aria-label": t("start.picture_explore", { n: labels.length }) }, ...dots);
+}
+
+/** Some digits and what was read. */
+function wall() {
+  const { wall_labels: labels, wall_answers: answers } = shown;
+  const images = decode(shown.wall);
+  const right = labels.filter((/** @type {number} */ label, /** @type {number} */ i) => label === answers[i]).length;
+  const name = t("start.picture_class", { n: labels.length, right, wrong: labels.length - right });
+  const digits = answers.map((/** @type {number} */ answer, /** @type {number} */ i) => {
+    const good = answer === labels[i];
+    return el("span", { class: good ? "read" : "read wrong" }, ink(images, i, 36), el("b", {}, `${good ? "" : "✗ "}${answer}`));
+  });
+  return el("div", { class: "wall", role: "img", "aria-label": name }, digits);
+}
+
+/** The formula of one derivative with its numbers. */
+function formula() {
+  const { formula: markup, dy, x, value } = shown.weight;
+  const box = el("div", { class: "formula" });
+  // Markup that the server made from a docstring of the installed source.
+  box.innerHTML = markup;
+  const signed = (/** @type {number} */ n) => number(n, { maximumSignificantDigits: 3 }).replace("-", "−");
+  return el("div", {}, box, el("p", { class: "number" }, `= ${signed(dy)} × ${signed(x)} = ${signed(value)}`));
+}
+
+/** @param {ArrayLike<number>} images @param {number} index @param {number} width */
+function ink(images, index, width) {
+  const tone = rgb("--ink");
+  return pixels((i) => [...tone, images[index * SIDE * SIDE + i]], width);
+}
+
+/** @param {(i: number) => number[]} of the red, green, blue and opacity of a pixel @param {number} width */
+function pixels(of, width) {
+  const canvas = el("canvas", { width: SIDE, height: SIDE, "aria-hidden": "true" });
+  canvas.style.width = `${width}px`;
+  const context = canvas.getContext("2d");
+  if (!context) return canvas;
+  const data = context.createImageData(SIDE, SIDE);
+  for (let i = 0; i < SIDE * SIDE; i++) data.data.set(of(i), 4 * i);
+  context.putImageData(data, 0, 0);
+  return canvas;
+}
+
+/** @param {string} name */
+function rgb(name) {
+  const hex = colour(name);
+  return [1, 3, 5].map((i) => Number.parseInt(hex.slice(i, i + 2), 16));
+}
+
+/** @param {number[]} numbers */
+function mean(numbers) {
+  return numbers.reduce((sum, n) => sum + n, 0) / numbers.length;
+}
