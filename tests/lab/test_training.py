@@ -21,6 +21,7 @@ from digitscope.datasets import DataSet
 from digitscope.jobs.train import Job, Settings
 from digitscope.lab import uploads
 from digitscope.lab.state import Lab
+from digitscope.lab.taught_digits import TaughtDigits
 from digitscope.lab.training_host import host_of
 from digitscope.model import Model
 from tests.lab.conftest import Server
@@ -339,6 +340,20 @@ def test_labels_of_an_upload_are_compared_with_the_images(client: TestClient, as
     ask("begin", recipe="mlp", data=[part], epochs=1)
     wait(client, "finished")
     assert "labels-rows" in [found["key"] for found in now(client)["symptoms"]]
+
+
+def test_the_digits_taught_in_draw_are_training_data(client: TestClient, ask: Ask, lab: Lab, few: DataSet) -> None:
+    missing = client.post("/api/train/taught", json={})
+    assert missing.status_code == 404
+    assert missing.json()["error"] == "The lab has not been taught any digit yet. Teach it one in Draw."
+    digits = TaughtDigits(lab.folder / "taught-digits.csv")
+    for image, label in zip(few.x_train[:30], few.y_train[:30], strict=True):
+        digits.add(image, int(label))
+    part = ask("taught")["part"]
+    digits.clear()  # the training has its own copy
+    assert ask("data", parts=[part])["images"] == 30
+    ask("begin", recipe="mlp", data=[part], epochs=1)
+    assert wait(client, "finished")["about"]["train_images"] < 30
 
 
 @pytest.mark.parametrize(

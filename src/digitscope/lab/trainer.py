@@ -89,23 +89,23 @@ class Trainer:
         while True:
             wait = self._results is None
             try:
-                command = self.commands.get(block=wait or self.pace > 0, timeout=None if wait else self._pause())
+                command = self.commands.get(block=wait or self.pace > 0, timeout=None if wait else self._until_next())
             except queue.Empty:
-                self._advance()
+                self.advance()
                 continue
             if command is None:
                 break
             self._execute(command)
-        self._leave()
+        self.leave()
 
-    def _pause(self) -> float:
+    def _until_next(self) -> float:
         """The time until the next step, in slow motion."""
         return self.pace if self._single is not None and self.state == "running" else 0.001
 
     def _execute(self, command: Message) -> None:
         reply: Message = {"reply": command.get("id")}
         try:
-            action = getattr(self, f"_do_{command['do']}")
+            action = getattr(self, command["do"])
             values = {name: value for name, value in command.items() if name not in ("do", "id")}
             reply["value"] = action(**values)
         except DigitscopeError as error:
@@ -114,12 +114,12 @@ class Trainer:
             reply["error"] = f"The training cannot go on: {error}."
         self.send(reply)
 
-    def _do_begin(self, folder: str, experiment: Mapping[str, Any]) -> None:
+    def begin(self, folder: str, experiment: Mapping[str, Any]) -> None:
         timeline = Timeline.begin(Path(folder), Experiment.from_json(experiment))
         self._take(timeline)
         self._start(timeline.results(threads=self.threads, is_wanted=self._is_wanted), "running")
 
-    def _do_open(self, folder: str) -> None:
+    def open(self, folder: str) -> None:
         """Goes on with the training of a former server: as it was, running or not."""
         timeline, noted = Timeline.open(Path(folder), patience=PATIENCE)
         self._take(timeline)
@@ -128,7 +128,7 @@ class Trainer:
         self._go(branch, step, then=state)
         self._former_problem = noted.get("problem")
 
-    def _do_run(self, pace: float = 0.0) -> None:
+    def run(self, pace: float = 0.0) -> None:
         timeline = self._open_timeline()
         self.pace = min(max(0.0, pace), MAX_PACE)
         if self.state == "running":
@@ -137,23 +137,23 @@ class Trainer:
             raise TrainingError("This training is at its end. Go back to an earlier step, or start a branch.")
         self._start(timeline.results(threads=self.threads, is_wanted=self._is_wanted), "running")
 
-    def _do_pause(self) -> None:
+    def pause(self) -> None:
         self._open_timeline()
         if self.state in ("running", "seeking"):
             self._arrive("paused")
 
-    def _do_step(self) -> None:
+    def step(self) -> None:
         """One batch."""
         timeline = self._open_timeline()
         if timeline.is_finished:
             raise TrainingError("This training is at its end. Go back to an earlier step, or start a branch.")
         self._go(timeline.branch, timeline.step + 1)
 
-    def _do_go(self, branch: int, step: int) -> None:
+    def go(self, branch: int, step: int) -> None:
         self._open_timeline()
         self._go(branch, step)
 
-    def _do_fork(self, changes: Mapping[str, Any]) -> None:
+    def fork(self, changes: Mapping[str, Any]) -> None:
         """Leaves the branch here and goes on with other settings."""
         timeline = self._open_timeline()
         if self.state in ("running", "seeking"):
@@ -163,7 +163,7 @@ class Trainer:
         self._send_branch(timeline.branch)
         self._start(timeline.results(threads=self.threads, is_wanted=self._is_wanted), "running")
 
-    def _do_model(self, path: str) -> Message:
+    def model(self, path: str) -> Message:
         """Saves the network as it is now, ready for use."""
         timeline = self._open_timeline()
         if self.state == "seeking":
@@ -172,7 +172,7 @@ class Trainer:
         model.save(Path(path))
         return {"step": timeline.step, "branch": timeline.branch, "accuracy": model.info.validation_accuracy}
 
-    def _do_stop(self) -> None:
+    def stop(self) -> None:
         self._open_timeline()
         self._arrive("stopped")
 
@@ -221,7 +221,7 @@ class Trainer:
             if close is not None:
                 close()
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """Takes the next result of the training."""
         timeline = self._open_timeline()
         assert self._results is not None
@@ -295,7 +295,7 @@ class Trainer:
         self._report(force=True)
         self._send_symptoms()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """Saves the training for the next server."""
         if self.timeline is None:
             return

@@ -224,6 +224,15 @@ def upload(lab: Lab, file: Upload) -> dict[str, object]:
     return {"part": uploads.store(_data_folder(lab), file.content)}
 
 
+def taught(lab: Lab) -> dict[str, object]:
+    """Keeps the digits that the lab has been taught so far as training data, as if they were uploaded."""
+    try:
+        content = (lab.folder / "taught-digits.csv").read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError("The lab has not been taught any digit yet. Teach it one in Draw.") from None
+    return {"part": uploads.store(_data_folder(lab), content)}
+
+
 def data(lab: Lab, request: DataRequest) -> dict[str, object]:
     """What uploaded files hold, and whether their labels seem to belong to their images."""
     found = uploads.load(_data_folder(lab), request.parts, request.name)
@@ -327,6 +336,7 @@ ROUTES = [
     Route("GET", "/api/train/validation", "The confusion matrix and mistakes of the last validation.", validation),
     Route("POST", "/api/train/network", "The shapes of a list of layers.", network),
     Route("POST", "/api/train/upload", "Keeps a file of training data.", upload, largest=uploads.LARGEST),
+    Route("POST", "/api/train/taught", "Keeps the digits taught so far as training data.", taught),
     Route("POST", "/api/train/data", "What uploaded files hold.", data),
     Route("POST", "/api/train/begin", "Starts a training.", begin),
     Route("POST", "/api/train/run", "Goes on with the training.", run),

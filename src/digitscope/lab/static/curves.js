@@ -106,7 +106,10 @@ export function curves(host, options) {
   function range() {
     const values = view.series.flatMap((one) => one.y).filter(Number.isFinite);
     if (options.share) {
-      if (!view.log) return [0, 1];
+      if (!view.log) {
+        const least = values.reduce((a, b) => Math.min(a, b), values.length ? 1 : 0);
+        return [[0.9, 0.8, 0.5].find((end) => least >= end && (view.guess ?? (view.guessing ? 0 : 1)) >= end) ?? 0, 1];
+      }
       const best = Math.max(0.9, ...values);
       return [0, Math.min(4, scaled(best) + 0.2)];
     }
@@ -132,7 +135,7 @@ export function curves(host, options) {
 
   function ticks() {
     if (options.share) {
-      return view.log ? [0, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999].filter((v) => scaled(v) <= high) : [0, 0.25, 0.5, 0.75, 1];
+      return view.log ? [0, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999].filter((v) => scaled(v) <= high) : [0, 0.25, 0.5, 0.75, 1].map((share) => low + share * (1 - low));
     }
     if (!view.log) {
       const every = round(high / 4);
@@ -151,7 +154,7 @@ export function curves(host, options) {
   /** @param {number} value @param {boolean} [short] */
   function shown(value, short = false) {
     if (!options.share) return number(value, { maximumSignificantDigits: short ? 2 : 4 });
-    return short && Number.isInteger(value * 100) ? percent(value, 0) : percent(value, short ? 1 : 2);
+    return short && Math.abs(value * 100 - Math.round(value * 100)) < 1e-9 ? percent(value, 0) : percent(value, short ? 1 : 2);
   }
 
   /** @param {Series} one */
@@ -182,7 +185,7 @@ export function curves(host, options) {
     guess.setAttribute("aria-valuetext", view.guess === null ? t("common.no_guess") : percent(value, 0));
     const label = /** @type {SVGTextElement} */ (guess.querySelector("text"));
     label.setAttribute("y", y < 40 ? "18" : "-8");
-    label.textContent = view.guess === null ? t("common.drag_guess") : t("common.your_guess", { share: percent(value, 0) });
+    label.textContent = view.guess === null ? t("common.no_guess") : t("common.your_guess", { share: percent(value, 0) });
   }
 
   function drawDot() {

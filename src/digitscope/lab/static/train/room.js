@@ -47,9 +47,11 @@ const signs = el("div", { class: "signs", "aria-live": "polite" });
 const reveal = el("p", { class: "notice good wide", role: "status", hidden: true });
 const logBox = el("input", { type: "checkbox", checked: state.log });
 const accuracyHost = el("section", { class: "card" }, el("h2", {}, t("train.accuracy")), el("p", { class: "small" }, t("train.accuracy_hint")));
+const guessHint = el("p", { class: "small" }, el("strong", {}, t("train.guess_first")), " ", t("train.guess_hint"));
 const lossHost = el("section", { class: "card" }, el("h2", {}, t("train.loss")), el("p", { class: "small" }, t("train.loss_hint")));
 const charts = el("div", { class: "columns charts" }, accuracyHost, lossHost);
 const accuracy = curves(accuracyHost, { label: t("train.accuracy"), share: true, onpick: (step) => go(step), onguess });
+accuracyHost.insertBefore(guessHint, accuracy.figure);
 const loss = curves(lossHost, { label: t("train.loss"), onpick: (step) => go(step) });
 const [weights, layers, mistakes] = [weightsPanel(), layersPanel(), mistakesPanel()];
 const branchList = el("ul", { class: "branches" });
@@ -280,6 +282,8 @@ function position(found) {
     : now === "seeking" ? t("train.seeking", { step: whole(found.target ?? 0) }) : has(`train.state_${now}`) ? t(`train.state_${now}`) : "";
   if (before !== now) {
     said.textContent = single.textContent;
+    branches();
+    fields();
     if (now === "diverged" || now === "failed") drawSigns();
     if (before === "none" || now === "none") void load();
   }
@@ -322,9 +326,11 @@ function drawCurves() {
     const kind = validated ? t("train.validation") : t("train.training");
     return [{ name: several ? t("train.of_branch", { branch: b + 1, kind }) : kind, colour: COLOURS[b % 6], dash: DASHES[b % 6], thin: !validated, ...found }];
   });
+  const guessing = !shown || wantsNew || training.position.state !== "finished";
+  guessHint.hidden = !guessing;
   const now = shown && !wantsNew ? training.position.step : null;
   const common = { end, log: state.log && formHost.hidden, now };
-  accuracy.update({ ...common, series: wantsNew ? [] : [...series("accuracy", true), ...series("accuracy", false)], guess: guess?.share ?? null, guessing: !shown || wantsNew || training.position.state !== "finished" });
+  accuracy.update({ ...common, series: wantsNew ? [] : [...series("accuracy", true), ...series("accuracy", false)], guess: guess?.share ?? null, guessing });
   loss.update({ ...common, series: [...series("loss", true), ...series("loss", false)] });
 }
 
@@ -396,7 +402,7 @@ function branches() {
 
 function fields() {
   const plan = training.branches[branch()]?.plan;
-  if (!plan || branchForm.contains(document.activeElement)) return;
+  if (!plan || branchForm.querySelector("input:focus, select:focus")) return;
   /** @param {string} name @param {Record<string, any>} limits @param {any} own */
   const field = (name, limits, own) => el("label", {}, t(`train.set_${name}`), el("input", { type: "number", name, placeholder: number(own), ...limits }));
   /** @param {string} name @param {string[]} options */

@@ -256,16 +256,30 @@ function dataSheet(state, onchange) {
     shown.replaceChildren(el("p", { class: "muted" }, t("train.uploading")));
     try {
       const sent = await Promise.all(files.map((file) => upload("/api/train/upload", file, file.name)));
-      const parts = sent.map((one) => one.part);
-      await describe(parts, files[0].name);
-      Object.assign(state, { data: parts, name: files[0].name });
-      own.hidden = false;
-      onchange();
+      await use(sent.map((one) => one.part), files[0].name);
     } catch (error) {
       shown.replaceChildren();
       complain(error);
     }
   });
+
+  const taught = el("button", { type: "button", class: "quiet" }, t("train.use_taught"));
+  taught.addEventListener("click", async () => {
+    try {
+      const { part } = await ask("/api/train/taught", {});
+      await use([part], t("train.taught"));
+    } catch (error) {
+      complain(error);
+    }
+  });
+
+  /** @param {string[]} parts @param {string} name */
+  async function use(parts, name) {
+    await describe(parts, name);
+    Object.assign(state, { data: parts, name });
+    own.hidden = false;
+    onchange();
+  }
 
   /** @param {string[]} parts @param {string} name */
   async function describe(parts, name) {
@@ -278,7 +292,7 @@ function dataSheet(state, onchange) {
 
   if (state.data.length) void describe(state.data, state.name || "data").catch(complain);
   const choose = el("label", { class: "file" }, el("span", {}, t("train.upload")), input);
-  return [el("p", { class: "small muted" }, t("train.data_hint")), choose, own, shown];
+  return [el("p", { class: "small muted" }, t("train.data_hint")), choose, el("div", { class: "controls" }, taught, own), shown];
 }
 
 /** The figures of a symptom, as texts. @param {Record<string, any>} found */
