@@ -138,6 +138,19 @@ def test_a_step_visited_again_has_the_same_bits() -> None:
         assert array.tobytes() == second[name].tobytes(), name
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_statistics_are_those_of_the_batch_in_training_only(training: bool) -> None:
+    step = DescentStep(
+        START, IMAGES, LABELS, loss=SoftmaxCrossEntropy(), optimizer=Adam(), learning_rate=0.1, training=training
+    )
+    name = next(name for name in START.statistics if name.endswith("mean"))
+    layer = int(name.partition(".")[0])
+    batch = step.array(str(layer - 1))
+    mean = batch.mean(axis=tuple(range(1, batch.ndim)))
+    np.testing.assert_allclose(step.array(name), mean if training else START.statistics[name], atol=1e-6)
+    assert (name in step.given) != training
+
+
 def test_each_step_drops_other_units() -> None:
     step = begin()
     dropped = [(done.array("8") == 0).tobytes() for done in (step, step.following(0.05))]

@@ -233,3 +233,41 @@ def test_a_number_names_the_equation_that_defines_it() -> None:
 
 class Dense:
     """dW of a layer of one's own is not the notes'."""
+
+
+STEP_LINKS = {number: entry for number, entry in equation_links().items() if entry.room == "step"}
+
+
+@pytest.mark.parametrize("number", STEP_LINKS)
+def test_one_step_shows_the_numbers_of_an_equation(client: TestClient, number: str) -> None:
+    state = dict(STEP_LINKS[number].state)
+    of, index, at = state.pop("of", None), state.pop("index", []), state.pop("at")
+    # As the page asks: its defaults are in static/step/data.js.
+    step = {"images": [{"label": 7, "index": 0}], "seed": 12, "rate": 0.01, **state}
+    answer = client.post("/api/step", json={"step": step})
+    assert answer.status_code == 200, answer.text
+    stages = {stage["key"]: [output["name"] for output in stage["outputs"]] for stage in answer.json()["stages"]}
+    assert at == "whole" or of in stages[at]
+    if of is not None:
+        found = client.post("/api/why", json={"step": step, "of": of, "index": index}).json()
+        assert found["total"] == pytest.approx(found["value"], rel=1e-5, abs=1e-7)
+        if STEP_LINKS[number].defines:
+            assert found["notes"][0] == {"chapter": chapter_of(number), "section": f"eq-{number}"}
+
+
+@pytest.mark.parametrize("number", ["5.4", "11.6", "6.27"])
+def test_a_link_opens_the_room_with_the_number(shared_lab: str, open_page: Opener, number: str) -> None:
+    page = open_page(f"{shared_lab}/notes/{chapter_of(number)}#eq-{number}")
+    page.locator(f"[id='eq-{number}'] .show").click()
+    entry = equation_links()[number]
+    page.wait_for_url(f"**/{entry.room}#*")
+    if entry.room == "step":
+        panel = page.get_by_role("region", name="Why?")
+        expect(panel.get_by_role("heading", level=2)).to_contain_text("−4.00889")
+        panel.get_by_role("link", name=f"({number})").click()
+        page.wait_for_url(f"**/notes/{chapter_of(number)}#eq-{number}")
+        expect(page.locator(f"[id='eq-{number}']")).to_be_in_viewport()
+    if entry.room == "train":
+        expect(page.locator("select", has=page.locator("option[value=cosine]"))).to_have_value("cosine")
+    if entry.room == "explore":
+        expect(page.get_by_role("heading", name="Is it as often right as it is sure?")).to_be_visible()

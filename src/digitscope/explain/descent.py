@@ -129,9 +129,13 @@ class DescentStep:
 
     @property
     def given(self) -> dict[str, Array]:
-        """The arrays that a step begins with and does not compute: images, parameters, statistics, slots."""
+        """The arrays that a step begins with and does not compute: images, parameters, slots, and the statistics, which
+        in training are computed from the batch.
+        """
+        computed = self.recorded.forward_quantities
+        statistics = {name: array for name, array in self.network.statistics.items() if name not in computed}
         slots = {f"{slot}.{name}": array for slot, kept in self.state.items() for name, array in kept.items()}
-        return {"images": self.recorded.images, **self.network.params, **self.network.statistics, **slots}
+        return {"images": self.recorded.images, **self.network.params, **statistics, **slots}
 
     def array(self, name: str) -> Array:
         """An array by its name: those that `terms` explains, parameters, statistics, slots and "images".
