@@ -117,6 +117,18 @@ def test_arrays_have_the_bits_of_a_step_in_python(client: TestClient, optimizer:
         assert decoded(sent[name]).tobytes() == np.asarray(values, np.float64).tobytes(), name
 
 
+def test_arrays_of_the_second_image(client: TestClient) -> None:
+    step = seed_step(count=2)
+    state = {"images": [{"label": int(Y[i]), "index": i} for i in range(2)]}
+    sent = post(client, "/api/step/arrays", step=state, names=["images", "0", "d0.weight", "maximum"], image=1)[
+        "arrays"
+    ]
+    np.testing.assert_array_equal(decoded(sent["images"]), X[1])
+    np.testing.assert_array_equal(decoded(sent["0"]), step.array("0")[:, 1])
+    np.testing.assert_array_equal(decoded(sent["d0.weight"]), step.array("d0.weight"))
+    assert decoded(sent["maximum"]) == step.array("maximum")[1]
+
+
 def test_a_step_visited_again_has_the_same_bits_however_one_came_there(client: TestClient) -> None:
     names = ["updated.0.weight", "d0.weight", "8"]
     state = {**ONE, "network": "mlp", "seed": 5}

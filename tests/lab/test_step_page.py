@@ -1,10 +1,11 @@
 """One step in a browser: the numbers on the page are those of Python."""
 
+import base64
 import json
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import numpy as np
 import pytest
@@ -50,6 +51,7 @@ def table(page: Page, name: str) -> list[str]:
     """The numbers of the table behind an array's picture."""
     box = page.locator(f'.array[data-name="{name}"]')
     box.locator("summary").click()
+    box.locator("td:not(:empty)").last.wait_for()
     return [text.replace("−", "-") for text in box.locator("td:not(:empty)").all_inner_texts()]
 
 
@@ -270,6 +272,33 @@ def test_images_are_chosen_relabelled_and_removed(open_page: Open, shared_lab: s
     page.get_by_role("button", name="Remove image 2").click()
     expect(page.locator(".image")).to_have_count(1)
     expect(page.locator(".summary")).to_contain_text("It should read 7")
+
+
+def test_a_drawing_comes_from_the_room_draw(open_page: Open, shared_lab: str) -> None:
+    pixels = base64.b64encode(X[2].tobytes()).decode()
+    page = open_page(f"{shared_lab}/draw#{urlencode({'image': json.dumps(pixels)})}")
+    link = page.get_by_role("link", name="One step of learning from this")
+    expect(link).to_have_attribute("href", re.compile("#images="))
+    link.click()
+    ready(page)
+    assert json.dumps(pixels).replace('"', "") in unquote(page.url)
+    expect(page.locator(".image")).to_have_count(1)
+    page.get_by_label("True label of image 1").select_option("8")
+    expect(page.locator(".summary")).to_contain_text("8")
+    canvas = page.locator(".image canvas")
+    ink = canvas.evaluate("c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((v, i) => i % 4 == 0)")
+    darkest = min(range(784), key=lambda k: ink[k])
+    assert X[2].ravel()[darkest] >= 250
+
+
+def test_the_second_image_is_shown(open_page: Open, shared_lab: str) -> None:
+    images = [{"label": int(Y[i]), "index": i} for i in range(2)]
+    page = ready(open_page(address(shared_lab, images=images, at="0.forward")))
+    page.get_by_role("button", name="Show image 2").click()
+    expect(page.locator(".why-value code")).to_contain_text(", 1]")
+    ready(page)
+    numbers = [float(text.replace(",", "")) for text in table(page, "0")]
+    np.testing.assert_allclose(numbers, begun(count=2).array("0")[:, 1], rtol=1e-3, atol=1e-4)
 
 
 def test_a_convolutional_network_is_one_choice_away(open_page: Open, shared_lab: str) -> None:

@@ -83,8 +83,9 @@ const preparationPart = section("preparation");
 const whyPart = section("why");
 const networkPart = section("network");
 const guessMore = el("button", { onclick: guessAgain }, t("draw.guess_again"));
+const oneStep = el("a", { class: "button", href: "/step" }, t("draw.one_step"));
 const reasons = el("div");
-whyPart.append(el("div", { class: "controls" }, guessMore), reasons);
+whyPart.append(el("div", { class: "controls" }, guessMore, oneStep), reasons);
 const breaking = el("div");
 const layerList = el("div");
 const aside = el("div", { class: "aside" });
@@ -192,10 +193,17 @@ function showAnswer(found) {
   const isRaw = !state.prepared && found.unprepared;
   const current = isRaw ? { ...found, answer: found.unprepared.answer, number: null } : found;
   answer.show(current);
+  oneStep.href = stepOf((isRaw ? found.unprepared : found).image, current.answer.digit);
   teaching.show(current.number ? null : found.answer);
   const full = state.image && pictureSteps ? { ...found, ...pictureSteps } : found;
   preparation.show(full, state.prepared);
   for (const part of [preparationPart, whyPart, networkPart]) part.classList.remove("waiting");
+}
+
+/** A link to One step with an image; its label can be changed there. @param {any} image @param {number} label */
+function stepOf(image, label) {
+  if (image.shape.join() !== "28,28") return "/step";
+  return `/step#${new URLSearchParams({ images: JSON.stringify([{ label, pixels: image.data }]) })}`;
 }
 
 function showNothing() {

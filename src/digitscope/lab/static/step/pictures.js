@@ -33,7 +33,8 @@ export class Pictures {
     let [tiles, rows, columns] = data.outline.arrays[name].tiles;
     const values = data.get(name);
     // A short list of numbers stands upright among pictures.
-    if (how.small && tiles * rows === 1 && columns <= 16) [rows, columns] = [columns, 1];
+    if (how.small && tiles * rows === 1 && columns <= 10) [rows, columns] = [columns, 1];
+    else if (how.small && tiles * rows === 1) [rows, columns] = [Math.ceil(columns / 4), 4];
     // A list that is too long for a narrow screen gets several rows.
     else if (tiles * rows === 1 && columns * 36 > how.width) [rows, columns] = [Math.ceil(columns / 5), 5];
     const list = how.small && columns === 1 && rows <= 16;

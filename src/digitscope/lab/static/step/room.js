@@ -72,7 +72,13 @@ async function apply(change) {
   writeState(state, DEFAULTS);
   if (data === null || before !== after) await load();
   else {
-    if (data.image !== state.image) data = data.ofImage(Math.min(state.image, state.images.length - 1));
+    if (data.image !== state.image) {
+      data = data.ofImage(Math.min(state.image, state.images.length - 1));
+      // The same number of the other image.
+      if (data.outline.arrays[state.of]?.batch) {
+        state.index = state.of === "images" ? [data.image, ...state.index.slice(1)] : [...state.index.slice(0, -1), data.image];
+      }
+    }
     await draw();
   }
 }
