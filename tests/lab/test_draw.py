@@ -101,7 +101,10 @@ def test_several_digits_are_a_number(client: TestClient, mnist: DataSet) -> None
     assert not found["answer"]["is_digit"]
     assert found["number"]["lines"] == ["50"]
     left, right = (digit["box"] for digit in found["number"]["digits"])
-    assert left[2] < right[0] + 5
+    for box, first in ((left, 0.03), (right, 0.51)):
+        x = np.concatenate([s.points[:, 0] for s in strokes if first - 0.01 < s.points[:, 0].min() < first + 0.45])
+        assert box[0] == pytest.approx(280 * (x.min() - 0.0175), abs=4)
+        assert box[2] == pytest.approx(280 * (x.max() + 0.0175), abs=4)
 
 
 def test_a_picture_is_prepared(client: TestClient, mnist: DataSet) -> None:
@@ -205,6 +208,10 @@ def test_why_has_the_slopes_and_the_effect_of_each_stroke(client: TestClient, qu
     found = post(client, "why", {**question, "drawing": {"strokes": two}})
     without = post(client, "answer", {**question, "drawing": {"strokes": two[:1]}})
     assert found["strokes"][1]["digit"] == without["answer"]["digit"]
+    pair = np.stack([decoded(found["image"]), decoded(without["image"])])
+    whole, left = np.diff(Model.load("reader").logits(pair)[:, [found["other"], found["digit"]]], axis=1)[:, 0]
+    assert found["margin"] == pytest.approx(float(whole), rel=1e-4)
+    assert found["strokes"][1]["effect"] == pytest.approx(float(whole - left), rel=1e-3)
     assert found["strokes"][1]["probability"] == pytest.approx(max(without["answer"]["probabilities"]), rel=1e-5)
 
 
@@ -223,6 +230,8 @@ def test_damage_changes_the_answer_and_leaves_the_model(client: TestClient, ques
     assert (unit["off"], unit["value"]) == (True, 0.0)
     before = post(client, "terms", question, damage=[off], of="16", index=[6, 0])
     assert before == post(client, "terms", question, of="16", index=[6, 0])
+    blind = post(client, "terms", question, damage=[{"kind": "off", "layer": "15"}], of="16", index=[6, 0])
+    assert blind["value"] == pytest.approx(float(Model.load("reader").network.params["16.bias"][6, 0]), rel=1e-6)
 
 
 STROKE = {"points": [500, 200, 50, 500, 800, 50]}
