@@ -133,7 +133,7 @@ def test_the_link_holds_the_whole_state(open_page: Open, reader_lab: str, mnist:
     draw_with_mouse(page, pen_strokes(mnist.x_test[0]))
     expect(page.get_by_label("Answer", exact=True).locator(".digit")).to_have_text("7")
     page.get_by_role("button", name="Add noise").click()
-    expect(page.get_by_text("The network is broken in 1 places.")).to_be_visible()
+    expect(page.get_by_text("Broken in the network: 1.")).to_be_visible()
     page.locator(".layer canvas").nth(2).click(position={"x": 30, "y": 30})
     unit = page.get_by_role("region", name="Layer 2, channel")
     expect(unit.get_by_text("pixels.")).to_be_visible()
@@ -146,7 +146,7 @@ def test_the_link_holds_the_whole_state(open_page: Open, reader_lab: str, mnist:
     other.locator("#title-network").scroll_into_view_if_needed()
     expect(other.get_by_role("region", name="Layer 2, channel")).to_be_visible()
     other.get_by_role("button", name="Repair all").click()
-    expect(other.get_by_text("The network is broken")).to_be_hidden()
+    expect(other.get_by_text("Broken in the network")).to_be_hidden()
 
 
 def test_a_first_visit_asks_for_a_guess_and_shows_what_happens(open_page: Open, reader_lab: str) -> None:
