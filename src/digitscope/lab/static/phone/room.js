@@ -20,6 +20,8 @@ let meant = null;
 let expected = null;
 let sending = false;
 let answered = false;
+/** Why the last drawing was not taken, until something changes. */
+let refusal = "";
 
 const message = el("p", { class: "notice", role: "status" });
 const heading = el("h1", { class: "asked" });
@@ -29,7 +31,7 @@ const choices = el(
 );
 const help = el("p", { class: "hidden", id: "drawing-help" }, t("draw.keys"));
 const surface = el("div", { class: "surface" }, help);
-const pad = drawing(surface, { label: t("draw.drawing"), help: "drawing-help", onchange: update });
+const pad = drawing(surface, { label: t("draw.drawing"), help: "drawing-help", onchange: () => { refusal = ""; update(); } });
 const undo = el("button", { type: "button", onclick: () => pad.undo() }, t("phone.undo"));
 const clear = el("button", { type: "button", onclick: () => pad.clear() }, t("phone.clear"));
 const guesses = [true, false].map((right) =>
@@ -62,7 +64,7 @@ function update() {
   const takes = view?.state === "open" || view?.state === "frozen";
   form.hidden = !takes || answered;
   answer.hidden = !answered;
-  const text = view === null ? t("phone.joining") : view.state === "frozen" ? t("phone.frozen") : view.state === "open" ? "" : t("phone.closed");
+  const text = view === null ? t("phone.joining") : view.state === "frozen" ? t("phone.frozen") : view.state === "open" ? refusal : t("phone.closed");
   say(text);
   if (!takes) return;
   const free = view.task === "free";
@@ -109,20 +111,19 @@ async function join() {
 
 async function sendDrawing() {
   sending = true;
+  refusal = "";
   update();
   try {
     const reply = await ask("/api/class/send", { phone, meant, strokes: pad.strokes, expected });
     if (reply.refused) {
       if (reply.refused === "unknown") await join();
-      update();
-      say(t(`phone.refused_${reply.refused}`));
+      refusal = t(`phone.refused_${reply.refused}`);
     } else show(reply);
   } catch {
-    say(t("phone.lost"));
+    refusal = t("phone.lost");
   } finally {
     sending = false;
-    send.disabled = false;
-    send.textContent = t("phone.send");
+    update();
   }
 }
 
