@@ -5,7 +5,6 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
 from schemathesis.openapi import from_dict
 from starlette.testclient import TestClient
 
@@ -93,7 +93,7 @@ def quick(run: Callable[[], None]) -> Callable[[], None]:
     )(run)
 
 
-def test_the_description_is_valid_and_complete(tmp_path: Path) -> None:
-    schema = from_dict(openapi(ROUTES))
-    found = {(operation.ok().method.upper(), operation.ok().path) for operation in schema.get_all_operations()}
+def test_schemathesis_reads_the_whole_description() -> None:
+    operations = [result.ok() for result in from_dict(openapi(ROUTES)).get_all_operations() if isinstance(result, Ok)]
+    found = {(operation.method.upper(), operation.path) for operation in operations}
     assert found == {(route.method, route.path) for route in ROUTES}
