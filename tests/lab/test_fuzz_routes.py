@@ -46,7 +46,7 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def send(client: TestClient, route: Route, case: Case) -> int:
+def send(client: TestClient, route: Route, case: Case[Any]) -> int:
     """Sends a request and checks what every answer promises. Returns its status."""
     known: dict[str, Any] = {"params": case.query or None}
     if route.method == "POST" and isinstance(case.body, bytes):
