@@ -115,8 +115,8 @@ async function show(index, focus) {
 
 /** @param {ScrollBehavior} behavior */
 function reveal(behavior) {
-  const tall = pointed && pointed.getBoundingClientRect().height > innerHeight * 0.5;
-  pointed?.scrollIntoView({ behavior, block: tall ? "start" : "center" });
+  const tall = pointed && pointed.getBoundingClientRect().height > innerHeight * 0.45;
+  pointed?.scrollIntoView({ behavior, block: tall || innerWidth < 640 ? "start" : "center" });
 }
 
 /** What the room adds later may push the target out of the window; whoever has scrolled is left alone. */
@@ -146,17 +146,22 @@ function plan() {
   });
 }
 
-/** Beside the target: to its right, or below it, or above; at the foot of a narrow window. */
+/**
+ * Beside the target: to its right, or below it, or above; in the corner if the target is large; at the foot of a narrow
+ * window, or at its head if the target is at its foot.
+ */
 function place() {
   if (!panel) return;
-  const { style } = panel;
-  if (innerWidth < 640 || !pointed) {
+  const { style, offsetWidth: width, offsetHeight: height } = panel;
+  const gap = 14;
+  const at = pointed?.getBoundingClientRect();
+  const narrow = innerWidth < 640;
+  const atHead = narrow && at && at.top > height + gap && at.bottom > innerHeight - height - gap;
+  panel.classList.toggle("at-head", Boolean(atHead));
+  if (narrow || !at || at.height > innerHeight * 0.45) {
     style.left = style.top = "";
     return;
   }
-  const at = pointed.getBoundingClientRect();
-  const { offsetWidth: width, offsetHeight: height } = panel;
-  const gap = 14;
   const besides = at.right + gap + width < innerWidth;
   const below = at.bottom + gap + height < innerHeight;
   const above = at.top - gap - height > 0;
