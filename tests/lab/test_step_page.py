@@ -313,6 +313,32 @@ def test_a_convolutional_network_is_one_choice_away(open_page: Open, shared_lab:
     expect(page.locator(".why")).to_contain_text("the sum of 25 terms")
 
 
+def test_what_cannot_be_computed_leaves_the_page_as_it_was(open_page: Any, shared_lab: str) -> None:
+    images = [{"label": int(Y[i]), "index": i} for i in range(8)]
+    page = ready(open_page(address(shared_lab, images=images)))
+    page.get_by_text("Change the network").click()
+    page.get_by_label("Network", exact=True).select_option("new deep")
+    expect(page.get_by_role("alert")).to_contain_text("images fit into a step")
+    ready(page)
+    assert "network" not in page.url
+    expect(page.locator(".image")).to_have_count(8)
+    expect(page.locator(".network-name")).to_contain_text("seed")
+    assert len(open_page.problems) == 1  # the answer 400, which the browser reports
+    open_page.problems.clear()
+
+
+def test_the_timeline_is_scrubbed(open_page: Open, shared_lab: str) -> None:
+    page = ready(open_page(f"{shared_lab}/step"))
+    timeline = page.get_by_role("slider", name="Stages of the step")
+    for place in (3, 9, 15, 6):
+        timeline.fill(str(place))
+    expect(page.locator(".where .count")).to_have_text("7 of 22")
+    expect(page.locator(".stage h2")).to_have_text("Softmax: scores minus the largest")
+    ready(page)
+    expect(page.locator('.array[data-name="shifted"] canvas')).to_be_visible()
+    assert timeline.get_attribute("aria-valuetext") == "Softmax: scores minus the largest"
+
+
 def test_a_damaged_address_gives_the_beginning(open_page: Open, shared_lab: str) -> None:
     page = ready(open_page(f"{shared_lab}/step#images=3&rates=%7B%7D&at=%22nowhere%22&step=9&network=%5B"))
     expect(page.locator(".where .count")).to_contain_text("1 of 22")

@@ -11,6 +11,8 @@ import { rateOf } from "./data.js";
 
 const RATES = Array.from({ length: 49 }, (_, k) => 10 ** (-4 + k / 8));
 const [LEAST, MOST] = [-4, 2];
+/** As many as the server takes. */
+const MOST_STEPS = 400;
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [560, 230, 52, 34, 12];
 
 /**
@@ -25,8 +27,8 @@ export async function showResult(host, data, state, on) {
   const verdict = el("p", { class: "verdict", "aria-live": "polite" });
   host.append(el("p", { class: "losses" }, el("span", {}, t("step.loss_before"), before), el("span", { class: "arrow", "aria-hidden": "true" }, "→"), el("span", {}, t("step.loss_after"), after)), verdict);
 
-  const take = el("button", { class: "main", onclick: () => on.take(1) }, t("step.take"));
-  const ten = el("button", { onclick: () => on.take(10) }, t("step.take_ten"));
+  const take = el("button", { class: "main", disabled: state.step + 1 > MOST_STEPS, onclick: () => on.take(1) }, t("step.take"));
+  const ten = el("button", { disabled: state.step + 10 > MOST_STEPS, onclick: () => on.take(10) }, t("step.take_ten"));
   host.append(el("div", { class: "controls" }, take, ten));
 
   const slider = el("input", { type: "range", min: LEAST, max: MOST, step: 0.05, "aria-label": t("step.rate") });

@@ -18,6 +18,8 @@ const PHASES = { whole: "whole", predict: "question", result: "result" };
 let state = read();
 /** @type {StepData | null} */
 let data = null;
+/** The newest state that could be shown. */
+let shown = state;
 /** @type {import("./pictures.js").Pictures | null} */
 let pictures = null;
 let [loading, drawing] = [0, 0];
@@ -28,7 +30,7 @@ const back = el("button", { class: "go", onclick: () => move(-1) }, el("span", {
 const next = el("button", { class: "go main", onclick: () => move(1) }, el("span", { class: "word" }, t("step.next")), el("span", { "aria-hidden": "true" }, "▶"));
 const slider = el("input", { type: "range", min: 0, step: 1, value: 0, "aria-label": t("step.timeline") });
 const phases = el("div", { class: "phases", "aria-hidden": "true" });
-const where = el("p", { class: "where" });
+const where = el("p", { class: "where", "aria-live": "polite" });
 const bar = el("nav", { class: "bar", "aria-label": t("step.timeline") }, back, el("div", { class: "line" }, where, slider, phases), next);
 const heading = el("h2", { tabindex: "-1" });
 const saying = el("p", { class: "saying" });
@@ -90,6 +92,7 @@ async function load() {
     const found = await StepData.load(state);
     if (mine !== loading) return;
     data = found;
+    shown = state;
     await draw();
   } catch (error) {
     if (mine !== loading) return;
@@ -98,6 +101,10 @@ async function load() {
       // What the address asks for cannot be shown; the beginning can.
       state = structuredClone(DEFAULTS);
       await load();
+    } else {
+      state = shown;
+      writeState(state, DEFAULTS);
+      await draw();
     }
   } finally {
     if (mine === loading) main.removeAttribute("aria-busy");
@@ -119,11 +126,7 @@ async function draw() {
   slider.value = String(at);
   back.disabled = at === 0;
   next.disabled = at === all.length - 1;
-  const name = found ? stageTitle(found) : t(`step.title_${state.at}`);
-  slider.setAttribute("aria-valuetext", name);
-  where.replaceChildren(el("span", { class: "count" }, t("step.where", { at: at + 1, all: all.length })), " ", el("strong", {}, name));
-  marks(all, at);
-  heading.textContent = name;
+  heading.textContent = name(state.at);
   saying.textContent = found ? sentence(found) : t(`step.say_${state.at}`);
   const old = pictures;
   const fresh = el("div", { class: "content" });
@@ -133,17 +136,17 @@ async function draw() {
     content.replaceChildren(fresh);
     old?.remove();
     pictures = null;
-    const shown =
+    const result =
       state.at === "whole" ? await showWhole(fresh, data, go)
       : state.at === "predict" ? await showQuestion(fresh, data, () => move(1))
       : found ? await showStage(fresh, data, found, pick)
       : await showResult(fresh, data, state, { take, visit, rate: turn, another: () => images.add(state) });
     if (mine !== drawing) return;
-    pictures = shown.pictures;
+    pictures = result.pictures;
     if (state.at === "whole" || state.at === "predict") why.clear();
     else {
       const known = state.of && outline.arrays[state.of] !== undefined && (pictures === null ? state.of === "loss" : pictures.all.has(state.of));
-      const place = known ? { of: state.of, index: state.index } : shown.start;
+      const place = known ? { of: state.of, index: state.index } : result.start;
       if (place) void why.show(place.of, place.index);
     }
   } catch (error) {
@@ -151,6 +154,19 @@ async function draw() {
   } finally {
     if (mine === drawing) stage.removeAttribute("aria-busy");
   }
+}
+
+/** Writes above the timeline where it stands. @param {string} key @returns {string} the stage's title */
+function name(key) {
+  if (data === null) return "";
+  const all = positions(data.outline);
+  const at = all.indexOf(key);
+  const found = data.outline.stages.find((stage) => stage.key === key);
+  const title = found ? stageTitle(found) : t(`step.title_${key}`);
+  slider.setAttribute("aria-valuetext", title);
+  where.replaceChildren(el("span", { class: "count" }, t("step.where", { at: at + 1, all: all.length })), " ", el("strong", {}, title));
+  marks(all, at);
+  return title;
 }
 
 /** What the network answers before the step, in a sentence. */
@@ -240,9 +256,14 @@ async function copy() {
   }
 }
 
+let scrubbing = 0;
 slider.addEventListener("input", () => {
   if (data === null) return;
-  void apply({ at: positions(data.outline)[Number(slider.value)], of: "", index: [] });
+  const at = positions(data.outline)[Number(slider.value)];
+  name(at);
+  // While the timeline is dragged, only the stage where it rests is drawn.
+  clearTimeout(scrubbing);
+  scrubbing = setTimeout(() => void apply({ at, of: "", index: [] }), 70);
 });
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
