@@ -68,9 +68,8 @@ export async function showStage(host, data, stage, onpick) {
   // A picture of pixels fits beside the weights.
   const most = stage.phase === "update" ? Math.max(300, Math.floor((width - 50) / 2)) : 450;
   for (const input of inputs) pictures.add(from, input.name, { width: Math.min(most, width), height: 210, symbol: simple(input.symbol) });
-  const first = outputs[outputs.length - 1];
-  const start = stage.outputs.length > 1 && outputs[0].startsWith("updated") ? outputs[0] : first;
-  return { pictures, start: { of: start, index: data.index(start, largestPlace(data.get(start))) } };
+  const [first] = outputs;
+  return { pictures, start: { of: first, index: data.index(first, largestPlace(data.get(first))) } };
 }
 
 /** A symbol that can stand before an array; none for functions of the array's numbers. @param {string} symbol */
