@@ -247,6 +247,7 @@ def test_the_rate_is_turned_and_the_loss_rises(open_page: Open, shared_lab: str)
 def test_a_link_holds_everything(open_page: Open, shared_lab: str) -> None:
     page = ready(open_page(address(shared_lab, at="0.backward.parameters", rates=[0.01, 0.02], step=2, rate=0.05)))
     page.locator('.array[data-name="d0.bias"] canvas').click()
+    expect(page.locator(".why-value code")).to_contain_text("d0.bias[")
     place = page.locator(".why-value code").inner_text()
     expect(page.locator(".why")).to_contain_text("They agree")
     value = page.locator(".why h2").inner_text()
