@@ -98,7 +98,7 @@ def test_a_pupil_joins_draws_and_the_wall_shows_it(
     phone.get_by_label("Code").fill(school.code.upper())
     phone.get_by_role("button", name="Join").tap()
     expect(phone).to_have_url(f"{school.url}/phone")
-    expect(phone.get_by_role("heading", name="Draw a 4")).to_be_visible()
+    expect(phone.get_by_role("heading", name="Draw the digit 4")).to_be_visible()
     expect(phone.get_by_role("button", name="Send")).to_be_disabled()
     draw_with_finger(phone, strokes_of(mnist, 4))
     assert phone.evaluate("scrollY") == 0
@@ -201,7 +201,7 @@ def test_without_host_the_page_says_how_phones_get_in(shared_lab: str, open_page
     assert page.locator("img.qr").is_hidden()
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Try it without phones").click()
-    expect(opened.value.locator(".asked")).to_contain_text("Draw a")
+    expect(opened.value.locator(".asked")).to_contain_text("Draw the digit")
 
 
 def test_accessibility(school: Class, open_page: Callable[..., Page], mnist: DataSet) -> None:
@@ -223,7 +223,7 @@ def test_accessibility(school: Class, open_page: Callable[..., Page], mnist: Dat
     check(phone)
     phone.get_by_label("Code").fill(school.code)
     phone.get_by_role("button", name="Join").tap()
-    expect(phone.get_by_role("heading", name="Draw a")).to_be_visible()
+    expect(phone.get_by_role("heading", name="Draw the digit")).to_be_visible()
     check(phone)
     draw_with_finger(phone, strokes_of(mnist, 3))
     phone.get_by_role("button", name="Send").click()

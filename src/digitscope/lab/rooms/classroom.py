@@ -24,7 +24,7 @@ from digitscope.vision.drawing import PenStroke, draw_strokes, prepare_drawing
 
 NEWEST = 48
 """Drawings that the wall shows."""
-MISREAD = 6
+MISREAD = 8
 """Drawings that it shows large because they were misread."""
 MAX_POINTS = 4000
 """Points of a drawing, all strokes together."""
