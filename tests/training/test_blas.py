@@ -67,6 +67,27 @@ def test_the_limit_holds_within_its_context(limit: int) -> None:
     assert limits() == before
 
 
+def test_contexts_of_several_threads_end_in_any_order() -> None:
+    """As in two fits of one program: the first to start must not leave the other with more threads, nor for good."""
+    before = limits()
+    first, second = blas_threads(2), blas_threads(1)
+    first.__enter__()
+    second.__enter__()
+    assert set(limits()) == {1}
+    first.__exit__(None, None, None)
+    assert set(limits()) == {1}
+    second.__exit__(None, None, None)
+    assert limits() == before
+    first, second = blas_threads(1), blas_threads(2)
+    first.__enter__()
+    second.__enter__()
+    assert set(limits()) == {1}
+    first.__exit__(None, None, None)
+    assert set(limits()) == {2}
+    second.__exit__(None, None, None)
+    assert limits() == before
+
+
 @pytest.mark.parametrize(("ratio", "expected"), [(math.inf, 2), (0.0, 1)])
 def test_threads_are_chosen_by_the_time_that_they_save(few: DataSet, ratio: float, expected: int) -> None:
     layer = Scale()
