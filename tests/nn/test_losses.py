@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitscope.errors import DataError, ShapeError, TrainingError
-from digitscope.nn import BackgroundCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy, log_sum_exp, softmax
+from digitscope.nn import (
+    BackgroundCrossEntropy,
+    Loss,
+    MeanSquaredError,
+    SoftmaxCrossEntropy,
+    log_sum_exp,
+    softmax,
+    weighted_loss,
+)
 
 LOGITS = np.array([[1.0, -2.0], [0.5, 3.0], [2.0, 0.1]])
 LABELS = np.array([2, 0])
@@ -204,3 +212,48 @@ def test_the_minimum_is_the_loss_at_its_best_outputs(smoothing: float) -> None:
 def test_worked_minimums() -> None:
     assert SoftmaxCrossEntropy(0.05).minimum(10) == pytest.approx(-0.955 * np.log(0.955) - 9 * 0.005 * np.log(0.005))
     assert str(SoftmaxCrossEntropy().minimum(10)) == str(MeanSquaredError().minimum(10)) == "0.0"
+
+
+EVERY_LOSS = [SoftmaxCrossEntropy(), SoftmaxCrossEntropy(0.2), BackgroundCrossEntropy(0.1), MeanSquaredError()]
+
+
+@pytest.mark.parametrize("loss", EVERY_LOSS, ids=repr)
+def test_the_mean_of_the_examples_losses_is_the_loss(loss: Loss) -> None:
+    losses = loss.example_losses(LOGITS, LABELS)
+    assert losses.shape == (2,)
+    assert losses.mean() == pytest.approx(loss.forward(LOGITS, LABELS)[0], rel=1e-12)
+    np.testing.assert_allclose(losses, Loss.example_losses(loss, LOGITS, LABELS), rtol=1e-12)  # by definition
+
+
+@pytest.mark.parametrize("loss", EVERY_LOSS, ids=repr)
+def test_the_derivative_of_a_weighted_loss_agrees_with_differences(loss: Loss) -> None:
+    rng = np.random.default_rng(3)
+    z, labels, weights = rng.normal(size=(4, 6)), rng.integers(0, 4, 6), rng.uniform(0, 2, 6)
+    weights[2] = 0
+    _, backward = weighted_loss(loss, z, labels, weights)
+    slopes, h = np.zeros_like(z), 1e-5
+    for index in np.ndindex(z.shape):
+        step = np.zeros_like(z)
+        step[index] = h
+        after = weighted_loss(loss, z + step, labels, weights)[0]
+        slopes[index] = (after - weighted_loss(loss, z - step, labels, weights)[0]) / (2 * h)
+    np.testing.assert_allclose(backward(0.5), 0.5 * slopes, atol=1e-9)
+    assert (backward(1.0)[:, 2] == 0).all()
+
+
+@pytest.mark.parametrize("loss", EVERY_LOSS, ids=repr)
+def test_a_whole_weight_is_a_repetition(loss: Loss) -> None:
+    rng = np.random.default_rng(4)
+    z, labels, counts = rng.normal(size=(4, 5)), rng.integers(0, 4, 5), np.array([1, 3, 0, 2, 4])
+    rows = np.repeat(np.arange(5), counts)
+    expected, expected_backward = loss.forward(z[:, rows], labels[rows])
+    value, backward = weighted_loss(loss, z, labels, counts / counts.mean())
+    assert value == pytest.approx(expected, rel=1e-12)
+    summed = np.zeros_like(z)
+    np.add.at(summed, (slice(None), rows), expected_backward(1.0))
+    np.testing.assert_allclose(backward(1.0), summed, rtol=1e-12, atol=1e-15)
+
+
+def test_weights_of_another_shape_are_refused() -> None:
+    with pytest.raises(ShapeError, match=r"expected as \(2,\), one for each example; got \(2, 1\)"):
+        weighted_loss(SoftmaxCrossEntropy(), LOGITS, LABELS, np.ones((2, 1)))

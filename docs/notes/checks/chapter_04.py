@@ -4,7 +4,7 @@ import numpy as np
 import sympy as sp
 
 from digitscope.arrays import Array
-from digitscope.nn import Dense, MeanSquaredError, Network, Sigmoid, SoftmaxCrossEntropy, softmax
+from digitscope.nn import Dense, MeanSquaredError, Network, Sigmoid, SoftmaxCrossEntropy, softmax, weighted_loss
 from docs.notes.checks import agree, check, differences, matrices
 from docs.notes.checks.formula import Value, holds
 
@@ -14,6 +14,7 @@ Z = 2 * RNG.normal(size=(K, N))
 DP = RNG.normal(size=(K, N))
 LABELS = np.array([2, 0, 3])
 ONE_HOT = np.eye(K)[:, LABELS]
+WEIGHTS = np.array([0.4, 0.0, 2.6])
 SMOOTH = 0.7 * ONE_HOT + 0.3 / K
 
 _z = sp.Matrix(sp.symbols("z1:4", real=True))
@@ -248,6 +249,42 @@ def logarithms_do_not_overflow() -> None:
         agree(loss, -(z - m - log_sum)[LABELS, np.arange(N)].mean())
     network = Network(Dense(K, K, rng=RNG))
     assert np.isfinite(SoftmaxCrossEntropy().forward(network.forward(1e6 * Z)[0], LABELS)[0])
+
+
+def weighted_cross_entropy(p: Array, q: Array, weights: Array) -> float:
+    """(4.22), as it stands."""
+    return float(-(weights * (q * np.log(p)).sum(axis=0)).sum() / p.shape[1])
+
+
+@check("4.22", "4.23", by="digitscope")
+def the_weighted_loss_is_digitscopes() -> None:
+    for smoothing, q in ((0.0, ONE_HOT), (0.3, SMOOTH)):
+        loss, backward = weighted_loss(SoftmaxCrossEntropy(smoothing), Z, LABELS, WEIGHTS)
+        agree(loss, weighted_cross_entropy(shares(Z), q, WEIGHTS))
+        agree(backward(1.0), WEIGHTS * (shares(Z) - q) / N)
+
+
+@check("4.23", by="sympy")
+def the_weighted_derivative_symbolically() -> None:
+    q = sp.Matrix([_q[0], _q[1], 1 - _q[0] - _q[1]])
+    weight = sp.symbols("weight", positive=True)
+    loss = -weight * sum(b * sp.log(a) for a, b in zip(_p, q, strict=True)) / 2
+    for k in range(3):
+        assert sp.simplify(sp.diff(loss, _z[k]) - weight * (_p[k] - q[k]) / 2) == 0
+
+
+@check("4.23", by="differences")
+def the_weighted_derivative_by_differences() -> None:
+    slopes = differences(lambda z: weighted_cross_entropy(shares(z), SMOOTH, WEIGHTS), Z)
+    agree(slopes, WEIGHTS * (shares(Z) - SMOOTH) / N)
+
+
+@check("4.22", "4.23", by="printed")
+def the_weighted_loss_as_printed() -> None:
+    loss, backward = weighted_loss(SoftmaxCrossEntropy(0.3), Z, LABELS, WEIGHTS)
+    common: dict[str, Value] = {"p": softmax(Z), "q": SMOOTH, "N": float(N), "Ψ": WEIGHTS}
+    holds("4.22", {"L": loss, **common})
+    holds("4.23", {"dz": backward(1.0), **common})
 
 
 @check("4.1", "4.2", "4.3", "4.4", "4.5", "4.6", "4.9", "4.11", by="printed")

@@ -22,6 +22,7 @@ from digitscope.nn.losses import (
     SoftmaxCrossEntropy,
     log_sum_exp,
     softmax,
+    weighted_loss,
 )
 from digitscope.nn.network import Network
 from digitscope.nn.one_hot import one_hot
@@ -95,5 +96,6 @@ __all__ = [
     "softmax",
     "to_batch",
     "uniform",
+    "weighted_loss",
     "zeros",
 ]

@@ -10,6 +10,7 @@ from digitscope.arguments import check_number
 from digitscope.arrays import Array
 from digitscope.errors import DataError, ShapeError, TrainingError
 from digitscope.nn.kernels.product import sum_of_squares
+from digitscope.nn.one_hot import one_hot
 
 LossBackward = Callable[[float], Array]
 
@@ -35,6 +36,12 @@ class Loss(ABC):
     @abstractmethod
     def evidence(self, outputs: Array) -> Array:
         """The evidence that an image belongs to any of the classes, (N,): the greater, the more likely it does."""
+
+    def example_losses(self, outputs: Array, labels: Array) -> Array:
+        """The loss of each example, (N,), whose mean is the loss. A loss of your own may have a faster form of it."""
+        columns = range(outputs.shape[1])
+        losses = [self.forward(outputs[:, n : n + 1], labels[n : n + 1])[0] for n in columns]
+        return np.asarray(losses, outputs.dtype, like=outputs)
 
     def classes(self, outputs: int) -> int:
         """The number of different labels that a network of so many outputs can learn."""
@@ -94,6 +101,13 @@ class SoftmaxCrossEntropy(Loss):
 
         return loss, backward
 
+    def example_losses(self, outputs: Array, labels: Array) -> Array:
+        labels = _check(outputs, labels, len(outputs))
+        log_p = outputs - log_sum_exp(outputs)
+        losses: Array = -log_p[labels, np.arange(len(labels), like=outputs)]
+        smooth = self.label_smoothing
+        return (1 - smooth) * losses - smooth * log_p.mean(axis=0) if smooth else losses
+
     def probabilities(self, outputs: Array) -> Array:
         return softmax(outputs)
 
@@ -139,6 +153,10 @@ class BackgroundCrossEntropy(Loss):
         loss, backward = SoftmaxCrossEntropy(self.label_smoothing).forward(logits, labels)
         return loss, lambda dloss=1.0: backward(dloss)[:classes]
 
+    def example_losses(self, outputs: Array, labels: Array) -> Array:
+        logits = np.concatenate([outputs, np.zeros_like(outputs[:1])])
+        return SoftmaxCrossEntropy(self.label_smoothing).example_losses(logits, labels)
+
     def probabilities(self, outputs: Array) -> Array:
         """The probability of each class, given that the image is of one of them."""
         return softmax(outputs)
@@ -179,6 +197,12 @@ class MeanSquaredError(Loss):
         loss = sum_of_squares(difference) / (2 * n)
         return loss, lambda dloss=1.0: difference * (dloss / n)
 
+    def example_losses(self, outputs: Array, labels: Array) -> Array:
+        labels = _check(outputs, labels, len(outputs))
+        difference = outputs - one_hot(labels, len(outputs), outputs.dtype)
+        halves: Array = (difference * difference).sum(axis=0) / 2
+        return halves
+
     def probabilities(self, outputs: Array) -> Array:
         """The outputs, clipped to 0..1 and divided by their sum: the squared error is smallest if each output is the
         probability of its class.
@@ -191,6 +215,27 @@ class MeanSquaredError(Loss):
         """The largest output."""
         largest: Array = outputs.max(axis=0)
         return largest
+
+
+def weighted_loss(loss: Loss, outputs: Array, labels: Array, weights: Array) -> tuple[float, LossBackward]:
+    """A loss in which example n counts w[n] times as much: the mean over N of w[n] times the loss of example n.
+
+    L = (1/N) sum_n w[n] l[n]                    l[n]: loss of example n
+    dz[k,n] = (w[n] / N) dl[n]/dz[k,n]           column n of the loss's own derivative, times w[n]
+
+    If the weights of all examples that are learned from have the mean 1, the loss of a full batch is their weighted
+    mean, sum_n w[n] l[n] / sum_n w[n]. The gradient of a random batch then has the same expected value, which it would
+    not have if each batch were divided by the sum of its own weights.
+
+    Shapes: outputs z (classes, N), labels (N,), weights w (N,) -> a number, and backward as of `Loss.forward`.
+    Raises: as `Loss.forward`; ShapeError for weights of another shape.
+    Derivation: docs/notes/04-softmax.md#examples-that-count-more
+    """
+    if weights.shape != outputs.shape[1:]:
+        raise ShapeError(f"Weights are expected as {outputs.shape[1:]}, one for each example; got {weights.shape}.")
+    backward = loss.forward(outputs, labels)[1]
+    value = float((weights * loss.example_losses(outputs, labels)).mean())
+    return value, lambda dloss=1.0: backward(dloss) * weights
 
 
 def softmax(logits: Array) -> Array:

@@ -14,7 +14,6 @@ from digitscope.nn import Optimizer, Params
 from digitscope.training.parallel.shards import Shard, Task, shard_gradient
 from digitscope.training.parallel.thresholds import Thresholds
 
-
 _LOCK = Lock()
 _limits: list[int] = []
 """The limits of all contexts that are open, in any thread."""
