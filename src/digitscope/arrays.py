@@ -1,6 +1,7 @@
 """Arrays that the packages pass to each other, and what people hand in, checked and brought to one form.
 
-Inside, images are uint8 (N, H, W), 0 paper to 255 ink, and labels int64 (N,), counted from 0.
+Inside, images are uint8 (N, H, W), 0 paper to 255 ink, and labels int64 (N,), counted from 0. Rows of other numbers are
+`Features`.
 """
 
 import math
@@ -17,6 +18,43 @@ Array = npt.NDArray[Any]
 MAX_CLASSES = 4_096
 """A higher label is an identifier or a slip. It would ask for a giant network; a confusion matrix of this many classes
 takes 134 MB."""
+
+
+class Features(np.ndarray[Any, np.dtype[np.floating[Any]]]):
+    """Rows of real-valued features, (N, D), that a network takes as they are: an array that is not images.
+
+    A slice is `Features`, too, so that whatever takes some of the rows need not know which of the two it has.
+    `as_features` makes one.
+    """
+
+
+def as_features(values: npt.ArrayLike) -> Features:
+    """Finite numbers of any range, (N, D), as float32 or float64; float32 stays float32, everything else is float64.
+
+    Raises: ShapeError for other ranks; DataError for what is not a finite number.
+    """
+    array = as_numbers(values, "Features")
+    if array.ndim != 2 or not array.shape[1]:
+        raise ShapeError(f"Features are expected as (N, D), D at least 1; got {array.shape}.")
+    array = np.ascontiguousarray(array, np.float32 if array.dtype == np.float32 else np.float64)
+    if not np.isfinite(array).all():
+        raise DataError("Features are expected as finite numbers; got NaN or infinity. Replace or leave out such rows.")
+    return array.view(Features)
+
+
+def as_weights(weights: npt.ArrayLike, count: int) -> npt.NDArray[np.float64]:
+    """How much each of `count` examples counts, float64 (N,), scaled to the mean 1.
+
+    Raises: ShapeError for another shape or number; DataError for negative or infinite weights, and if all are 0.
+    """
+    array = as_numbers(weights, "Weights").astype(np.float64)
+    if array.shape != (count,):
+        raise ShapeError(f"Weights are expected as one number for each of {count} examples; got {array.shape}.")
+    if not (np.isfinite(array).all() and (array >= 0).all() and array.any()):
+        raise DataError("Weights are expected as finite numbers from 0 on, some of them positive; got others.")
+    array = array / array.max()  # first, so that the sum of the largest does not overflow
+    scaled: npt.NDArray[np.float64] = array / array.mean()
+    return scaled
 
 
 def is_bytes(images: object) -> TypeGuard[Array]:

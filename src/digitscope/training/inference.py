@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitscope.arguments import check_kind
-from digitscope.arrays import Array, as_images, as_labels
+from digitscope.arrays import Array, Features, as_images, as_labels
 from digitscope.errors import ShapeError, TrainingError
 from digitscope.nn import Layer, Loss, to_batch
 from digitscope.training.parallel.blas import blas_threads
@@ -37,18 +37,26 @@ def network_outputs(network: Layer, images: npt.ArrayLike, *, threads: int | Non
     return outputs_in_chunks(network, as_images(images), threads=thread_count(threads))
 
 
-def outputs_in_chunks(network: Layer, images: Array, *, threads: int = 1) -> Array:
-    """`network_outputs` of images that are uint8 (N, H, W) already."""
+def outputs_in_chunks(network: Layer, images: Array, *, threads: int = 1, padded: bool = False) -> Array:
+    """`network_outputs` of images that are uint8 (N, H, W) already, or of `Features`.
+
+    padded: blank images fill the last chunk, because BLAS rounds products of other sizes differently. So an image that
+        is given alone has the same output in float64. In float32 its last bits depend on its place in the chunk.
+    """
     if not len(images):  # the outputs of no image are as many as those of a blank one
-        return outputs_in_chunks(network, np.zeros((1, *images.shape[1:]), np.uint8))[:, :0]
+        return outputs_in_chunks(network, np.zeros_like(images, shape=(1, *images.shape[1:])))[:, :0]
     pixels = prod(images.shape[1:])
     chunk = max(1, min(CHUNK, CHUNK_MEMORY // (pixels + network.memory((pixels,)))))
     chunks = range(0, len(images), chunk)
     transfer = to_device_of(network)
 
     def outputs(start: int) -> Array:
+        part = images[start : start + chunk]
+        if padded and len(part) < chunk:
+            part = np.zeros_like(images, shape=(chunk, *images.shape[1:]))
+            part[: len(images) - start] = images[start:]
         with quiet_overflow():
-            return to_cpu(network.forward(transfer(to_batch(images[start : start + chunk])))[0])
+            return to_cpu(network.forward(transfer(to_batch(part)))[0])[:, : len(images) - start]
 
     keep_freed_memory()
     with blas_threads(1), ThreadMap(min(threads, len(chunks))) as thread_map:
@@ -79,15 +87,16 @@ def evaluate(
 
 def checked_examples(
     network: Layer, loss: Loss, images: npt.ArrayLike, labels: npt.ArrayLike, shape: tuple[int, int] | None = None
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+) -> tuple[Array, npt.NDArray[np.int64]]:
     """Images and labels in the package's own form, checked against the network's input and output.
 
     One image is passed through the network. A label may be any of its outputs; with BackgroundCrossEntropy also the
-    number of outputs, for the background. `shape` is the height and width that is expected, if it is known.
+    number of outputs, for the background. `shape` is the height and width that is expected, if it is known. `Features`
+    stay as they are.
 
     Raises: ShapeError, DataError, and TrainingError for no images.
     """
-    found = as_images(images, shape)
+    found: Array = images if isinstance(images, Features) else as_images(images, shape)
     if not len(found):
         raise TrainingError("At least one image is expected; got none.")
     with quiet_overflow():

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitscope.arguments import check_kind, check_wholes
-from digitscope.arrays import Array
+from digitscope.arrays import Array, Features, as_weights
 from digitscope.errors import DivergenceError, TrainingError
 from digitscope.nn import Loss, Network, Optimizer, clip_scale, gradient_norm, to_batch
 from digitscope.nn.optimizers import State
@@ -72,6 +72,7 @@ def train(
     images: npt.ArrayLike,
     labels: npt.ArrayLike,
     *,
+    weights: npt.ArrayLike | None = None,
     validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     watch: Sequence[int] = (),
     threads: int | None = 1,
@@ -88,6 +89,12 @@ def train(
 
     After the last result the network is ready for use: it has the average of the weights if the plan has one, and
     measured statistics. Before that, and for test-time shifts, `run.outcome(images)` gives the network to use.
+
+    Instead of images, a network may learn from `Features`, rows of numbers of any range (`arrays.as_features`), if the
+    plan neither augments nor shifts images.
+
+    `weights` say how much each image counts. They are scaled to the mean 1, so the loss is the weighted mean over all
+    images (`nn.weighted_loss`). Accuracies and validation count all images alike.
 
     On device "cuda" steps and validation run on a GPU, with CuPy; images are augmented on the CPU. Whenever the
     iteration ends, the network is back where it was.
@@ -115,12 +122,17 @@ def train(
             f"The run was started for {run.images} images; got {len(images)}. Give Run.start the number of images that "
             "are trained on."
         )
+    if isinstance(images, Features) and (plan.augment is not None or plan.shifts):
+        raise TrainingError("Features can be neither augmented nor shifted as images are. Use a plan without these.")
+    scaled = None if weights is None else as_weights(weights, len(images))
     if validation is not None:
         check_kind("validation", validation, "(images, labels) or None", tuple, list)
         if len(validation) != 2:
             raise TrainingError(f"validation is expected as (images, labels); got {len(validation)} parts.")
-        height, width = images.shape[1:]
-        validation = checked_examples(network, plan.loss, *validation, (height, width))
+        if isinstance(validation[0], Features) != isinstance(images, Features):
+            raise TrainingError("Training and validation expect both images or both Features; got one of each.")
+        shape = None if isinstance(images, Features) else (images.shape[1], images.shape[2])
+        validation = checked_examples(network, plan.loss, *validation, shape)
     check_wholes("watch", watch)
     count = 0 if validation is None else len(validation[0])
     if not all(0 <= index < count for index in watch):
@@ -130,7 +142,8 @@ def train(
         threads = 1
     held_out = None if validation is None else _Validation(*validation, list(watch))
     is_wanted = is_wanted or _never
-    return _train(run, images, labels, held_out, threads, device, transfer, thresholds or Thresholds(), is_wanted)
+    task = Task(run.learner, plan.loss, images, labels, plan.augment, weights=scaled)
+    return _train(run, task, held_out, threads, device, transfer, thresholds or Thresholds(), is_wanted)
 
 
 def _never(step: int) -> bool:
@@ -139,8 +152,7 @@ def _never(step: int) -> bool:
 
 def _train(
     run: Run,
-    images: Array,
-    labels: Array,
+    task: Task,
     validation: _Validation | None,
     threads: int,
     device: str,
@@ -148,12 +160,11 @@ def _train(
     thresholds: Thresholds,
     is_wanted: Callable[[int], bool],
 ) -> Iterator[Step | Epoch]:
-    plan = run.plan
+    plan, images = run.plan, task.images
     keep_freed_memory()
     with _on_device(run, device, transfer):
         limit = 1
         if threads > 1 and plan.shards(len(images)) == 1:
-            task = Task(run.learner, plan.loss, images, labels, plan.augment)
             batch = min(plan.batch_size or len(images), len(images))
             limit = choose_blas_threads(task, plan.optimizer, batch, threads, thresholds)
         if validation and validation.watch and not (run.epoch or run.batch or run.snapshots):
@@ -162,7 +173,8 @@ def _train(
             while run.epoch < run.epochs:
                 if run.epoch == (run.member + 1) * plan.epochs:
                     run.next_learner()
-                yield from _train_learner(run, images, labels, validation, thread_map, transfer, thresholds, is_wanted)
+                task = task._replace(network=run.learner, transfer=transfer)
+                yield from _train_learner(run, task, validation, thread_map, thresholds, is_wanted)
             run.finish(images)
 
 
@@ -184,17 +196,14 @@ def _on_device(run: Run, device: str, transfer: Transfer) -> Iterator[None]:
 
 def _train_learner(
     run: Run,
-    images: Array,
-    labels: Array,
+    task: Task,
     validation: _Validation | None,
     threads: ThreadMap,
-    transfer: Transfer,
     thresholds: Thresholds,
     is_wanted: Callable[[int], bool],
 ) -> Iterator[Step | Epoch]:
     """Trains the current learner, from where the run stands to the end of its plan."""
-    plan, count = run.plan, len(images)
-    task = Task(run.learner, plan.loss, images, labels, plan.augment, transfer)
+    plan, images, count = run.plan, task.images, len(task.images)
     workers = worker_count(
         run.learner,
         images[0].size,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digitscope.arguments import check_function, check_kind, check_number, check_pairs, check_whole
-from digitscope.arrays import Array, as_images
+from digitscope.arrays import Array, Features, as_images
 from digitscope.errors import TrainingError
 from digitscope.nn import Ensemble, Loss, MeanSquaredError, Network, Optimizer, Params, Schedule, ShiftAverage, to_batch
 from digitscope.nn.optimizers import State
@@ -180,6 +180,8 @@ class Run:
     """Random generator of each shard of a batch, for dropout and augmentation; advanced by each use."""
     average: Params
     """The average of the learner's weights so far; empty if the plan has none."""
+    steps_before: int = 0
+    """Steps of earlier runs that the optimizer's state comes from, which Adam's corrections count."""
     member: int = 0
     """Number of the ensemble member that learns, from 0."""
     epoch: int = 0
@@ -266,7 +268,7 @@ class Run:
 
         It is on the network's device. Its arrays may be the run's own: use it before the next step.
 
-        Shapes: images as for `as_images`, (N, H, W) or rows (N, D)
+        Shapes: images as for `as_images`, (N, H, W) or rows (N, D), or `Features`
         """
         chosen = _spread(images, STATISTICS_IMAGES)
         network = self._trained(chosen)
@@ -306,11 +308,12 @@ def measure_statistics(network: Network, images: npt.ArrayLike, *, count: int = 
     return _measured(network, _spread(as_images(images), count))
 
 
-def _spread(images: Any, count: int) -> npt.NDArray[np.uint8]:
+def _spread(images: Any, count: int) -> Array:
     """Up to `count` of the images, spread evenly over all."""
     if not len(images):
         raise TrainingError("At least one image is expected to measure statistics on; got none.")
-    return as_images(images[:: -(-len(images) // count)])
+    chosen = images[:: -(-len(images) // count)]
+    return chosen if isinstance(chosen, Features) else as_images(chosen)
 
 
 def _measured(network: Network, images: Array) -> Network:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from digitscope.arrays import Array
-from digitscope.nn import Loss, Network, Params, to_batch
+from digitscope.nn import Loss, Network, Params, to_batch, weighted_loss
 from digitscope.training.parallel.device import Transfer
 
 Augmentation = Callable[[Array, np.random.Generator], Array]
@@ -19,11 +19,14 @@ class Task(NamedTuple):
     network: Network
     loss: Loss
     images: Array
+    """uint8 (N, H, W), or `Features` (N, D)."""
     labels: Array
     augment: Augmentation | None
     """Augments the images of each shard; None: they are not augmented."""
     transfer: Transfer | None = None
-    """Moves inputs and labels to the network's device; None if the network is in the computer's memory."""
+    """Moves inputs, labels and weights to the network's device; None if the network is in the computer's memory."""
+    weights: Array | None = None
+    """How much each image counts, with the mean 1; None if all count alike."""
 
 
 class Shard(NamedTuple):
@@ -51,7 +54,7 @@ class ShardResult(NamedTuple):
 def shard_gradient(task: Task, shard: Shard) -> ShardResult:
     """Forward and backward pass over a shard.
 
-    loss = share mean_n L(f(x_n), label_n), grads = d loss / d params
+    loss = share mean_n w_n L(f(x_n), label_n), grads = d loss / d params          w_n: weight of the image, or 1
     """
     rows, share, rng = shard
     images, labels = task.images[rows], task.labels[rows]
@@ -60,7 +63,11 @@ def shard_gradient(task: Task, shard: Shard) -> ShardResult:
         if task.transfer is not None:
             inputs, labels = task.transfer(inputs), task.transfer(labels)
         outputs, backward = task.network.forward(inputs, training=True, rng=rng, need_dx=False)
-        loss, loss_backward = task.loss.forward(outputs, labels)
+        if task.weights is None:
+            loss, loss_backward = task.loss.forward(outputs, labels)
+        else:
+            weights = np.asarray(task.weights[rows], outputs.dtype, like=outputs)
+            loss, loss_backward = weighted_loss(task.loss, outputs, labels, weights)
         right, grads = task.loss.count_right(outputs, labels), backward(loss_backward(share))[1]
         return ShardResult(share * loss, right, grads)
 

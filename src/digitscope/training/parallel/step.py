@@ -90,7 +90,8 @@ class ParallelStep:
                 for g in part.values():
                     g *= scale
             with np.errstate(over="ignore", invalid="ignore"):  # After an overflow the next loss is not finite.
-                plan.optimizer.update(self.params[i], part, self.states[i], learning_rate, step)
+                done = self.run.steps_before + step
+                plan.optimizer.update(self.params[i], part, self.states[i], learning_rate, done)
                 if plan.averaging is not None:
                     add_to_average(self.averages[i], self.params[i], plan.averaging.rate(step, steps))
 
