@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from digitscope.nn import Network, check_gradients
     from digitscope.reader import read
     from digitscope.recipes import RECIPES
+    from digitscope.sklearn import DenseClassifier, DigitClassifier
     from digitscope.training import Plan, Run, train
     from digitscope.vision import prepare
 
 _MODULES = {
     "DataSet": "datasets",
+    "DenseClassifier": "sklearn",
+    "DigitClassifier": "sklearn",
     "DigitscopeError": "errors",
     "Model": "model",
     "Network": "nn",
@@ -47,6 +50,8 @@ _PACKAGES = ("datasets", "explain", "metrics", "nn", "recipes", "report", "train
 __all__ = [
     "RECIPES",
     "DataSet",
+    "DenseClassifier",
+    "DigitClassifier",
     "DigitscopeError",
     "Model",
     "Network",

@@ -249,8 +249,8 @@ def test_a_whole_weight_is_a_repetition(loss: Loss) -> None:
     expected, expected_backward = loss.forward(z[:, rows], labels[rows])
     value, backward = weighted_loss(loss, z, labels, counts / counts.mean())
     assert value == pytest.approx(expected, rel=1e-12)
-    summed = np.zeros_like(z)
-    np.add.at(summed, (slice(None), rows), expected_backward(1.0))
+    slope = expected_backward(1.0)
+    summed = np.stack([slope[:, rows == n].sum(axis=1) for n in range(5)], axis=1)
     np.testing.assert_allclose(backward(1.0), summed, rtol=1e-12, atol=1e-15)
 
 
