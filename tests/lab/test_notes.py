@@ -84,6 +84,29 @@ def test_an_unknown_chapter_is_not_found(client: TestClient, name: str) -> None:
     assert answer.status_code == 404
 
 
+def test_a_page_says_that_there_is_no_such_chapter(client: TestClient) -> None:
+    page = client.get("/notes/<b>", headers={"accept-language": "es"}).text
+    assert "<h1>Esa página no existe</h1>" in page
+    assert "no chapter &#x27;&lt;b&gt;&#x27;" in page
+    assert 'href="/notes"' in page
+
+
+def test_every_picture_loads_and_nothing_else_is_asked_for(shared_lab: str, open_page: Opener) -> None:
+    page = open_page(f"{shared_lab}/notes")
+    decode = """async () => {
+      const sources = [...document.querySelectorAll("svg image")].map((image) => image.href.baseVal);
+      await Promise.all(sources.map((src) => Object.assign(new Image(), { src }).decode()));
+      return sources.length;
+    }"""
+    pictures = 0
+    for name in SECTIONS:
+        page.goto(f"{shared_lab}/notes/{name}")
+        pictures += page.evaluate(decode)
+        sizes = "[...document.querySelectorAll('article svg')].map(s => s.getBoundingClientRect().height)"
+        assert min(page.evaluate(sizes), default=100) > 50
+    assert pictures == 125  # as `grep -o "<image " docs/notes/pictures/*.svg` counts them
+
+
 def test_search(client: TestClient) -> None:
     def found(query: str) -> list[dict[str, object]]:
         answer = client.get("/api/notes/search", params={"q": query})

@@ -17,7 +17,7 @@ from starlette.routing import Route as Address
 from starlette.staticfiles import StaticFiles
 
 from digitscope.errors import DataError, DigitscopeError
-from digitscope.lab.frame import frame, language_of, theme_of
+from digitscope.lab.frame import frame, language_of, not_found, theme_of
 from digitscope.lab.openapi import openapi
 from digitscope.lab.requests import from_json, from_query
 from digitscope.lab.rooms import classroom, common, draw, explore, notes, start, step, training
@@ -132,11 +132,15 @@ def _page(lab: Lab, page: Page) -> Callable[[Request], Awaitable[Response]]:
         if right_of(request) < page.right:
             return RedirectResponse("/join" if right_of(request) < Right.DRAW else "/phone", 303)
         language, theme = language_of(request), theme_of(request)
-        content = None
+        content, status = None, 200
         if page.content is not None:
-            content = await run_in_threadpool(page.content, lab, dict(request.path_params), language)
+            try:
+                content = await run_in_threadpool(page.content, lab, dict(request.path_params), language)
+            except NotFoundError as error:
+                content, status = not_found(language, str(error)), 404
         pages = [known for known in PAGES if not known.bare]
-        return HTMLResponse(frame(page, pages, language, theme, content), headers={"cache-control": "no-store"})
+        found = frame(page, pages, language, theme, content)
+        return HTMLResponse(found, status, headers={"cache-control": "no-store"})
 
     return answer
 

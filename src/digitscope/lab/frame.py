@@ -33,6 +33,12 @@ def languages() -> tuple[str, ...]:
     return tuple(sorted((path.stem for path in TEXTS.glob("*.json")), key=lambda name: (name != "en", name)))
 
 
+def not_found(language: str, reason: str) -> PageContent:
+    """What stands in a page that does not exist."""
+    title = text(language, "common.not_found")
+    return PageContent(title, f'<h1>{html.escape(title)}</h1>\n<p lang="en">{html.escape(reason)}</p>')
+
+
 def language_of(request: Request) -> str:
     """The language that the visitor chose, else the first of the browser's that there is."""
     accepted = request.headers.get("accept-language", "").split(",")
