@@ -249,11 +249,13 @@ def test_a_lesson_is_learned_seen_and_undone(
     expect(page.locator(".bars .first th")).to_have_text(wrong)
     page.get_by_role("button", name=f"No, it is a {right}").click()
     lesson = page.get_by_role("region", name="Is it wrong? Teach it")
+    taught = page.get_by_role("region", name="The digits you taught")
+    expect(taught).to_be_visible()
+    page.reload()  # the lesson goes on, and its result is shown
     expect(lesson).to_contain_text(f"It has learned that this is a {right}.", timeout=120_000)
     expect(digit).to_have_text(right)
     expect(lesson.get_by_role("row", name="Test images read correctly")).to_contain_text("%")
     assert "taught-" in page.url
-    taught = page.get_by_role("region", name="The digits you taught")
     expect(taught.get_by_role("listitem")).to_have_count(1)
     with page.expect_download() as download:
         taught.get_by_role("link", name="CSV").click()

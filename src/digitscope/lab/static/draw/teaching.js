@@ -5,6 +5,7 @@ import { complain, el } from "../dom.js";
 import { ask, decode, get, listen } from "../engine.js";
 import { percent, t } from "../text.js";
 
+const LESSON = "digitscope.lesson";
 const FORMS = ["csv", "idx", "png"];
 
 /**
@@ -12,14 +13,14 @@ const FORMS = ["csv", "idx", "png"];
  * @param {HTMLElement} digitsHost
  * @param {object} options
  * @param {() => {model: string, drawing: any}} options.question
- * @param {(model: string, former: string) => void} options.onmodel another model is to answer from now on
+ * @param {(model: string) => void} options.onmodel another model is to answer from now on
  */
 export function teachingView(host, digitsHost, options) {
   const labels = el("div", { class: "controls labels", role: "group", "aria-label": t("draw.teach_labels") });
   const result = el("div", { role: "status" });
   host.append(el("h2", {}, t("draw.teach_title")), el("p", { class: "muted" }, t("draw.teach_lead")), labels, result);
-  /** The number of the lesson that this page began. @type {number | null} */
-  let mine = null;
+  /** The number of the lesson that this tab began, also before it was reloaded. */
+  let mine = Number(sessionStorage.getItem(LESSON));
   /** @type {any} */
   let shown = null;
 
@@ -29,6 +30,7 @@ export function teachingView(host, digitsHost, options) {
       const { model, drawing } = options.question();
       const state = await ask("/api/draw/teach", { model, drawing, label });
       mine = state.lesson;
+      sessionStorage.setItem(LESSON, String(mine));
       show(state);
       await listDigits();
     } catch (error) {
@@ -39,13 +41,17 @@ export function teachingView(host, digitsHost, options) {
   /** @param {any} state of the lesson */
   function show(state) {
     if (state.lesson !== undefined && shown && state.lesson === shown.lesson && shown.status !== "running") return;
+    const hasJustEnded = shown?.status === "running";
     shown = state;
-    const isRunning = state.status === "running";
-    for (const button of labels.children) /** @type {HTMLButtonElement} */ (button).disabled = isRunning;
-    if (isRunning) showProgress(state.share);
+    lock();
+    if (state.status === "running") showProgress(state.share);
     else if (state.status === "failed") result.replaceChildren(el("p", { class: "notice bad" }, state.error));
-    else if (state.status === "done") showOutcome(state);
+    else if (state.status === "done") showOutcome(state, hasJustEnded);
     else result.replaceChildren();
+  }
+
+  function lock() {
+    for (const button of labels.children) /** @type {HTMLButtonElement} */ (button).disabled = shown?.status === "running";
   }
 
   /** @param {number} share */
@@ -59,8 +65,8 @@ export function teachingView(host, digitsHost, options) {
     }
   }
 
-  /** @param {any} state */
-  function showOutcome(state) {
+  /** @param {any} state @param {boolean} hasJustEnded */
+  function showOutcome(state, hasJustEnded) {
     const label = String(state.label);
     if (state.problem) {
       const cost = percent((state.test_correct_before - state.test_correct_after) / state.test_images, 2);
@@ -82,14 +88,18 @@ export function teachingView(host, digitsHost, options) {
       el("p", { class: "small" }, cost),
       el("div", { class: "controls" }, el("button", { onclick: () => void undo(state) }, t("draw.unlearn"))),
     );
-    if (state.lesson === mine) options.onmodel(state.model, state.former);
+    // It may also have ended while the page was reloaded.
+    const waits = hasJustEnded || options.question().model === state.former;
+    if (state.lesson === mine && waits) options.onmodel(state.model);
   }
 
   /** @param {any} state */
   async function undo(state) {
     try {
       await ask("/api/draw/taught/forget", { image: state.image });
-      options.onmodel(state.former, "");
+      mine = 0;
+      sessionStorage.removeItem(LESSON);
+      options.onmodel(state.former);
       result.replaceChildren(el("p", { class: "notice" }, t("draw.unlearned", { model: state.former })));
       await listDigits();
     } catch (error) {
@@ -126,10 +136,15 @@ export function teachingView(host, digitsHost, options) {
     }
   }
 
-  listen("draw.lesson", (state) => (state.lesson === mine || state.status === "running" ? show(state) : unlock()));
+  listen("draw.lesson", (state) => (isOfInterest(state) ? show(state) : unlock()));
   listen("reset", () => void get("/api/draw/lesson").then(show).catch(complain));
-  void get("/api/draw/lesson").then((state) => state.status === "running" && show(state)).catch(complain);
+  void get("/api/draw/lesson").then((state) => isOfInterest(state) && show(state)).catch(complain);
   void listDigits().catch(complain);
+
+  /** Lessons of others are of interest as long as they are in the way. @param {any} state */
+  function isOfInterest(state) {
+    return state.status === "running" || (state.lesson === mine && state.status !== "none");
+  }
 
   function unlock() {
     if (shown?.status === "running") show({ status: "none" });
@@ -147,6 +162,7 @@ export function teachingView(host, digitsHost, options) {
         const name = t("draw.teach_label", { label: String(k) });
         return el("button", { "aria-label": name, title: name, onclick: () => void teach(k) }, String(k));
       }));
+      lock();
     },
   };
 }
