@@ -19,7 +19,7 @@ from digitscope.files.atomic import write_atomic
 from docs.notes.printing import find_browser
 
 PICTURES = Path(__file__).parent / "pictures"
-SIZE = {"width": 1280, "height": 800}
+SIZE = {"width": 1500, "height": 938}
 PATIENCE = 120_000
 """Milliseconds."""
 SEVEN = [
@@ -53,8 +53,7 @@ def train(page: Page) -> None:
     """A training under way."""
     page.get_by_role("button", name="Start learning").click()
     page.wait_for_timeout(14_000)
-    page.mouse.move(640, 400)
-    page.mouse.wheel(0, 420)
+    page.locator(".top").evaluate("bar => scrollTo(0, bar.getBoundingClientRect().height + 110)")
     page.wait_for_timeout(1500)
 
 
