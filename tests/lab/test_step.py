@@ -103,6 +103,21 @@ def test_the_outline_lists_every_array_with_its_shape(client: TestClient) -> Non
     assert found["arrays"]["2.weight"]["tiles"] == [1, 10, 10]
 
 
+def test_the_stages_are_those_of_the_network_and_the_optimizer_that_are_asked_for(client: TestClient) -> None:
+    def keys(**changes: object) -> list[str]:
+        return [stage["key"] for stage in post(client, "/api/step", step={**ONE, **changes})["stages"]]
+
+    plain = keys()
+    assert keys(seed=3, rates=[0.1]) == plain
+    assert "0.moments" in keys(optimizer="adam")
+    assert "0.moments" not in plain
+    assert "2.statistics" in keys(network="fast")
+    assert "2.statistics" not in keys(network="fast", training=False)
+    assert keys() == plain
+    two = post(client, "/api/step", step={"images": ONE["images"] * 2})
+    assert two["arrays"]["0"]["shape"] == [10, 2]
+
+
 @pytest.mark.parametrize("optimizer", ["gradient-descent", "momentum", "nesterov", "adam", "adamw"])
 def test_arrays_have_the_bits_of_a_step_in_python(client: TestClient, optimizer: str) -> None:
     from digitscope.training.settings import NAMED_OPTIMIZERS

@@ -84,10 +84,10 @@ def _forward(call: Call, entering: bool) -> Iterator[Stage]:
         if inputs := tuple(part.input for part in call.parts if part.input not in known):
             yield Stage(f"{call.name}.enter", "forward", call.name, kind, inputs)
         return
-    if isinstance(call.layer, BatchNorm) and call.training:
-        yield Stage(
-            f"{call.name}.statistics", "forward", call.name, kind, (call.inside("mean"), call.inside("variance"))
-        )
+    if isinstance(call.layer, BatchNorm):
+        if call.training:
+            measured = call.inside("mean"), call.inside("variance")
+            yield Stage(f"{call.name}.statistics", "forward", call.name, kind, measured)
         yield Stage(f"{call.name}.normalize", "forward", call.name, kind, (call.inside("normalized"),))
     elif call.inner:
         yield Stage(f"{call.name}.statistics", "forward", call.name, kind, tuple(call.inner))

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 from weakref import WeakKeyDictionary
@@ -33,6 +34,8 @@ MOST_NUMBERS = 3_000_000
 """The numbers of a forward pass; a step keeps about four times as many."""
 MOST_WORK = 4e10
 """Floating-point operations of the steps that come before the one that is asked for."""
+MOST_PLANS = 32
+"""Lists of stages that stay in memory."""
 MOST_SENT = 4_000_000
 """Numbers in one answer."""
 MOST_CACHED = 6_000_000
@@ -131,6 +134,7 @@ class Steps:
 
     def __init__(self) -> None:
         self._known: OrderedDict[StepState, Visited] = OrderedDict()
+        self._plans: OrderedDict[tuple[object, ...], dict[str, object]] = OrderedDict()
         self._lock = threading.Lock()
 
     def visit(self, lab: Lab, state: StepState) -> Visited:
@@ -152,6 +156,20 @@ class Steps:
         self._keep(state, found)
         return found
 
+    def plan(self, state: StepState, make: Callable[[], dict[str, object]]) -> dict[str, object]:
+        """The stages of a step, which do not depend on its numbers: made once for a network and an optimizer."""
+        key = (state.start, state.network, state.optimizer, state.training, len(state.images))
+        with self._lock:
+            if key in self._plans:
+                self._plans.move_to_end(key)
+                return self._plans[key]
+        plan = make()
+        with self._lock:
+            self._plans[key] = plan
+            while len(self._plans) > MOST_PLANS:
+                self._plans.popitem(last=False)
+        return plan
+
     def _keep(self, state: StepState, found: Visited) -> None:
         with self._lock:
             self._known[state] = found
@@ -163,8 +181,12 @@ class Steps:
 _VISITED: WeakKeyDictionary[Lab, Steps] = WeakKeyDictionary()
 
 
+def _steps(lab: Lab) -> Steps:
+    return _VISITED.setdefault(lab, Steps())
+
+
 def _visit(lab: Lab, state: StepState) -> Visited:
-    return _VISITED.setdefault(lab, Steps()).visit(lab, state)
+    return _steps(lab).visit(lab, state)
 
 
 def _size(step: DescentStep) -> int:
@@ -235,20 +257,10 @@ def _pixels(lab: Lab, image: StepImage, shape: tuple[int, int]) -> Array:
 def outline(lab: Lab, request: StepRequest) -> dict[str, object]:
     """The stages of the step, the arrays that take part in each, and the loss before and after it."""
     step, losses = _visit(lab, request.step)
-    arrays: dict[str, object] = {"images": _described(step, "images")}
-    listed = []
-    for stage in stages(step):
-        inputs: dict[str, str] = {}
-        for name in stage.outputs:
-            inputs |= factor_arrays(step, name)
-        for name in (*stage.outputs, *inputs):
-            arrays.setdefault(name, _described(step, name))
-        listed.append(_listed(step, stage, inputs))
     images = step.recorded.images
     outputs = step.recorded.trace.output
     return {
-        "stages": listed,
-        "arrays": arrays,
+        **_steps(lab).plan(request.step, lambda: _plan(step)),
         "images": encoded(images),
         "labels": step.recorded.labels.tolist(),
         "probabilities": _probabilities(step, outputs),
@@ -260,6 +272,20 @@ def outline(lab: Lab, request: StepRequest) -> dict[str, object]:
         "parameters": sum(array.size for array in step.network.params.values()),
         "classes": int(outputs.shape[0]),
     }
+
+
+def _plan(step: DescentStep) -> dict[str, object]:
+    """The stages, and the arrays that take part in them."""
+    arrays: dict[str, object] = {"images": _described(step, "images")}
+    listed = []
+    for stage in stages(step):
+        inputs: dict[str, str] = {}
+        for name in stage.outputs:
+            inputs |= factor_arrays(step, name)
+        for name in (*stage.outputs, *inputs):
+            arrays.setdefault(name, _described(step, name))
+        listed.append(_listed(step, stage, inputs))
+    return {"stages": listed, "arrays": arrays}
 
 
 def _probabilities(step: DescentStep, outputs: Array) -> dict[str, object]:
