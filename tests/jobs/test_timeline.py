@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from digitscope.arrays import Array
+from digitscope.datasets import DataSet
 from digitscope.errors import DigitscopeError, ModelError, TrainingError
 from digitscope.jobs import timeline as timeline_module
 from digitscope.jobs.layer_list import LayerChoice
 from digitscope.jobs.timeline import Experiment, Timeline
 from digitscope.jobs.train import Job, Settings
-from digitscope.training import SingleStep
+from digitscope.recipes import RECIPES
+from digitscope.training import ExponentialAverage, SingleStep
 
 TIMES = ("seconds", "examples_per_second")
 
@@ -234,6 +237,45 @@ def test_an_experiment_that_cannot_be(values: dict[str, object], expected: str) 
 def test_more_images_than_there_are(few_file: Path) -> None:
     with pytest.raises(DigitscopeError, match="has 1,200 training images; got 1,201"):
         Experiment("mlp", data=str(few_file), images=1201).load()
+
+
+def test_the_end_of_a_training_with_averaged_weights_is_a_step_like_others(
+    few_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its network is the average; its weights are still those of the last step, from which a branch can go on."""
+    recipe = RECIPES["mlp"].with_settings(epochs=1, batch_size=20)
+    recipe = replace(recipe, plan=replace(recipe.plan, averaging=ExponentialAverage(0.9)))
+    monkeypatch.setattr(Experiment, "changed_recipe", lambda self: recipe)
+    experiment = Experiment("mlp", data=str(few_file), images=200)
+    timeline = Timeline.begin(tmp_path / "run", experiment)
+    last = timeline.steps
+    expected = states(experiment, tmp_path / "other", [last])[last]
+    finish(timeline)
+    assert_equal(weights(timeline), expected)
+    average = timeline.run.outcome(timeline.training.images).params.values()
+    assert not all(np.array_equal(a, b) for a, b in zip(average, expected, strict=True))
+    timeline.fork({"epochs": 2})
+    go(timeline, 1, last + 1)
+    go(timeline, 0, last)
+    assert_equal(weights(timeline), expected)
+    timeline.close()
+
+
+def test_data_that_have_changed_are_one_error(few: DataSet, tmp_path: Path) -> None:
+    path = tmp_path / "own.npz"
+    np.savez(path, x_train=few.x_train[:100], y_train=few.y_train[:100])
+    timeline = Timeline.begin(tmp_path / "run", Experiment("mlp", data=str(path)))
+    timeline.write_state({})
+    timeline.close()
+    np.savez(path, x_train=few.x_train[1:101], y_train=few.y_train[1:101])
+    with pytest.raises(TrainingError, match="has changed since the training began"):
+        Timeline.open(tmp_path / "run")
+
+
+def test_images_that_are_too_large(tmp_path: Path) -> None:
+    np.savez(tmp_path / "large.npz", x_train=np.zeros((20, 129, 128), np.uint8), y_train=np.arange(20) % 2)
+    with pytest.raises(DigitscopeError, match="129x128 pixels in 2 classes; up to 16,384 pixels and 100 classes"):
+        Experiment("mlp", data=str(tmp_path / "large.npz")).load()
 
 
 def test_a_damaged_folder_is_one_error(timeline: Timeline, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.lab.test_training import csv_of
 Open = Callable[..., Page]
 Start = Callable[..., Server]
 SETTINGS = "images=2000&epochs=6&batch_size=100"
-WAIT = 60_000
+WAIT = 120_000
 
 
 def is_state(page: Page, state: str) -> None:

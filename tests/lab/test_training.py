@@ -371,6 +371,11 @@ def test_the_digits_taught_in_draw_are_training_data(client: TestClient, ask: As
         ([idx_of(np.zeros((3, 28, 28))), idx_of(np.zeros((4, 28, 28)))], "One CSV or npz file"),
         ([idx_of(np.zeros((3, 28, 28))), idx_of(np.zeros(4))], "mine"),
         ([idx_of(np.zeros((3, 28, 28)))[:-5], idx_of(np.zeros(3))], "is cut off"),
+        (
+            [npz_of(x_train=np.zeros((4, 300, 300), np.uint8), y_train=np.arange(4))],
+            "mine has images of 300x300 pixels",
+        ),
+        ([npz_of(x_train=np.zeros((2, 28, 28), np.uint8), y_train=np.array([0, 100]))], "in 101 classes"),
     ],
 )
 def test_bad_uploads_are_one_line_without_a_path(

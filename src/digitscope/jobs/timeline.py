@@ -51,6 +51,9 @@ SAVE_SECONDS = 1.0
 SAVE_SHARE = 0.02
 """Maximum share of the time that is spent in writing them."""
 
+MAX_PIXELS, MAX_CLASSES = 128 * 128, 100
+"""Of the images: larger ones make dense layers and confusion matrices too large to be kept and shown."""
+
 PLAN_SETTINGS = (
     *("epochs", "learning_rate", "batch_size", "loss", "label_smoothing"),
     *("optimizer", "weight_decay", "schedule", "augment"),
@@ -122,11 +125,9 @@ class Experiment:
         )
 
     def load(self) -> DataSet:
-        """The data, or their part. Raises: as `load_data`; DataError if there are fewer images."""
-        return self.part_of(load_data(self.data))
-
-    def part_of(self, data: DataSet) -> DataSet:
-        """The part of the data that is used. Raises: DataError if there are fewer images."""
+        """The data, or their part. Raises: as `load_data` and `check_size`; DataError if there are fewer images."""
+        data = load_data(self.data)
+        check_size(data)
         count = len(data.y_train)
         if self.images is None or self.images == count:
             return data
@@ -154,6 +155,16 @@ class Experiment:
             network=tuple(LayerChoice(**choice) for choice in network),
             layers=None if layers is None else tuple(layers),
             **values,
+        )
+
+
+def check_size(data: DataSet) -> None:
+    """Raises: DataError for images of more than MAX_PIXELS, or more than MAX_CLASSES classes."""
+    _, height, width = data.x_train.shape
+    if height * width > MAX_PIXELS or data.classes > MAX_CLASSES:
+        raise DataError(
+            f"{data.name} has images of {height}x{width} pixels in {data.classes:,} classes; up to "
+            f"{MAX_PIXELS:,} pixels and {MAX_CLASSES} classes are expected. Scale the images down or leave classes out."
         )
 
 

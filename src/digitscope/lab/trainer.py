@@ -517,7 +517,7 @@ def main() -> None:
     os.dup2(2, 1)  # What a layer prints goes to standard error.
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):
-            os.nice(5)  # The server's answers come first.
+            os.nice(2)  # The server's answers come first.
 
     def send(message: Message) -> None:
         # The server may have ended; then the end of the input follows.

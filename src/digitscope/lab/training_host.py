@@ -115,6 +115,7 @@ class TrainingHost:
             number = 1 if former is None else int(former.name) + 1
             folder = self._lab.folder / "training" / str(number)
             self.ask("begin", folder=str(folder), experiment=experiment.as_json())
+            self._crashes = 0
             if former is not None:
                 shutil.rmtree(former, ignore_errors=True)
 

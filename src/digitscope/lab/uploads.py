@@ -9,12 +9,14 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from digitscope.datasets import DataSet, load_data
 from digitscope.errors import DataError, DigitscopeError
 from digitscope.files.atomic import write_atomic
 from digitscope.files.opening import GZIP_MAGIC
+from digitscope.jobs.timeline import check_size
 
 LARGEST = 128 << 20
 """Bytes of an uploaded file."""
@@ -114,12 +116,14 @@ def source(folder: Path, parts: Sequence[str]) -> str:
 def load(folder: Path, parts: Sequence[str], name: str) -> DataSet:
     """The uploaded data set; one at a time is read. Errors and the data set have the name of the file, not its path.
 
-    Raises: DataError as `source` and `load_data`.
+    Raises: DataError as `source`, `load_data` and `check_size`.
     """
     path = source(folder, parts)
     with _LOADING:
         try:
-            return load_data(path)
+            data = replace(load_data(path), name=name)
+            check_size(data)
+            return data
         except DigitscopeError as error:
             message = str(error)
             for part in (path, str(folder), Path(path).name):

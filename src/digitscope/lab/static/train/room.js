@@ -449,7 +449,15 @@ const inspect = once(async () => {
 });
 const validate = once(async () => mistakes.update((await get("/api/train/validation")).validation));
 
-listen("train.position", position);
+let heard = performance.now();
+listen("train.position", (found) => {
+  heard = performance.now();
+  position(found);
+});
+// News may be lost, as when the server was started again. Then the page asks by itself.
+setInterval(() => {
+  if (isRunning() && !document.hidden && performance.now() - heard > 4000) void load();
+}, 4000);
 listen("train.points", points);
 listen("train.new", ({ what }) => {
   if (what === "inspection" || what === "symptoms") void inspect();
