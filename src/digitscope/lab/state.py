@@ -43,6 +43,8 @@ class Lab:
         self._lock = threading.Lock()
         self.access: Access | None = None
         """How others reach the lab; None if only this machine does."""
+        self.teacher = threading.Lock()
+        """Held by the lesson that is running: one at a time, whichever room began it."""
         self._at_close: list[Callable[[], None]] = []
         self._shared: dict[Callable[[Lab], Any], Any] = {}
         self._shared_lock = threading.RLock()

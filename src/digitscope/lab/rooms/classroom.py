@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from digitscope.arrays import Array
 from digitscope.datasets.export import csv_bytes, idx_zip, png_zip
 from digitscope.errors import DataError, NoInkError
-from digitscope.jobs.teach_class import ClassLesson
-from digitscope.lab.class_lesson import LessonJob
+from digitscope.jobs.teach_class import CLASS_SETTINGS, ClassLesson
+from digitscope.lab.class_lesson import lesson_figures, teach_beside
 from digitscope.lab.class_session import CLASSES, ClassDrawing, ClassSession, Task, confusion
 from digitscope.lab.drawings import DrawnStroke, pen_strokes
 from digitscope.lab.encoding import encoded
@@ -19,6 +19,7 @@ from digitscope.lab.qr import qr_svg
 from digitscope.lab.requests import Bounds
 from digitscope.lab.routes import ConflictError, Download, NotFoundError, Page, Right, Route
 from digitscope.lab.state import Lab
+from digitscope.lab.teaching import Lesson
 from digitscope.model import Answer, Model
 from digitscope.vision.drawing import PenStroke, draw_strokes, prepare_drawing
 
@@ -44,7 +45,7 @@ class Classroom:
         self._lab = lab
         self._lock = threading.Lock()
         self.session = ClassSession()
-        self.lesson = LessonJob(self.changed)
+        self.lesson = Lesson(lab.teacher, lambda _: self.changed())
         self.model = lab.default_model
         lab.at_close(self.lesson.cancel)
 
@@ -208,7 +209,7 @@ def wall(lab: Lab, request: WallRequest) -> dict[str, object]:
         "confusion": confusion(shown).tolist(),
         "newest": [_shown(drawing, request.after) for drawing in shown[: -NEWEST - 1 : -1]],
         "misread": [_shown(drawing, request.after) for drawing in misread[: -MISREAD - 1 : -1]],
-        "lesson": room.lesson.state(),
+        "lesson": room.lesson.state,
         "addresses": list(lab.access.addresses) if lab.access else [],
         "code": lab.access.keys.shown_code if lab.access else None,
     }
@@ -286,12 +287,14 @@ def learn(lab: Lab, request: LearnRequest) -> None:
     """Teaches the network the class's drawings; those of some phones are held out to evaluate it."""
     room = classroom(lab)
     former = room.model
-    model = lab.model(former)
+    model, examples = lab.model(former), room.session.examples()
 
     def keep(lesson: ClassLesson) -> dict[str, object]:
-        return {"model": lab.keep(lesson.result.model, "class"), "former_model": former}
+        name = lab.keep(lesson.result.model, "class")
+        return {"outcome": {**lesson_figures(lesson, examples.images), "model": name, "former_model": former}}
 
-    room.lesson.start(model, room.session.examples(), request.seed, keep)
+    arguments = (model, examples.images, examples.labels, examples.phones, CLASS_SETTINGS, request.seed)
+    room.lesson.start(teach_beside, arguments, keep)
 
 
 def cancel(lab: Lab) -> None:

@@ -38,7 +38,7 @@ from digitscope.lab.requests import Bounds
 from digitscope.lab.routes import Download, NotFoundError, Page, Route, Upload
 from digitscope.lab.state import Lab
 from digitscope.lab.taught_digits import TaughtDigits
-from digitscope.lab.teaching import Lesson, TaughtModel
+from digitscope.lab.teaching import Lesson, TaughtModel, teach_digits
 from digitscope.model import Answer, Model
 from digitscope.nn import Conv2D, Dense, Flatten
 from digitscope.reader import Reading
@@ -270,7 +270,7 @@ class _Room:
     def __init__(self, lab: Lab) -> None:
         self.searches = Background(4)
         self.digits = TaughtDigits(lab.folder / "taught-digits.csv")
-        self.lesson = Lesson(lambda state: lab.hub.publish("draw.lesson", state))
+        self.lesson = Lesson(lab.teacher, lambda state: lab.hub.publish("draw.lesson", state))
         lab.at_close(self.searches.close)
         lab.at_close(self.lesson.cancel)
 
@@ -365,7 +365,7 @@ def teach(lab: Lab, request: TeachRequest) -> dict[str, object]:
             "problem": taught.problem,
         }
 
-    state = room.lesson.start(model, examples, example_labels, SETTINGS, keep)
+    state = room.lesson.start(teach_digits, (model, examples, example_labels, SETTINGS), keep)
     if model.image_shape == SHAPE:
         room.digits.add(image, label)
     return state

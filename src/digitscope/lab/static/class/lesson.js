@@ -83,12 +83,12 @@ export function lessonPanel(actions) {
       learn.hidden = lesson.status === "running";
       learn.disabled = !now.enough;
       running.hidden = lesson.status !== "running";
-      bar.value = lesson.share;
+      bar.value = lesson.share ?? 0;
       failed.hidden = lesson.status !== "failed";
       failed.textContent = lesson.error ?? "";
       explained.hidden = lesson.status === "done";
       result.hidden = lesson.status !== "done";
-      const id = lesson.outcome ? lesson.outcome.id : null;
+      const id = lesson.outcome ? lesson.lesson : null;
       if (id !== shown) {
         shown = id;
         if (lesson.outcome) question(lesson.outcome);
