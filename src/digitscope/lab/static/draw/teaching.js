@@ -6,6 +6,8 @@ import { ask, decode, get, listen } from "../engine.js";
 import { percent, t } from "../text.js";
 
 const LESSON = "digitscope.lesson";
+/** Milliseconds without an event until it is asked how the lesson is: one may be missed while a page is loaded. */
+const PATIENCE = 2500;
 const FORMS = ["csv", "idx", "png"];
 
 /**
@@ -23,6 +25,8 @@ export function teachingView(host, digitsHost, options) {
   let mine = Number(sessionStorage.getItem(LESSON));
   /** @type {any} */
   let shown = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
 
   /** @param {number} label */
   async function teach(label) {
@@ -44,8 +48,11 @@ export function teachingView(host, digitsHost, options) {
     const hasJustEnded = shown?.status === "running";
     shown = state;
     lock();
-    if (state.status === "running") showProgress(state.share);
-    else if (state.status === "failed") result.replaceChildren(el("p", { class: "notice bad" }, state.error));
+    clearTimeout(timer);
+    if (state.status === "running") {
+      timer = setTimeout(look, PATIENCE);
+      showProgress(state.share);
+    } else if (state.status === "failed") result.replaceChildren(el("p", { class: "notice bad" }, state.error));
     else if (state.status === "done") showOutcome(state, hasJustEnded);
     else result.replaceChildren();
   }
@@ -136,10 +143,20 @@ export function teachingView(host, digitsHost, options) {
     }
   }
 
-  listen("draw.lesson", (state) => (isOfInterest(state) ? show(state) : unlock()));
-  listen("reset", () => void get("/api/draw/lesson").then(show).catch(complain));
-  void get("/api/draw/lesson").then((state) => isOfInterest(state) && show(state)).catch(complain);
+  listen("draw.lesson", update);
+  listen("reset", look);
+  look();
   void listDigits().catch(complain);
+
+  function look() {
+    void get("/api/draw/lesson").then(update).catch(complain);
+  }
+
+  /** @param {any} state of the lesson that is running, or of the last one */
+  function update(state) {
+    if (isOfInterest(state)) show(state);
+    else unlock();
+  }
 
   /** Lessons of others are of interest as long as they are in the way. @param {any} state */
   function isOfInterest(state) {
