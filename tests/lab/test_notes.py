@@ -179,7 +179,7 @@ def test_rooms_of_equations_exist_and_chapters_link_to_them(client: TestClient) 
             assert f'href="{entry.address.replace("&", "&amp;").replace(chr(34), "&quot;")}"' in shown[0]
 
 
-def test_a_link_marks_its_formula_and_opens_answers(shared_lab: str, open_page: Opener) -> None:
+def test_a_link_marks_its_formula(shared_lab: str, open_page: Opener) -> None:
     page = open_page(f"{shared_lab}/notes/05-backpropagation#eq-5.4")
     marked = page.locator("[id='eq-5.4']")
     expect(marked).to_be_in_viewport()

@@ -48,7 +48,9 @@ def test_the_numbers_of_the_start_page(client: TestClient, lab: Lab) -> None:
     right = np.mean(np.array(found["wall_labels"]) == found["wall_answers"])
     assert right >= 0.5
     assert client.get("/api/start", params={"image": 7}).json() == found
-    assert client.get("/api/start").json()["label"] == lab.mnist.y_test[0]
+    first = client.get("/api/start").json()
+    assert first["label"] == lab.mnist.y_test[0]
+    assert first["weight"]["value"] < 0  # the largest derivative is the largest in absolute value
     for bad in (-1, 10_000, "x"):
         assert client.get("/api/start", params={"image": bad}).status_code == 400
 

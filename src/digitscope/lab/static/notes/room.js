@@ -72,20 +72,9 @@ function chapter() {
   contents.addEventListener("click", (event) => {
     if (!wide.matches && event.target instanceof HTMLAnchorElement) contents.open = false;
   });
-  openAnswer();
-  addEventListener("hashchange", openAnswer);
   markSection();
   nameScrollers();
   addEventListener("resize", nameScrollers);
-}
-
-/** A link may lead into an answer that is still closed. */
-function openAnswer() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const answer = target?.closest("details");
-  if (!answer || answer.open) return;
-  answer.open = true;
-  target?.scrollIntoView();
 }
 
 /** In the contents, the section that is being read. */
