@@ -28,7 +28,7 @@ from digitscope.jobs.timeline import Experiment, Timeline
 from digitscope.lab.encoding import encoded
 from digitscope.nn import BatchNorm, Conv2D, Dense, Residual
 from digitscope.training import Epoch, SingleStep, Step, default_threads
-from digitscope.training.inference import outputs_in_chunks
+from digitscope.training.inference import outputs_in_chunks, quiet_overflow
 from digitscope.training.settings import recorded_settings
 
 Message = dict[str, Any]
@@ -193,7 +193,13 @@ class Trainer:
         self.guess = Guess.of(plan.loss, t.labels, classes)
         source = timeline.experiment.data
         self.data_symptoms = [] if source == "mnist" else label_symptoms(load_data(source))
-        self.send({"event": "opened", **_about(timeline), "guess": asdict(self.guess)})
+        self.send(
+            {
+                "event": "opened",
+                **_about(timeline),
+                "guess": {name: _finite(value) for name, value in asdict(self.guess).items()},
+            }
+        )
         for branch in range(len(timeline.branches)):
             self._send_branch(branch)
 
@@ -454,7 +460,11 @@ def validation_results(outputs: Array, probabilities: Array, images: Array, labe
         "wrong": len(wrong),
         "confusion": counts[: classes * classes].reshape(classes, classes).tolist(),
         "mistakes": [
-            {"label": int(labels[i]), "digit": int(digits[i]), "probability": float(probabilities[digits[i], i])}
+            {
+                "label": int(labels[i]),
+                "digit": int(digits[i]),
+                "probability": _finite(float(probabilities[digits[i], i])),
+            }
             for i in chosen
         ],
         "pictures": encoded(images[chosen]),
@@ -527,7 +537,8 @@ def main() -> None:
 
     commands: queue.Queue[Message | None] = queue.Queue()
     threading.Thread(target=_read, args=(sys.stdin.buffer, commands), daemon=True).start()
-    Trainer(send, commands, default_threads()).work()
+    with quiet_overflow():  # What is not finite is noticed in losses and outputs.
+        Trainer(send, commands, default_threads()).work()
 
 
 if __name__ == "__main__":
