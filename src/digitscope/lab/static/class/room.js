@@ -31,10 +31,17 @@ async function tell(path, body = {}) {
   }
 }
 
+/** The first time this takes a second or more: the server loads the network. */
+async function startClass() {
+  begin.disabled = true;
+  await tell("start", { model: model.value });
+  begin.disabled = false;
+}
+
 // The parts of the page.
 
 const model = el("select", { id: "model", onchange: () => state.open && tell("model", { model: model.value }) });
-const begin = el("button", { class: "main big", type: "button", onclick: () => tell("start", { model: model.value }) }, t("class.start"));
+const begin = el("button", { class: "main big", type: "button", onclick: () => void startClass() }, t("class.start"));
 const steps = el(
   "ol", { class: "steps" },
   ["scan", "draw", "learn"].map((step) => el("li", {}, el("strong", {}, t(`class.step_${step}`)), el("span", {}, t(`class.step_${step}_more`)))),
