@@ -111,11 +111,13 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Opens an address in a browser of its own, with the options of Playwright's new_context. The test fails if the
     page raises an error, reports one on its console, or asks another host for anything.
+
+    before: is called with the page before it is opened
     """
     problems: list[str] = []
     contexts = contextlib.ExitStack()
 
-    def open_address(url: str, **options: object) -> Page:
+    def open_address(url: str, *, before: Callable[[Page], object] | None = None, **options: object) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})  # type: ignore[arg-type]
         contexts.callback(context.close)
         page = context.new_page()
@@ -123,6 +125,8 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
         page.on("request", lambda request: None if _is_own(request.url, url) else problems.append(request.url))
+        if before is not None:
+            before(page)
         page.goto(url)
         return page
 

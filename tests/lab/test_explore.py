@@ -103,7 +103,7 @@ def test_the_summary_is_the_evaluation(client: TestClient, probabilities: Array,
     assert found["notice"] is None
 
 
-def test_the_images_behind_a_cell(client: TestClient, probabilities: Array, labels: Array) -> None:
+def test_the_images_behind_a_cell(client: TestClient, test_images: Array, probabilities: Array, labels: Array) -> None:
     answers = probabilities.argmax(axis=1)
     found = get(client, "images", model="convnet", kind="cell", label=4, answer=9)
     expected = np.flatnonzero((labels == 4) & (answers == 9))
@@ -119,6 +119,7 @@ def test_the_images_behind_a_cell(client: TestClient, probabilities: Array, labe
     assert rest == {**found, "images": found["images"][2:3]}
     one = get(client, "image", model="convnet", index=expected[0])
     assert one["probabilities"] == probabilities[expected[0]].tolist()
+    assert base64.b64decode(one["pixels"]) == test_images[expected[0]].tobytes()
 
 
 def test_all_mistakes_and_the_images_of_a_bin(client: TestClient, probabilities: Array, labels: Array) -> None:

@@ -1,5 +1,6 @@
 """Explore: how a model reads the test images, what its layers make of them, and two models compared."""
 
+import base64
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -273,6 +274,7 @@ def image(lab: Lab, of: OneImage) -> dict[str, object]:
         **_image(readings, of.index),
         "probabilities": readings.probabilities[of.index].tolist(),
         "logits": readings.logits[of.index].tolist(),
+        "pixels": base64.b64encode(lab.mnist.evaluation_split[1][of.index].tobytes()).decode("ascii"),
     }
 
 

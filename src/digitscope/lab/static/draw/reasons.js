@@ -18,7 +18,7 @@ export function reasonsView(host) {
   const body = el("tbody");
   const head = el("tr", {}, ...["stroke", "effect", "without"].map((name) => el("th", { scope: "col" }, t(`draw.column_${name}`))));
   const table = el("div", { class: "table", tabindex: "0", role: "region", "aria-label": t("draw.strokes_read") }, el("table", {}, el("thead", {}, head), body));
-  const strokesPart = el("div", {}, el("h3", {}, t("draw.by_strokes")), el("p", { class: "small muted" }, t("draw.strokes_read")), el("div", { class: "beside" }, canvas, table));
+  const strokesPart = el("div", { hidden: true }, el("h3", {}, t("draw.by_strokes")), el("p", { class: "small muted" }, t("draw.strokes_read")), el("div", { class: "beside" }, canvas, table));
   const pixelsRead = el("p", { class: "small muted" });
   host.append(because, el("div", { class: "columns" }, el("div", {}, el("h3", {}, t("draw.by_pixels")), pixelsRead, pixels), strokesPart));
   /** @type {ReturnType<typeof matrix> | null} */

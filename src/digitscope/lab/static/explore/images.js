@@ -130,10 +130,25 @@ export async function openDigit(index, model) {
     bars.append(el("tr", {}, el("th", { scope: "row" }, String(k)), el("td", {}, bar), el("td", {}, percent(p, 2)), el("td", { class: "small" }, note)));
   }
   const close = el("button", { class: "main", onclick: () => dialog.close() }, t("explore.close"));
+  const rooms = el("p", { class: "controls" },
+    room("/draw", t("explore.to_draw"), { model, image: found.pixels }),
+    room("/step", t("explore.to_step"), { images: [{ label: found.label, index }] }));
   const dialog = el("dialog", { "aria-label": describe(found), class: "one" },
-    el("p", {}, describe(found)), el("div", { class: "beside" }, picture, bars), close);
+    el("p", {}, describe(found)), el("div", { class: "beside" }, picture, bars), rooms, close);
   dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
   dialog.showModal();
+}
+
+/**
+ * A link to another room with this state, if there is such a room.
+ * @param {string} path
+ * @param {string} text
+ * @param {Record<string, unknown>} state
+ */
+function room(path, text, state) {
+  if (!document.querySelector(`nav a[href="${path}"]`)) return null;
+  const hash = new URLSearchParams(Object.entries(state).map(([name, value]) => [name, JSON.stringify(value)]));
+  return el("a", { class: "button", href: `${path}#${hash}` }, text);
 }

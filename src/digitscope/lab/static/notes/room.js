@@ -110,7 +110,7 @@ function markSection() {
 
 /** What is wider than the page can be scrolled with the keyboard, and has a name then. */
 function nameScrollers() {
-  for (const box of main.querySelectorAll("article :is(.equation > div, pre, .wide)")) {
+  for (const box of main.querySelectorAll("article :is(.equation > div, pre, .wide, .glued)")) {
     if (box.scrollWidth > box.clientWidth) {
       box.setAttribute("tabindex", "0");
       box.setAttribute("role", "group");

@@ -43,7 +43,7 @@ const form = el(
 );
 const answer = el("section", { class: "answer", "aria-label": t("phone.answer"), "aria-live": "polite", tabindex: "-1" });
 const score = el("p", { class: "muted score" });
-document.querySelector("h1")?.remove();
+document.querySelector("h1")?.classList.add("hidden");
 document.querySelector(".lead")?.remove();
 main.append(message, form, answer, score);
 

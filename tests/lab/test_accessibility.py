@@ -1,0 +1,190 @@
+"""WCAG 2.2 AA in every room: axe-core, reflow, visible focus, less motion, and a journey by keyboard alone."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from digitscope.lab.app import PAGES
+
+Open = Callable[..., Page]
+
+# axe would load the style sheets again as inline styles, which the pages' Content-Security-Policy forbids.
+OPTIONS = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+    "preload": False,
+}
+PLACES = [
+    *(page.path for page in PAGES if "{" not in page.path),
+    *(f"/explore#view=%22{view}%22" for view in ("confidence", "robustness", "layers", "tour", "compare")),
+    "/explore#cell=[4,9]",
+    "/notes/05-backpropagation",
+]
+TOO_WIDE = """width => document.documentElement.scrollWidth <= width ? [] : [...document.querySelectorAll("body *")]
+    .filter(e => {
+        if (e.getBoundingClientRect().right <= width + 1) return false;
+        for (let p = e.parentElement; p; p = p.parentElement) {
+            if (getComputedStyle(p).overflowX !== "visible") return false;
+        }
+        return true;
+    }).slice(0, 5).map(e => e.outerHTML.slice(0, 160))"""
+"""The elements that make the page wider than the screen; others scroll within their own box."""
+PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+every_place = pytest.mark.parametrize("place", PLACES)
+
+
+def opened(open_page: Open, url: str, **options: Any) -> Page:
+    """The page when it has asked for everything that it shows."""
+    waiting: set[str] = set()
+
+    def watch(page: Page) -> None:
+        page.on("request", lambda request: waiting.add(request.url) if "/api/events" not in request.url else None)
+        for event in ("requestfinished", "requestfailed"):
+            page.on(event, lambda request: waiting.discard(request.url))
+
+    page = open_page(url, before=watch, **{"reduced_motion": "reduce", **options})
+    quiet, began = 0, time.monotonic()
+    while quiet < 5 and time.monotonic() - began < 30:
+        page.wait_for_timeout(100)
+        quiet = 0 if waiting or page.locator("progress:visible").count() else quiet + 1
+    return page
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds: for each rule, up to three of the elements."""
+    found: Any = Axe().run(page, options=OPTIONS).response
+    return [
+        "\n".join([f"{rule['id']}: {rule['help']}", *(f"  {node['html'][:200]}" for node in rule["nodes"][:3])])
+        for rule in found["violations"]
+    ]
+
+
+@every_place
+def test_axe_finds_nothing_in_light_and_dark_on_a_phone_and_a_desk(
+    shared_lab: str, open_page: Open, place: str
+) -> None:
+    page = opened(open_page, f"{shared_lab}{place}")
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.evaluate(PAINTED)
+            assert violations(page) == [], f"{width} px, {scheme}"
+
+
+@every_place
+def test_nothing_has_to_be_scrolled_sideways(shared_lab: str, open_page: Open, place: str) -> None:
+    """640 px are a screen of 1280 px at 200 % zoom, 320 px at 400 %."""
+    page = opened(open_page, f"{shared_lab}{place}")
+    for width in (640, 360, 320):
+        page.set_viewport_size({"width": width, "height": 600})
+        page.evaluate(PAINTED)
+        assert page.evaluate(TOO_WIDE, width) == [], f"{width} px"
+
+
+@every_place
+def test_each_stop_of_the_tab_key_is_seen_and_named(shared_lab: str, open_page: Open, place: str) -> None:
+    page = opened(open_page, f"{shared_lab}{place}")
+    stops = 0
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        page.evaluate(PAINTED)
+        stop: Any = page.evaluate(
+            """() => {
+                const e = document.activeElement, style = getComputedStyle(e), box = e.getBoundingClientRect();
+                return {
+                    html: e.outerHTML.slice(0, 160), body: e === document.body,
+                    outline: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+                    inside: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
+                    size: Math.min(box.width, box.height),
+                };
+            }"""
+        )
+        if stop["body"]:
+            break
+        stops += 1
+        assert stop["outline"] or changes_by_focus(page), stop["html"]
+        assert stop["inside"], stop["html"]
+        assert stop["size"] >= 8, stop["html"]
+    assert stops > (3 if page.locator("nav").count() else 0)
+
+
+def changes_by_focus(page: Page) -> bool:
+    """Whether what has the focus looks different without it: drawings and cards show it in their own way."""
+    focused = page.evaluate_handle("document.activeElement")
+    with_focus = page.screenshot()
+    page.evaluate("e => e.blur()", focused)
+    page.evaluate(PAINTED)
+    without = page.screenshot()
+    page.evaluate("e => e.focus()", focused)
+    return with_focus != without
+
+
+@every_place
+def test_nothing_moves_by_itself_if_motion_is_to_be_reduced(shared_lab: str, open_page: Open, place: str) -> None:
+    page = opened(open_page, f"{shared_lab}{place}")
+    moving = "document.getAnimations().filter(a => a.playState === 'running').length"
+    assert page.evaluate(moving) == 0
+    pictures = [page.screenshot()]
+    while len(pictures) < 12 and pictures[-3:-2] != pictures[-1:]:  # images may still be on their way
+        page.wait_for_timeout(500)
+        pictures.append(page.screenshot())
+    assert pictures[-3] == pictures[-2] == pictures[-1]
+
+
+def tab_to(page: Page, name: str, *, most: int = 80, key: str = "Tab") -> None:
+    """Presses the Tab key until the element of this accessible name has the focus."""
+    for _ in range(most):
+        page.keyboard.press(key)
+        focused = page.locator(":focus")
+        if focused.count() and re.match(name, accessible_name(page)):
+            return
+    raise AssertionError(f"The Tab key does not lead to {name}.")
+
+
+def accessible_name(page: Page) -> str:
+    name: str = page.evaluate(
+        """() => { const e = document.activeElement; return (e.getAttribute("aria-label") ||
+            (e.labels && e.labels[0] && e.labels[0].textContent) || e.textContent || "").trim(); }"""
+    )
+    return name
+
+
+def test_a_journey_by_keyboard_alone(shared_lab: str, open_page: Open) -> None:
+    page = opened(open_page, f"{shared_lab}/explore")
+    page.keyboard.press("Tab")
+    assert accessible_name(page) == "Skip to the content"
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    tab_to(page, "Show me")
+    page.keyboard.press("Enter")
+    expect(page.locator(":focus")).to_have_attribute("aria-label", re.compile(r"\d read as \d: "))
+    page.keyboard.press("Enter")
+    tab_to(page, r"Test image [\d,]+: ")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    tab_to(page, "Close", most=4)
+    page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
+    assert accessible_name(page).startswith("Test image")  # the focus is where it was
+    tab_to(page, "Mistakes", key="Shift+Tab")
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Grand tour")).to_be_focused()
+    expect(page.get_by_role("button", name="Axis of 0")).to_be_visible()
+    tab_to(page, "Test images by the network's outputs")
+    page.keyboard.press("5")
+    expect(page.get_by_text(re.compile(r"Test image [\d,]+: a 5, read"))).to_be_visible()
+    tab_to(page, "Axis of 3")
+    with page.expect_response("**/api/explore/tour/drag"):
+        page.keyboard.press("ArrowRight")
+    tab_to(page, "Notes", key="Shift+Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/notes")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
