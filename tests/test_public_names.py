@@ -36,7 +36,8 @@ NAMES = {
 
 
 def test_the_public_names_are_these() -> None:
-    assert set(digitscope.__all__) == set(dir(digitscope)) == NAMES
+    assert set(dir(digitscope)) == NAMES
+    assert set(digitscope.__all__) == NAMES - {"DenseClassifier", "DigitClassifier"}  # they need an extra
     for name in NAMES:
         assert inspect.getdoc(getattr(digitscope, name)), name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
