@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from digitscope.nn import Network, check_gradients
     from digitscope.reader import read
     from digitscope.recipes import RECIPES
-    from digitscope.sklearn import DenseClassifier, DigitClassifier
+    from digitscope.sklearn import DenseClassifier as DenseClassifier
+    from digitscope.sklearn import DigitClassifier as DigitClassifier
     from digitscope.training import Plan, Run, train
     from digitscope.vision import prepare
 

@@ -23,7 +23,7 @@ PLACES = [
     *(page.path for page in PAGES if "{" not in page.path),
     *(f"/explore#view=%22{view}%22" for view in ("confidence", "robustness", "layers", "tour", "compare")),
     "/explore#cell=[4,9]",
-    "/notes/05-backpropagation",
+    *(f"/notes/{place}" for place in ("05-backpropagation", "search?q=softmax", "symbols")),
 ]
 TOO_WIDE = """width => document.documentElement.scrollWidth <= width ? [] : [...document.querySelectorAll("body *")]
     .filter(e => {
@@ -35,7 +35,6 @@ TOO_WIDE = """width => document.documentElement.scrollWidth <= width ? [] : [...
     }).slice(0, 5).map(e => e.outerHTML.slice(0, 160))"""
 """The elements that make the page wider than the screen; others scroll within their own box."""
 PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
-every_place = pytest.mark.parametrize("place", PLACES)
 
 
 def opened(open_page: Open, url: str, **options: Any) -> Page:
@@ -64,11 +63,17 @@ def violations(page: Page) -> list[str]:
     ]
 
 
-@every_place
-def test_axe_finds_nothing_in_light_and_dark_on_a_phone_and_a_desk(
-    shared_lab: str, open_page: Open, place: str
-) -> None:
+@pytest.mark.parametrize("place", PLACES)
+def test_a_place_is_for_everyone(shared_lab: str, open_page: Open, place: str) -> None:
     page = opened(open_page, f"{shared_lab}{place}")
+    check_motion(page)
+    check_tab_stops(page)
+    check_axe(page)
+    check_reflow(page)
+
+
+def check_axe(page: Page) -> None:
+    """axe-core finds nothing, in light and dark, on a phone and a desk."""
     for width in (1280, 360):
         page.set_viewport_size({"width": width, "height": 800})
         for scheme in ("light", "dark"):
@@ -77,19 +82,16 @@ def test_axe_finds_nothing_in_light_and_dark_on_a_phone_and_a_desk(
             assert violations(page) == [], f"{width} px, {scheme}"
 
 
-@every_place
-def test_nothing_has_to_be_scrolled_sideways(shared_lab: str, open_page: Open, place: str) -> None:
-    """640 px are a screen of 1280 px at 200 % zoom, 320 px at 400 %."""
-    page = opened(open_page, f"{shared_lab}{place}")
+def check_reflow(page: Page) -> None:
+    """Nothing has to be scrolled sideways. 640 px are a screen of 1280 px at 200 % zoom, 320 px at 400 %."""
     for width in (640, 360, 320):
         page.set_viewport_size({"width": width, "height": 600})
         page.evaluate(PAINTED)
         assert page.evaluate(TOO_WIDE, width) == [], f"{width} px"
 
 
-@every_place
-def test_each_stop_of_the_tab_key_is_seen_and_named(shared_lab: str, open_page: Open, place: str) -> None:
-    page = opened(open_page, f"{shared_lab}{place}")
+def check_tab_stops(page: Page) -> None:
+    """Each stop of the Tab key is seen."""
     stops = 0
     for _ in range(60):
         page.keyboard.press("Tab")
@@ -125,9 +127,8 @@ def changes_by_focus(page: Page) -> bool:
     return with_focus != without
 
 
-@every_place
-def test_nothing_moves_by_itself_if_motion_is_to_be_reduced(shared_lab: str, open_page: Open, place: str) -> None:
-    page = opened(open_page, f"{shared_lab}{place}")
+def check_motion(page: Page) -> None:
+    """Nothing moves by itself if motion is to be reduced."""
     moving = "document.getAnimations().filter(a => a.playState === 'running').length"
     assert page.evaluate(moving) == 0
     pictures = [page.screenshot()]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from starlette.testclient import TestClient
 
@@ -220,19 +219,6 @@ def test_on_a_phone_contents_are_closed_and_nothing_is_wider_than_the_page(share
     expect(page.locator(".sidebar details ol").first).to_be_hidden()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.locator(".equation > div[tabindex='0']").count() > 5
-
-
-@pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/notes", "/notes/05-backpropagation", "/notes/search?q=softmax", "/notes/symbols"])
-def test_accessibility(shared_lab: str, open_page: Opener, path: str, scheme: str, width: int) -> None:
-    # axe writes styles into the page, which the policy forbids.
-    options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme, "bypass_csp": True}
-    page = open_page(f"{shared_lab}{path}", **options)
-    if "search" in path:
-        expect(page.locator("#results li").first).to_be_visible()
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
 
 
 def test_a_number_names_the_equation_that_defines_it() -> None:

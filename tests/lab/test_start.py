@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from starlette.testclient import TestClient
 
@@ -180,16 +179,3 @@ def test_the_tour_is_left_and_taken_again(shared_lab: str, open_page: Opener) ->
     page.reload()
     expect(page.locator(".surface")).to_be_visible()
     expect(panel).to_have_count(0)
-
-
-@pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_accessibility(shared_lab: str, open_page: Opener, scheme: str, width: int) -> None:
-    # axe writes styles into the page, which the policy forbids.
-    options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme, "bypass_csp": True}
-    page = open_page(f"{shared_lab}/", **options)
-    expect(page.get_by_role("dialog")).to_be_visible()
-    expect(page.locator(".picture > *").first).to_be_visible()
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -354,8 +354,7 @@ def test_nothing_is_wider_than_the_page(open_page: Open, shared_lab: str, width:
         assert page.evaluate("document.documentElement.scrollWidth") <= width, at
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
 def test_for_everyone(open_page: Open, shared_lab: str, width: int, scheme: str) -> None:
     """axe finds nothing to mend in any kind of stage."""
     size = {"width": width, "height": 800}
