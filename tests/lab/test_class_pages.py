@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from digitscope.datasets import DataSet
 from tests.lab.conftest import Server
@@ -243,6 +243,20 @@ def check(page: Page) -> None:
         assert found.violations_count == 0, (width, theme, found.generate_report())
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (width, theme)
     page.set_viewport_size(size)
+
+
+def test_a_class_is_not_started_before_the_models_are_known(school: Class, open_page: Callable[..., Page]) -> None:
+    held: list[Route] = []
+
+    def hold(page: Page) -> None:
+        page.route("**/api/class/wall", lambda route: held.append(route))  # Playwright counts the parameters
+
+    page = open_page(school.teacher.replace("/?", "/class?"), before=hold)
+    expect(page.get_by_role("button", name="Start the class")).to_be_disabled()
+    page.unroute("**/api/class/wall")
+    while held:
+        held.pop().continue_()
+    start(page)
 
 
 def test_thirty_phones_and_ten_browsers(school: Class, open_page: Callable[..., Page], mnist: DataSet) -> None:

@@ -20,6 +20,7 @@ const pictures = new Map();
 let state = null;
 let busy = false;
 let stale = false;
+let starting = false;
 
 /** @param {string} path @param {unknown} [body] */
 async function tell(path, body = {}) {
@@ -33,15 +34,16 @@ async function tell(path, body = {}) {
 
 /** The first time this takes a second or more: the server loads the network. */
 async function startClass() {
-  begin.disabled = true;
+  starting = begin.disabled = true;
   await tell("start", { model: model.value });
-  begin.disabled = false;
+  starting = begin.disabled = false;
 }
 
 // The parts of the page.
 
 const model = el("select", { id: "model", onchange: () => state.open && tell("model", { model: model.value }) });
-const begin = el("button", { class: "main big", type: "button", onclick: () => void startClass() }, t("class.start"));
+// Disabled until the models are known.
+const begin = el("button", { class: "main big", type: "button", disabled: true, onclick: () => void startClass() }, t("class.start"));
 const steps = el(
   "ol", { class: "steps" },
   ["scan", "draw", "learn"].map((step) => el("li", {}, el("strong", {}, t(`class.step_${step}`)), el("span", {}, t(`class.step_${step}_more`)))),
@@ -145,6 +147,7 @@ function show() {
   wall.hidden = controls.hidden = !begun;
   document.body.classList.toggle("begun", begun);
   fill(model, state.models, state.model);
+  begin.disabled = starting;
   joinCard.hidden = !state.open;
   showJoin();
   phones.textContent = t("class.phones", { n: state.phones, active: state.active });
