@@ -48,7 +48,7 @@ def opened(open_page: Open, url: str, **options: Any) -> Page:
 
     page = open_page(url, before=watch, **{"reduced_motion": "reduce", **options})
     quiet, began = 0, time.monotonic()
-    while quiet < 5 and time.monotonic() - began < 30:
+    while quiet < 5 and time.monotonic() - began < 6:
         page.wait_for_timeout(100)
         quiet = 0 if waiting or page.locator("progress:visible").count() else quiet + 1
     return page
