@@ -12,7 +12,7 @@ from digitscope import Model, explain
 from digitscope.arrays import Array
 from digitscope.datasets import load_mnist
 from digitscope.explain import DescentStep
-from digitscope.lab.rooms import step as step_room
+from digitscope.lab.app import application
 from digitscope.lab.state import Lab
 from digitscope.nn import (
     BatchNorm,
@@ -144,23 +144,23 @@ def test_arrays_of_the_second_image(client: TestClient) -> None:
     assert decoded(sent["maximum"]) == step.array("maximum")[1]
 
 
-def test_a_step_visited_again_has_the_same_bits_however_one_came_there(client: TestClient) -> None:
+def test_a_step_visited_again_has_the_same_bits_however_one_came_there(client: TestClient, lab: Lab) -> None:
     names = ["updated.0.weight", "d0.weight", "8"]
     state = {**ONE, "network": "mlp", "seed": 5}
+    fresh = TestClient(application(Lab(lab.folder), ["testserver"]))
 
-    def visit(*rates: float) -> dict[str, Any]:
+    def visit(*rates: float, by: TestClient = client) -> dict[str, Any]:
         request = {**state, "rates": list(rates[:-1]), "rate": rates[-1]}
-        sent: dict[str, Any] = post(client, "/api/step/arrays", step=request, names=names[:2])["arrays"]
+        sent: dict[str, Any] = post(by, "/api/step/arrays", step=request, names=names[:2])["arrays"]
         return sent
 
     one_by_one = [visit(*rates) for rates in ((0.1,), (0.1, 0.05), (0.1, 0.05, 0.2))]
     other = post(client, "/api/step", step={**state, "seed": 6, "rates": [0.1] * 5})
     assert len(other["losses"]) == 6
-    step_room._VISITED.clear()
-    assert visit(0.1, 0.05, 0.2) == one_by_one[2]
-    assert visit(0.1) == one_by_one[0]
-    assert visit(0.1, 0.05, 0.3)["d0.weight"] == one_by_one[2]["d0.weight"]
-    assert visit(0.1, 0.05, 0.3)["updated.0.weight"] != one_by_one[2]["updated.0.weight"]
+    assert visit(0.1, 0.05, 0.2, by=fresh) == one_by_one[2]
+    assert visit(0.1, by=fresh) == one_by_one[0]
+    assert visit(0.1, 0.05, 0.3, by=fresh)["d0.weight"] == one_by_one[2]["d0.weight"]
+    assert visit(0.1, 0.05, 0.3, by=fresh)["updated.0.weight"] != one_by_one[2]["updated.0.weight"]
 
 
 def test_the_curve_is_the_loss_after_such_steps(client: TestClient) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any
-from weakref import WeakKeyDictionary
 
 from digitscope.errors import DigitscopeError, TrainingError
 from digitscope.jobs.timeline import STATE, Experiment
@@ -163,7 +162,6 @@ class TrainingHost:
 
     def close(self) -> None:
         """Lets the trainer save the training and end."""
-        _HOSTS.pop(self._lab, None)
         process = self._process
         if process is None or process.stdin is None:
             return
@@ -242,13 +240,6 @@ def _start() -> subprocess.Popen[bytes]:
     )
 
 
-_HOSTS: WeakKeyDictionary[Lab, TrainingHost] = WeakKeyDictionary()
-_HOSTS_LOCK = threading.Lock()
-
-
 def host_of(lab: Lab) -> TrainingHost:
     """The training of this lab."""
-    with _HOSTS_LOCK:
-        if lab not in _HOSTS:
-            _HOSTS[lab] = TrainingHost(lab)
-        return _HOSTS[lab]
+    return lab.shared(TrainingHost)

@@ -1,10 +1,8 @@
 """The room Draw: a drawing, its preparation, the answer, and everything that the network computed on the way."""
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -275,15 +273,8 @@ class _Room:
         lab.at_close(self.lesson.cancel)
 
 
-_ROOMS: WeakKeyDictionary[Lab, _Room] = WeakKeyDictionary()
-_LOCK = threading.Lock()
-
-
 def _room(lab: Lab) -> _Room:
-    with _LOCK:
-        if lab not in _ROOMS:
-            _ROOMS[lab] = _Room(lab)
-        return _ROOMS[lab]
+    return lab.shared(_Room)
 
 
 def why(lab: Lab, question: WhyQuestion) -> dict[str, object]:

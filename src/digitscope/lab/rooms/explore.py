@@ -1,13 +1,11 @@
 """Explore: how a model reads the test images, what its layers make of them, and two models compared."""
 
 import base64
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import cpu_count
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -164,30 +162,23 @@ class ComparedImages:
     count: Count = 60
 
 
-@dataclass(eq=False)
 class _Work:
-    readings: Background
-    layers: Background
-    corruptions: Background
-    trainings: Background
+    """What the room computes for a lab."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.readings, self.layers = Background(16), Background(32)
+        self.corruptions, self.trainings = Background(16), Background(2)
+        for background in (self.readings, self.layers, self.corruptions, self.trainings):
+            lab.at_close(background.close)
 
 
-_work: WeakKeyDictionary[Lab, _Work] = WeakKeyDictionary()
-_lock = threading.Lock()
-
-
-def _of(lab: Lab) -> _Work:
-    with _lock:
-        if lab not in _work:
-            work = _work[lab] = _Work(Background(16), Background(32), Background(16), Background(2))
-            for background in (work.readings, work.layers, work.corruptions, work.trainings):
-                lab.at_close(background.close)
-        return _work[lab]
+def _work(lab: Lab) -> _Work:
+    return lab.shared(_Work)
 
 
 def _readings(lab: Lab, name: str) -> Readings | Progress:
     model = _model(lab, name)
-    found: Readings | Progress = _of(lab).readings.ask(
+    found: Readings | Progress = _work(lab).readings.ask(
         name, lambda report: read_test_images(model, lab.mnist, threads=THREADS, report=report)
     )
     return found
@@ -323,12 +314,12 @@ def mistakes_png(lab: Lab, of: OfModel) -> object:
 
 def start_corruptions(lab: Lab, of: OfCorruptions) -> dict[str, object]:
     model = _model(lab, of.model)
-    found = _of(lab).corruptions.ask(of, lambda report: _corrupted(model, lab, of.images, report))
+    found = _work(lab).corruptions.ask(of, lambda report: _corrupted(model, lab, of.images, report))
     return _working(found) if isinstance(found, Progress) else found
 
 
 def corruptions(lab: Lab, of: OfCorruptions) -> dict[str, object]:
-    found = _of(lab).corruptions.look(of)
+    found = _work(lab).corruptions.look(of)
     if found is None:
         return {"state": "absent"}
     return _working(found) if isinstance(found, Progress) else found
@@ -366,7 +357,7 @@ def components(lab: Lab, of: OfLayer) -> dict[str, object]:
     model = _model(lab, of.model)
     layer = layer_shape(model, of.layer)
     readings = _readings(lab, of.model)
-    found = _of(lab).layers.ask(of, lambda report: _components(model, lab, of, report))
+    found = _work(lab).layers.ask(of, lambda report: _components(model, lab, of, report))
     if isinstance(readings, Progress) or isinstance(found, Progress):
         return _working(readings, found)
     return {"state": "ready", "layer": layer.name, "text": layer.text, **found, **_sample(readings, found["sample"])}
@@ -420,7 +411,7 @@ def training_tour(lab: Lab, of: OfTraining) -> dict[str, object]:
     if folder is None:
         raise NotFoundError("The lab has no training. Start one in the room Train.")
     kept = kept_moments(folder)
-    found = _of(lab).trainings.ask(
+    found = _work(lab).trainings.ask(
         (folder.name, tuple(kept), of), lambda report: _training_tour(lab, folder, kept, of, report)
     )
     return _working(found) if isinstance(found, Progress) else found

@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -132,12 +131,13 @@ Visited = tuple[DescentStep, tuple[float, ...]]
 class Steps:
     """The steps of a lab that were visited last, by their states."""
 
-    def __init__(self) -> None:
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
         self._known: OrderedDict[StepState, Visited] = OrderedDict()
         self._plans: OrderedDict[tuple[object, ...], dict[str, object]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def visit(self, lab: Lab, state: StepState) -> Visited:
+    def visit(self, state: StepState) -> Visited:
         """The step of this state: one that is known, or computed from the nearest one before it that is.
 
         Raises: DataError and ShapeError for images that do not fit the network, and for too much work.
@@ -148,7 +148,7 @@ class Steps:
             known = next((k for k in reversed(range(len(states))) if states[k] in self._known), None)
             found = None if known is None else self._known[states[known]]
         if found is None or known is None:
-            step = _first_step(lab, states[0], len(states))
+            step = _first_step(self._lab, states[0], len(states))
             known, found = 0, (step, (step.loss,))
         for k in range(known + 1, len(states)):
             step = found[0].following(rates[k])
@@ -178,15 +178,12 @@ class Steps:
                 self._known.popitem(last=False)
 
 
-_VISITED: WeakKeyDictionary[Lab, Steps] = WeakKeyDictionary()
-
-
 def _steps(lab: Lab) -> Steps:
-    return _VISITED.setdefault(lab, Steps())
+    return lab.shared(Steps)
 
 
 def _visit(lab: Lab, state: StepState) -> Visited:
-    return _steps(lab).visit(lab, state)
+    return _steps(lab).visit(state)
 
 
 def _size(step: DescentStep) -> int:
