@@ -42,12 +42,12 @@ class TrainingView:
     validation: Message | None = None
     symptoms: list[Message] = field(default_factory=list)
 
-    def hear(self, message: Message) -> None:
-        """Takes in a message of the trainer."""
+    def after(self, message: Message) -> "TrainingView":
+        """The view with what a message of the trainer says; a new one if another training was opened."""
         content = {name: value for name, value in message.items() if name != "event"}
         match message["event"]:
             case "opened":
-                self.__init__(about=content)  # type: ignore[misc]  # everything else is of the former training
+                return TrainingView(about=content)
             case "branch":
                 self.branches[content["number"] :] = [content]
                 self.curves[content["number"] :] = [{name: [] for name in COLUMNS}]
@@ -63,6 +63,7 @@ class TrainingView:
                 self.validation = content
             case "symptoms":
                 self.symptoms = content["symptoms"]
+        return self
 
 
 def training_folder(lab: Lab) -> Path | None:
@@ -183,7 +184,8 @@ class TrainingHost:
             try:
                 self.ask("open", folder=str(folder))
             except DigitscopeError as error:
-                self._view = TrainingView(position={"state": "none", "problem": str(error)})
+                with self._view_lock:
+                    self._view = TrainingView(position={"state": "none", "problem": str(error)})
 
     def _folder(self) -> Path | None:
         return training_folder(self._lab)
@@ -206,7 +208,7 @@ class TrainingHost:
                         answers.put(message)
                     continue
                 with self._view_lock:
-                    self._view.hear(message)
+                    self._view = self._view.after(message)
                 self._tell(message)
         process.wait()
         with contextlib.suppress(OSError):
@@ -215,8 +217,9 @@ class TrainingHost:
         for answers in list(self._waiting.values()):
             answers.put({"error": "The training has ended unexpectedly. Reload the page to open it again."})
         if self._process is process:
-            self._view.position = {**self._view.position, "state": "none"}
-            self._lab.hub.publish("train.position", self._view.position)
+            with self._view_lock:
+                self._view.position = position = {**self._view.position, "state": "none"}
+            self._lab.hub.publish("train.position", position)
 
     def _tell(self, message: Message) -> None:
         """Tells the pages: positions and points as they are, of all else that there is something new."""
