@@ -2,17 +2,16 @@
 
 import os
 import pickle
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any, Literal
 
 from digitscope.errors import DigitscopeError, TrainingError
+from digitscope.training.parallel.interpreter import own_pipes, pipes_to, start_interpreter
 
 _Message = tuple[Literal["progress", "result", "error"], Any]
-NICE = 5
+NICENESS = 5
 """The server's threads go first if there are more of them than processors."""
 
 
@@ -20,18 +19,12 @@ class SeparateProcess:
     """Calls a function in a new interpreter, which ends with this one, however it ends.
 
     The function is one that can be imported, and it takes a function for its progress as last argument; arguments,
-    progress and result can be pickled. `multiprocessing` would run the program's main script again.
+    progress and result can be pickled.
     """
 
     def __init__(self, function: Callable[..., object], *arguments: object) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            start_new_session=True,  # Ctrl-C of the terminal is for the server alone
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows
-        )
+        self._process = start_interpreter(serve, niceness=NICENESS)
+        self._pipes = pipes_to(self._process)
         self._message = (function, arguments)
 
     def result(self, progress: Callable[[Any], object]) -> Any:
@@ -63,12 +56,6 @@ class SeparateProcess:
             with suppress(OSError, ValueError):
                 pipe.close()
 
-    @property
-    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        return self._process.stdin, self._process.stdout
-
     @staticmethod
     def _receive(answers: IO[bytes]) -> _Message:
         message: _Message = pickle.load(answers)
@@ -77,10 +64,7 @@ class SeparateProcess:
 
 def serve() -> None:
     """Runs the function that comes on standard input; progress, then the result or the error go to standard output."""
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what the function prints goes to standard error
-    if hasattr(os, "nice"):
-        os.nice(NICE)
+    requests, answers = own_pipes()
     function, arguments = pickle.load(requests)
     threading.Thread(target=_end_with, args=(requests,), daemon=True).start()
 

@@ -7,9 +7,7 @@ whatever way, it saves the training and ends, too. The next server's trainer fin
 import contextlib
 import json
 import math
-import os
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +27,7 @@ from digitscope.lab.encoding import encoded
 from digitscope.nn import BatchNorm, Conv2D, Dense, Residual
 from digitscope.training import Epoch, SingleStep, Step, default_threads
 from digitscope.training.inference import outputs_in_chunks, quiet_overflow
+from digitscope.training.parallel.interpreter import own_pipes
 from digitscope.training.settings import recorded_settings
 
 Message = dict[str, Any]
@@ -523,11 +522,7 @@ def _read(lines: IO[bytes], commands: "queue.Queue[Message | None]") -> None:
 
 def main() -> None:
     """Commands come on standard input, messages go to standard output."""
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # What a layer prints goes to standard error.
-    if hasattr(os, "nice"):
-        with contextlib.suppress(OSError):
-            os.nice(2)  # The server's answers come first.
+    lines, out = own_pipes()
 
     def send(message: Message) -> None:
         # The server may have ended; then the end of the input follows.
@@ -536,10 +531,6 @@ def main() -> None:
             out.flush()
 
     commands: queue.Queue[Message | None] = queue.Queue()
-    threading.Thread(target=_read, args=(sys.stdin.buffer, commands), daemon=True).start()
+    threading.Thread(target=_read, args=(lines, commands), daemon=True).start()
     with quiet_overflow():  # What is not finite is noticed in losses and outputs.
         Trainer(send, commands, default_threads()).work()
-
-
-if __name__ == "__main__":
-    main()

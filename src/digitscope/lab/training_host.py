@@ -3,21 +3,20 @@
 import contextlib
 import itertools
 import json
-import os
 import shutil
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO, Any
+from typing import Any
 
 from digitscope.errors import DigitscopeError, TrainingError
 from digitscope.jobs.timeline import STATE, Experiment
 from digitscope.lab.routes import ConflictError
 from digitscope.lab.state import Lab
-from digitscope.lab.trainer import COLUMNS, OPEN
+from digitscope.lab.trainer import COLUMNS, OPEN, main
+from digitscope.training.parallel.interpreter import Process, pipes_to, start_interpreter
 
 Message = dict[str, Any]
 
@@ -25,6 +24,8 @@ PATIENCE = 120.0
 """Seconds for which an answer of the trainer is waited for: to begin may mean reading a large file."""
 CLOSING = 1.0
 """Seconds for which the server, when it ends, waits for the trainer to save the training. It ends by itself later."""
+NICENESS = 2
+"""The server's answers come first."""
 MAX_CRASHES = 3
 """After so many unexpected ends of the trainer, the training in the folder is not opened again."""
 
@@ -80,7 +81,7 @@ class TrainingHost:
         self._lock = threading.RLock()
         """Held while the trainer is started, opens or begins a training."""
         self._view_lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._view = TrainingView()
         self._numbers = itertools.count(1)
         self._waiting: dict[int, SimpleQueue[Message]] = {}
@@ -127,11 +128,10 @@ class TrainingHost:
         with self._lock:
             number, answers = next(self._numbers), SimpleQueue[Message]()
             self._waiting[number] = answers
-            process = self._running()
-            assert process.stdin is not None
+            commands, _ = pipes_to(self._running())
             try:
-                process.stdin.write(json.dumps({"do": action, "id": number, **values}).encode() + b"\n")
-                process.stdin.flush()
+                commands.write(json.dumps({"do": action, "id": number, **values}).encode() + b"\n")
+                commands.flush()
             except OSError as error:
                 del self._waiting[number]
                 raise TrainingError("The training has ended unexpectedly. Reload the page to open it again.") from error
@@ -164,10 +164,10 @@ class TrainingHost:
     def close(self) -> None:
         """Lets the trainer save the training and end."""
         process = self._process
-        if process is None or process.stdin is None:
+        if process is None:
             return
         with contextlib.suppress(OSError):
-            process.stdin.close()
+            pipes_to(process)[0].close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(CLOSING)
 
@@ -190,16 +190,15 @@ class TrainingHost:
     def _folder(self) -> Path | None:
         return training_folder(self._lab)
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Process:
         if self._process is None or self._process.poll() is not None:
-            self._process = _start()
+            self._process = start_interpreter(main, niceness=NICENESS)
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
         return self._process
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+    def _listen(self, process: Process) -> None:
         """Takes in what the trainer says, until it ends."""
-        assert process.stdout is not None
-        lines: IO[bytes] = process.stdout
+        commands, lines = pipes_to(process)
         with contextlib.suppress(OSError, ValueError), lines:
             for line in lines:
                 message: Message = json.loads(line)
@@ -212,8 +211,7 @@ class TrainingHost:
                 self._tell(message)
         process.wait()
         with contextlib.suppress(OSError):
-            if process.stdin is not None:
-                process.stdin.close()
+            commands.close()
         for answers in list(self._waiting.values()):
             answers.put({"error": "The training has ended unexpectedly. Reload the page to open it again."})
         if self._process is process:
@@ -228,19 +226,6 @@ class TrainingHost:
             self._lab.hub.publish(f"train.{topic}", {name: value for name, value in message.items() if name != "event"})
         else:
             self._lab.hub.publish("train.new", {"what": topic})
-
-
-def _start() -> subprocess.Popen[bytes]:
-    """The trainer's process: the same interpreter and modules, away from the terminal, whose Ctrl-C is the server's."""
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "digitscope.lab.trainer"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        start_new_session=True,
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-        | getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),  # on Windows
-    )
 
 
 def host_of(lab: Lab) -> TrainingHost:

@@ -3,7 +3,6 @@
 import os
 import pickle
 import select
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -17,9 +16,10 @@ import numpy as np
 from digitscope.arrays import Array
 from digitscope.nn import Network, Params
 from digitscope.training.parallel.blas import blas_threads
+from digitscope.training.parallel.interpreter import Process, own_pipes, pipes_to, start_interpreter
 from digitscope.training.parallel.memory import keep_freed_memory
 from digitscope.training.parallel.shards import Shard, ShardResult, Task, shard_gradient
-from digitscope.training.parallel.shared_memory import SharedBuffers, SharedMemory, open_memory, share_memory
+from digitscope.training.parallel.shared_memory import SharedBuffers, open_memory, share_memory
 from digitscope.training.parallel.thresholds import Thresholds
 
 POLL_SECONDS = 0.005
@@ -71,16 +71,13 @@ class WorkerPool:
     it. So the calling process computes the shards of a worker that fails: if it was killed, if the network has a layer
     that only the main script defines, or if there is no shared memory. Workers join in when they have started, some
     tenths of a second after the training.
-
-    `multiprocessing` would run the caller's script again in each worker, which fails if the script has no
-    `if __name__ == "__main__":`. Here each worker is a new interpreter that only imports this module.
     """
 
     def __init__(self, count: int, task: Task, shards: int) -> None:
         """`count` workers; `shards` is the largest number of shards of a batch."""
         self.count, self.task, self.shards = count, task, shards
-        self.ready: list[subprocess.Popen[bytes]] = []
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.ready: list[Process] = []
+        self.processes: list[Process] = []
 
     def __enter__(self) -> Self:
         if self.count and sys.executable:
@@ -89,7 +86,8 @@ class WorkerPool:
             with suppress(OSError), share_memory(SharedBuffers.size(params, self.shards)) as shared:
                 self._buffers = SharedBuffers(shared.memory, params, self.shards)
                 for _ in range(self.count):
-                    self.processes.append(_start(shared, self.shards))
+                    arguments = shared.handle, str(len(shared.memory)), str(self.shards)
+                    self.processes.append(start_interpreter(serve, *arguments, pass_fds=shared.inherited))
         for process in self.processes:
             Thread(target=self._handshake, args=(process,), daemon=True).start()
         return self
@@ -100,7 +98,7 @@ class WorkerPool:
         for process in self.processes:
             process.kill()
             process.wait()
-            for pipe in _pipes(process):
+            for pipe in pipes_to(process):
                 with suppress(OSError):
                     pipe.close()
 
@@ -113,11 +111,11 @@ class WorkerPool:
         assignments = [range(i, len(shards), len(workers) + 1) for i in range(len(workers) + 1)]
         for worker, assignment in zip(workers, assignments, strict=False):
             with suppress(OSError):  # A worker that has ended is noticed below.
-                _send(_pipes(worker)[0], [_request(i, shards[i]) for i in assignment])
+                _send(pipes_to(worker)[0], [_request(i, shards[i]) for i in assignment])
         results = {i: shard_gradient(self.task, shards[i]) for i in assignments[-1]}
         for worker, assignment in zip(workers, assignments, strict=False):
             try:
-                answers: list[_Answer] = _receive(_pipes(worker)[1])
+                answers: list[_Answer] = _receive(pipes_to(worker)[1])
             except (OSError, EOFError, pickle.PickleError):
                 self.ready.remove(worker)
                 results.update({i: shard_gradient(self.task, shards[i]) for i in assignment})
@@ -127,11 +125,11 @@ class WorkerPool:
                     results[i] = ShardResult(answer.loss, answer.right, self._buffers.grads[i])
         return [results[i] for i in range(len(shards))]
 
-    def _handshake(self, process: subprocess.Popen[bytes]) -> None:
+    def _handshake(self, process: Process) -> None:
         """Sends the task to a worker and counts it as ready when it answers."""
         # A network, loss or augmentation that cannot be sent is not an error: the caller then computes all shards.
         with suppress(OSError, ValueError, TypeError, AttributeError, pickle.PickleError):
-            requests, answers = _pipes(process)
+            requests, answers = pipes_to(process)
             _send(requests, self.task)
             if answers.read(1):
                 self.ready.append(process)
@@ -162,36 +160,10 @@ def _copy(source: Params, target: Params) -> None:
         array[...] = source[name]
 
 
-def _start(shared: SharedMemory, shards: int) -> subprocess.Popen[bytes]:
-    """A process that runs `serve`, with the same interpreter and modules.
-
-    The process is detached from the terminal, whose Ctrl-C is for the calling process. It ends when its pipe is closed.
-    """
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-P", "-c", "from digitscope.training.parallel.workers import serve; serve()"),
-            *(shared.handle, str(len(shared.memory)), str(shards)),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        pass_fds=shared.inherited,
-        start_new_session=True,
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows
-    )
-
-
-def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    return process.stdin, process.stdout
-
-
 def serve() -> None:
     """Runs a worker process: requests come on standard input, answers go to standard output, until it is closed."""
     handle, size, shards = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # What a layer prints goes to standard error.
+    requests, answers = own_pipes()
     keep_freed_memory()
     rng = np.random.default_rng()
     # Every error ends the worker; the caller then computes the same shards, and raises the error if it persists.
