@@ -26,14 +26,10 @@ def from_json(kind: Any, value: object, name: str = "the request") -> Any:
 
     Raises: DataError that names the field, what was expected and what came.
     """
-    bounds = None
-    if get_origin(kind) is Annotated:
-        kind, bounds = get_args(kind)[:2]
+    kind, bounds, is_optional = _taken_apart(kind)
     origin, parts = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        if value is None:
-            return None
-        return from_json(_with_bounds(next(part for part in parts if part is not types.NoneType), bounds), value, name)
+    if is_optional and value is None:
+        return None
     if origin is Literal:
         if value not in parts or isinstance(value, bool):
             raise _wrong(name, "one of " + ", ".join(map(str, parts)), value)
@@ -59,13 +55,13 @@ def from_query(kind: Any, query: Mapping[str, str]) -> Any:
 
 def schema(kind: Any) -> dict[str, Any]:
     """The kind as JSON Schema, as OpenAPI wants it."""
-    bounds = None
-    if get_origin(kind) is Annotated:
-        kind, bounds = get_args(kind)[:2]
+    kind, bounds, is_optional = _taken_apart(kind)
+    described = _schema(kind, bounds)
+    return {"anyOf": [described, {"type": "null"}]} if is_optional else described
+
+
+def _schema(kind: Any, bounds: Bounds | None) -> dict[str, Any]:
     origin, parts = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        of = schema(_with_bounds(next(part for part in parts if part is not types.NoneType), bounds))
-        return {"anyOf": [of, {"type": "null"}]}
     if origin is Literal:
         return {"enum": list(parts)}
     if is_dataclass(kind):
@@ -116,11 +112,7 @@ def _scalar_from_json(kind: Any, value: object, name: str, bounds: Bounds | None
 
 
 def _from_string(kind: Any, value: str) -> object:
-    if get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    if get_origin(kind) in (Union, types.UnionType):
-        kind = next(part for part in get_args(kind) if part is not types.NoneType)
-        return _from_string(kind, value)
+    kind, _, _ = _taken_apart(kind)
     if get_origin(kind) is Literal:
         return next((part for part in get_args(kind) if str(part) == value), value)
     if kind is bool:
@@ -133,8 +125,17 @@ def _from_string(kind: Any, value: str) -> object:
     return value
 
 
-def _with_bounds(kind: Any, bounds: Bounds | None) -> Any:
-    return Annotated[kind, bounds] if bounds else kind
+def _taken_apart(kind: Any) -> tuple[Any, Bounds | None, bool]:
+    """The kind without Annotated and without None; its Bounds, the innermost ones; and whether it may be None."""
+    bounds, is_optional = None, False
+    while True:
+        origin, parts = get_origin(kind), get_args(kind)
+        if origin is Annotated:
+            kind, bounds = parts[:2]
+        elif origin in (Union, types.UnionType):
+            kind, is_optional = next(part for part in parts if part is not types.NoneType), True
+        else:
+            return kind, bounds, is_optional
 
 
 def _is_required(field: Any) -> bool:
