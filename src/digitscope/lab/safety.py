@@ -1,12 +1,12 @@
 """What every request is checked for before a room sees it. docs/security.md says what this promises."""
 
 import html
-import json
 from collections.abc import Iterable
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digitscope.lab.access import Access, Keys, is_own_host
@@ -64,22 +64,23 @@ class Guard:
                     headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        headers = Headers(scope=scope)
+        answer = self._own_answer(scope, Headers(scope=scope)) or self._app
+        await answer(scope, receive, send_with_headers)
+
+    def _own_answer(self, scope: Scope, headers: Headers) -> Response | None:
+        """The answer to a visitor who is refused or shows a key; None if the request goes on, with its right."""
         visitor = visitor_key((scope.get("client") or ("?",))[0])
         refusal = self._foreign_request(scope, headers)
         if refusal is not None:
-            await _refuse(send_with_headers, 403, refusal)
-            return
+            return _refusal(403, refusal)
         right = self._right(scope, headers)
         if not self._rates[right].allows(visitor):
-            await _refuse(send_with_headers, 429, "Too many requests in a short time. Wait a moment.")
-            return
+            return _refusal(429, "Too many requests in a short time. Wait a moment.")
         key = _key(scope)
         if key is not None and self._keys is not None:
-            await self._enter(scope, send_with_headers, key, right, visitor)
-            return
+            return self._entrance(scope, self._keys, key, right, visitor)
         scope["right"] = right
-        await self._app(scope, receive, send_with_headers)
+        return None
 
     def _foreign_request(self, scope: Scope, headers: Headers) -> str | None:
         """Why a request is refused whoever asks: it is for another host, or another site's page makes it."""
@@ -100,23 +101,20 @@ class Guard:
             return Right.TEACH
         return self._keys.right(cookie_parser(headers.get("cookie", "")).get(_cookie(scope), ""))
 
-    async def _enter(self, scope: Scope, send: Send, key: str, right: Right, visitor: str) -> None:
-        """Answers a visitor who shows a key: keeps it in a cookie, so that it leaves the address."""
-        assert self._keys is not None
+    def _entrance(self, scope: Scope, keys: Keys, key: str, right: Right, visitor: str) -> Response:
+        """The answer to a visitor who shows a key: keeps it in a cookie, so that it leaves the address."""
         if not self._attempts.allows(visitor, cost=0):
-            await _refuse(send, 429, "Too many wrong codes from this address. Wait a minute.")
-            return
-        gained = self._keys.right(key)
+            return _refusal(429, "Too many wrong codes from this address. Wait a minute.")
+        gained = keys.right(key)
+        headers = {"cache-control": "no-store"}
         if gained is Right.VISIT:
             self._attempts.allows(visitor)
-            await _redirect(send, "/join/again")
-            return
-        secret = self._keys.teacher if gained is Right.TEACH else self._keys.code
-        headers = {"cache-control": "no-store"}
+            return RedirectResponse("/join/again", 303, headers)
+        secret = keys.teacher if gained is Right.TEACH else keys.code
         if gained > right:  # a pupil's link does not take a right away
             headers["set-cookie"] = f"{_cookie(scope)}={secret}; Path=/; HttpOnly; SameSite=Strict"
         target = "/phone" if gained is Right.DRAW else scope["path"]
-        await _answer(send, 200, "text/html; charset=utf-8", _moved(target), headers)
+        return HTMLResponse(_moved(target), headers=headers)
 
 
 def _key(scope: Scope) -> str | None:
@@ -157,18 +155,5 @@ def _moved(path: str) -> str:
     )
 
 
-async def _refuse(send: Send, status: int, reason: str) -> None:
-    headers = {"retry-after": "2"} if status == 429 else {}
-    await _answer(send, status, "application/json", json.dumps({"error": reason}), headers)
-
-
-async def _redirect(send: Send, path: str) -> None:
-    await _answer(send, 303, "text/plain", "", {"location": path, "cache-control": "no-store"})
-
-
-async def _answer(send: Send, status: int, media_type: str, text: str, headers: dict[str, str]) -> None:
-    body = text.encode()
-    pairs = {"content-type": media_type, "content-length": str(len(body)), **headers}
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+def _refusal(status: int, reason: str) -> Response:
+    return JSONResponse({"error": reason}, status, {"retry-after": "2"} if status == 429 else None)
