@@ -112,26 +112,33 @@ class ClassSession:
 
     def start(self) -> None:
         """Opens the class, or opens it again; drawings stay."""
-        self._set(_is_open=True, _is_frozen=False)
+        with self._lock:
+            self._is_open, self._is_frozen = True, False
+            self.version += 1
 
     def touch(self) -> None:
         """Says that something else has changed that pages show."""
-        self._set()
+        with self._lock:
+            self.version += 1
 
     def end(self) -> None:
         """No phone may join or send any more; phones are forgotten, drawings stay."""
         with self._lock:
             self._phones.clear()
-            self._set(_is_open=False, _is_frozen=False)
+            self._is_open = self._is_frozen = False
+            self.version += 1
 
     def freeze(self, frozen: bool) -> None:
         """Drawings are not taken until the class goes on."""
-        self._set(_is_frozen=frozen)
+        with self._lock:
+            self._is_frozen = frozen
+            self.version += 1
 
     def ask_for(self, task: Task, digit: int) -> None:
         """What the phones ask for from now on. `digit` is that of the task "same"."""
         with self._lock:
-            self._set(_task=task, _digit=digit)
+            self._task, self._digit = task, digit
+            self.version += 1
             for phone in self._phones.values():
                 phone.asked = self._choose_digit(phone.asked)
 
@@ -264,12 +271,6 @@ class ClassSession:
         shown = self.drawings()
         images = np.stack([d.image for d in shown]) if shown else np.zeros((0, 28, 28), np.uint8)
         return Examples(images, np.array([d.meant for d in shown], np.int64), [d.phone for d in shown])
-
-    def _set(self, **values: object) -> None:
-        with self._lock:
-            for name, value in values.items():
-                setattr(self, name, value)
-            self.version += 1
 
     def _choose_digit(self, former: int | None) -> int:
         """The digit to ask a phone for: one that was asked for least often, so that all digits come equally often."""

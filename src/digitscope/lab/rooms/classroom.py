@@ -1,6 +1,5 @@
 """The class: a teacher's wall and the phones that draw to it."""
 
-import threading
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -43,7 +42,6 @@ class Classroom:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self._lock = threading.Lock()
         self.session = ClassSession()
         self.lesson = Lesson(lab.teacher, lambda _: self.changed())
         self.model = lab.default_model
@@ -64,8 +62,7 @@ class Classroom:
                 f"A class expects a model that reads {CLASSES} digits of 28x28 pixels; {name} reads {model.classes} "
                 f"classes of {model.image_shape[0]}x{model.image_shape[1]}. Choose another."
             )
-        with self._lock:
-            self.model = name
+        self.model = name
 
 
 def classroom(lab: Lab) -> Classroom:
