@@ -12,6 +12,8 @@ from digitscope.errors import DataError
 from digitscope.files.atomic import unwritable, write_atomic
 from digitscope.vision.normalize import SHAPE
 
+TAUGHT_DIGITS = "taught-digits.csv"
+"""The name of the file in the lab's folder."""
 MOST = 5000
 """Digits that are kept."""
 

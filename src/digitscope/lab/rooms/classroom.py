@@ -1,17 +1,17 @@
 """The class: a teacher's wall and the phones that draw to it."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digitscope.arrays import Array
-from digitscope.datasets.export import csv_bytes, idx_zip, png_zip
 from digitscope.errors import DataError, NoInkError
 from digitscope.jobs.teach_class import CLASS_SETTINGS, ClassLesson
 from digitscope.lab.class_lesson import lesson_figures, teach_beside
 from digitscope.lab.class_session import CLASSES, ClassDrawing, ClassSession, Task, confusion
+from digitscope.lab.digit_files import FileForm, digits_file
 from digitscope.lab.drawings import DrawnStroke, pen_strokes
 from digitscope.lab.encoding import encoded
 from digitscope.lab.qr import qr_svg
@@ -131,7 +131,7 @@ class LearnRequest:
 
 @dataclass(frozen=True)
 class ClassFileRequest:
-    format: Literal["csv", "idx", "png"]
+    format: FileForm
 
 
 @dataclass(frozen=True)
@@ -300,16 +300,11 @@ def cancel(lab: Lab) -> None:
 
 
 def download(lab: Lab, request: ClassFileRequest) -> Download:
-    """The class's digits as a file: Kaggle's CSV, IDX files or PNG pictures."""
+    """The class's digits as a file."""
     examples = classroom(lab).session.examples()
     if not len(examples.labels):
         raise ConflictError("There are no drawings yet. Start the class and let the phones draw.")
-    name, media_type, write = {
-        "csv": ("class.csv", "text/csv", csv_bytes),
-        "idx": ("class-idx.zip", "application/zip", idx_zip),
-        "png": ("class-png.zip", "application/zip", png_zip),
-    }[request.format]
-    return Download(name, media_type, write(examples.images, examples.labels))
+    return digits_file("class", request.format, examples.images, examples.labels)
 
 
 def qr(lab: Lab, request: AddressRequest) -> Download:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 
 from digitscope import explain
 from digitscope.arrays import Array
-from digitscope.datasets.export import csv_bytes, idx_zip, png_zip
 from digitscope.errors import DataError
 from digitscope.explain.pixels import pixel_slopes
 from digitscope.explain.trace import Call, Trace, network_input
@@ -21,6 +20,7 @@ from digitscope.jobs.drawn_digit import (
 )
 from digitscope.jobs.teach import TeachSettings
 from digitscope.lab.background import Background, Progress
+from digitscope.lab.digit_files import FileForm, digits_file
 from digitscope.lab.drawings import (
     Drawing,
     Parts,
@@ -35,7 +35,7 @@ from digitscope.lab.explanations import MOST_TERMS, explained
 from digitscope.lab.requests import Bounds
 from digitscope.lab.routes import Download, NotFoundError, Page, Route, Upload
 from digitscope.lab.state import Lab
-from digitscope.lab.taught_digits import TaughtDigits
+from digitscope.lab.taught_digits import TAUGHT_DIGITS, TaughtDigits
 from digitscope.lab.teaching import Lesson, TaughtModel, teach_digits
 from digitscope.model import Answer, Model
 from digitscope.nn import Conv2D, Dense, Flatten
@@ -267,7 +267,7 @@ class _Room:
 
     def __init__(self, lab: Lab) -> None:
         self.searches = Background(4)
-        self.digits = TaughtDigits(lab.folder / "taught-digits.csv")
+        self.digits = TaughtDigits(lab.folder / TAUGHT_DIGITS)
         self.lesson = Lesson(lab.teacher, lambda state: lab.hub.publish("draw.lesson", state))
         lab.at_close(self.searches.close)
         lab.at_close(self.lesson.cancel)
@@ -407,18 +407,15 @@ def forget(lab: Lab, request: ForgetRequest) -> dict[str, object]:
 class DownloadRequest:
     """In which form."""
 
-    form: Literal["csv", "idx", "png"]
+    form: FileForm
 
 
 def download(lab: Lab, request: DownloadRequest) -> Download:
-    """The taught digits as a file: Kaggle's CSV, or a ZIP archive of IDX files or of PNG pictures in folders."""
+    """The taught digits as a file."""
     images, labels = _room(lab).digits.all()
     if not len(labels):
         raise NotFoundError("No digits were taught yet.")
-    if request.form == "csv":
-        return Download("taught-digits.csv", "text/csv", csv_bytes(images, labels))
-    write = idx_zip if request.form == "idx" else png_zip
-    return Download(f"taught-digits-{request.form}.zip", "application/zip", write(images, labels))
+    return digits_file("taught-digits", request.form, images, labels)
 
 
 PAGES = [Page("/draw", "draw")]

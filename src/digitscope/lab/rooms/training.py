@@ -16,6 +16,7 @@ from digitscope.lab.encoding import encoded
 from digitscope.lab.requests import Bounds
 from digitscope.lab.routes import Download, NotFoundError, Page, Route, Upload
 from digitscope.lab.state import Lab
+from digitscope.lab.taught_digits import TAUGHT_DIGITS
 from digitscope.lab.training_host import host_of
 from digitscope.model import Model
 from digitscope.recipes import RECIPES
@@ -227,7 +228,7 @@ def upload(lab: Lab, file: Upload) -> dict[str, object]:
 def taught(lab: Lab) -> dict[str, object]:
     """Keeps the digits that the lab has been taught so far as training data, as if they were uploaded."""
     try:
-        content = (lab.folder / "taught-digits.csv").read_bytes()
+        content = (lab.folder / TAUGHT_DIGITS).read_bytes()
     except FileNotFoundError:
         raise NotFoundError("The lab has not been taught any digit yet. Teach it one in Draw.") from None
     return {"part": uploads.store(_data_folder(lab), content)}
