@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 
 import numpy as np
 
@@ -23,8 +24,18 @@ def encoded(array: Array) -> dict[str, object]:
     return {
         "shape": list(array.shape),
         "type": array.dtype.name,
-        "data": base64.b64encode(little.tobytes()).decode("ascii"),
+        "data": base64_text(little.tobytes()),
     }
+
+
+def base64_text(content: bytes) -> str:
+    """The bytes as base64."""
+    return base64.b64encode(content).decode("ascii")
+
+
+def finite(number: float | None) -> float | None:
+    """The number, or None for NaN and infinities, which JSON lacks."""
+    return float(number) if number is not None and math.isfinite(number) else None
 
 
 def png(picture: Array) -> bytes:

@@ -8,6 +8,7 @@ import numpy as np
 
 import digitscope
 from digitscope.explain import Factor, Terms
+from digitscope.lab.encoding import finite
 from digitscope.mathml import formula_html, formula_lines, left_side, symbol_mathml
 from digitscope.nn import softmax
 from digitscope.notes.links import chapter_of
@@ -81,11 +82,6 @@ def given_number(of: str, index: tuple[int, ...], value: float, shape: tuple[int
         "code": None,
         "numeric": None,
     }
-
-
-def finite(number: float) -> float | None:
-    """The number, or None for NaN and infinities, which JSON lacks."""
-    return float(number) if math.isfinite(number) else None
 
 
 def _rank(product: float, combine: str) -> float:

@@ -53,17 +53,17 @@ def teach_digits(
     data = load_data("mnist")
     report = rounds_progress(lambda share: progress(0.9 * share))
     result = teach(model, images, labels, data, settings=settings, callback=report)
-    assert data.x_test is not None
+    _, test_images, test_labels = data.evaluation_split
     progress(0.92)
     correct = []
     for tested in (model, result.model):
-        correct.append(int((tested.predict(data.x_test) == data.y_test).sum()))
+        correct.append(int((tested.predict(test_images) == test_labels).sum()))
         progress(0.96)
     return TaughtModel(
         model=result.model,
         before=result.before[0],
         after=result.after[0],
-        test_images=len(data.x_test),
+        test_images=len(test_images),
         test_correct_before=correct[0],
         test_correct_after=correct[1],
         problem=None if result.problem is None else "forgot" if result.learned.all() else "not_learned",

@@ -30,7 +30,7 @@ from digitscope.lab.drawings import (
     pen_strokes,
     shown_image,
 )
-from digitscope.lab.encoding import encoded, png
+from digitscope.lab.encoding import base64_text, encoded, png
 from digitscope.lab.explanations import MOST_TERMS, explained
 from digitscope.lab.requests import Bounds
 from digitscope.lab.routes import Download, NotFoundError, Page, Route, Upload
@@ -140,7 +140,7 @@ def _answer(found: Answer) -> dict[str, object]:
 
 
 def _step(step: PreparationStep, *, picture: bool) -> dict[str, object]:
-    shown = {"picture": encoded(np.frombuffer(png(step.image), np.uint8))["data"]} if picture else {}
+    shown = {"picture": base64_text(png(step.image))} if picture else {}
     return {"key": step.name, "values": {name: float(value) for name, value in step.values.items()}, **shown}
 
 
@@ -237,10 +237,10 @@ def terms(lab: Lab, question: TermsQuestion) -> dict[str, object]:
 
 def _exciting(lab: Lab, question: UnitQuestion, model: Model, trace: Trace) -> list[dict[str, object]] | None:
     """The images, or None while they are searched: the page asks again."""
-    data = lab.mnist
-    if data.x_test is None or data.y_test is None or data.x_test.shape[1:] != model.image_shape:
+    _, images, labels = lab.mnist.evaluation_split
+    images = images[:SEARCHED]
+    if images.shape[1:] != model.image_shape:
         return []
-    images, labels = data.x_test[:SEARCHED], data.y_test
     found = _room(lab).searches.ask(
         question.model, lambda report: most_exciting(model.network, images, EXCITING, report), wait=0
     )

@@ -1,6 +1,5 @@
 """Explore: how a model reads the test images, what its layers make of them, and two models compared."""
 
-import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import cpu_count
@@ -25,7 +24,7 @@ from digitscope.jobs.exploration import (
 from digitscope.jobs.robustness import measure_corruptions
 from digitscope.jobs.training_moments import kept_moments, outputs_over_training
 from digitscope.lab.background import Background, Progress, Report
-from digitscope.lab.encoding import encoded, png
+from digitscope.lab.encoding import base64_text, encoded, finite, png
 from digitscope.lab.requests import Bounds
 from digitscope.lab.routes import Download, NotFoundError, Page, Route
 from digitscope.lab.state import Lab
@@ -213,14 +212,14 @@ def summary(lab: Lab, of: OfModel) -> dict[str, object]:
         "negative_log_likelihood": found.negative_log_likelihood,
         "brier_score": found.brier_score,
         "confusion": found.confusion.tolist(),
-        "precision": _numbers(found.precision),
-        "recall": _numbers(found.recall),
+        "precision": [finite(value) for value in found.precision],
+        "recall": [finite(value) for value in found.recall],
         "most_confused": [list(mistake) for mistake in most_confused(found.confusion, 5)],
         "reliability": {
             "edges": reliability.edges.tolist(),
             "counts": reliability.counts.tolist(),
-            "confidence": _numbers(reliability.confidence),
-            "accuracy": _numbers(reliability.accuracy),
+            "confidence": [finite(value) for value in reliability.confidence],
+            "accuracy": [finite(value) for value in reliability.accuracy],
             "intervals": [
                 list(wilson_interval(float(share), int(count))) if count else None
                 for share, count in zip(reliability.accuracy, reliability.counts, strict=True)
@@ -265,7 +264,7 @@ def image(lab: Lab, of: OneImage) -> dict[str, object]:
         **_image(readings, of.index),
         "probabilities": readings.probabilities[of.index].tolist(),
         "logits": readings.logits[of.index].tolist(),
-        "pixels": base64.b64encode(lab.mnist.evaluation_split[1][of.index].tobytes()).decode("ascii"),
+        "pixels": base64_text(lab.mnist.evaluation_split[1][of.index].tobytes()),
     }
 
 
@@ -457,10 +456,9 @@ def turn(lab: Lab, asked: Turn) -> dict[str, object]:
 
 
 def compare(lab: Lab, pair: Pair) -> dict[str, object]:
-    both = [_readings(lab, name) for name in (pair.first, pair.second)]
-    if any(isinstance(readings, Progress) for readings in both):
-        return _working(*both)
-    first, second = (readings for readings in both if isinstance(readings, Readings))
+    first, second = _readings(lab, pair.first), _readings(lab, pair.second)
+    if isinstance(first, Progress) or isinstance(second, Progress):
+        return _working(first, second)
     found = ComparedModels.of(first, second)
     return {
         "state": "ready",
@@ -473,19 +471,13 @@ def compare(lab: Lab, pair: Pair) -> dict[str, object]:
 
 
 def compared_images(lab: Lab, asked: ComparedImages) -> dict[str, object]:
-    both = [_readings(lab, name) for name in (asked.first, asked.second)]
-    if any(isinstance(readings, Progress) for readings in both):
-        return _working(*both)
-    first, second = (readings for readings in both if isinstance(readings, Readings))
+    first, second = _readings(lab, asked.first), _readings(lab, asked.second)
+    if isinstance(first, Progress) or isinstance(second, Progress):
+        return _working(first, second)
     found = getattr(ComparedModels.of(first, second), asked.part)
     shown = found[asked.offset : asked.offset + asked.count]
     listed = [{**_image(first, int(i)), "other": _image(second, int(i))} for i in shown]
     return {"state": "ready", "total": len(found), "images": listed}
-
-
-def _numbers(values: Array) -> list[float | None]:
-    """JSON has no nan."""
-    return [None if np.isnan(value) else float(value) for value in values]
 
 
 ROUTES = [

@@ -44,9 +44,7 @@ def overview(lab: Lab, query: StartQuery) -> dict[str, object]:
     its outputs for test images, in their two principal components. Class: what it reads in some of them. Notes: the
     largest of those derivatives, with its formula.
     """
-    images, labels = lab.mnist.x_test, lab.mnist.y_test
-    assert images is not None
-    assert labels is not None
+    _, images, labels = lab.mnist.evaluation_split
     shown = slice(query.image, query.image + 1)
     with _training:
         network, losses = _trained(lab.mnist)

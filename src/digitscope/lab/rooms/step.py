@@ -14,8 +14,8 @@ from digitscope.errors import DataError, ShapeError
 from digitscope.explain import DescentStep, Stage, factor_arrays, has_batch, moving_weights, stages
 from digitscope.explain.why import checked_index
 from digitscope.lab.drawings import decoded_image
-from digitscope.lab.encoding import encoded
-from digitscope.lab.explanations import MOST_TERMS, explained, finite, given_number, notes_links
+from digitscope.lab.encoding import encoded, finite
+from digitscope.lab.explanations import MOST_TERMS, explained, given_number, notes_links
 from digitscope.lab.requests import Bounds
 from digitscope.lab.routes import Page, Route
 from digitscope.lab.state import Lab
@@ -245,7 +245,7 @@ def _pixels(lab: Lab, image: StepImage, shape: tuple[int, int]) -> Array:
     if image.index is not None:
         if shape != (SIDE, SIDE):
             raise ShapeError(f"MNIST's images have 28x28 pixels; this network expects {shape[0]}x{shape[1]}.")
-        pixels: Array = _test_part(lab)[0][image.index]
+        pixels: Array = lab.mnist.evaluation_split[1][image.index]
         return pixels
     return decoded_image(image.pixels or "", shape)
 
@@ -409,24 +409,20 @@ def networks(lab: Lab) -> dict[str, object]:
     new = []
     for name, recipe in RECIPES.items():
         network = _first_member(recipe.build(np.random.default_rng(0), (SIDE, SIDE), 10))
-        size = sum(array.size for array in network.params.values())
-        new.append({"name": name, "title": recipe.title, "parameters": size})
-    return {"new": sorted(new, key=lambda entry: str(entry["parameters"]).zfill(12)), "trained": lab.model_names()}
+        new.append((sum(array.size for array in network.params.values()), name, recipe.title))
+    listed = [
+        {"name": name, "title": title, "parameters": size}
+        for size, name, title in sorted(new, key=lambda entry: entry[0])
+    ]
+    return {"new": listed, "trained": lab.model_names()}
 
 
 def test_images(lab: Lab, request: TestImagesRequest) -> dict[str, object]:
     """Images of MNIST's test part with their labels, from one index on."""
-    images, labels = _test_part(lab)
+    _, images, labels = lab.mnist.evaluation_split
     chosen = np.arange(len(labels)) if request.digit is None else np.flatnonzero(labels == request.digit)
     chosen = chosen[chosen >= request.first][: request.count]
     return {"indices": chosen.tolist(), "labels": labels[chosen].tolist(), "images": encoded(images[chosen])}
-
-
-def _test_part(lab: Lab) -> tuple[Array, Array]:
-    images, labels = lab.mnist.x_test, lab.mnist.y_test
-    assert images is not None
-    assert labels is not None
-    return images, labels
 
 
 ROUTES = [
