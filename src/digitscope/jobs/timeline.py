@@ -7,7 +7,7 @@ before it; since a training is deterministic, that gives the same bits.
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -63,6 +63,7 @@ BRANCH_SETTINGS = ("epochs", "learning_rate", "label_smoothing", "optimizer", "w
 
 History = dict[str, list[float | None]]
 Wanted = Callable[[int], bool]
+Results = Generator[Step | Epoch, None, None]
 
 
 @dataclass(frozen=True)
@@ -288,7 +289,7 @@ class Timeline:
         before = self.experiment.changes if own.parent is None else self.changes_of(own.parent)
         return {**before, **own.changes}
 
-    def results(self, *, threads: int, is_wanted: Wanted | None = None) -> Iterator[Step | Epoch]:
+    def results(self, *, threads: int, is_wanted: Wanted | None = None) -> Results:
         """Trains from the current step to the end of the branch, and keeps checkpoints on the way.
 
         Whenever the iteration is left, the training may be saved, go elsewhere, or go on.
@@ -318,7 +319,7 @@ class Timeline:
             if self.is_finished:
                 return  # before `train` replaces the weights by their average, from which no branch could go on
 
-    def go(self, branch: int, step: int, *, threads: int, is_wanted: Wanted | None = None) -> Iterator[Step | Epoch]:
+    def go(self, branch: int, step: int, *, threads: int, is_wanted: Wanted | None = None) -> Results:
         """Brings the training to a step, and yields the results on the way there.
 
         Raises: TrainingError if there is no such branch or step; DivergenceError.

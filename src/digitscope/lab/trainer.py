@@ -10,7 +10,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -22,10 +22,11 @@ from digitscope.datasets import load_data
 from digitscope.errors import DigitscopeError, DivergenceError, TrainingError
 from digitscope.jobs.layer_health import LayerHealth, layer_health
 from digitscope.jobs.symptoms import Guess, Symptom, label_symptoms, training_symptoms
-from digitscope.jobs.timeline import Experiment, Timeline
-from digitscope.lab.encoding import encoded
+from digitscope.jobs.timeline import Experiment, Results, Timeline
+from digitscope.lab.encoding import encoded, finite
+from digitscope.metrics import confusion_matrix
 from digitscope.nn import BatchNorm, Conv2D, Dense, Residual
-from digitscope.training import Epoch, SingleStep, Step, default_threads
+from digitscope.training import Epoch, Plan, SingleStep, default_threads
 from digitscope.training.inference import outputs_in_chunks, quiet_overflow
 from digitscope.training.parallel.interpreter import own_pipes
 from digitscope.training.settings import recorded_settings
@@ -74,7 +75,7 @@ class Trainer:
         self.health: list[LayerHealth] = []
         self.data_symptoms: list[Symptom] = []
         self.guess = Guess(math.inf, 1.0)
-        self._results: Iterator[Step | Epoch] | None = None
+        self._results: Results | None = None
         self._single: SingleStep | None = None
         self._sent: list[int] = []
         self._outputs: tuple[Array, int, int] | None = None
@@ -116,7 +117,7 @@ class Trainer:
     def begin(self, folder: str, experiment: Mapping[str, Any]) -> None:
         timeline = Timeline.begin(Path(folder), Experiment.from_json(experiment))
         self._take(timeline)
-        self._start(timeline.results(threads=self.threads, is_wanted=self._is_wanted), "running")
+        self._train()
 
     def open(self, folder: str) -> None:
         """Goes on with the training of a former server: as it was, running or not."""
@@ -134,7 +135,7 @@ class Trainer:
             return
         if timeline.is_finished:
             raise TrainingError("This training is at its end. Go back to an earlier step, or start a branch.")
-        self._start(timeline.results(threads=self.threads, is_wanted=self._is_wanted), "running")
+        self._train()
 
     def pause(self) -> None:
         self._open_timeline()
@@ -160,7 +161,7 @@ class Trainer:
         timeline.fork(changes)
         self._sent.append(0)
         self._send_branch(timeline.branch)
-        self._start(timeline.results(threads=self.threads, is_wanted=self._is_wanted), "running")
+        self._train()
 
     def model(self, path: str) -> Message:
         """Saves the network as it is now, ready for use."""
@@ -196,7 +197,7 @@ class Trainer:
             {
                 "event": "opened",
                 **_about(timeline),
-                "guess": {name: _finite(value) for name, value in asdict(self.guess).items()},
+                "guess": {name: finite(value) for name, value in asdict(self.guess).items()},
             }
         )
         for branch in range(len(timeline.branches)):
@@ -212,7 +213,12 @@ class Trainer:
         results = timeline.go(branch, step, threads=self.threads, is_wanted=lambda _: not self.commands.empty())
         self._start(results, "seeking")
 
-    def _start(self, results: Iterator[Step | Epoch], state: str) -> None:
+    def _train(self) -> None:
+        """Goes on from the current step."""
+        timeline = self._open_timeline()
+        self._start(timeline.results(threads=self.threads, is_wanted=self._is_wanted), "running")
+
+    def _start(self, results: Results, state: str) -> None:
         self._close_results()
         self._results, self.state, self.problem = results, state, None
         self._single = None
@@ -220,11 +226,9 @@ class Trainer:
         self._report(force=True)
 
     def _close_results(self) -> None:
-        if self._results is not None:
-            close = getattr(self._results, "close", None)
-            self._results = None
-            if close is not None:
-                close()
+        results, self._results = self._results, None
+        if results is not None:
+            results.close()
 
     def advance(self) -> None:
         """Takes the next result of the training."""
@@ -256,7 +260,7 @@ class Trainer:
     def _end_of_results(self, timeline: Timeline) -> None:
         if self.state == "seeking":
             if self._then == "running" and not timeline.is_finished:
-                self._start(timeline.results(threads=self.threads, is_wanted=self._is_wanted), "running")
+                self._train()
                 return
             self.problem = self._former_problem if self._then in ("diverged", "failed") else None
             state = self._then if self._then in ("stopped", "diverged", "failed") else "paused"
@@ -332,7 +336,7 @@ class Trainer:
         single = None
         if self._single is not None:
             names = ("step", "loss", "accuracy", "learning_rate", "gradient_norm")
-            single = {name: _finite(getattr(self._single, name)) for name in names}
+            single = {name: finite(getattr(self._single, name)) for name in names}
         self.send(
             {
                 "event": "position",
@@ -354,7 +358,7 @@ class Trainer:
         count = len(curve["step"])
         if count <= first:
             return
-        points = {name: [_finite(value) for value in curve[name][first:]] for name in COLUMNS}
+        points = {name: [finite(value) for value in curve[name][first:]] for name in COLUMNS}
         self.send({"event": "points", "branch": branch, "from": first, "points": points})
         # The last one is sent again, because its validation may still come.
         self._sent[branch] = count - 1
@@ -362,8 +366,6 @@ class Trainer:
     def _send_branch(self, number: int) -> None:
         timeline = self._open_timeline()
         branch = timeline.branches[number]
-        plan = timeline.plan_of(number)
-        settings = recorded_settings({"optimizer": plan.optimizer, "schedule": plan.schedule, "augment": plan.augment})
         self.send(
             {
                 "event": "branch",
@@ -372,13 +374,7 @@ class Trainer:
                 "step": branch.step,
                 "changes": branch.changes,
                 "steps": timeline.steps_of(number),
-                "plan": {
-                    "epochs": plan.epochs,
-                    "learning_rate": plan.schedule.learning_rate,
-                    "batch_size": plan.batch_size,
-                    "weight_decay": plan.optimizer.weight_decay,
-                    **settings,
-                },
+                "plan": plan_settings(timeline.plan_of(number)),
             }
         )
         self._send_points(number)
@@ -419,7 +415,10 @@ class Trainer:
         if self.state == "diverged":
             found = [Symptom("diverged", {}), *(symptom for symptom in found if symptom.key != "rate-too-high")]
         symptoms: list[Message] = [
-            {"key": symptom.key, "values": {name: _finite(value) for name, value in symptom.values.items()}}
+            {
+                "key": symptom.key,
+                "values": {n: v if isinstance(v, str) else finite(v) for n, v in symptom.values.items()},
+            }
             for symptom in (*self.data_symptoms, *found)
         ]
         self.send({"event": "symptoms", "branch": timeline.branch, "step": timeline.step, "symptoms": symptoms})
@@ -448,8 +447,7 @@ class Trainer:
 
 def validation_results(outputs: Array, probabilities: Array, images: Array, labels: Array) -> Message:
     """The confusion matrix, and the mistakes with the highest probability, for outputs (classes, N)."""
-    classes, digits = len(outputs), outputs.argmax(axis=0)
-    counts = np.bincount(labels * classes + digits, minlength=classes * classes)
+    digits = outputs.argmax(axis=0)
     wrong = np.flatnonzero(digits != labels)
     confidence = probabilities[digits[wrong], wrong]
     chosen = wrong[np.argsort(-confidence, kind="stable")[:MISTAKES]]
@@ -457,12 +455,12 @@ def validation_results(outputs: Array, probabilities: Array, images: Array, labe
         "accuracy": float(np.mean(digits == labels)),
         "images": len(labels),
         "wrong": len(wrong),
-        "confusion": counts[: classes * classes].reshape(classes, classes).tolist(),
+        "confusion": confusion_matrix(labels, digits, len(outputs)).tolist(),
         "mistakes": [
             {
                 "label": int(labels[i]),
                 "digit": int(digits[i]),
-                "probability": _finite(float(probabilities[digits[i], i])),
+                "probability": finite(float(probabilities[digits[i], i])),
             }
             for i in chosen
         ],
@@ -479,6 +477,18 @@ def first_weights(params: Mapping[str, Array], shape: tuple[int, ...]) -> Array 
         maps: Array = weights[:UNITS].mean(axis=1)
         return maps
     return weights[:UNITS].reshape(-1, *shape) if weights.shape[1] == math.prod(shape) else None
+
+
+def plan_settings(plan: Plan) -> dict[str, Any]:
+    """The settings of a plan that pages show."""
+    named = {"optimizer": plan.optimizer, "schedule": plan.schedule, "augment": plan.augment, "loss": plan.loss}
+    return {
+        "epochs": plan.epochs,
+        "learning_rate": plan.schedule.learning_rate,
+        "batch_size": plan.batch_size,
+        "weight_decay": plan.optimizer.weight_decay,
+        **recorded_settings(named),
+    }
 
 
 def _about(timeline: Timeline) -> Message:
@@ -507,10 +517,6 @@ def _units(layer: object) -> int | None:
     if isinstance(layer, Conv2D):
         return len(layer.params["weight"])
     return layer.channels if isinstance(layer, BatchNorm) else None
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _read(lines: IO[bytes], commands: "queue.Queue[Message | None]") -> None:

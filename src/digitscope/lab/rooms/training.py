@@ -17,19 +17,18 @@ from digitscope.lab.requests import Bounds
 from digitscope.lab.routes import Download, NotFoundError, Page, Route, Upload
 from digitscope.lab.state import Lab
 from digitscope.lab.taught_digits import TAUGHT_DIGITS
+from digitscope.lab.trainer import plan_settings
 from digitscope.lab.training_host import host_of
 from digitscope.model import Model
 from digitscope.recipes import RECIPES
 from digitscope.recipes.recipe import NETWORK
 from digitscope.recipes.records import load_records
-from digitscope.training import Plan
 from digitscope.training.settings import (
     ACTIVATIONS,
     NAMED_AUGMENTATIONS,
     NAMED_LOSSES,
     NAMED_OPTIMIZERS,
     NAMED_SCHEDULES,
-    recorded_settings,
 )
 
 EXAMPLES = 20
@@ -145,10 +144,10 @@ def choices(lab: Lab) -> dict[str, object]:
             accuracy, seconds = record.mean("test_accuracy"), record.mean("train_seconds")
             parameters = int(record.runs[0]["parameters"])
             measured = {"accuracy": accuracy, "seconds": seconds, "parameters": parameters}
-        recipes.append({"name": name, "title": recipe.title, "plan": _plan(recipe.plan), "measured": measured})
+        recipes.append({"name": name, "title": recipe.title, "plan": plan_settings(recipe.plan), "measured": measured})
     return {
         "recipes": recipes,
-        "network": {"name": NETWORK, "plan": _plan(PLAN)},
+        "network": {"name": NETWORK, "plan": plan_settings(PLAN)},
         "kinds": {kind: list(sizes) for kind, sizes in SIZES.items()},
         "optimizers": list(NAMED_OPTIMIZERS),
         "schedules": list(NAMED_SCHEDULES),
@@ -156,17 +155,6 @@ def choices(lab: Lab) -> dict[str, object]:
         "losses": list(NAMED_LOSSES),
         "augmentations": list(NAMED_AUGMENTATIONS),
         "branch": list(BRANCH_SETTINGS),
-    }
-
-
-def _plan(plan: Plan) -> dict[str, object]:
-    settings = {"optimizer": plan.optimizer, "schedule": plan.schedule, "augment": plan.augment, "loss": plan.loss}
-    return {
-        "epochs": plan.epochs,
-        "learning_rate": plan.schedule.learning_rate,
-        "batch_size": plan.batch_size,
-        "weight_decay": plan.optimizer.weight_decay,
-        **recorded_settings(settings),
     }
 
 
