@@ -5,7 +5,7 @@ uvicorn waits without end for a request that comes slowly, and for a visitor tha
 
 import asyncio
 from collections import Counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -32,12 +32,12 @@ class DeadlineProtocol(H11Protocol):
     _request_timer: asyncio.TimerHandle | None = None
     _reading_timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))  # uvicorn's type is narrower than asyncio's
         self._visitor = visitor_key(self.client[0] if self.client else "?")
         self._connections[self._visitor] += 1
         if self._connections[self._visitor] > MAX_CONNECTIONS_FROM_ONE:
-            transport.abort()
+            self.transport.abort()
             return
         self._begin_request()
 
