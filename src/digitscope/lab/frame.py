@@ -90,8 +90,9 @@ def frame(page: Page, pages: Sequence[Page], language: str, theme: str, content:
 
 def _header(page: Page, pages: Sequence[Page], language: str, theme: str, words: dict[str, dict[str, str]]) -> str:
     common = words["common"]
+    current = ' aria-current="page"'
     links = "\n".join(
-        f'<li><a href="{known.path}"{" aria-current=" + chr(34) + "page" + chr(34) if known.room == page.room else ""}>'
+        f'<li><a href="{known.path}"{current if known.room == page.room else ""}>'
         f"{html.escape(words[known.room]['title'])}</a></li>"
         for known in pages
         if known.path != "/" and "{" not in known.path
