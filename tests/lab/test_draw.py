@@ -244,6 +244,7 @@ STROKE = {"points": [500, 200, 50, 500, 800, 50]}
         ("answer", {"drawing": {"strokes": [{"points": [1, 2, 3, 4]}]}}, "x, y, pressure in turn"),
         ("answer", {"drawing": {"strokes": [{"points": []}]}}, "from 3 to"),
         ("answer", {"drawing": {"strokes": [{"points": [1, 2, 999_999]}]}}, "from 0 to 1000"),
+        ("answer", {"drawing": {"strokes": [{"points": [1, 2, -(10**400)]}]}}, "from 0 to 1000"),
         ("answer", {"drawing": {"strokes": [{**STROKE, "width": 0}]}}, "width"),
         ("answer", {"drawing": {"strokes": [STROKE] * 201}}, "from 0 to 200"),
         ("answer", {"drawing": {"strokes": [{"points": [9] * 3 * 15_000}] * 2}}, f"at most {MOST_POINTS} points"),

@@ -60,21 +60,20 @@ class DamagePart:
 Parts = Annotated[tuple[DamagePart, ...], Bounds(0, 50)]
 
 
-def pen_strokes(strokes: Sequence[DrawnStroke]) -> list[PenStroke]:
+def pen_strokes(strokes: Sequence[DrawnStroke], most_points: int = MOST_POINTS) -> list[PenStroke]:
     """The strokes as the renderer takes them.
 
-    Raises: DataError if points lack a number, or if there are too many points.
+    Raises: DataError if points lack a number or are far outside, or if there are more than `most_points`.
     """
-    if sum(len(stroke.points) for stroke in strokes) > 3 * MOST_POINTS:
-        raise DataError(f"A drawing is expected with at most {MOST_POINTS} points. Draw with fewer strokes.")
+    if sum(len(stroke.points) for stroke in strokes) > 3 * most_points:
+        raise DataError(f"A drawing is expected with at most {most_points} points. Draw with fewer strokes.")
     found = []
     for stroke in strokes:
         if len(stroke.points) % 3:
             raise DataError(f"The points of a stroke are expected as x, y, pressure in turn; got {len(stroke.points)}.")
-        points = np.array(stroke.points, np.float64).reshape(-1, 3)
-        if np.abs(points).max() > 10 * _FULL:
+        if max(map(abs, stroke.points)) > 10 * _FULL:
             raise DataError("Points are expected on the drawing's surface, from 0 to 1000.")
-        points /= [_FULL, _FULL, 100]
+        points = np.array(stroke.points, np.float64).reshape(-1, 3) / [_FULL, _FULL, 100]
         found.append(PenStroke(points, stroke.width / _FULL))
     return found
 

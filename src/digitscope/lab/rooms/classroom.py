@@ -163,7 +163,7 @@ def send(lab: Lab, request: SentDrawing) -> dict[str, object]:
         return {"refused": refusal}
     model = lab.model(room.model)
     try:
-        image, answer = _read(model, draw_strokes(_strokes(request)))
+        image, answer = _read(model, draw_strokes(pen_strokes(request.strokes, MAX_POINTS)))
     except NoInkError:
         return {"refused": "empty"}
     read = answer.digit if answer.is_digit else None
@@ -319,13 +319,6 @@ def _known(lab: Lab, number: int, known: bool) -> None:
     if not known:
         raise NotFoundError(f"The class has no drawing {number}. It may have been cleared.")
     classroom(lab).changed()
-
-
-def _strokes(request: SentDrawing) -> list[PenStroke]:
-    """Raises: DataError if there are too many points, or if they lack a number."""
-    if sum(len(stroke.points) for stroke in request.strokes) > 3 * MAX_POINTS:
-        raise DataError(f"A drawing is expected with at most {MAX_POINTS} points. Draw with fewer strokes.")
-    return pen_strokes(request.strokes)
 
 
 def _read(model: Model, ink: Array) -> tuple[NDArray[np.uint8], Answer]:
