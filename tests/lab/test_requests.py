@@ -45,6 +45,7 @@ def test_a_request_of_every_kind() -> None:
         ({"count": True}, "count is expected as a whole number; got True."),
         ({"count": 3.0}, "count is expected as a whole number; got 3.0."),
         ({"count": 10}, "count is expected from 0 to 9; got 10."),
+        ({"count": -(10**400)}, "count is expected from 0 to 9; got -inf."),
         ({"count": 3, "name": ""}, "the length of name is expected from 1 to 5; got 0."),
         ({"count": 3, "kind": "wood"}, "kind is expected as one of ink, paper; got 'wood'."),
         ({"count": 3, "kind": []}, "kind is expected as one of ink, paper; got []."),

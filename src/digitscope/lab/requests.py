@@ -100,7 +100,7 @@ def _dataclass_from_json(kind: Any, value: object, name: str) -> Any:
 
 def _scalar_from_json(kind: Any, value: object, name: str, bounds: Bounds | None) -> object:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value) if abs(value) < 1 << 1000 else math.inf
+        value = _as_float(value)
     expected = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
     if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
         raise _wrong(name, expected, value)
@@ -142,9 +142,17 @@ def _is_required(field: Any) -> bool:
     return field.default is MISSING and field.default_factory is MISSING
 
 
+def _as_float(number: float) -> float:
+    """The number as a float: infinite if it is a whole number beyond all of them."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
 def _check_bounds(number: float, bounds: Bounds, name: str) -> None:
     if not bounds.least <= number <= bounds.most:
-        raise DataError(f"{name} is expected from {bounds.least:g} to {bounds.most:g}; got {number:g}.")
+        raise DataError(f"{name} is expected from {bounds.least:g} to {bounds.most:g}; got {_as_float(number):g}.")
 
 
 def _wrong(name: str, expected: str, value: object) -> DataError:
