@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from digitscope.files.atomic import remove_temporary, write_atomic
 from digitscope.files.lock import FolderLock
 from digitscope.jobs.fit import PLAN
 from digitscope.jobs.layer_list import LayerChoice, network_of
-from digitscope.jobs.train import info_of
+from digitscope.jobs.train import ChosenSettings, info_of
 from digitscope.model import Model
 from digitscope.recipes import RECIPES, Recipe, Training
 from digitscope.recipes.recipe import NETWORK, VALIDATION_SHARE, hold_out_end
@@ -38,7 +38,7 @@ from digitscope.training import (
     save_checkpoint,
     train,
 )
-from digitscope.training.settings import by_name
+from digitscope.training.settings import PlanSettings, by_name
 
 STATE = "timeline.json"
 MAX_BRANCHES = 12
@@ -54,10 +54,6 @@ SAVE_SHARE = 0.02
 MAX_PIXELS, MAX_CLASSES = 128 * 128, 100
 """Of the images: larger ones make dense layers and confusion matrices too large to be kept and shown."""
 
-PLAN_SETTINGS = (
-    *("epochs", "learning_rate", "batch_size", "loss", "label_smoothing"),
-    *("optimizer", "weight_decay", "schedule", "augment"),
-)
 BRANCH_SETTINGS = ("epochs", "learning_rate", "label_smoothing", "optimizer", "weight_decay", "schedule", "augment")
 """Those that a branch may change: the batches stay as they are, so that each step has one number."""
 
@@ -67,8 +63,8 @@ Results = Generator[Step | Epoch, None, None]
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """Everything that decides a training's bits; None keeps the recipe's own value."""
+class Experiment(ChosenSettings):
+    """Everything that decides a training's bits."""
 
     recipe: str
     """A rung of the ladder, or "network" for a list of layers."""
@@ -77,19 +73,6 @@ class Experiment:
     """As `load_data` takes it."""
     images: int | None = None
     """The number of training images of the data that are used, spread evenly over all; None for all."""
-    seed: int = 0
-    epochs: int | None = None
-    learning_rate: float | None = None
-    batch_size: int | None = None
-    layers: tuple[int, ...] | None = None
-    activation: str | None = None
-    dropout: float | None = None
-    loss: str | None = None
-    label_smoothing: float | None = None
-    optimizer: str | None = None
-    weight_decay: float | None = None
-    schedule: str | None = None
-    augment: str | None = None
 
     def __post_init__(self) -> None:
         """Raises: TrainingError for an unknown recipe, and for settings that only a rung takes."""
@@ -104,17 +87,11 @@ class Experiment:
         if self.network:
             raise TrainingError(f"A list of layers is expected with the recipe {NETWORK}; got {self.recipe}.")
 
-    @property
-    def changes(self) -> dict[str, Any]:
-        """The settings that replace the recipe's own."""
-        names = ("layers", "activation", "dropout", *PLAN_SETTINGS)
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
-
     def changed_recipe(self) -> Recipe:
         """Raises: as `Recipe.with_settings`."""
         if self.recipe != NETWORK:
             return RECIPES[self.recipe].with_settings(**self.changes)
-        plan = PLAN.with_settings(**{name: value for name, value in self.changes.items() if name in PLAN_SETTINGS})
+        plan = PLAN.with_settings(**cast(PlanSettings, self.changes))  # a list of layers has no others
         choices = self.network
         return Recipe(
             NETWORK,

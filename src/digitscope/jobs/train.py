@@ -48,12 +48,10 @@ PREVIOUS = "checkpoint-previous.safetensors"
 """The checkpoint before the newest one: for the case that the newest one is damaged."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides the outcome of a run; None keeps the recipe's own value."""
+@dataclass(frozen=True, kw_only=True)
+class ChosenSettings:
+    """The seed, and the settings that replace a recipe's own; None keeps the recipe's own value."""
 
-    recipe: str
-    data: str = "mnist"
     epochs: int | None = None
     learning_rate: float | None = None
     batch_size: int | None = None
@@ -67,6 +65,20 @@ class Settings:
     weight_decay: float | None = None
     schedule: str | None = None
     augment: str | None = None
+
+    @property
+    def changes(self) -> RecipeSettings:
+        """The settings that replace the recipe's own."""
+        values = {name: getattr(self, name) for name in RecipeSettings.__annotations__}
+        return cast(RecipeSettings, {name: value for name, value in values.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class Settings(ChosenSettings):
+    """Everything that decides the outcome of a run."""
+
+    recipe: str
+    data: str = "mnist"
 
     def __post_init__(self) -> None:
         """Raises: TrainingError for values of other types; the recipe and its plan check their ranges."""
@@ -83,12 +95,6 @@ class Settings:
         if self.layers is not None:
             check_wholes("layers", self.layers, 1)
             object.__setattr__(self, "layers", tuple(self.layers))  # a checkpoint holds a list
-
-    @property
-    def changes(self) -> RecipeSettings:
-        """The settings that replace the recipe's own."""
-        values = {name: getattr(self, name) for name in RecipeSettings.__annotations__}
-        return cast(RecipeSettings, {name: value for name, value in values.items() if value is not None})
 
     def changed_recipe(self) -> Recipe:
         """The recipe with these settings.
