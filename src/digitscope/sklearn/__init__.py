@@ -4,13 +4,11 @@ They need the extra digitscope[sklearn].
 """
 
 try:
-    import sklearn  # noqa: F401
+    from digitscope.sklearn.dense_classifier import DenseClassifier
+    from digitscope.sklearn.digit_classifier import DigitClassifier
 except ImportError as error:
     raise ImportError(
         "DigitClassifier and DenseClassifier need scikit-learn 1.6 or newer: pip install 'digitscope[sklearn]'."
     ) from error
-
-from digitscope.sklearn.dense_classifier import DenseClassifier
-from digitscope.sklearn.digit_classifier import DigitClassifier
 
 __all__ = ["DenseClassifier", "DigitClassifier"]

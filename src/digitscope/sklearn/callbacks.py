@@ -5,29 +5,35 @@ from typing import Any, TypeVar
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
+
+class NoCallbacks:
+    """The context of a fit without callbacks."""
+
+    def subcontext(self, **options: Any) -> "NoCallbacks":
+        return self
+
+    def call_on_fit_task_begin(self, **arguments: Any) -> None: ...
+
+    def call_on_fit_task_end(self, **arguments: Any) -> bool:
+        return False
+
+
+class NoCallbackSupport:
+    """Stands for scikit-learn's mixin, without its `set_callbacks`."""
+
+    def _init_callback_context(self, **options: Any) -> NoCallbacks:
+        return NoCallbacks()
+
+
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn import callback
 except ImportError:
+    callback = None
 
-    class NoCallbacks:
-        """The context of a fit without callbacks."""
-
-        def subcontext(self, **options: Any) -> "NoCallbacks":
-            return self
-
-        def call_on_fit_task_begin(self, **arguments: Any) -> None: ...
-
-        def call_on_fit_task_end(self, **arguments: Any) -> bool:
-            return False
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands for scikit-learn's mixin, without its `set_callbacks`."""
-
-        def _init_callback_context(self, **options: Any) -> NoCallbacks:
-            return NoCallbacks()
-
-    def with_callbacks(method: Method) -> Method:
-        return method
+CallbackSupport: Any = NoCallbackSupport if callback is None else callback.CallbackSupportMixin
 
 
-__all__ = ["CallbackSupportMixin", "with_callbacks"]
+def with_callbacks(method: Method) -> Method:
+    """The decorator of `fit`."""
+    decorated: Method = method if callback is None else callback.with_callbacks(method)
+    return decorated

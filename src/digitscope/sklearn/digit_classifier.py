@@ -112,8 +112,9 @@ class DigitClassifier(NetworkClassifier):
         result = validate_data(self, images, y, reset=reset)
         if reset:
             self._image_shape = shape
-        elif shape not in (None, self._image_shape) and self._image_shape is not None:
-            raise ValueError(f"Images are expected as (N, {', '.join(map(str, self._image_shape))}); got {X.shape}.")  # type: ignore[union-attr]
+        known = self._image_shape
+        if known is not None and shape not in (None, known):
+            raise ValueError(f"Images are expected as (N, {known[0]}, {known[1]}); got {np.shape(X)}.")
         return result
 
     def _begin(self, rows: Array, labels: Array, weights: Array | None, seed: int) -> Beginning:

@@ -21,7 +21,7 @@ from digitscope.errors import ArgumentError
 from digitscope.metrics import percentage
 from digitscope.nn import Constant, Network, ShiftAverage
 from digitscope.nn.optimizers import State
-from digitscope.sklearn.callbacks import CallbackSupportMixin, with_callbacks
+from digitscope.sklearn.callbacks import CallbackSupport, with_callbacks
 from digitscope.sklearn.preparation import RowPreparation
 from digitscope.training import Epoch, Plan, Run, Step, thread_count, train
 from digitscope.training.inference import outputs_in_chunks
@@ -46,7 +46,7 @@ class Beginning:
     """Examples that a recipe adds to those that are given."""
 
 
-class NetworkClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class NetworkClassifier(ClassifierMixin, CallbackSupport, BaseEstimator):  # type: ignore[misc]
     """A network as a classifier of scikit-learn. A derived class says which network, by `_begin`."""
 
     epochs: int | None
@@ -89,7 +89,7 @@ class NetworkClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator):  
         """X as a table of finite numbers, with y if it is given."""
         return validate_data(self, X, y, reset=reset, dtype=[np.float64, np.float32])
 
-    @with_callbacks  # type: ignore[untyped-decorator]
+    @with_callbacks
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Trains a new network.
 
