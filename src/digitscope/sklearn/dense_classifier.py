@@ -9,6 +9,7 @@ from digitscope.arguments import check_number, check_truth, check_whole, is_whol
 from digitscope.arrays import Array
 from digitscope.errors import ArgumentError
 from digitscope.nn import (
+    Adam,
     BatchNorm,
     Constant,
     Dense,
@@ -28,13 +29,7 @@ from digitscope.nn import (
 from digitscope.sklearn.network_classifier import Beginning, NetworkClassifier, equal_batches
 from digitscope.sklearn.preparation import Standardization
 from digitscope.training import Plan
-from digitscope.training.settings import (
-    ACTIVATIONS,
-    NAMED_OPTIMIZERS,
-    NAMED_SCHEDULES,
-    PlanSettings,
-    by_name,
-)
+from digitscope.training.settings import ACTIVATIONS, PlanSettings, by_name
 
 BATCH_SIZE = 128
 LEARNING_RATE = 0.01
@@ -132,7 +127,7 @@ class DenseClassifier(NetworkClassifier):
         preparation = Standardization.fit(rows, weights, standardize=self.standardize)
         network = self._network_before_training(rows.shape[1], len(self.classes_), network_rng)
         return Beginning(
-            network=network.map_arrays(lambda array: array.astype(preparation.dtype)),
+            network=network.astype(preparation.dtype),
             plan=self._plan_for(len(rows)),
             preparation=preparation,
             rng=run_rng,
@@ -165,13 +160,10 @@ class DenseClassifier(NetworkClassifier):
         batches = -(-rows // self.batch_size)
         epochs = min(max(-(-STEPS // batches), LEAST_EPOCHS), MOST_EPOCHS)
         schedule = self.schedule or ("constant" if self.early_stopping else "one-cycle")
-        if isinstance(schedule, str):
-            by_name("schedule", NAMED_SCHEDULES, schedule)
         constant = schedule == "constant" or isinstance(schedule, Constant)
-        optimizer = NAMED_OPTIMIZERS["adam"]
         plan = Plan(
             loss=SoftmaxCrossEntropy(),
-            optimizer=optimizer,
+            optimizer=Adam(),
             schedule=OneCycle(CONSTANT_RATE if constant else LEARNING_RATE),
             epochs=epochs if self.epochs is None else self.epochs,
             batch_size=equal_batches(rows, self.batch_size),

@@ -5,7 +5,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from joblib.parallel import get_active_backend
@@ -103,20 +103,18 @@ class NetworkClassifier(ClassifierMixin, CallbackSupport, BaseEstimator):  # typ
         check_classification_targets(y)
         self.__dict__.pop("_network", None)  # An estimator whose fit fails is not fitted.
         self.classes_, labels = np.unique(y, return_inverse=True)
-        rows, labels, weights = _weighted_rows(rows, labels, sample_weight)
+        examples = _weighted_rows(rows, labels, sample_weight)
         self._check_training_parameters()
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        held_out = np.zeros(len(labels), bool)
+        validation = None
         if self.early_stopping:
-            held_out = _held_out(labels, self.validation_fraction, np.random.default_rng(seed))
-        kept = None if weights is None else weights[~held_out]
-        start = self._begin(rows[~held_out], labels[~held_out], kept, seed)
+            held_out = _held_out(examples.labels, self.validation_fraction, np.random.default_rng(seed))
+            examples, validation = examples.chosen(~held_out), examples.chosen(held_out)
+        start = self._begin(*examples, seed)
         self._take(start)
-        self.n_iter_, self.loss_curve_ = 0, []
         # Hooks get what the user gave: `fitted_estimator` must be able to predict it, names of columns included.
         given = {"X": X, "y": y, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}}
-        self._learn(start, rows, labels, weights, held_out, given)
-        self._optimizer_state, self._steps = None, 0
+        self._learn(start, examples, validation, given)
         return self
 
     def partial_fit(
@@ -151,9 +149,7 @@ class NetworkClassifier(ClassifierMixin, CallbackSupport, BaseEstimator):  # typ
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             start = self._begin(rows, labels, weights, seed)
             self._take(start)
-            self.n_iter_, self.loss_curve_ = 0, []
-            self._optimizer_state, self._steps = None, 0
-            self._network, self._rng = start.network, start.rng
+            self._network = start.network
         plan = replace(
             self._plan,
             epochs=1,
@@ -183,7 +179,7 @@ class NetworkClassifier(ClassifierMixin, CallbackSupport, BaseEstimator):  # typ
         """
         check_is_fitted(self)
         features = self._preparation.features(self._rows(X, reset=False))
-        network = self._predicting_network().map_arrays(lambda array: array.astype(np.float64))
+        network = self._predicting_network().astype(np.float64)
         outputs = outputs_in_chunks(network, features, threads=self._available_threads(), padded=True)
         outputs = outputs[: len(self.classes_)]
         # NumPy adds up a single column in another order than one of several.
@@ -217,6 +213,8 @@ class NetworkClassifier(ClassifierMixin, CallbackSupport, BaseEstimator):  # typ
         self._shifts = start.plan.shifts
         self._plan = replace(start.plan, shifts=())
         self._preparation, self._batch_size = start.preparation, start.batch_size
+        self._rng, self._optimizer_state, self._steps = start.rng, None, 0
+        self.n_iter_, self.loss_curve_ = 0, []
 
     def _check_training_parameters(self) -> None:
         check_whole("epochs", self.epochs, 1, optional=True)
@@ -243,24 +241,21 @@ class NetworkClassifier(ClassifierMixin, CallbackSupport, BaseEstimator):  # typ
     def _learn(
         self,
         start: Beginning,
-        rows: Array,
-        labels: Array,
-        weights: Array | None,
-        held_out: Array,
+        learned: "_Examples",
+        validation: "_Examples | None",
         given: Mapping[str, Any],
     ) -> None:
-        """Trains start.network on the rows that are not held out."""
+        """Trains start.network."""
         preparation = start.preparation
-        examples, targets = preparation.examples(rows[~held_out]), labels[~held_out]
-        kept = None if weights is None else weights[~held_out]
+        examples, targets, weights = preparation.examples(learned.rows), learned.labels, learned.weights
         if start.extra_images is not None and start.extra_labels is not None:
-            if kept is not None:
-                kept = np.concatenate([kept, np.full(len(start.extra_labels), kept.mean())])
+            if weights is not None:
+                weights = np.concatenate([weights, np.full(len(start.extra_labels), weights.mean())])
             examples = np.concatenate([examples, start.extra_images])
             targets = np.concatenate([targets, start.extra_labels])
-        validation = None
-        if held_out.any():
-            validation = preparation.examples(rows[held_out]), labels[held_out]
+        held_out = None
+        if validation is not None:
+            held_out = preparation.examples(validation.rows), validation.labels
             self.validation_scores_ = []
         run = Run.start(start.network, self._plan, len(targets), start.rng)
         context = self._init_callback_context(max_subtasks=run.epochs)
@@ -270,14 +265,14 @@ class NetworkClassifier(ClassifierMixin, CallbackSupport, BaseEstimator):  # typ
         losses = _EpochLosses(run)
         task = context.subcontext(task_name="epoch 1")
         task.call_on_fit_task_begin(estimator=self, **given)
-        for result in train(run, examples, targets, weights=kept, validation=validation, threads=self._threads(run)):
+        for result in train(run, examples, targets, weights=weights, validation=held_out, threads=self._threads(run)):
             losses.add(result)
             if not isinstance(result, Epoch):
                 continue
             self.n_iter_, self.loss_curve_ = result.epoch, list(losses.means)
             if validation is not None and result.outputs is not None:
-                right = result.outputs.argmax(axis=0) == validation[1]
-                score = float(np.average(right, weights=None if weights is None else weights[held_out]))
+                right = result.outputs.argmax(axis=0) == validation.labels
+                score = float(np.average(right, weights=validation.weights))
                 self.validation_scores_.append(score)
                 patience -= 1
                 if best is None or score > best[0]:
@@ -297,7 +292,6 @@ class NetworkClassifier(ClassifierMixin, CallbackSupport, BaseEstimator):  # typ
                 task = context.subcontext(task_name=f"epoch {result.epoch + 1}")
                 task.call_on_fit_task_begin(estimator=self, **given)
         self._network = run.outcome(examples) if best is None else best[1]
-        self._rng = start.rng
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes=dict, **given)
 
     def _line(self, epochs: int) -> str:
@@ -316,13 +310,25 @@ def equal_batches(rows: int, batch_size: int | None) -> int | None:
     return None if batches == 1 else -(-rows // batches)
 
 
+class _Examples(NamedTuple):
+    """Rows with their labels and weights."""
+
+    rows: Array
+    labels: Array
+    weights: Array | None
+
+    def chosen(self, are_chosen: Array) -> "_Examples":
+        """Those for which this is true, (N,)."""
+        weights = None if self.weights is None else self.weights[are_chosen]
+        return _Examples(self.rows[are_chosen], self.labels[are_chosen], weights)
+
+
 class _EpochLosses:
     """The mean loss of each epoch, from the results of `train`."""
 
     def __init__(self, run: Run) -> None:
         self.run, self.means = run, list[float]()
         self.total, self.seen = 0.0, 0
-        self.step = 0
 
     def add(self, result: Step | Epoch) -> None:
         if isinstance(result, Epoch):
@@ -350,13 +356,13 @@ def _is_parallel_job() -> bool:
     return True
 
 
-def _weighted_rows(rows: Array, labels: Array, sample_weight: ArrayLike | None) -> tuple[Array, Array, Array | None]:
+def _weighted_rows(rows: Array, labels: Array, sample_weight: ArrayLike | None) -> _Examples:
     """The rows that count, with their labels and weights.
 
     Raises: ValueError for weights of another number or range, and if none is positive.
     """
     if sample_weight is None:
-        return rows, labels, None
+        return _Examples(rows, labels, None)
     weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
     if weights.ndim != 1:
         raise ValueError(f"sample_weight is expected as one number for each row; got {weights.shape}.")
@@ -366,7 +372,7 @@ def _weighted_rows(rows: Array, labels: Array, sample_weight: ArrayLike | None) 
     counts = weights > 0
     if not counts.any():
         raise ValueError("sample_weight is expected to have a positive number; all weights are zero.")
-    return rows[counts], labels[counts], weights[counts]
+    return _Examples(rows, labels, weights).chosen(counts)
 
 
 def _held_out(labels: Array, fraction: float, rng: np.random.Generator) -> Array:
