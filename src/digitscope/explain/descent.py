@@ -67,7 +67,8 @@ class DescentStep:
         network = self.network.astype(np.float64)
         state = {slot: {name: array.copy() for name, array in arrays.items()} for slot, arrays in self.state.items()}
         gradient = {name: self.clip * g for name, g in self.recorded.backward[1].items()}
-        self.optimizer.update(network.params, gradient, state, learning_rate, self.step)
+        with quiet_overflow():
+            self.optimizer.update(network.params, gradient, state, learning_rate, self.step)
         return network, state
 
     @cached_property
@@ -77,14 +78,12 @@ class DescentStep:
 
     def losses(self, learning_rates: Sequence[float]) -> list[float]:
         """The loss on the same images after an update with each of these rates, with the same dropout."""
-        with quiet_overflow():
-            outputs = [self._outputs(self.update(rate)[0]) for rate in learning_rates]
-            return [float(self.recorded.loss.forward(y, self.recorded.labels)[0]) for y in outputs]
+        return [self._loss_of(self._outputs(self.update(rate)[0])) for rate in learning_rates]
 
     @cached_property
     def loss_after(self) -> float:
         """The loss after the update, on the same images and with the same dropout."""
-        return float(self.recorded.loss.forward(self.outputs_after, self.recorded.labels)[0])
+        return self._loss_of(self.outputs_after)
 
     @cached_property
     def outputs_after(self) -> Array:
@@ -96,6 +95,10 @@ class DescentStep:
         x = network_input(network, done.images, np.float64)
         with quiet_overflow():
             return network.forward(x, training=done.training, rng=np.random.default_rng(done.seed))[0]
+
+    def _loss_of(self, outputs: Array) -> float:
+        with quiet_overflow():
+            return float(self.recorded.loss.forward(outputs, self.recorded.labels)[0])
 
     def following(self, learning_rate: float) -> "DescentStep":
         """The next step, which begins where this one ends."""

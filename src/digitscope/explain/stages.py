@@ -57,9 +57,8 @@ def factor_arrays(step: DescentStep, name: str) -> dict[str, str]:
 
 def has_batch(step: DescentStep, name: str) -> bool:
     """Whether the last axis of an array is that of the images."""
-    plain = name.removeprefix("d")
     trace = step.recorded.trace
-    if plain in trace.arrays or name in ("probability", "target", "maximum", "shifted", "exponential", "total"):
+    if name.removeprefix("d") in trace.arrays or name in step.recorded.loss_call.inner:
         return True
     for call in trace.calls.values():
         if name in call.inner:
@@ -95,12 +94,9 @@ def _forward(call: Call, entering: bool) -> Iterator[Stage]:
 
 
 def _loss(step: DescentStep) -> Iterator[Stage]:
-    loss = step.recorded.loss
-    kind = type(loss).__name__
-    known = {**step.recorded.forward_quantities, **step.recorded.backward_quantities}
-    for name in ("maximum", "shifted", "exponential", "total", "probability", "target"):
-        if name in known:
-            yield Stage(f"loss.{name}", "loss", "", kind, (name,))
+    kind = type(step.recorded.loss).__name__
+    for name in step.recorded.loss_call.inner:
+        yield Stage(f"loss.{name}", "loss", "", kind, (name,))
     yield Stage("loss", "loss", "", kind, ("loss",))
     yield Stage("loss.backward", "backward", "", kind, ("doutput",))
 

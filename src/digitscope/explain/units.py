@@ -64,15 +64,11 @@ def receptive_field(trace: Trace, name: str, row: int, column: int, shape: tuple
     box: Box | None = (row, column, row + 1, column + 1) if call.y.ndim == 4 else None
     while box is not None:
         box = _input_box(call, box)
-        source = call.input
-        while source not in trace.calls:
-            if call.parent is None:
-                break
+        while call.input not in trace.calls and call.parent is not None:
             call = call.parent  # the input of an inner layer has a name of its own
-            source = call.input
-        if source not in trace.calls:
+        if call.input not in trace.calls:
             break
-        call = trace.calls[source]
+        call = trace.calls[call.input]
     return box or (0, 0, *shape)
 
 

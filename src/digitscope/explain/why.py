@@ -183,18 +183,23 @@ class Pass:
         self._given_labels = labels
 
     @cached_property
-    def labels(self) -> npt.NDArray[np.int64]:
-        """Raises: ShapeError if the pass has no labels; DataError and ShapeError if they do not fit."""
+    def loss_call(self) -> LossCall:
+        """The use of the loss. Raises: as `labels`."""
         if self._given_labels is None:
             raise ShapeError("The loss and all derivatives depend on the labels. Give one label for each image.")
-        labels = _loss_call(self.trace, self.loss, self._given_labels).labels
+        return _loss_call(self.trace, self.loss, self._given_labels)
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Raises: ShapeError if the pass has no labels; DataError and ShapeError if they do not fit."""
+        labels = self.loss_call.labels
         assert labels is not None
         return labels
 
     @cached_property
     def backward(self) -> tuple[float, Params]:
         """The loss, and its derivatives with respect to the parameters."""
-        return _run_back(self.trace, LossCall(self.loss, self.trace.output, self.labels))
+        return _run_back(self.trace, self.loss_call)
 
     @cached_property
     def forward_quantities(self) -> dict[str, Quantity]:
@@ -204,8 +209,7 @@ class Pass:
     @cached_property
     def backward_quantities(self) -> dict[str, Quantity]:
         """The loss, its targets and all derivatives, by name."""
-        value, parameters = self.backward
-        return _backward_quantities(self.trace, LossCall(self.loss, self.trace.output, self.labels), value, parameters)
+        return _backward_quantities(self.trace, self.loss_call, *self.backward)
 
     def terms(self, of: str, index: tuple[int, ...] = (), *, numeric: bool = False) -> Terms:
         """As `explain.terms`."""
