@@ -7,7 +7,7 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.explain.trace import Trace, network_input
-from digitscope.nn import Loss, Network, ReLU
+from digitscope.nn import Loss, Network, ReLU, gradient_norm
 from digitscope.training.inference import quiet_overflow
 
 
@@ -21,7 +21,6 @@ class LayerHealth:
     """The name of its class."""
     gradient_norm: float | None
     """Of all its parameters together; None if it has none, or if it is not finite."""
-    weight_norm: float | None
     units: int | None
     """Units or channels of a ReLU layer; None for other layers."""
     dead: float | None
@@ -46,17 +45,10 @@ def layer_health(network: Network, loss: Loss, images: Array, labels: Array) -> 
             if not own and not isinstance(layer, ReLU):
                 continue
             units, dead = _dead(call.y) if isinstance(layer, ReLU) else (None, None)
-            norms = [
-                _norm([arrays[call.parameter(key)] for key in own]) if own else None
-                for arrays in (gradients, network.params)
-            ]
-            found.append(LayerHealth(name, type(layer).__name__, norms[0], norms[1], units, dead))
+            norm = gradient_norm({key: gradients[call.parameter(key)] for key in own})
+            shown_norm = norm if own and math.isfinite(norm) else None
+            found.append(LayerHealth(name, type(layer).__name__, shown_norm, units, dead))
     return found
-
-
-def _norm(arrays: list[Array]) -> float | None:
-    total = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
-    return total if math.isfinite(total) else None
 
 
 def _dead(outputs: Array) -> tuple[int, float]:

@@ -16,21 +16,18 @@ from digitscope.nn import (
     Dropout,
     Flatten,
     Layer,
-    LeakyReLU,
     MaxPool2D,
     Network,
     ReLU,
     Reshape,
     Residual,
-    Sigmoid,
-    Tanh,
 )
+from digitscope.training.settings import ACTIVATIONS
 
 MAX_LAYERS, MAX_PARAMETERS = 40, 5_000_000
 MAX_NUMBERS, MAX_OPERATIONS = 1_000_000, 400_000_000
 """Of one image: numbers in all feature maps together, and multiplications and additions forward."""
 
-ACTIVATIONS: dict[str, type[Layer]] = {"relu": ReLU, "leaky-relu": LeakyReLU, "sigmoid": Sigmoid, "tanh": Tanh}
 SIZES: dict[str, tuple[str, ...]] = {
     "dense": ("units",),
     "convolution": ("units", "kernel", "stride", "padding"),
