@@ -39,15 +39,12 @@ def captioned_sheet(images: Array, captions: Sequence[str], *, scale: int = 2) -
 
     width = images.shape[2]
     line, gap = 16, 8
-    cells = np.pad(
-        (255 - images).repeat(scale, axis=1).repeat(scale, axis=2),
-        ((0, 0), (gap, line), (gap // 2, gap - gap // 2)),
-        constant_values=255,
-    )
+    enlarged = images.repeat(scale, axis=1).repeat(scale, axis=2)
+    cells = np.pad(enlarged, ((0, 0), (gap, line), (gap // 2, gap - gap // 2)))
     columns = min(COLUMNS, max(1, len(cells)))
     if not len(cells):
-        cells = np.full((1, *cells.shape[1:]), 255, np.uint8)
-    sheet = Image.fromarray(255 - image_grid(255 - cells, columns))
+        cells = np.zeros((1, *cells.shape[1:]), np.uint8)
+    sheet = Image.fromarray(255 - image_grid(cells, columns))
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", 12)
     for number, caption in enumerate(captions):
