@@ -145,13 +145,16 @@ class Model:
         refuse: the fraction of real digits that may be rejected as "not a digit". Raises: as `predict`.
         """
         check_number("refuse", refuse)
-        outputs = self._outputs(images, threads)
+        return self.answers_from_logits(self.logits(images, threads=threads), refuse=refuse)
+
+    def answers_from_logits(self, logits: Array, *, refuse: float = REFUSED_SHARE) -> list[Answer]:
+        """What `answers` gives for images with these logits. Shapes: (N, classes) -> N"""
         evidence_threshold, probability_threshold = -math.inf, math.inf
         if self.calibration:
             evidence_threshold = self.calibration.evidence_threshold(refuse)
             probability_threshold = max(LEAST_PLAUSIBLE, self.calibration.probability_threshold(MISSED_SHARE))
         answers = []
-        for p, evidence in zip(self.probabilities(outputs.T), self.loss.evidence(outputs), strict=True):
+        for p, evidence in zip(self.probabilities(logits), self.loss.evidence(logits.T), strict=True):
             order = [int(k) for k in np.argsort(-p, kind="stable")]
             plausible = tuple(order[:1] + [k for k in order[1:] if p[k] >= probability_threshold])
             answers.append(

@@ -8,7 +8,7 @@ from digitscope.datasets import DataSet
 from digitscope.errors import NoInkError
 from digitscope.jobs.drawn_digit import answer_drawing, answer_picture, stroke_effects
 from digitscope.model import Model
-from digitscope.vision.drawing import PenStroke, draw_strokes, prepare_drawing
+from digitscope.vision.drawing import PenStroke, draw_strokes, prepare_drawing, shrink_only
 from tests.drawn import pen_strokes
 
 
@@ -70,24 +70,24 @@ def test_the_answer_to_a_picture_is_that_of_the_photo_pipeline(mnist: DataSet, r
 
 def test_the_effect_of_a_stroke_is_what_the_model_computes_without_it(mnist: DataSet, reader: Model) -> None:
     strokes = next(s for s in map(pen_strokes, mnist.x_train) if len(s) >= 3)
-    effects = stroke_effects(strokes, reader)
     images = [prepare_drawing(draw_strokes(strokes)).image]
     images += [prepare_drawing(draw_strokes(strokes[:k] + strokes[k + 1 :])).image for k in range(len(strokes))]
     logits = reader.logits(np.stack(images))
-    order = logits[0].argsort()
-    assert (effects.digit, effects.other) == (order[-1], order[-2])
-    margins = logits[:, effects.digit] - logits[:, effects.other]
+    other, digit = logits[0].argsort()[-2:].tolist()
+    effects = stroke_effects(strokes, reader, digit=digit, other=other)
+    margins = logits[:, digit] - logits[:, other]
     assert effects.margin == pytest.approx(margins[0], rel=1e-5)
     found = [effect for effect in effects.strokes if effect is not None]
     np.testing.assert_allclose([effect.margin for effect in found], margins[1:], rtol=1e-5)
     assert [effect.digit for effect in found] == logits[1:].argmax(axis=1).tolist()
+    assert [effect.is_digit for effect in found] == [a.is_digit for a in reader.answers(np.stack(images[1:]))]
+    unprepared = reader.logits(shrink_only(draw_strokes(strokes))[None])[0]
     given = stroke_effects(strokes, reader, digit=3, other=5, prepared=False)
-    assert (given.digit, given.other) == (3, 5)
-    assert given.margin != pytest.approx(margins[0])
+    assert given.margin == pytest.approx(unprepared[3] - unprepared[5], rel=1e-5)
 
 
 def test_without_its_only_stroke_nothing_is_left(reader: Model) -> None:
     stroke = PenStroke(np.array([[0.5, 0.2, 0.5], [0.5, 0.8, 0.5]]), 0.08)
-    assert stroke_effects([stroke], reader).strokes == (None,)
+    assert stroke_effects([stroke], reader, digit=1, other=7).strokes == (None,)
     with pytest.raises(NoInkError, match="Nothing is drawn"):
-        stroke_effects([], reader)
+        stroke_effects([], reader, digit=1, other=7)

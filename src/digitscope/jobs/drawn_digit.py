@@ -87,8 +87,6 @@ class StrokeEffect:
 class StrokeEffects:
     """What each stroke of a drawing counts for."""
 
-    digit: int
-    other: int
     margin: float
     """output[digit] - output[other] for the whole drawing."""
     strokes: tuple[StrokeEffect | None, ...]
@@ -96,16 +94,11 @@ class StrokeEffects:
 
 
 def stroke_effects(
-    strokes: Sequence[PenStroke],
-    model: Model,
-    *,
-    digit: int | None = None,
-    other: int | None = None,
-    prepared: bool = True,
+    strokes: Sequence[PenStroke], model: Model, *, digit: int, other: int, prepared: bool = True
 ) -> StrokeEffects:
     """Reads the drawing without each of its strokes in turn: everything is computed again, the preparation included.
 
-    digit, other: the classes that are compared; by default the model's answer and the next most probable class
+    digit, other: the classes that are compared
 
     Raises: NoInkError if nothing is drawn.
     """
@@ -114,10 +107,8 @@ def stroke_effects(
         raise NoInkError("Nothing is drawn yet. Draw a digit first.")
     without = [_image([*strokes[:k], *strokes[k + 1 :]], model, prepared) for k in range(len(strokes))]
     images = np.stack([whole, *(image for image in without if image is not None)])
-    answers, outputs = model.answers(images, threads=1), model.logits(images, threads=1)
-    order = [int(k) for k in np.argsort(-outputs[0], kind="stable")]
-    digit = order[0] if digit is None else digit
-    other = next(k for k in order if k != digit) if other is None else other
+    outputs = model.logits(images, threads=1)
+    answers = model.answers_from_logits(outputs)
     margins = (outputs[:, digit] - outputs[:, other]).tolist()
     found = zip(margins[1:], answers[1:], strict=True)
     effects: list[StrokeEffect | None] = []
@@ -127,7 +118,7 @@ def stroke_effects(
             continue
         margin, answer = next(found)
         effects.append(StrokeEffect(margin, answer.digit, answer.probability, answer.is_digit))
-    return StrokeEffects(digit, other, margins[0], tuple(effects))
+    return StrokeEffects(margins[0], tuple(effects))
 
 
 def _image(strokes: Sequence[PenStroke], model: Model, prepared: bool) -> NDArray[np.uint8] | None:
