@@ -11,9 +11,6 @@ import argparse
 import http.client
 import json
 import random
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from typing import Any
@@ -21,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.drawing import summary
+from benchmarks.lab_server import described, read_address, running_lab
 from benchmarks.machine import machine
 from digitscope.datasets import load_mnist
 from tests.drawn import pen_strokes
@@ -56,18 +54,11 @@ def main() -> None:
     parser.add_argument("--drawings", type=int, default=10, help="of each phone")
     parser.add_argument("--model", default="convnet")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-u", "-m", "digitscope", "lab", options.model, "--no-browser", "--port", "0"]
-        server = subprocess.Popen([*command, "--host", "0.0.0.0"], cwd=folder, stdout=subprocess.PIPE, text=True)
-        try:
-            assert server.stdout is not None
-            address, _, teacher = server.stdout.readline().removeprefix("Lab: http://").strip().partition("/?key=")
-            server.stdout.readline()
-            code = server.stdout.readline().split()[-1]
-            times, walls = run_class(address, teacher, code, options.phones, options.drawings, options.model)
-        finally:
-            server.kill()
-            server.wait()
+    with running_lab(options.model, "--host", "0.0.0.0") as output:
+        address, _, teacher = read_address(output).partition("/?key=")
+        output.readline()
+        code = output.readline().split()[-1]
+        times, walls = run_class(address, teacher, code, options.phones, options.drawings, options.model)
     print(machine())
     print(f"{options.phones} phones, a drawing every {PERIOD:g} s each, {options.model}")
     print("answer to a phone:", summary(times))
@@ -79,13 +70,7 @@ def run_class(
 ) -> tuple[list[float], list[float]]:
     """Milliseconds from a phone's request to its answer, and from the wall's request to its news."""
     (_, _), (x_test, y_test) = load_mnist()
-    strokes = [
-        [
-            {"points": (s.points * [1000, 1000, 100]).round().astype(int).ravel().tolist(), "width": 70}
-            for s in pen_strokes(x_test[np.flatnonzero(y_test == digit)[0]])
-        ]
-        for digit in range(10)
-    ]
+    strokes = [described(pen_strokes(x_test[np.flatnonzero(y_test == digit)[0]])) for digit in range(10)]
     wall = Visitor(address, teacher)
     wall.ask("start", {"model": model})
     times: list[float] = []

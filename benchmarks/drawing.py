@@ -11,17 +11,14 @@ needs Chromium and Playwright.
 import argparse
 import http.client
 import json
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from benchmarks.lab_server import described, read_address, running_lab
 from benchmarks.machine import machine
 from digitscope.datasets import load_mnist
 from digitscope.vision.drawing import PenStroke
@@ -56,12 +53,8 @@ def over_http(address: str, model: str, digits: list[list[PenStroke]]) -> list[f
     connection = http.client.HTTPConnection(address)
     times = []
     for strokes in digits:
-        described = [
-            {"points": (s.points * [1000, 1000, 100]).round().astype(int).ravel().tolist(), "width": 70}
-            for s in strokes
-        ]
         for count in range(1, len(strokes) + 1):
-            body = json.dumps({"model": model, "drawing": {"strokes": described[:count]}})
+            body = json.dumps({"model": model, "drawing": {"strokes": described(strokes[:count])}})
             start = time.perf_counter()
             connection.request("POST", "/api/draw/answer", body, {"content-type": "application/json"})
             json.loads(connection.getresponse().read())
@@ -98,19 +91,6 @@ def in_browser(address: str, model: str, digits: list[list[PenStroke]]) -> None:
         browser.close()
 
 
-def with_lab(work: Callable[[str], object]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "digitscope", "lab", "--no-browser", "--port", "0"]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        lab = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
-        try:
-            assert lab.stdout is not None
-            work(lab.stdout.readline().removeprefix("Lab: http://").strip().rstrip("/"))
-        finally:
-            lab.terminate()
-            lab.wait()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--digits", type=int, default=50, help="number of digits [50]")
@@ -119,14 +99,12 @@ def main() -> None:
     print(machine())
     _, (images, _) = load_mnist()
     digits = [pen_strokes(image) for image in images[: options.digits]]
-
-    def measure(address: str) -> None:
+    with running_lab() as output:
+        address = read_address(output)
         over_http(address, options.model, digits[:3])  # loads the model and what it needs
         print(f"HTTP:                       {summary(over_http(address, options.model, digits))}")
         if shutil.which("chromium"):
             in_browser(address, options.model, digits)
-
-    with_lab(measure)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.lab_server import read_address, running_lab
 from benchmarks.machine import machine
 from digitscope.jobs.timeline import Experiment
 from digitscope.lab.trainer import Trainer
@@ -87,16 +88,11 @@ def command_line(recipe: str) -> float:
 
 
 class Server:
-    """`digitscope lab` in a folder of its own."""
+    """The lab at an address."""
 
-    def __init__(self, folder: str) -> None:
-        command = [sys.executable, "-m", "digitscope", "lab", "convnet", "--no-browser", "--port", "0"]
-        self.process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-        )
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline().strip().rstrip("/").rpartition(":")[2])
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.connection = http.client.HTTPConnection(address, timeout=600)
 
     def ask(self, path: str, body: Any = None) -> Any:
         method = "GET" if body is None else "POST"
@@ -110,18 +106,13 @@ class Server:
 
 @contextmanager
 def lab() -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        server = Server(folder)
-        try:
-            yield server
-        finally:
-            server.process.kill()
-            server.process.wait()
+    with running_lab("convnet") as output:
+        yield Server(read_address(output))
 
 
 def positions(server: Server) -> Iterator[tuple[float, Any]]:
     """The training's positions as a page hears of them, with the time."""
-    stream = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
+    stream = http.client.HTTPConnection(server.address, timeout=600)
     stream.request("GET", "/api/events")
     lines = stream.getresponse()
     event = ""
