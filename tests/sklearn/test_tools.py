@@ -267,7 +267,14 @@ def test_scikit_learn_is_not_loaded_before_it_is_needed() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_without_scikit_learn_the_error_says_what_to_install() -> None:
-    code = "import sys; sys.modules['sklearn'] = None; from digitscope import DigitClassifier"
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        pytest.param("import sys; sys.modules['sklearn'] = None", id="not installed"),
+        pytest.param("from sklearn.utils import validation; del validation.validate_data", id="before 1.6"),
+    ],
+)
+def test_without_scikit_learn_the_error_says_what_to_install(lacking: str) -> None:
+    code = f"{lacking}; from digitscope import DigitClassifier"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "need scikit-learn 1.6 or newer: pip install 'digitscope[sklearn]'" in done.stderr
