@@ -38,7 +38,7 @@ Damage = tuple[Silence | Noise, ...]
 
 
 def damaged(network: Network, damage: Damage) -> Network:
-    """A copy of the network with this damage. Its layers have the same names; arrays without noise are shared.
+    """A copy of the network with this damage. Its layers have the same names; without noise, it shares the arrays.
 
     Raises: ShapeError for a layer or a unit that the network does not have, or a layer that consists of others.
     """
