@@ -50,7 +50,7 @@ class Standardization(RowPreparation):
         features = rows.shape[1]
         if not standardize:
             return cls(np.zeros(features), np.ones(features), dtype)
-        values = rows.astype(np.float64)
+        values = rows.astype(np.float64, order="C")  # NumPy adds up a data frame's columns in another order.
         mean = np.average(values, axis=0, weights=weights)
         centred = values - mean
         largest = np.abs(centred).max(axis=0)
