@@ -1,5 +1,8 @@
 """MNIST's digits as the strokes of a pen."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,3 +40,14 @@ def pen_strokes(
         path = points[[*line[:-1:3], line[-1]]] / 28 * scale + [left, top]
         strokes.append(PenStroke(np.column_stack([path, np.full(len(path), 0.5)]), width))
     return strokes
+
+
+def strokes_json(strokes: Sequence[PenStroke]) -> list[dict[str, Any]]:
+    """As the lab's pages send them."""
+    return [
+        {
+            "points": (stroke.points * [1000, 1000, 100]).round().astype(int).ravel().tolist(),
+            "width": round(1000 * stroke.width),
+        }
+        for stroke in strokes
+    ]

@@ -31,7 +31,7 @@ def test_units_that_are_off_give_zero_and_the_rest_follows(few: DataSet) -> None
     expected = before["1"].copy()
     expected[[0, 2]] = 0
     np.testing.assert_array_equal(after["1"], expected)
-    inner = whole.layers[2].layers[0](expected)  # type: ignore[attr-defined]
+    inner = dict(whole.named_layers())["2.0"](expected)
     kept = np.maximum(inner, 0)
     kept[1] = 0
     np.testing.assert_array_equal(after["2"], expected + kept)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -229,9 +230,9 @@ def test_steps_and_branches_that_are_not_there(timeline: Timeline) -> None:
         ({"recipe": "mlp", "seed": -1}, "seed is expected as a whole number from 0 on"),
     ],
 )
-def test_an_experiment_that_cannot_be(values: dict[str, object], expected: str) -> None:
+def test_an_experiment_that_cannot_be(values: dict[str, Any], expected: str) -> None:
     with pytest.raises(DigitscopeError, match=expected):
-        Experiment(**values)  # type: ignore[arg-type]
+        Experiment(**values)
 
 
 def test_more_images_than_there_are(few_file: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from digitscope.arrays import Array
+from digitscope.datasets import DataSet
 from digitscope.errors import DataError, ModelError
 from digitscope.jobs.timeline import Experiment, Timeline
 from digitscope.jobs.training_moments import kept_moments, outputs_over_training
@@ -29,8 +30,9 @@ def train_to(timeline: Timeline, step: int) -> None:
 
 
 @pytest.fixture
-def images(few: object) -> Array:
-    return few.x_test[:40]  # type: ignore[attr-defined,no-any-return]
+def images(few: DataSet) -> Array:
+    assert few.x_test is not None
+    return few.x_test[:40]
 
 
 def ignore(done: float) -> None:

@@ -9,13 +9,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 from starlette.testclient import TestClient
 
+from digitscope.datasets import DataSet
 from digitscope.lab.app import application
 from digitscope.lab.state import Lab
+from digitscope.model import Model
+from digitscope.nn import Adam, Dense, Network, OneCycle, ReLU, SoftmaxCrossEntropy
+from digitscope.training import Plan, Run, train
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -29,6 +35,25 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     lab = Lab(tmp_path / "lab", "convnet")
     yield lab
     lab.close()
+
+
+@pytest.fixture(scope="session")
+def small(mnist: DataSet) -> Model:
+    """A small network after a short training, which is taught in a moment."""
+    rng = np.random.default_rng(0)
+    network = Network(Dense(784, 32, rng=rng), ReLU(), Dense(32, 10, rng=rng))
+    plan = Plan(SoftmaxCrossEntropy(), Adam(), OneCycle(0.003), epochs=1, batch_size=100)
+    run = Run.start(network, plan, 6000, rng)
+    for _ in train(run, mnist.x_train[:6000], mnist.y_train[:6000]):
+        pass
+    return Model(run.outcome(mnist.x_train), SoftmaxCrossEntropy(), (28, 28))
+
+
+@pytest.fixture(scope="session")
+def small_file(small: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    small.save(path)
+    return path
 
 
 @pytest.fixture
@@ -107,33 +132,36 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens an address in a browser of its own, with the options of Playwright's new_context. The test fails if the
-    page raises an error, reports one on its console, or asks another host for anything.
+class PageOpener:
+    """Opens an address in a browser of its own, with the options of Playwright's new_context."""
 
-    before: is called with the page before it is opened
-    """
-    problems: list[str] = []
-    contexts = contextlib.ExitStack()
+    def __init__(self, browser: Browser, contexts: contextlib.ExitStack) -> None:
+        self.problems: list[str] = []
+        """Errors that a page raised or reported on its console, and addresses on other hosts that it asked for."""
+        self._browser, self._contexts = browser, contexts
 
-    def open_address(url: str, *, before: Callable[[Page], object] | None = None, **options: object) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})  # type: ignore[arg-type]
-        contexts.callback(context.close)
+    def __call__(self, url: str, *, before: Callable[[Page], object] | None = None, **options: Any) -> Page:
+        """before: is called with the page before it is opened"""
+        context = self._browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        self._contexts.callback(context.close)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
-        page.on("request", lambda request: None if _is_own(request.url, url) else problems.append(request.url))
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("console", lambda said: self.problems.append(said.text) if said.type == "error" else None)
+        page.on("request", lambda request: None if _is_own(request.url, url) else self.problems.append(request.url))
         if before is not None:
             before(page)
         page.goto(url)
         return page
 
-    open_address.problems = problems  # type: ignore[attr-defined]
-    with contexts:
-        yield open_address
-    assert problems == []
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[PageOpener]:
+    """The test fails if a page has problems."""
+    with contextlib.ExitStack() as contexts:
+        opener = PageOpener(browser, contexts)
+        yield opener
+    assert opener.problems == []
 
 
 def _is_own(address: str, url: str) -> bool:

@@ -2,42 +2,24 @@
 
 import re
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from digitscope.lab.app import PAGES
+from tests.lab.accessibility import PAINTED, check_axe, check_reflow
+from tests.lab.conftest import PageOpener
 
-Open = Callable[..., Page]
-
-# axe would load the style sheets again as inline styles, which the pages' Content-Security-Policy forbids.
-OPTIONS = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    "resultTypes": ["violations"],
-    "preload": False,
-}
 PLACES = [
     *(page.path for page in PAGES if "{" not in page.path),
     *(f"/explore#view=%22{view}%22" for view in ("confidence", "robustness", "layers", "tour", "compare")),
     "/explore#cell=[4,9]",
     *(f"/notes/{place}" for place in ("05-backpropagation", "search?q=softmax", "symbols")),
 ]
-TOO_WIDE = """width => document.documentElement.scrollWidth <= width ? [] : [...document.querySelectorAll("body *")]
-    .filter(e => {
-        if (e.getBoundingClientRect().right <= width + 1) return false;
-        for (let p = e.parentElement; p; p = p.parentElement) {
-            if (getComputedStyle(p).overflowX !== "visible") return false;
-        }
-        return true;
-    }).slice(0, 5).map(e => e.outerHTML.slice(0, 160))"""
-"""The elements that make the page wider than the screen; others scroll within their own box."""
-PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
 
 
-def opened(open_page: Open, url: str, **options: Any) -> Page:
+def opened(open_page: PageOpener, url: str, **options: Any) -> Page:
     """The page when it has asked for everything that it shows."""
     waiting: set[str] = set()
 
@@ -54,17 +36,8 @@ def opened(open_page: Open, url: str, **options: Any) -> Page:
     return page
 
 
-def violations(page: Page) -> list[str]:
-    """What axe-core finds: for each rule, up to three of the elements."""
-    found: Any = Axe().run(page, options=OPTIONS).response
-    return [
-        "\n".join([f"{rule['id']}: {rule['help']}", *(f"  {node['html'][:200]}" for node in rule["nodes"][:3])])
-        for rule in found["violations"]
-    ]
-
-
 @pytest.mark.parametrize("place", PLACES)
-def test_a_place_is_for_everyone(shared_lab: str, open_page: Open, place: str) -> None:
+def test_a_place_is_for_everyone(shared_lab: str, open_page: PageOpener, place: str) -> None:
     page = opened(open_page, f"{shared_lab}{place}")
     check_motion(page)
     check_tab_stops(page)
@@ -72,40 +45,21 @@ def test_a_place_is_for_everyone(shared_lab: str, open_page: Open, place: str) -
     check_reflow(page)
 
 
-def check_axe(page: Page) -> None:
-    """axe-core finds nothing, in light and dark, on a phone and a desk."""
-    for width in (1280, 360):
-        page.set_viewport_size({"width": width, "height": 800})
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            page.evaluate(PAINTED)
-            assert violations(page) == [], f"{width} px, {scheme}"
-
-
-def check_reflow(page: Page) -> None:
-    """Nothing has to be scrolled sideways. 640 px are a screen of 1280 px at 200 % zoom, 320 px at 400 %."""
-    for width in (640, 360, 320):
-        page.set_viewport_size({"width": width, "height": 600})
-        page.evaluate(PAINTED)
-        assert page.evaluate(TOO_WIDE, width) == [], f"{width} px"
-
-
 def check_tab_stops(page: Page) -> None:
     """Each stop of the Tab key is seen."""
     stops = 0
     for _ in range(60):
         page.keyboard.press("Tab")
-        page.evaluate(PAINTED)
         stop: Any = page.evaluate(
-            """() => {
+            f"""() => ({PAINTED})().then(() => {{
                 const e = document.activeElement, style = getComputedStyle(e), box = e.getBoundingClientRect();
-                return {
+                return {{
                     html: e.outerHTML.slice(0, 160), body: e === document.body,
                     outline: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
                     inside: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
                     size: Math.min(box.width, box.height),
-                };
-            }"""
+                }};
+            }})"""
         )
         if stop["body"]:
             break
@@ -156,7 +110,7 @@ def accessible_name(page: Page) -> str:
     return name
 
 
-def test_a_journey_by_keyboard_alone(shared_lab: str, open_page: Open) -> None:
+def test_a_journey_by_keyboard_alone(shared_lab: str, open_page: PageOpener) -> None:
     page = opened(open_page, f"{shared_lab}/explore")
     page.keyboard.press("Tab")
     assert accessible_name(page) == "Skip to the content"

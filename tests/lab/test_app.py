@@ -1,6 +1,7 @@
 """The application: routes, pages, texts, events, and what is refused."""
 
 import asyncio
+import base64
 import json
 import re
 from collections.abc import Coroutine
@@ -13,6 +14,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from digitscope.arrays import Array
+from digitscope.datasets import DataSet
+from digitscope.lab import events
 from digitscope.lab.app import PAGES, ROUTES, STATIC
 from digitscope.lab.encoding import encoded
 from digitscope.lab.events import KEPT, WAITING, Hub
@@ -40,9 +43,11 @@ def test_pages(client: TestClient) -> None:
             assert f'<html lang="{language}"' in answer.text
             assert texts(language)[page.room]["title"] in answer.text
             for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', answer.text):
-                assert client.get(path).status_code == 200
+                file = client.get(path)
+                assert (file.status_code, file.headers["cache-control"]) == (200, "no-cache")  # new versions are seen
             assert "style=" not in answer.text
             assert "default-src 'self'" in answer.headers["content-security-policy"]
+            assert answer.headers["cache-control"] == "no-store"
     assert client.get("/", headers={"cookie": "language=es; theme=dark"}).text.count('lang="es" data-theme="dark"') == 1
     assert 'lang="en" data-theme="auto"' in client.get("/", headers={"cookie": "language=../x; theme=red"}).text
 
@@ -127,9 +132,9 @@ def test_few_models_stay_in_memory(lab: Lab, few_images: Array) -> None:
 
 
 @pytest.fixture
-def few_images(mnist: object) -> Array:
-    images: Array = mnist.x_test[:20]  # type: ignore[attr-defined]
-    return images
+def few_images(mnist: DataSet) -> Array:
+    assert mnist.x_test is not None
+    return mnist.x_test[:20]
 
 
 def test_a_foreign_host_and_a_foreign_site_are_refused(client: TestClient) -> None:
@@ -150,8 +155,6 @@ def test_arrays_are_encoded_as_javascript_reads_them() -> None:
     array = np.arange(6, dtype=">f8").reshape(2, 3).T
     answer = encoded(array)
     assert (answer["shape"], answer["type"]) == ([3, 2], "float64")
-    import base64
-
     data = np.frombuffer(base64.b64decode(str(answer["data"])), "<f8")
     np.testing.assert_array_equal(data.reshape(3, 2), array)
     assert encoded(np.array([True]))["type"] == "uint8"
@@ -173,7 +176,7 @@ def read(hub: Hub, right: Right, last: int | None, count: int) -> list[str]:
         hub.publish("now", 1, Right.DRAW)
         while len(found) <= count:
             found.append(await anext(stream))
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
         return found[1:]
 
     return run_apart(first())
@@ -207,13 +210,34 @@ def test_a_page_that_missed_too_much_asks_again() -> None:
             hub.publish("train", number)
         await asyncio.sleep(0.01)
         found = [await task] + [await anext(stream) for _ in range(4)]
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
         return found
 
     assert run_apart(slow())[0].startswith("event: reset")
 
 
-def test_static_files_are_type_checked(tmp_path: Path) -> None:
+def test_a_page_catches_up_with_all_that_is_kept_and_no_more() -> None:
+    hub = Hub()
+    for number in range(KEPT + 3):
+        hub.publish("train", number)
+    found = read(hub, Right.TEACH, 3, KEPT + 1)
+    assert [re.findall("^id: (.*)", text)[0] for text in found] == [str(k) for k in range(4, KEPT + 5)]
+    assert read(hub, Right.TEACH, 3, 1)[0].startswith("event: reset")  # `read` has published another one
+
+
+def test_a_stream_without_events_says_that_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "HEARTBEAT", 0.01)
+
+    async def silence() -> list[str]:
+        stream = Hub().stream(Right.TEACH)
+        found = [await asyncio.wait_for(anext(stream), 10) for _ in range(3)]
+        await stream.aclose()
+        return found
+
+    assert run_apart(silence())[1:] == [": still here\n\n"] * 2
+
+
+def test_static_files_are_type_checked() -> None:
     """Each script says that its types are to be checked."""
     for path in STATIC.rglob("*.js"):
         assert path.read_text(encoding="utf-8").startswith("// @ts-check\n"), path

@@ -20,7 +20,7 @@ from digitscope.lab.rooms import classroom
 from digitscope.lab.separate_process import SeparateProcess
 from digitscope.lab.state import Lab
 from digitscope.model import Model
-from tests.drawn import pen_strokes
+from tests.drawn import pen_strokes, strokes_json
 from tests.lab.separate_work import crash, fail, succeed
 
 Json = dict[str, Any]
@@ -56,10 +56,7 @@ def strokes_of(mnist: DataSet, digit: int, place: int = 0) -> list[Json]:
     assert mnist.x_test is not None
     assert mnist.y_test is not None
     image = mnist.x_test[np.flatnonzero(mnist.y_test == digit)[place]]
-    return [
-        {"points": np.round(stroke.points * [1000, 1000, 100]).astype(int).ravel().tolist(), "width": 70}
-        for stroke in pen_strokes(image)
-    ]
+    return strokes_json(pen_strokes(image))
 
 
 def test_a_phone_draws_and_the_wall_shows_it(
@@ -288,16 +285,18 @@ def test_progress_goes_from_nothing_to_all(mnist: DataSet, monkeypatch: pytest.M
         def __init__(self, step: int, steps: int) -> None:
             self.step, self.steps = step, steps
 
-    def teach_class(*_: object, callback: Callable[[Any], None], **__: object) -> str:
+    lesson: Any = object()
+
+    def teach_class(*_: object, callback: Callable[[Any], None], **__: object) -> Any:
         for step in steps:
             callback(Step(*step))
-        return "lesson"
+        return lesson
 
     monkeypatch.setattr(class_lesson, "teach_class", teach_class)
     shares: list[float] = []
     model = Model.load("convnet")
     empty = np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64)
-    assert teach_beside(model, *empty, [], TeachSettings(), 0, shares.append) == "lesson"  # type: ignore[comparison-overlap]
+    assert teach_beside(model, *empty, [], TeachSettings(), 0, shares.append) is lesson
     assert shares == sorted(shares)
     assert 0 < shares[0] < 0.05
     assert 0.7 < shares[-1] < 1

@@ -1,32 +1,35 @@
 """The class in browsers: the wall, phones, and a server that other machines can reach."""
 
 import json
+import re
 import statistics
 import threading
 import time
 import urllib.request
 from collections.abc import Callable
 from http.cookiejar import CookieJar
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, expect
 
 from digitscope.datasets import DataSet
-from tests.lab.conftest import Server
+from digitscope.lab.class_session import PERIOD
+from tests.lab.accessibility import check_axe, check_reflow
+from tests.lab.conftest import PageOpener, Server
 from tests.lab.test_class import strokes_of
+from tests.lab.touch import draw_lines
 
-expect.set_options(timeout=20_000)  # other tests run beside these
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
 class Class:
     """A lab that phones reach, with its addresses and keys."""
 
-    def __init__(self, start: Callable[..., Server]) -> None:
-        self.server = start("convnet", "--host", "0.0.0.0")
+    def __init__(self, start: Callable[..., Server], model: str = "convnet") -> None:
+        self.server = start(model, "--host", "0.0.0.0")
         assert self.server.process.stdout is not None
         lines = [self.server.process.stdout.readline() for _ in range(2)]
         self.code = lines[1].split()[-1]
@@ -53,7 +56,7 @@ class Phone:
 
 
 @pytest.fixture
-def school(start_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> Class:
+def school(start_server: Callable[..., Server]) -> Class:
     return Class(start_server)
 
 
@@ -63,24 +66,14 @@ def start(page: Page) -> None:
 
 
 def draw_with_finger(page: Page, strokes: list[dict[str, Any]]) -> None:
-    """Draws on the surface by touch events, as Chromium's tools send them."""
     box = page.locator(".drawing canvas").bounding_box()
     assert box is not None
-    session = page.context.new_cdp_session(page)
-    for stroke in strokes:
-        points = np.reshape(stroke["points"], (-1, 3))[:, :2] / 1000 * [box["width"], box["height"]] + [
-            box["x"],
-            box["y"],
-        ]
-        for k, (x, y) in enumerate(points.tolist()):
-            kind = "touchMove" if k else "touchStart"
-            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
-        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    corner, size = [box["x"], box["y"]], [box["width"], box["height"]]
+    points = [np.reshape(stroke["points"], (-1, 3))[:, :2] for stroke in strokes]
+    draw_lines(page, [(corner + part / 1000 * size).tolist() for part in points])
 
 
-def test_a_pupil_joins_draws_and_the_wall_shows_it(
-    school: Class, open_page: Callable[..., Page], mnist: DataSet
-) -> None:
+def test_a_pupil_joins_draws_and_the_wall_shows_it(school: Class, open_page: PageOpener, mnist: DataSet) -> None:
     teacher = open_page(school.teacher.replace("/?", "/class?"))
     expect(teacher).to_have_url(f"{school.url}/class")
     start(teacher)
@@ -112,7 +105,7 @@ def test_a_pupil_joins_draws_and_the_wall_shows_it(
 
     phone.get_by_role("button", name="Draw another").tap()
     draw_with_finger(phone, strokes_of(mnist, 9))
-    time.sleep(1.5)
+    time.sleep(PERIOD)
     phone.get_by_role("button", name="Send").tap()
     expect(answer).to_contain_text("The network reads 9")
     misread = teacher.locator(".misread").get_by_role("button", name="Meant 4, read 9", exact=True)
@@ -137,7 +130,7 @@ def test_a_pupil_joins_draws_and_the_wall_shows_it(
     expect(phone.get_by_role("status")).to_have_text("The class is not open now. Wait for your teacher.")
 
 
-def test_two_walls_show_the_same(school: Class, open_page: Callable[..., Page], mnist: DataSet) -> None:
+def test_two_walls_show_the_same(school: Class, open_page: PageOpener, mnist: DataSet) -> None:
     teacher = open_page(school.teacher.replace("/?", "/class?"))
     start(teacher)
     projector = open_page(school.teacher.replace("/?", "/class?"), locale="es")
@@ -149,7 +142,7 @@ def test_two_walls_show_the_same(school: Class, open_page: Callable[..., Page], 
     expect(projector.get_by_role("button", name="Continuar")).to_be_visible()
 
 
-def test_the_matrix_by_keyboard(school: Class, open_page: Callable[..., Page], mnist: DataSet) -> None:
+def test_the_matrix_by_keyboard(school: Class, open_page: PageOpener, mnist: DataSet) -> None:
     teacher = open_page(school.teacher.replace("/?", "/class?"))
     start(teacher)
     phone = school.phone()
@@ -166,18 +159,21 @@ def test_the_matrix_by_keyboard(school: Class, open_page: Callable[..., Page], m
     expect(cell).to_be_focused()
 
 
-def test_before_and_after_side_by_side(school: Class, open_page: Callable[..., Page], mnist: DataSet) -> None:
+def test_before_and_after_side_by_side(
+    start_server: Callable[..., Server], open_page: PageOpener, mnist: DataSet, small_file: Path
+) -> None:
+    school = Class(start_server, str(small_file))
     teacher = open_page(school.teacher.replace("/?", "/class?"))
     teacher.set_default_timeout(120_000)
     start(teacher)
     learn = teacher.get_by_role("button", name="Learn from all of us")
     expect(learn).to_be_disabled()
-    for k in range(4):
-        phone = school.phone()
-        for digit in range(2):
+    phones = [school.phone() for _ in range(4)]
+    for digit in range(2):
+        for k, phone in enumerate(phones):
             reply = phone.ask("send", phone=phone.id, meant=digit, strokes=strokes_of(mnist, digit, k))
             assert reply["refused"] is None
-            time.sleep(1.5)
+        time.sleep(PERIOD)
     learn.click()
     expect(teacher.get_by_role("progressbar")).to_be_visible()
     guess = teacher.get_by_label("How many does it read as meant now? Guess:")
@@ -194,7 +190,7 @@ def test_before_and_after_side_by_side(school: Class, open_page: Callable[..., P
     expect(lesson.get_by_role("heading", name="After")).to_be_visible()  # the next news does not hide it
 
 
-def test_without_host_the_page_says_how_phones_get_in(shared_lab: str, open_page: Callable[..., Page]) -> None:
+def test_without_host_the_page_says_how_phones_get_in(shared_lab: str, open_page: PageOpener) -> None:
     page = open_page(f"{shared_lab}/class")
     start(page)
     expect(page.get_by_text("digitscope lab --host 0.0.0.0")).to_be_visible()
@@ -204,21 +200,19 @@ def test_without_host_the_page_says_how_phones_get_in(shared_lab: str, open_page
     expect(opened.value.locator(".asked")).to_contain_text("Draw the digit")
 
 
-def test_accessibility(school: Class, open_page: Callable[..., Page], mnist: DataSet) -> None:
-    teacher = open_page(school.teacher.replace("/?", "/class?"), bypass_csp=True)  # axe sets styles
-    expect(teacher.get_by_role("button", name="Start the class")).to_be_visible()
-    check(teacher)
+def test_accessibility(school: Class, open_page: PageOpener, mnist: DataSet) -> None:
+    teacher = open_page(school.teacher.replace("/?", "/class?"))
     start(teacher)
     device = school.phone()
     for meant, drawn in ((5, 5), (2, 7)):
         device.ask("send", phone=device.id, meant=meant, strokes=strokes_of(mnist, drawn))
-        time.sleep(1.5)
+        time.sleep(PERIOD)
     misread = teacher.get_by_role("button", name="Meant 2, read 7", exact=True).first
     expect(misread).to_be_visible()
     check(teacher)
     misread.click()
     check(teacher)
-    phone = open_page(f"{school.url}/join", bypass_csp=True, **PHONE)
+    phone = open_page(f"{school.url}/join", **PHONE)
     expect(phone.get_by_role("button", name="Join")).to_be_visible()
     check(phone)
     phone.get_by_label("Code").fill(school.code)
@@ -232,34 +226,36 @@ def test_accessibility(school: Class, open_page: Callable[..., Page], mnist: Dat
 
 
 def check(page: Page) -> None:
-    """No violation that axe knows, in both themes and sizes, and nothing to scroll sideways."""
     size = page.viewport_size
     assert size is not None
-    for width, theme in ((360, "dark"), (1280, "light"), (360, "light"), (1280, "dark")):
-        page.set_viewport_size({"width": width, "height": 800})
-        page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
-        page.evaluate("Promise.allSettled(document.getAnimations().map((animation) => animation.finished))")
-        found = Axe().run(page, options={"preload": False})  # it would ask for styles at wrong addresses
-        assert found.violations_count == 0, (width, theme, found.generate_report())
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (width, theme)
+    check_axe(page)
+    check_reflow(page, 360, 1280)
     page.set_viewport_size(size)
 
 
-def test_a_class_is_not_started_before_the_models_are_known(school: Class, open_page: Callable[..., Page]) -> None:
+def test_a_class_is_not_started_before_the_models_are_known(school: Class, open_page: PageOpener) -> None:
     held: list[Route] = []
+    is_held = True
 
-    def hold(page: Page) -> None:
-        page.route("**/api/class/wall", lambda route: held.append(route))  # Playwright counts the parameters
+    def answer(route: Route) -> None:
+        if is_held:
+            held.append(route)
+        else:
+            route.continue_()
 
-    page = open_page(school.teacher.replace("/?", "/class?"), before=hold)
+    page = open_page(
+        school.teacher.replace("/?", "/class?"), before=lambda page: page.route(re.compile("/api/class/wall"), answer)
+    )
     expect(page.get_by_role("button", name="Start the class")).to_be_disabled()
-    page.unroute("**/api/class/wall")
-    while held:
-        held.pop().continue_()
+    page.wait_for_timeout(500)
+    assert len(held) == 1
+    expect(page.get_by_role("button", name="Start the class")).to_be_disabled()
+    is_held = False
+    held[0].continue_()
     start(page)
 
 
-def test_thirty_phones_and_ten_browsers(school: Class, open_page: Callable[..., Page], mnist: DataSet) -> None:
+def test_thirty_phones_and_ten_browsers(school: Class, open_page: PageOpener, mnist: DataSet) -> None:
     """Nobody is turned away, every drawing is on the wall, and answers come while all of them draw."""
     teacher = open_page(school.teacher.replace("/?", "/class?"))
     start(teacher)
@@ -272,13 +268,13 @@ def test_thirty_phones_and_ten_browsers(school: Class, open_page: Callable[..., 
         try:
             phone = school.phone()
             for turn in range(2):
+                time.sleep(turn * (PERIOD + 0.1))
                 digit = (k + turn) % 10
                 begin = time.monotonic()
                 reply = phone.ask("send", phone=phone.id, meant=digit, strokes=drawings[digit])
                 seconds.append(time.monotonic() - begin)
                 if reply["refused"] or reply["read"] is None:
                     problems.append(reply)
-                time.sleep(1.6)
         except OSError as error:
             problems.append(error)
 

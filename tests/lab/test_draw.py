@@ -4,7 +4,6 @@ import base64
 import io
 import time
 import zipfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,23 +25,10 @@ from digitscope.lab.rooms import draw
 from digitscope.lab.state import Lab
 from digitscope.lab.taught_digits import TaughtDigits
 from digitscope.model import Model
-from digitscope.nn import Adam, Dense, Network, OneCycle, ReLU, SoftmaxCrossEntropy
-from digitscope.training import Plan, Run, train
+from digitscope.nn import Dense, Network, SoftmaxCrossEntropy
 from digitscope.training_info import TrainingInfo
-from digitscope.vision.drawing import PenStroke
-from tests.drawn import pen_strokes
-
-
-def as_json(strokes: Sequence[PenStroke]) -> list[dict[str, Any]]:
-    listed = []
-    for stroke in strokes:
-        points = (stroke.points * [1000, 1000, 100]).round().astype(int)
-        listed.append({"points": points.ravel().tolist(), "width": round(1000 * stroke.width)})
-    return listed
-
-
-def decoded(array: dict[str, Any]) -> Array:
-    return np.frombuffer(base64.b64decode(array["data"]), array["type"]).reshape(array["shape"])
+from tests.drawn import pen_strokes, strokes_json
+from tests.lab.arrays import decoded
 
 
 def base64_of(image: Array) -> str:
@@ -53,7 +39,7 @@ def base64_of(image: Array) -> str:
 def question(mnist: DataSet) -> dict[str, Any]:
     """A seven, drawn."""
     assert mnist.x_test is not None
-    return {"model": "reader", "drawing": {"strokes": as_json(pen_strokes(mnist.x_test[0]))}}
+    return {"model": "reader", "drawing": {"strokes": strokes_json(pen_strokes(mnist.x_test[0]))}}
 
 
 def post(client: TestClient, path: str, question: dict[str, Any], **more: Any) -> Any:
@@ -97,7 +83,7 @@ def test_several_digits_are_a_number(client: TestClient, mnist: DataSet) -> None
         for place in range(2)
         for stroke in pen_strokes(mnist.x_train[place], scale=0.45, left=0.03 + 0.48 * place, top=0.3, width=0.035)
     ]
-    found = post(client, "answer", {"model": "reader", "drawing": {"strokes": as_json(strokes)}})
+    found = post(client, "answer", {"model": "reader", "drawing": {"strokes": strokes_json(strokes)}})
     assert not found["answer"]["is_digit"]
     assert found["number"]["lines"] == ["50"]
     left, right = (digit["box"] for digit in found["number"]["digits"])
@@ -289,22 +275,6 @@ def test_a_network_of_one_layer_and_an_ensemble_are_seen_too(client: TestClient,
         layers = post(client, "layers", question)["layers"]
         first = post(client, "unit", question, layer=layers[0]["name"], index=[3])
         assert decoded(first["weights"]).shape == (1, 28, 28)
-
-
-@pytest.fixture(scope="module")
-def small(mnist: DataSet) -> Model:
-    return trained(mnist)
-
-
-def trained(mnist: DataSet) -> Model:
-    """A small network after a short training, which is taught in a moment."""
-    rng = np.random.default_rng(0)
-    network = Network(Dense(784, 32, rng=rng), ReLU(), Dense(32, 10, rng=rng))
-    plan = Plan(SoftmaxCrossEntropy(), Adam(), OneCycle(0.003), epochs=1, batch_size=100)
-    run = Run.start(network, plan, 6000, rng)
-    for _ in train(run, mnist.x_train[:6000], mnist.y_train[:6000]):
-        pass
-    return Model(run.outcome(mnist.x_train), SoftmaxCrossEntropy(), (28, 28))
 
 
 def finished(client: TestClient) -> dict[str, Any]:

@@ -11,24 +11,14 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import CDPSession, Page, expect
+from playwright.sync_api import Page, expect
 
 from digitscope.datasets import DataSet, load_data
 from digitscope.model import Model
 from digitscope.vision.drawing import PenStroke
 from tests.drawn import pen_strokes
-from tests.lab.conftest import Server
-from tests.lab.test_draw import trained
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def small_model(mnist: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a small network, which is taught in a moment."""
-    path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    trained(mnist).save(path)
-    return path
+from tests.lab.conftest import PageOpener, Server
+from tests.lab.touch import draw_lines
 
 
 @pytest.fixture(scope="module")
@@ -62,21 +52,7 @@ def draw_with_mouse(page: Page, strokes: Sequence[PenStroke]) -> None:
         page.mouse.up()
 
 
-def draw_with_finger(page: Page, strokes: Sequence[PenStroke]) -> None:
-    session: CDPSession = page.context.new_cdp_session(page)
-
-    def touch(kind: str, *points: tuple[float, float]) -> None:
-        touches = [{"x": x, "y": y} for x, y in points]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
-
-    for points in strokes_on(page, strokes):
-        touch("touchStart", points[0])
-        for point in points[1:]:
-            touch("touchMove", point)
-        touch("touchEnd")
-
-
-def start(open_page: Open, lab: str, state: str = "", **options: object) -> Page:
+def start(open_page: PageOpener, lab: str, state: str = "", **options: Any) -> Page:
     """The page without the example of a first visit."""
     page = open_page(f"{lab}/draw#{state or 'prepared=true'}", **options)
     expect(page.get_by_label("Answer", exact=True)).not_to_be_empty()
@@ -85,7 +61,7 @@ def start(open_page: Open, lab: str, state: str = "", **options: object) -> Page
 
 @pytest.mark.parametrize("number", [0, 1, 4])
 def test_a_digit_of_mnist_is_drawn_with_a_mouse_and_read(
-    open_page: Open, reader_lab: str, mnist: DataSet, number: int
+    open_page: PageOpener, reader_lab: str, mnist: DataSet, number: int
 ) -> None:
     assert mnist.x_test is not None
     assert mnist.y_test is not None
@@ -99,19 +75,19 @@ def test_a_digit_of_mnist_is_drawn_with_a_mouse_and_read(
 
 
 def test_a_digit_is_drawn_with_a_finger_and_the_page_does_not_scroll(
-    open_page: Open, reader_lab: str, mnist: DataSet
+    open_page: PageOpener, reader_lab: str, mnist: DataSet
 ) -> None:
     assert mnist.x_test is not None
     page = start(open_page, reader_lab, **TOUCH)
     strokes = pen_strokes(mnist.x_test[0])
     strokes_on(page, strokes)  # scrolls it into view
     before = page.evaluate("scrollY")
-    draw_with_finger(page, strokes)
+    draw_lines(page, strokes_on(page, strokes))
     expect(page.get_by_label("Answer", exact=True).locator(".digit")).to_have_text("7")
     assert page.evaluate("scrollY") == before
 
 
-def test_the_keyboard_draws_and_takes_back(open_page: Open, reader_lab: str) -> None:
+def test_the_keyboard_draws_and_takes_back(open_page: PageOpener, reader_lab: str) -> None:
     page = start(open_page, reader_lab)
     surface = page.get_by_label("Drawing", exact=True)
     surface.focus()
@@ -127,7 +103,7 @@ def test_the_keyboard_draws_and_takes_back(open_page: Open, reader_lab: str) -> 
     expect(page.get_by_role("button", name="Undo", exact=True)).to_be_disabled()
 
 
-def test_the_link_holds_the_whole_state(open_page: Open, reader_lab: str, mnist: DataSet) -> None:
+def test_the_link_holds_the_whole_state(open_page: PageOpener, reader_lab: str, mnist: DataSet) -> None:
     assert mnist.x_test is not None
     page = start(open_page, reader_lab)
     draw_with_mouse(page, pen_strokes(mnist.x_test[0]))
@@ -149,7 +125,7 @@ def test_the_link_holds_the_whole_state(open_page: Open, reader_lab: str, mnist:
     expect(other.get_by_text("Broken in the network")).to_be_hidden()
 
 
-def test_a_first_visit_asks_for_a_guess_and_shows_what_happens(open_page: Open, reader_lab: str) -> None:
+def test_a_first_visit_asks_for_a_guess_and_shows_what_happens(open_page: PageOpener, reader_lab: str) -> None:
     page = open_page(f"{reader_lab}/draw")
     answer = page.get_by_label("Answer", exact=True)
     expect(answer.locator(".digit")).to_have_text("5")
@@ -166,7 +142,7 @@ def test_a_first_visit_asks_for_a_guess_and_shows_what_happens(open_page: Open, 
     expect(guess).to_be_hidden()  # only at the first visit
 
 
-def test_strokes_pixels_and_units_say_why(open_page: Open, reader_lab: str) -> None:
+def test_strokes_pixels_and_units_say_why(open_page: PageOpener, reader_lab: str) -> None:
     page = open_page(f"{reader_lab}/draw")
     page.get_by_role("button", name="Skip").click()
     expect(page.locator(".because")).to_contain_text("because of stroke")
@@ -187,7 +163,7 @@ def test_strokes_pixels_and_units_say_why(open_page: Open, reader_lab: str) -> N
     page.keyboard.press("Escape")
 
 
-def test_what_the_preparation_is_worth_is_seen(open_page: Open, reader_lab: str, mnist: DataSet) -> None:
+def test_what_the_preparation_is_worth_is_seen(open_page: PageOpener, reader_lab: str, mnist: DataSet) -> None:
     assert mnist.x_test is not None
     page = start(open_page, reader_lab)
     draw_with_mouse(page, pen_strokes(mnist.x_test[0], scale=0.3, left=0.65, top=0.65))
@@ -199,7 +175,7 @@ def test_what_the_preparation_is_worth_is_seen(open_page: Open, reader_lab: str,
     expect(page.locator(".strip")).to_contain_text("Only scaled to 28 by 28")
 
 
-def test_a_picture_is_dropped_and_read(open_page: Open, reader_lab: str, mnist: DataSet) -> None:
+def test_a_picture_is_dropped_and_read(open_page: PageOpener, reader_lab: str, mnist: DataSet) -> None:
     picture = Image.new("L", (240, 320), 235)
     picture.paste(
         Image.eval(Image.fromarray(mnist.x_train[0]).resize((112, 112)), lambda v: 235 - v * 4 // 5), (20, 180)
@@ -219,7 +195,7 @@ def test_a_picture_is_dropped_and_read(open_page: Open, reader_lab: str, mnist: 
     expect(answer).to_contain_text("Nothing is drawn yet")
 
 
-def test_strokes_survive_the_way_through_a_link(open_page: Open, reader_lab: str) -> None:
+def test_strokes_survive_the_way_through_a_link(open_page: PageOpener, reader_lab: str) -> None:
     page = start(open_page, reader_lab)
     same = page.evaluate(
         """async () => {
@@ -236,15 +212,15 @@ def test_strokes_survive_the_way_through_a_link(open_page: Open, reader_lab: str
 
 
 def test_a_lesson_is_learned_seen_and_undone(
-    open_page: Open, start_server: Callable[..., Server], small_model: Path, mnist: DataSet
+    open_page: PageOpener, start_server: Callable[..., Server], small_file: Path, mnist: DataSet
 ) -> None:
     assert mnist.x_test is not None
     assert mnist.y_test is not None
-    model = Model.load(small_model)
+    model = Model.load(small_file)
     number = int(np.flatnonzero(model.predict(mnist.x_test) != mnist.y_test)[0])
     right, wrong = str(mnist.y_test[number]), str(model.predict(mnist.x_test[[number]])[0])
     pixels = base64.b64encode(mnist.x_test[number].tobytes()).decode()
-    page = start(open_page, start_server(str(small_model)).url, urlencode({"image": json.dumps(pixels)}))
+    page = start(open_page, start_server(str(small_file)).url, urlencode({"image": json.dumps(pixels)}))
     digit = page.get_by_label("Answer", exact=True).locator(".digit")
     expect(page.locator(".bars .first th")).to_have_text(wrong)
     page.get_by_role("button", name=f"No, it is a {right}").click()
@@ -267,7 +243,7 @@ def test_a_lesson_is_learned_seen_and_undone(
     assert "taught-" not in page.url
 
 
-def test_two_digits_are_read_as_a_number(open_page: Open, reader_lab: str, mnist: DataSet) -> None:
+def test_two_digits_are_read_as_a_number(open_page: PageOpener, reader_lab: str, mnist: DataSet) -> None:
     assert mnist.x_test is not None
     page = start(open_page, reader_lab)
     for place, number in enumerate((1, 4)):

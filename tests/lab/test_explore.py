@@ -29,6 +29,8 @@ from digitscope.projections import (
     principal_components,
     tour_frames,
 )
+from digitscope.report.samples import captioned_sheet
+from tests.lab.arrays import decoded
 
 Array = npt.NDArray[Any]
 
@@ -45,11 +47,6 @@ def get(client: TestClient, path: str, **query: Any) -> Any:
             return found
         assert 0 <= found["done"] <= 1
     raise AssertionError(f"{path} is never ready.")
-
-
-def decoded(array: Any) -> Array:
-    numbers = np.frombuffer(base64.b64decode(array["data"]), np.dtype(array["type"]).newbyteorder("<"))
-    return numbers.reshape(array["shape"])
 
 
 @pytest.fixture(scope="module")
@@ -147,15 +144,18 @@ def test_sheets_are_ink_on_transparent_paper(client: TestClient, test_images: Ar
     np.testing.assert_array_equal(sample[28 * 5 : 28 * 6, 28 * 7 : 28 * 8], test_images[index])
 
 
-def test_mistakes_to_keep(client: TestClient, probabilities: Array, labels: Array) -> None:
+def test_mistakes_to_keep(client: TestClient, test_images: Array, probabilities: Array, labels: Array) -> None:
     table = get(client, "mistakes.csv", model="convnet")
     assert table.headers["content-type"].startswith("text/csv")
     lines = table.text.splitlines()
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    answers, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(answers != labels)
     assert lines[0] == "index,label,answer," + ",".join(f"p{k}" for k in range(10))
     assert {int(line.partition(",")[0]) for line in lines[1:]} == set(wrong.tolist())
     picture = Image.open(io.BytesIO(get(client, "mistakes.png", model="convnet").content))
-    assert picture.size == (16 * 64, -(-len(wrong) // 16) * 80)
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
+    expected = captioned_sheet(test_images[wrong], [f"{labels[i]} → {answers[i]}" for i in wrong])
+    np.testing.assert_array_equal(np.asarray(picture), expected)
 
 
 def test_robustness_is_measured_when_it_is_asked_for(

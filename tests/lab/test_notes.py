@@ -3,11 +3,10 @@
 import inspect
 import re
 from collections import Counter
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from starlette.testclient import TestClient
 
 from digitscope import explain, nn
@@ -17,9 +16,9 @@ from digitscope.notes.chapters import section_paths
 from digitscope.notes.links import chapter_of, equation_links, equation_of
 from digitscope.notes.search import passages, search
 from digitscope.notes.section import equations, links, read_section
+from tests.lab.conftest import PageOpener
 
 SECTIONS = [path.stem for path in section_paths()]
-Opener = Callable[..., Page]
 
 every_section = pytest.mark.parametrize("name", SECTIONS)
 
@@ -90,7 +89,7 @@ def test_a_page_says_that_there_is_no_such_chapter(client: TestClient) -> None:
     assert 'href="/notes"' in page
 
 
-def test_every_picture_loads_and_nothing_else_is_asked_for(shared_lab: str, open_page: Opener) -> None:
+def test_every_picture_loads_and_nothing_else_is_asked_for(shared_lab: str, open_page: PageOpener) -> None:
     page = open_page(f"{shared_lab}/notes")
     decode = """async () => {
       const sources = [...document.querySelectorAll("svg image")].map((image) => image.href.baseVal);
@@ -178,7 +177,7 @@ def test_rooms_of_equations_exist_and_chapters_link_to_them(client: TestClient) 
             assert f'href="{entry.address.replace("&", "&amp;").replace(chr(34), "&quot;")}"' in shown[0]
 
 
-def test_a_link_marks_its_formula(shared_lab: str, open_page: Opener) -> None:
+def test_a_link_marks_its_formula(shared_lab: str, open_page: PageOpener) -> None:
     page = open_page(f"{shared_lab}/notes/05-backpropagation#eq-5.4")
     marked = page.locator("[id='eq-5.4']")
     expect(marked).to_be_in_viewport()
@@ -196,7 +195,7 @@ def test_a_link_marks_its_formula(shared_lab: str, open_page: Opener) -> None:
     expect(page.locator("h1")).to_have_text("6. Descent")
 
 
-def test_search_while_typing(shared_lab: str, open_page: Opener) -> None:
+def test_search_while_typing(shared_lab: str, open_page: PageOpener) -> None:
     page = open_page(f"{shared_lab}/notes")
     page.get_by_role("searchbox").fill("momentum")
     page.keyboard.press("Enter")
@@ -210,7 +209,9 @@ def test_search_while_typing(shared_lab: str, open_page: Opener) -> None:
     page.wait_for_url("**/notes/bibliography#bridle-1990")
 
 
-def test_on_a_phone_contents_are_closed_and_nothing_is_wider_than_the_page(shared_lab: str, open_page: Opener) -> None:
+def test_on_a_phone_contents_are_closed_and_nothing_is_wider_than_the_page(
+    shared_lab: str, open_page: PageOpener
+) -> None:
     page = open_page(f"{shared_lab}/notes/08-convolution", viewport={"width": 360, "height": 740})
     expect(page.locator(".sidebar details ol").first).to_be_hidden()
     page.get_by_text("Contents", exact=True).click()
@@ -265,7 +266,7 @@ def test_one_step_shows_the_numbers_of_an_equation(client: TestClient, number: s
 
 
 @pytest.mark.parametrize("number", ["5.4", "11.6", "6.27"])
-def test_a_link_opens_the_room_with_the_number(shared_lab: str, open_page: Opener, number: str) -> None:
+def test_a_link_opens_the_room_with_the_number(shared_lab: str, open_page: PageOpener, number: str) -> None:
     page = open_page(f"{shared_lab}/notes/{chapter_of(number)}#eq-{number}")
     page.locator(f"[id='eq-{number}'] .show").click()
     entry = equation_links()[number]

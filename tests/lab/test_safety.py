@@ -43,7 +43,6 @@ def visit(tmp_path: Path, keys: Keys) -> Iterator[Callable[..., TestClient]]:
             assert client.get("/", params={"key": key}).status_code == 200
         return client
 
-    browser.lab = lab  # type: ignore[attr-defined]
     yield browser
     lab.close()
 

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
 
-from tests.lab.conftest import Server
+from tests.lab.conftest import PageOpener, Server
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to a single process on Windows")
 
@@ -43,7 +42,7 @@ def test_a_port_that_is_taken(start_server: Callable[..., Server], tmp_path: Pat
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_language_and_colours(shared_lab: str, open_page: Callable[..., Page]) -> None:
+def test_language_and_colours(shared_lab: str, open_page: PageOpener) -> None:
     page = open_page(f"{shared_lab}/")
     page.get_by_label("Language").select_option("es")
     page.wait_for_function("document.documentElement.lang === 'es'")
@@ -53,7 +52,7 @@ def test_language_and_colours(shared_lab: str, open_page: Callable[..., Page]) -
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
-def test_tabs_share_one_stream(shared_lab: str, open_page: Callable[..., Page]) -> None:
+def test_tabs_share_one_stream(shared_lab: str, open_page: PageOpener) -> None:
     """A browser opens six connections to a server; seven tabs with a stream each would leave none to ask with."""
     page = open_page(f"{shared_lab}/")
     tabs = [page, *(page.context.new_page() for _ in range(6))]

@@ -1,9 +1,7 @@
 """The start page, the place to come back to, and the tour."""
 
-import base64
 import re
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,18 +9,13 @@ from playwright.sync_api import Page, expect
 from starlette.testclient import TestClient
 
 from digitscope import explain
-from digitscope.arrays import Array
 from digitscope.lab.app import PAGES
 from digitscope.lab.state import Lab
 from digitscope.recipes import RECIPES
+from tests.lab.arrays import decoded
+from tests.lab.conftest import PageOpener
 
-Opener = Callable[..., Page]
 ROOMS = [page.path for page in PAGES if page.path != "/" and "{" not in page.path and not page.bare]
-
-
-def decoded(array: dict[str, Any]) -> Array:
-    content = base64.b64decode(array["data"])
-    return np.frombuffer(content, array["type"]).reshape(array["shape"])
 
 
 def test_the_numbers_of_the_start_page(client: TestClient, lab: Lab) -> None:
@@ -54,7 +47,7 @@ def test_the_numbers_of_the_start_page(client: TestClient, lab: Lab) -> None:
         assert client.get("/api/start", params={"image": bad}).status_code == 400
 
 
-def test_every_room_has_a_card_with_a_picture(shared_lab: str, open_page: Opener) -> None:
+def test_every_room_has_a_card_with_a_picture(shared_lab: str, open_page: PageOpener) -> None:
     page = open_page(f"{shared_lab}/#start")
     cards = page.locator(".rooms li")
     expect(cards).to_have_count(len(ROOMS))
@@ -68,7 +61,7 @@ def test_every_room_has_a_card_with_a_picture(shared_lab: str, open_page: Opener
     )
 
 
-def test_a_later_visit_begins_where_the_last_one_was(shared_lab: str, open_page: Opener) -> None:
+def test_a_later_visit_begins_where_the_last_one_was(shared_lab: str, open_page: PageOpener) -> None:
     page = open_page(f"{shared_lab}/notes/04-softmax#eq-4.12")
     page.goto(f"{shared_lab}/")
     page.wait_for_url("**/notes/04-softmax#eq-4.12")
@@ -86,7 +79,7 @@ def test_a_later_visit_begins_where_the_last_one_was(shared_lab: str, open_page:
 @pytest.mark.parametrize(
     "place", ["//evil.example/", "https://evil.example/", "/\\\\evil.example", "javascript:alert(1)"]
 )
-def test_a_place_elsewhere_is_not_gone_to(shared_lab: str, open_page: Opener, place: str) -> None:
+def test_a_place_elsewhere_is_not_gone_to(shared_lab: str, open_page: PageOpener, place: str) -> None:
     page = open_page(f"{shared_lab}/#start")
     page.add_init_script(f"localStorage.setItem('digitscope.place', '{place}')")
     page.goto(f"{shared_lab}/")
@@ -119,7 +112,7 @@ def through_the_tour(page: Page, forwards: Callable[[], None]) -> list[str]:
         expect(page.get_by_role("dialog").get_by_role("heading")).to_be_focused()
 
 
-def test_the_tour_with_the_keyboard_alone(shared_lab: str, open_page: Opener) -> None:
+def test_the_tour_with_the_keyboard_alone(shared_lab: str, open_page: PageOpener) -> None:
     page = open_page(f"{shared_lab}/", reduced_motion="reduce")
     panel = page.get_by_role("dialog")
     expect(panel).to_be_visible()
@@ -147,14 +140,14 @@ def test_the_tour_with_the_keyboard_alone(shared_lab: str, open_page: Opener) ->
 
 
 @pytest.mark.parametrize("size", [(360, 740), (1920, 1080)])
-def test_the_tour_in_spanish(shared_lab: str, open_page: Opener, size: tuple[int, int]) -> None:
+def test_the_tour_in_spanish(shared_lab: str, open_page: PageOpener, size: tuple[int, int]) -> None:
     page = open_page(f"{shared_lab}/", locale="es-ES", viewport={"width": size[0], "height": size[1]})
     panel = page.get_by_role("dialog")
     seen = through_the_tour(page, lambda: panel.get_by_role("button", name="Siguiente").click())
     assert seen[1] == "Dibuja"
 
 
-def test_the_tour_is_left_and_taken_again(shared_lab: str, open_page: Opener) -> None:
+def test_the_tour_is_left_and_taken_again(shared_lab: str, open_page: PageOpener) -> None:
     page = open_page(f"{shared_lab}/")
     panel = page.get_by_role("dialog")
     expect(panel).to_be_visible()

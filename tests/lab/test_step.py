@@ -9,7 +9,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from digitscope import Model, explain
-from digitscope.arrays import Array
 from digitscope.datasets import load_mnist
 from digitscope.explain import DescentStep
 from digitscope.lab.app import application
@@ -33,14 +32,10 @@ from digitscope.nn import (
     Tanh,
 )
 from digitscope.recipes import RECIPES
+from tests.lab.arrays import decoded
 
 X, Y = load_mnist()[1]
 ONE = {"images": [{"label": 7, "index": 0}]}
-
-
-def decoded(array: dict[str, Any]) -> Array:
-    content = base64.b64decode(array["data"])
-    return np.frombuffer(content, np.dtype(array["type"]).newbyteorder("<")).reshape(array["shape"])
 
 
 def post(client: TestClient, path: str, **body: object) -> Any:

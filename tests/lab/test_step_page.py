@@ -3,22 +3,21 @@
 import base64
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlencode
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from digitscope.datasets import load_mnist
 from digitscope.explain import DescentStep, moving_weights, stages
 from digitscope.nn import GradientDescent
 from digitscope.recipes import RECIPES
+from tests.lab.accessibility import check_axe, check_reflow
+from tests.lab.conftest import PageOpener
 
 X, Y = load_mnist()[1]
-Open = Callable[..., Page]
 SEED, RATE = 12, 0.01
 """Those with which the page begins."""
 
@@ -55,7 +54,7 @@ def table(page: Page, name: str) -> list[str]:
     return [text.replace("−", "-") for text in box.locator("td:not(:empty)").all_inner_texts()]
 
 
-def test_the_first_view_tells_the_story_of_the_step(open_page: Open, shared_lab: str) -> None:
+def test_the_first_view_tells_the_story_of_the_step(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(f"{shared_lab}/step"))
     step = begun()
     p = step.array("probability")[:, 0]
@@ -68,7 +67,7 @@ def test_the_first_view_tells_the_story_of_the_step(open_page: Open, shared_lab:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_a_walk_through_all_stages_with_the_space_bar(open_page: Open, shared_lab: str) -> None:
+def test_a_walk_through_all_stages_with_the_space_bar(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(f"{shared_lab}/step"))
     step = begun()
     page.locator("body").press("Home")
@@ -95,7 +94,7 @@ def test_a_walk_through_all_stages_with_the_space_bar(open_page: Open, shared_la
     ],
 )
 def test_the_numbers_of_a_stage_are_those_of_python(
-    open_page: Open, shared_lab: str, key: str, name: str, few: bool
+    open_page: PageOpener, shared_lab: str, key: str, name: str, few: bool
 ) -> None:
     page = ready(open_page(address(shared_lab, at=key)))
     expected = begun().array(name)
@@ -106,7 +105,7 @@ def test_the_numbers_of_a_stage_are_those_of_python(
         assert float(text.replace(",", "")) == pytest.approx(value, rel=1e-3, abs=1e-4)
 
 
-def test_why_lights_up_both_factors_and_leads_on(open_page: Open, shared_lab: str) -> None:
+def test_why_lights_up_both_factors_and_leads_on(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(address(shared_lab, at="2.forward", of="2", index=[4, 0])))
     step = begun()
     answer = step.terms("2", (4, 0))
@@ -129,7 +128,7 @@ def test_why_lights_up_both_factors_and_leads_on(open_page: Open, shared_lab: st
     expect(why.locator(".why-value code")).to_have_text("2[4, 0]")
 
 
-def test_why_of_a_derivative_has_its_numeric_check_and_the_code(open_page: Open, shared_lab: str) -> None:
+def test_why_of_a_derivative_has_its_numeric_check_and_the_code(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(address(shared_lab, at="2.backward.parameters", of="d2.weight", index=[7, 0])))
     why = page.locator(".why")
     expect(why).to_contain_text("✓ They agree.")
@@ -142,7 +141,7 @@ def test_why_of_a_derivative_has_its_numeric_check_and_the_code(open_page: Open,
     )
 
 
-def test_all_terms_can_be_seen(open_page: Open, shared_lab: str) -> None:
+def test_all_terms_can_be_seen(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(address(shared_lab, at="0.forward", of="0", index=[2, 0])))
     why = page.locator(".why")
     expect(why.locator(".why-terms li")).to_have_count(12)
@@ -156,7 +155,7 @@ def test_all_terms_can_be_seen(open_page: Open, shared_lab: str) -> None:
     assert float(re.findall(r"-?[\d.]+", said)[-1]) == pytest.approx(rest, rel=1e-4)
 
 
-def test_a_cell_is_chosen_by_pointer_and_by_keyboard(open_page: Open, shared_lab: str) -> None:
+def test_a_cell_is_chosen_by_pointer_and_by_keyboard(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(address(shared_lab, at="0.forward")))
     canvas = page.locator('.array[data-name="0"] canvas')
     box = canvas.bounding_box()
@@ -177,7 +176,7 @@ def test_a_cell_is_chosen_by_pointer_and_by_keyboard(open_page: Open, shared_lab
     assert float(said.inner_text().split(": ")[1].replace("−", "-")) == pytest.approx(value, rel=1e-3)
 
 
-def test_small_cells_become_numbers_when_zoomed(open_page: Open, shared_lab: str) -> None:
+def test_small_cells_become_numbers_when_zoomed(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(address(shared_lab, at="0.forward")))
     view = page.locator('.array[data-name="0.weight"] .view')
     assert "scrolls" not in (view.get_attribute("class") or "")
@@ -198,7 +197,7 @@ def test_small_cells_become_numbers_when_zoomed(open_page: Open, shared_lab: str
     expect(page.locator(".why-value code")).to_have_text(f"d0.weight[0, {found[1]}]")
 
 
-def test_guess_first_then_see(open_page: Open, shared_lab: str) -> None:
+def test_guess_first_then_see(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(address(shared_lab, at="predict")))
     asked = moving_weights(begun(), SEED)
     (best,) = asked.answers
@@ -214,7 +213,7 @@ def test_guess_first_then_see(open_page: Open, shared_lab: str) -> None:
     expect(page.locator(".where strong")).to_have_text("The derivative of the loss")
 
 
-def test_steps_are_taken_and_visited_again(open_page: Open, shared_lab: str) -> None:
+def test_steps_are_taken_and_visited_again(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(address(shared_lab, at="result")))
     losses = page.locator(".losses strong")
     step = begun()
@@ -230,7 +229,7 @@ def test_steps_are_taken_and_visited_again(open_page: Open, shared_lab: str) -> 
     expect(page.locator(".history button")).to_have_count(2)
 
 
-def test_the_rate_is_turned_and_the_loss_rises(open_page: Open, shared_lab: str) -> None:
+def test_the_rate_is_turned_and_the_loss_rises(open_page: PageOpener, shared_lab: str) -> None:
     images = [{"label": int(Y[i]), "index": i} for i in range(2)]
     page = ready(open_page(address(shared_lab, at="result", images=images)))
     expect(page.locator(".verdict")).to_contain_text("falls")
@@ -244,7 +243,7 @@ def test_the_rate_is_turned_and_the_loss_rises(open_page: Open, shared_lab: str)
     expect(page.locator(".verdict")).to_contain_text("At the rate 0.01 the loss falls")
 
 
-def test_a_link_holds_everything(open_page: Open, shared_lab: str) -> None:
+def test_a_link_holds_everything(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(address(shared_lab, at="0.backward.parameters", rates=[0.01, 0.02], step=2, rate=0.05)))
     page.locator('.array[data-name="d0.bias"] canvas').click()
     expect(page.locator(".why-value code")).to_contain_text("d0.bias[")
@@ -257,7 +256,7 @@ def test_a_link_holds_everything(open_page: Open, shared_lab: str) -> None:
     assert "Steps taken: 2." in again.locator(".summary").inner_text()
 
 
-def test_images_are_chosen_relabelled_and_removed(open_page: Open, shared_lab: str) -> None:
+def test_images_are_chosen_relabelled_and_removed(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(f"{shared_lab}/step"))
     page.get_by_role("button", name="Add an image").click()
     dialog = page.get_by_role("dialog")
@@ -275,7 +274,7 @@ def test_images_are_chosen_relabelled_and_removed(open_page: Open, shared_lab: s
     expect(page.locator(".summary")).to_contain_text("It should read 7")
 
 
-def test_a_drawing_comes_from_the_room_draw(open_page: Open, shared_lab: str) -> None:
+def test_a_drawing_comes_from_the_room_draw(open_page: PageOpener, shared_lab: str) -> None:
     pixels = base64.b64encode(X[2].tobytes()).decode()
     page = open_page(f"{shared_lab}/draw#{urlencode({'image': json.dumps(pixels)})}")
     link = page.get_by_role("link", name="One step of learning from this")
@@ -292,7 +291,7 @@ def test_a_drawing_comes_from_the_room_draw(open_page: Open, shared_lab: str) ->
     assert X[2].ravel()[darkest] >= 250
 
 
-def test_the_second_image_is_shown(open_page: Open, shared_lab: str) -> None:
+def test_the_second_image_is_shown(open_page: PageOpener, shared_lab: str) -> None:
     images = [{"label": int(Y[i]), "index": i} for i in range(2)]
     page = ready(open_page(address(shared_lab, images=images, at="0.forward")))
     page.get_by_role("button", name="Show image 2").click()
@@ -302,7 +301,7 @@ def test_the_second_image_is_shown(open_page: Open, shared_lab: str) -> None:
     np.testing.assert_allclose(numbers, begun(count=2).array("0")[:, 1], rtol=1e-3, atol=1e-4)
 
 
-def test_a_convolutional_network_is_one_choice_away(open_page: Open, shared_lab: str) -> None:
+def test_a_convolutional_network_is_one_choice_away(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(f"{shared_lab}/step"))
     page.get_by_text("Change the network").click()
     page.get_by_label("Network", exact=True).select_option("trained convnet")
@@ -314,7 +313,7 @@ def test_a_convolutional_network_is_one_choice_away(open_page: Open, shared_lab:
     expect(page.locator(".why")).to_contain_text("the sum of 25 terms")
 
 
-def test_what_cannot_be_computed_leaves_the_page_as_it_was(open_page: Any, shared_lab: str) -> None:
+def test_what_cannot_be_computed_leaves_the_page_as_it_was(open_page: PageOpener, shared_lab: str) -> None:
     images = [{"label": int(Y[i]), "index": i} for i in range(8)]
     page = ready(open_page(address(shared_lab, images=images)))
     page.get_by_text("Change the network").click()
@@ -328,7 +327,7 @@ def test_what_cannot_be_computed_leaves_the_page_as_it_was(open_page: Any, share
     open_page.problems.clear()
 
 
-def test_the_timeline_is_scrubbed(open_page: Open, shared_lab: str) -> None:
+def test_the_timeline_is_scrubbed(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(f"{shared_lab}/step"))
     timeline = page.get_by_role("slider", name="Stages of the step")
     for place in (3, 9, 15, 6):
@@ -340,33 +339,27 @@ def test_the_timeline_is_scrubbed(open_page: Open, shared_lab: str) -> None:
     assert timeline.get_attribute("aria-valuetext") == "Softmax: scores minus the largest"
 
 
-def test_a_damaged_address_gives_the_beginning(open_page: Open, shared_lab: str) -> None:
+def test_a_damaged_address_gives_the_beginning(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(f"{shared_lab}/step#images=3&rates=%7B%7D&at=%22nowhere%22&step=9&network=%5B"))
     expect(page.locator(".where .count")).to_contain_text("1 of 22")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280, 1920])
-def test_nothing_is_wider_than_the_page(open_page: Open, shared_lab: str, width: int, scheme: str) -> None:
-    size = {"width": width, "height": 800}
-    for at in ("whole", "0.forward", "0.backward.parameters", "predict", "result"):
-        page = ready(open_page(address(shared_lab, at=at), viewport=size, color_scheme=scheme))
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, at
+@pytest.mark.parametrize(
+    "state",
+    [
+        *({"at": at} for at in ("whole", "0.forward", "0.backward.parameters", "predict", "result")),
+        {"at": "2.forward", "network": "convnet", "start": "trained"},
+    ],
+    ids=str,
+)
+def test_each_kind_of_stage_is_for_everyone(open_page: PageOpener, shared_lab: str, state: dict[str, Any]) -> None:
+    page = ready(open_page(address(shared_lab, **state), viewport={"width": 360, "height": 800}))
+    check_reflow(page, 360, 1280, 1920)
+    if state != {"at": "whole"}:  # test_accessibility.py
+        check_axe(page)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
-def test_for_everyone(open_page: Open, shared_lab: str, width: int, scheme: str) -> None:
-    """axe finds nothing to mend in any kind of stage."""
-    size = {"width": width, "height": 800}
-    states: list[dict[str, Any]] = [{"at": at} for at in ("whole", "0.backward.parameters", "predict", "result")]
-    for state in [*states, {"at": "2.forward", "network": "convnet", "start": "trained"}]:
-        # axe writes styles into the page, which the policy forbids.
-        page = open_page(address(shared_lab, **state), viewport=size, color_scheme=scheme, bypass_csp=True)
-        found = Axe().run(ready(page))
-        assert found.violations_count == 0, (state, found.generate_report())
-
-
-def test_with_the_keyboard_alone(open_page: Open, shared_lab: str) -> None:
+def test_with_the_keyboard_alone(open_page: PageOpener, shared_lab: str) -> None:
     """From the top of the page to a number of the next stage, and to the number that its largest term comes from."""
     page = ready(open_page(address(shared_lab, at="1.forward")))
 
@@ -392,7 +385,7 @@ def test_with_the_keyboard_alone(open_page: Open, shared_lab: str) -> None:
     expect(page.locator(".why h2")).to_be_focused()
 
 
-def test_by_touch(open_page: Open, shared_lab: str) -> None:
+def test_by_touch(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(address(shared_lab, at="0.forward"), viewport={"width": 360, "height": 740}, has_touch=True))
     page.get_by_role("button", name="Next").tap()
     expect(page.locator(".where .count")).to_contain_text("4 of 22")

@@ -4,15 +4,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from digitscope.datasets import DataSet
 from digitscope.model import Model
-from tests.lab.conftest import Server
+from tests.lab.accessibility import check_axe, check_reflow
+from tests.lab.conftest import PageOpener, Server
 from tests.lab.test_training import csv_of
 
-Open = Callable[..., Page]
 Start = Callable[..., Server]
 SETTINGS = "images=2000&epochs=6&batch_size=100"
 WAIT = 120_000
@@ -33,7 +32,7 @@ def is_at(page: Page, step: int) -> None:
     expect(page.locator(".scrub output")).to_have_text(re.compile(f"^Step {step} of "), timeout=WAIT)
 
 
-def test_guess_train_rewind_branch_keep(start_server: Start, open_page: Open, tmp_path: Path) -> None:
+def test_guess_train_rewind_branch_keep(start_server: Start, open_page: PageOpener, tmp_path: Path) -> None:
     server = start_server("convnet")
     page = open_page(f"{server.url}/train#{SETTINGS}")
     guess = page.get_by_role("slider", name="Your guess")
@@ -72,7 +71,7 @@ def test_guess_train_rewind_branch_keep(start_server: Start, open_page: Open, tm
     page.wait_for_url(re.compile(f"/draw#model=.*{name}"))
 
 
-def test_a_reload_and_a_restart_show_the_same_training(start_server: Start, open_page: Open) -> None:
+def test_a_reload_and_a_restart_show_the_same_training(start_server: Start, open_page: PageOpener) -> None:
     server = start_server("convnet")
     page = open_page(f"{server.url}/train#{SETTINGS}")
     page.get_by_role("button", name="Start learning").click()
@@ -87,16 +86,16 @@ def test_a_reload_and_a_restart_show_the_same_training(start_server: Start, open
     again = start_server("convnet", "--port", str(server.port))
     assert again.url == server.url
     page.context.clear_cookies()
-    open_page.problems.clear()  # type: ignore[attr-defined]  # the page notices that the server is away
+    open_page.problems.clear()  # the page notices that the server is away
     page.reload()
     is_at(page, 25)
     is_state(page, "paused")
     page.get_by_role("button", name="Go on").click()
     is_state(page, "finished")
-    open_page.problems.clear()  # type: ignore[attr-defined]
+    open_page.problems.clear()
 
 
-def test_a_training_by_keyboard_alone(start_server: Start, open_page: Open) -> None:
+def test_a_training_by_keyboard_alone(start_server: Start, open_page: PageOpener) -> None:
     server = start_server("convnet")
     page = open_page(f"{server.url}/train#{SETTINGS}")
     page.get_by_role("radio", name=re.compile("One hidden layer")).focus()
@@ -122,7 +121,7 @@ def test_a_training_by_keyboard_alone(start_server: Start, open_page: Open) -> N
     is_at(page, 19)
 
 
-def test_a_network_is_built_and_its_errors_name_the_layer(shared_lab: str, open_page: Open) -> None:
+def test_a_network_is_built_and_its_errors_name_the_layer(shared_lab: str, open_page: PageOpener) -> None:
     page = open_page(f"{shared_lab}/train")
     page.get_by_role("radio", name=re.compile("Build your own")).check()
     expect(page.get_by_text("37,434 parameters")).to_be_visible()
@@ -134,10 +133,10 @@ def test_a_network_is_built_and_its_errors_name_the_layer(shared_lab: str, open_
     assert "network=" in page.url
     page.reload()
     expect(page.locator(".layers li")).to_have_count(5)
-    open_page.problems[:] = [text for text in open_page.problems if "400" not in text]  # type: ignore[attr-defined]
+    open_page.problems[:] = [text for text in open_page.problems if "400" not in text]
 
 
-def test_a_file_is_uploaded_and_a_bad_one_is_named(shared_lab: str, open_page: Open, few: DataSet) -> None:
+def test_a_file_is_uploaded_and_a_bad_one_is_named(shared_lab: str, open_page: PageOpener, few: DataSet) -> None:
     page = open_page(f"{shared_lab}/train")
     page.get_by_text("Data: MNIST, or your own file").click()
     content = csv_of(few.x_train[:60], few.y_train[:60] + 1)
@@ -148,10 +147,10 @@ def test_a_file_is_uploaded_and_a_bad_one_is_named(shared_lab: str, open_page: O
     expect(page.locator(".digits li")).to_have_count(20)
     files.set_input_files({"name": "bad.csv", "mimeType": "text/csv", "buffer": b"label,a\n1,2\n"})
     expect(page.get_by_role("alert").filter(has_text="bad.csv has 1 pixel column")).to_be_visible()
-    open_page.problems[:] = [text for text in open_page.problems if "400" not in text]  # type: ignore[attr-defined]
+    open_page.problems[:] = [text for text in open_page.problems if "400" not in text]
 
 
-def test_what_goes_wrong_is_named_and_mended(start_server: Start, open_page: Open) -> None:
+def test_what_goes_wrong_is_named_and_mended(start_server: Start, open_page: PageOpener) -> None:
     server = start_server("convnet")
     page = open_page(f"{server.url}/train#{SETTINGS}&learning_rate=1e25")
     page.get_by_role("button", name="Start learning").click()
@@ -162,7 +161,7 @@ def test_what_goes_wrong_is_named_and_mended(start_server: Start, open_page: Ope
     expect(page.locator(".branches li")).to_have_count(2, timeout=WAIT)
 
 
-def test_a_curve_can_be_heard(start_server: Start, open_page: Open) -> None:
+def test_a_curve_can_be_heard(start_server: Start, open_page: PageOpener) -> None:
     server = start_server("convnet")
     page = open_page(f"{server.url}/train#{SETTINGS}")
     expect(page.get_by_role("button", name="Listen").first).to_be_disabled()
@@ -180,29 +179,19 @@ def test_a_curve_can_be_heard(start_server: Start, open_page: Open) -> None:
     expect(page.locator(".curve-said").first).to_have_text(re.compile("Validation, step"))
 
 
-def test_the_page_is_accessible(start_server: Start, open_page: Open) -> None:
+def test_the_page_is_accessible(start_server: Start, open_page: PageOpener) -> None:
     server = start_server("convnet")
-    # axe writes styles into the page, which the policy forbids.
-    page = open_page(f"{server.url}/train#{SETTINGS}", bypass_csp=True)
+    page = open_page(f"{server.url}/train#{SETTINGS}")
     expect(page.get_by_role("button", name="Start learning")).to_be_visible()
     for summary in page.locator(".setup summary").all():
         summary.click()
-    check(page)
+    check_axe(page)
+    check_reflow(page, 360, 1280)
     page.get_by_role("button", name="Start learning").click()
     is_state(page, "finished")
     expect(page.locator(".mistakes, .digits").first).to_be_attached()
     page.get_by_text("Go on differently from here").click()
     for summary in page.get_by_text("As a table").all():
         summary.click()
-    check(page)
-
-
-def check(page: Page) -> None:
-    for width in (360, 1280):
-        page.set_viewport_size({"width": width, "height": 800})
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(300)
-            found = Axe().run(page)
-            assert found.violations_count == 0, (width, scheme, found.generate_report())
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    check_axe(page)
+    check_reflow(page, 360, 1280)

@@ -1,6 +1,5 @@
 """The room Train: its routes, the process beside the server, and the same bits as the command line."""
 
-import base64
 import gzip
 import io
 import json
@@ -24,6 +23,7 @@ from digitscope.lab.state import Lab
 from digitscope.lab.taught_digits import TaughtDigits
 from digitscope.lab.training_host import host_of
 from digitscope.model import Model
+from tests.lab.arrays import decoded
 from tests.lab.conftest import Server
 
 Ask = Callable[..., Any]
@@ -155,9 +155,7 @@ def test_what_is_shown_of_a_training(client: TestClient, ask: Ask, mnist: DataSe
     assert confusion.sum() == 50
     assert validation["accuracy"] == confusion.trace() / 50 == points["validation_accuracy"][-1]
     assert len(validation["mistakes"]) == min(24, validation["wrong"]) == min(24, 50 - confusion.trace())
-    pictures = np.frombuffer(base64.b64decode(validation["pictures"]["data"]), np.uint8)
-    pictures = pictures.reshape(validation["pictures"]["shape"])
-    for picture, mistake in zip(pictures, validation["mistakes"], strict=True):
+    for picture, mistake in zip(decoded(validation["pictures"]), validation["mistakes"], strict=True):
         row = np.flatnonzero((mnist.x_train[::100] == picture).all(axis=(1, 2)))
         assert mnist.y_train[::100][row] == mistake["label"] != mistake["digit"]
 
@@ -304,9 +302,9 @@ def idx_of(array: Array) -> bytes:
     return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
 
 
-def npz_of(**arrays: Array) -> bytes:
+def npz_of(**arrays: Any) -> bytes:
     content = io.BytesIO()
-    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(content, **arrays)
     return content.getvalue()
 
 
@@ -327,9 +325,8 @@ def test_uploads_of_each_kind_hold_the_same(client: TestClient, ask: Ask, few: D
         assert (found["images"], found["height"], found["width"], found["classes"]) == (60, 28, 28, 10)
         assert found["counts"] == np.bincount(labels, minlength=10).tolist()
         assert found["symptoms"] == []
-        shown = np.frombuffer(base64.b64decode(found["examples"]["data"]), np.uint8).reshape(20, 28, 28)
         rows = np.linspace(0, 59, 20).astype(int)
-        np.testing.assert_array_equal(shown, images[rows])
+        np.testing.assert_array_equal(decoded(found["examples"]), images[rows])
         assert found["labels"] == labels[rows].tolist()
 
 

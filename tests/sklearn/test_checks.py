@@ -3,6 +3,8 @@
 The networks are small, for time; `python -m tests.sklearn.checks` runs the same checks of the default parameters.
 """
 
+from typing import Any
+
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -13,5 +15,5 @@ SMALL = [DenseClassifier(hidden=(16,), epochs=50, learning_rate=0.03), DigitClas
 
 @parametrize_with_checks(SMALL)  # type: ignore[untyped-decorator]
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-def test_scikit_learns_check(estimator: object, check: object) -> None:
-    check(estimator)  # type: ignore[operator]
+def test_scikit_learns_check(estimator: Any, check: Any) -> None:
+    check(estimator)

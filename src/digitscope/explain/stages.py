@@ -29,8 +29,8 @@ class Stage:
 
 def stages(step: DescentStep) -> list[Stage]:
     """The stages of a step, each layer's in the order in which a pass uses the layers."""
-    trace = step.recorded.trace
-    calls = list(_in_order(trace.calls[""]))
+    _ = step.recorded.backward  # the pass back, which gives each call its gradients
+    calls = list(_in_order(step.recorded.trace.calls[""]))
     found = [Stage("input", "input", "", "to_batch", ("input",))]
     for call, entering in calls:
         found += _forward(call, entering)

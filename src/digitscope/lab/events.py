@@ -5,7 +5,7 @@ import itertools
 import json
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from digitscope.lab.routes import Right
 
@@ -40,7 +40,7 @@ class Hub:
                 if stream.right >= right:
                     stream.put(text)
 
-    async def stream(self, right: Right, last_id: int | None = None) -> AsyncIterator[str]:
+    async def stream(self, right: Right, last_id: int | None = None) -> AsyncGenerator[str, None]:
         """The events from now on, as text/event-stream; after a lost connection, from the event after `last_id`.
 
         If some of them are not kept any more, the first event is `reset`: the page asks for everything again.
@@ -89,7 +89,7 @@ class _Stream:
         self._waiting.append(text)
         self._ready.set()
 
-    async def texts(self) -> AsyncIterator[str]:
+    async def texts(self) -> AsyncGenerator[str, None]:
         while True:
             try:
                 await asyncio.wait_for(self._ready.wait(), HEARTBEAT)

@@ -1,0 +1,56 @@
+"""Checks of a page's accessibility: by axe-core, and that nothing has to be scrolled sideways."""
+
+from typing import Any, Literal
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+RULES: dict[Literal["light", "dark"], object] = {
+    "light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "dark": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
+}
+"""In dark, the rules that depend on colours; the others find the same in both."""
+PAINTED = """() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)).then(
+    () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))))"""
+TOO_WIDE = """width => {
+    const needed = document.documentElement.scrollWidth;
+    if (needed <= width) return [];
+    const wide = [...document.querySelectorAll("body *")].filter((e) => {
+        if (e.getBoundingClientRect().right <= width + 1) return false;
+        for (let p = e.parentElement; p; p = p.parentElement) {
+            if (getComputedStyle(p).overflowX !== "visible") return false;
+        }
+        return true;
+    });
+    return [`the page needs ${needed} px`, ...wide.slice(0, 5).map((e) => e.outerHTML.slice(0, 160))];
+}"""
+"""The elements that make the page wider than the screen; others scroll within their own box."""
+
+
+def check_axe(page: Page) -> None:
+    """axe-core finds nothing, in light and dark, on a desk and a phone."""
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        for scheme, rules in RULES.items():
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            page.evaluate(PAINTED)
+            assert violations(page, rules) == [], f"{width} px, {scheme}"
+
+
+def violations(page: Page, rules: object) -> list[str]:
+    """What axe-core finds: for each rule, up to three of the elements."""
+    # axe would load the style sheets again as inline styles, which the pages' Content-Security-Policy forbids.
+    options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
+    found: Any = Axe().run(page, options=options).response
+    return [
+        "\n".join([f"{rule['id']}: {rule['help']}", *(f"  {node['html'][:200]}" for node in rule["nodes"][:3])])
+        for rule in found["violations"]
+    ]
+
+
+def check_reflow(page: Page, *widths: int) -> None:
+    """Nothing has to be scrolled sideways. 640 px are a screen of 1280 px at 200 % zoom, 320 px at 400 %."""
+    for width in widths or (640, 360, 320):
+        page.set_viewport_size({"width": width, "height": 600})
+        page.evaluate(PAINTED)
+        assert page.evaluate(TOO_WIDE, width) == [], f"{width} px"
