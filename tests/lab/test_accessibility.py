@@ -17,6 +17,8 @@ PLACES = [
     "/explore#cell=[4,9]",
     *(f"/notes/{place}" for place in ("05-backpropagation", "search?q=softmax", "symbols")),
 ]
+ENDLESS = re.compile(r"/api/events|/static/events\.js$")
+"""The stream of events, and the worker that holds it: the page is never told that it has come."""
 
 
 def opened(open_page: PageOpener, url: str, **options: Any) -> Page:
@@ -24,7 +26,7 @@ def opened(open_page: PageOpener, url: str, **options: Any) -> Page:
     waiting: set[str] = set()
 
     def watch(page: Page) -> None:
-        page.on("request", lambda request: waiting.add(request.url) if "/api/events" not in request.url else None)
+        page.on("request", lambda request: None if ENDLESS.search(request.url) else waiting.add(request.url))
         for event in ("requestfinished", "requestfailed"):
             page.on(event, lambda request: waiting.discard(request.url))
 
