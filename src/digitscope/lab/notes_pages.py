@@ -184,7 +184,7 @@ def _search_page(language: str) -> str:
 
 
 def _search_form(language: str) -> str:
-    label, button = escape(text(language, "notes.search_label")), escape(text(language, "notes.search_button"))
+    label, button = escape(text(language, "notes.search")), escape(text(language, "notes.search_button"))
     return f"""<form class="find" role="search" action="/notes/{SEARCH}">
 <label><span class="hidden">{label}</span><input type="search" name="q" maxlength="200" placeholder="{label}"></label>
 <button>{button}</button>

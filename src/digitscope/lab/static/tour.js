@@ -98,8 +98,8 @@ async function show(index, focus) {
     el("p", {}, t(`tour.text_${stop.key}`)),
     el("div", { class: "controls" },
       last ? null : el("button", { class: "quiet", onclick: end }, t("tour.skip")),
-      index ? el("button", { onclick: () => go(index - 1) }, t("tour.back")) : null,
-      el("button", { class: "main", onclick: () => (last ? end() : go(index + 1)) }, last ? t("tour.done") : t("tour.next"))),
+      index ? el("button", { onclick: () => go(index - 1) }, t("common.back")) : null,
+      el("button", { class: "main", onclick: () => (last ? end() : go(index + 1)) }, last ? t("tour.done") : t("common.next"))),
   );
   panel.hidden = false;
   place();

@@ -71,7 +71,7 @@ export function whyPanel(host, options) {
 
   /** @param {any} found @param {Record<string, unknown>} request */
   function fill(found, request) {
-    heading.textContent = t("why.heading", { number: exact(found.value) });
+    heading.textContent = t("why.ask", { number: exact(found.value) });
     /** @type {HTMLElement[]} */
     const parts = [el("p", { class: "why-value" }, options.title ? `${options.title(found.of)} ` : "", el("code", {}, placed(found.of, found.index)))];
     if (trail.length > 1) {
@@ -136,7 +136,7 @@ export function whyPanel(host, options) {
           list.append(...next.terms.map((/** @type {any} */ term) => row(term, most)));
           seen.push(...next.terms);
           remain(next);
-        } }, t("why.show_more"));
+        } }, t("common.more"));
         rest.append(text, " ", more);
       }
     };

@@ -24,7 +24,7 @@ export function confusionTable(open) {
   }
   cells[0][0].tabIndex = 0;
   const heads = Array.from({ length: CLASSES }, (_, k) => el("th", { scope: "col" }, String(k)));
-  const none = el("th", { scope: "col" }, el("abbr", { title: t("class.no_digit") }, "–"));
+  const none = el("th", { scope: "col" }, el("abbr", { title: t("common.no_digit") }, "–"));
   const table = el(
     "table", {}, el("caption", {}, t("class.confusion_caption")),
     el("thead", {}, el("tr", {}, el("td"), heads, none)), body,
@@ -60,7 +60,7 @@ export function confusionTable(open) {
         line.forEach((count, column) => {
           const cell = cells[row][column];
           cell.textContent = count ? String(count) : "";
-          const read = column === CLASSES ? t("class.no_digit") : String(column);
+          const read = column === CLASSES ? t("common.no_digit") : String(column);
           cell.setAttribute("aria-label", t("class.cell", { meant: String(row), read, n: count }));
           const share = sum ? Math.round(12 + 33 * (count / sum)) : 0;
           const hue = row === column ? "--accent" : "--positive";

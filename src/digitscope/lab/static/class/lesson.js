@@ -16,7 +16,7 @@ export function lessonPanel(actions) {
   const running = el("div", {}, el("p", {}, t("class.learning")), bar, el("button", { type: "button", onclick: actions.cancel }, t("class.cancel")));
   const failed = el("p", { class: "notice bad" });
   const result = el("div", { class: "result" });
-  const element = el("section", { class: "card lesson" }, el("h2", {}, t("class.lesson")), explained, learn, running, failed, result);
+  const element = el("section", { class: "card lesson" }, el("h2", {}, t("class.learn")), explained, learn, running, failed, result);
   /** @type {any} The lesson whose result is shown, so that a guess is not undone by the next news. */
   let shown = null;
   let reading = "";
@@ -62,14 +62,14 @@ export function lessonPanel(actions) {
     const share = outcome[name] / outcome.held_out;
     const fill = el("span");
     fill.style.width = `${100 * share}%`;
-    return el("div", { class: `side-${name}` }, el("h3", {}, t(`class.side_${name}`)), el("strong", { class: "share" }, percent(share, 0)),
+    return el("div", { class: `side-${name}` }, el("h3", {}, t(`common.${name}`)), el("strong", { class: "share" }, percent(share, 0)),
       el("span", {}, t("class.of", { n: outcome[name], of: outcome.held_out })), el("span", { class: "bar", "aria-hidden": "true" }, fill));
   }
 
   /** @param {{image: import("../engine.js").Encoded, meant: number, before: number | null, after: number | null}} drawing */
   function compared(drawing) {
     const mark = (/** @type {number | null} */ read) => el("span", { class: read === drawing.meant ? "good" : "bad" }, read === drawing.meant ? `${read} ✓` : `${read ?? "?"} ✗`);
-    const name = (/** @type {number | null} */ read) => (read === null ? t("class.no_digit") : String(read));
+    const name = (/** @type {number | null} */ read) => (read === null ? t("common.no_digit") : String(read));
     const words = { meant: String(drawing.meant), before: name(drawing.before), after: name(drawing.after) };
     return el("figure", { class: drawing.before === drawing.after ? "" : "changed" }, digit(decode(drawing.image), t("class.compared", words)),
       el("figcaption", { "aria-hidden": "true" }, mark(drawing.before), " → ", mark(drawing.after)));

@@ -78,7 +78,7 @@ const waiting = el("p", { class: "muted waiting" }, t("class.waiting"));
 const frozen = el("p", { class: "notice" }, t("class.is_frozen"));
 const newestPart = el("section", { class: "card newest" }, el("h2", {}, t("class.newest")), frozen, waiting, newest);
 const table = confusionTable((meant, read) => void openCell(meant, read));
-const matrixPart = el("section", { class: "card confusion" }, el("h2", {}, t("class.confusion")), tally, guesses, table.element);
+const matrixPart = el("section", { class: "card confusion" }, el("h2", {}, t("common.confusion")), tally, guesses, table.element);
 const lesson = lessonPanel({
   learn: () => tell("learn"),
   cancel: () => tell("cancel"),
@@ -88,9 +88,9 @@ const wall = el("div", { class: "wall" }, joinCard, el("div", { class: "middle" 
 
 const freeze = el("button", { type: "button", onclick: () => tell("freeze", { frozen: !state.frozen }) });
 const task = el("select", { id: "task", onchange: () => tell("task", { task: task.value, digit: Number(asked.value) }) }, ["each", "same", "free"].map((name) => el("option", { value: name }, t(`class.task_${name}`))));
-const asked = el("select", { "aria-label": t("class.digit"), onchange: () => tell("task", { task: task.value, digit: Number(asked.value) }) }, Array.from({ length: 10 }, (_, k) => el("option", { value: k }, String(k))));
+const asked = el("select", { "aria-label": t("common.digit"), onchange: () => tell("task", { task: task.value, digit: Number(asked.value) }) }, Array.from({ length: 10 }, (_, k) => el("option", { value: k }, String(k))));
 const hiddenButton = el("button", { type: "button", onclick: () => void openHidden() });
-const clear = el("button", { type: "button", onclick: () => confirmed(t("class.clear_sure"), () => tell("clear")) }, t("class.clear"));
+const clear = el("button", { type: "button", onclick: () => confirmed(t("class.clear_sure"), () => tell("clear")) }, t("common.clear"));
 const end = el("button", { type: "button", onclick: () => confirmed(t("class.end_sure"), () => tell("end")) }, t("class.end"));
 const project = el("button", { type: "button", onclick: () => document.documentElement.requestFullscreen?.().catch(complain) }, t("class.project"));
 const files = el(
@@ -219,7 +219,7 @@ function arrange(list, drawings, size) {
 }
 
 /** @param {number | null} read */
-const readName = (read) => (read === null ? t("class.no_digit") : String(read));
+const readName = (read) => (read === null ? t("common.no_digit") : String(read));
 
 /** @param {Drawing} drawing @param {string} size */
 function tile(drawing, size) {
@@ -241,7 +241,7 @@ function tile(drawing, size) {
  * @param {Drawing[]} drawings @param {string} title @param {boolean} [hidden]
  */
 function openDrawings(drawings, title, hidden = false) {
-  const close = el("button", { type: "button", class: "main", onclick: () => dialog.close() }, t("class.close"));
+  const close = el("button", { type: "button", class: "main", onclick: () => dialog.close() }, t("common.close"));
   const shown = drawings.map((drawing) => {
     const values = drawing.image ? decode(drawing.image) : (pictures.get(drawing.number) ?? []);
     const words = { meant: String(drawing.meant), read: readName(drawing.read) };

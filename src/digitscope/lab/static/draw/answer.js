@@ -18,7 +18,7 @@ export function answerView(host, badge) {
   const words = el("span", { class: "words" });
   const output = el("output", { class: "answer-now", "aria-label": t("draw.answer"), "aria-live": "polite" }, digit, words);
   const body = el("tbody");
-  const head = el("tr", {}, el("th", { scope: "col" }, t("draw.digit")), el("th", { scope: "col" }, t("draw.probability")));
+  const head = el("tr", {}, el("th", { scope: "col" }, t("common.digit")), el("th", { scope: "col" }, t("draw.probability")));
   const columns = el("colgroup", {}, el("col", { class: "digits" }), el("col"));
   const caption = el("caption", { class: "hidden" }, t("draw.probabilities"));
   const bars = el("table", { class: "bars" }, caption, columns, el("thead", { class: "hidden" }, head), body);
@@ -55,7 +55,7 @@ export function answerView(host, badge) {
       const { probabilities, plausible } = answer;
       const share = percent(probabilities[plausible[0]]);
       let shown = String(answer.digit);
-      let said = t("draw.sure", { share });
+      let said = t("common.sure", { share });
       if (several) {
         shown = several.lines.join(" ");
         said = t("draw.several", { digits: several.digits.length, share: percent(several.confidence) });

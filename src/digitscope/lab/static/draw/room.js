@@ -52,8 +52,8 @@ const ask = {
 const surface = el("div", { class: "surface" });
 const help = el("p", { class: "hidden", id: "drawing-help" }, t("draw.keys"));
 const penState = el("output", { class: "hidden", "aria-live": "polite" });
-const undo = el("button", { onclick: () => board.undo() }, t("draw.undo"));
-const clear = el("button", { onclick: clearAll }, t("draw.clear"));
+const undo = el("button", { onclick: () => board.undo() }, t("common.undo"));
+const clear = el("button", { onclick: clearAll }, t("common.clear"));
 const brushes = el("fieldset", { class: "brushes" }, el("legend", { class: "hidden" }, t("draw.brush")));
 for (const [name, width] of Object.entries(WIDTHS)) {
   const radio = el("input", { type: "radio", name: "brush", value: name, onchange: () => board.pen(width) });
@@ -101,7 +101,7 @@ main.append(
       el("p", { class: "small muted" }, t("draw.paste")),
     ),
     el("div", { class: "stack" }, broken, answerPart,
-      el("div", { class: "controls" }, el("label", { for: "model" }, t("draw.model")), modelChoice)),
+      el("div", { class: "controls" }, el("label", { for: "model" }, t("common.model")), modelChoice)),
     el("div", { class: "stack draw-right" }, guessPart, teachPart),
   ),
   preparationPart, whyPart, networkPart, digitsPart,

@@ -87,7 +87,7 @@ export function teachingView(host, digitsHost, options) {
     ];
     const change = state.test_correct_after - state.test_correct_before;
     const cost = change === 0 ? t("draw.cost_none") : t(change < 0 ? "draw.cost" : "draw.gain", { n: Math.abs(change), all: state.test_images });
-    const head = el("tr", {}, el("td"), el("th", { scope: "col" }, t("draw.before")), el("th", { scope: "col" }, t("draw.after")));
+    const head = el("tr", {}, el("td"), el("th", { scope: "col" }, t("common.before")), el("th", { scope: "col" }, t("common.after")));
     const body = rows.map(([name, ...cells]) => el("tr", {}, el("th", { scope: "row" }, name), cells.map((cell) => el("td", {}, cell))));
     result.replaceChildren(
       el("p", { class: "notice good" }, t("draw.learned", { label })),

@@ -36,7 +36,7 @@ export function unitView(options) {
       const place = index.length === 3
         ? t("draw.unit_map", { layer, channel: String(index[0]), row: String(index[1]), column: String(index[2]) })
         : t("draw.unit_neuron", { layer, unit: String(index[0]) });
-      const close = el("button", { class: "quiet", onclick: options.onclose }, t("draw.close"));
+      const close = el("button", { class: "quiet", onclick: options.onclose }, t("common.close"));
       const off = el("button", { onclick: () => options.onoff(index[0]) }, found.off ? t("draw.switch_on") : t("draw.switch_off"));
       element.replaceChildren(
         el("div", { class: "unit-head" }, el("h3", { id: "unit-title" }, place), close),

@@ -270,7 +270,7 @@ export function classTable(points, places, axes) {
     const sum = sums.get(points.labels[i]) ?? [0, 0, 0, 0];
     sums.set(points.labels[i], [sum[0] + 1, sum[1] + places[2 * i], sum[2] + places[2 * i + 1], sum[3] + Number(points.labels[i] !== points.answers[i])]);
   }
-  const heads = [t("explore.class"), t("explore.images"), ...axes, t("explore.misread")];
+  const heads = [t("common.digit"), t("explore.images"), ...axes, t("explore.misread")];
   const rows = [...sums].sort(([a], [b]) => a - b).map(([k, [n, x, y, wrong]]) => el("tr", {}, el("th", { scope: "row" }, String(k)),
     el("td", {}, String(n)), el("td", {}, (x / n).toFixed(2)), el("td", {}, (y / n).toFixed(2)), el("td", {}, String(wrong))));
   return el("div", { class: "table", tabindex: "0", role: "region", "aria-label": t("explore.class_places") },

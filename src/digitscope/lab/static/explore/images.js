@@ -90,7 +90,7 @@ export function describe(digit) {
  */
 export async function gallery(host, path, query, model, signal, caption = (digit) => `${digit.label} → ${digit.answer}`) {
   const list = el("ul", { class: "gallery" });
-  const more = el("button", { onclick: () => void add() }, t("explore.more"));
+  const more = el("button", { onclick: () => void add() }, t("common.more"));
   host.append(list, more);
   more.hidden = true;
   let offset = 0;
@@ -129,7 +129,7 @@ export async function openDigit(index, model) {
     const note = k === found.label ? t("explore.label") : k === found.answer ? t("explore.answer") : "";
     bars.append(el("tr", {}, el("th", { scope: "row" }, String(k)), el("td", {}, bar), el("td", {}, percent(p, 2)), el("td", { class: "small" }, note)));
   }
-  const close = el("button", { class: "main", onclick: () => dialog.close() }, t("explore.close"));
+  const close = el("button", { class: "main", onclick: () => dialog.close() }, t("common.close"));
   const rooms = el("p", { class: "controls" },
     room("/draw", t("explore.to_draw"), { model, image: found.pixels }),
     room("/step", t("explore.to_step"), { images: [{ label: found.label, index }] }));

@@ -48,7 +48,7 @@ export async function show(host, { state, save, signal }) {
     el("a", { class: "button", href: `/api/explore/mistakes.png?${query}`, download: `mistakes-${state.model}.png` }, t("explore.keep_png")));
   host.append(
     el("div", { class: "split" },
-      el("div", { class: "card" }, el("h2", {}, t("explore.confusion")), said, el("div", { class: "table" }, table), counts(found)),
+      el("div", { class: "card" }, el("h2", {}, t("common.confusion")), said, el("div", { class: "table" }, table), counts(found)),
       el("div", { class: "card" }, heading, all, images, keep)),
   );
   if (state.cell.length === 2 && top) state.guessed = true;
@@ -66,7 +66,7 @@ export async function show(host, { state, save, signal }) {
         const count = confusion[i][j];
         const values = { label: String(i), answer: String(j), count: number(count, {}) };
         cells[i][j].textContent = hidden ? "?" : count ? number(count, {}) : "·";
-        cells[i][j].setAttribute("aria-label", hidden ? t("explore.cell_hidden", values) : t("explore.cell", values));
+        cells[i][j].setAttribute("aria-label", hidden ? t("explore.cell_hidden", values) : t("explore.read_as", values));
         cells[i][j].className = i === j ? "right" : count && !hidden ? "wrong" : "";
         cells[i][j].style.setProperty("--share", hidden || i === j ? "0" : String(Math.sqrt(count / most)));
       }
@@ -137,6 +137,6 @@ function counts(found) {
   for (const [k, recall] of found.recall.entries()) {
     body.append(el("tr", {}, el("th", { scope: "row" }, String(k)), el("td", {}, share(recall)), el("td", {}, share(found.precision[k]))));
   }
-  const head = el("tr", {}, el("th", { scope: "col" }, t("explore.class")), el("th", { scope: "col" }, t("explore.recall")), el("th", { scope: "col" }, t("explore.precision")));
+  const head = el("tr", {}, el("th", { scope: "col" }, t("common.digit")), el("th", { scope: "col" }, t("explore.recall")), el("th", { scope: "col" }, t("explore.precision")));
   return el("details", { class: "small" }, el("summary", {}, t("explore.each_class")), el("table", {}, el("thead", {}, head), body));
 }

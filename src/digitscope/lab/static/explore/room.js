@@ -74,7 +74,7 @@ tabs.addEventListener("keydown", (event) => {
   button.focus();
   button.click();
 });
-main.append(el("div", { class: "controls" }, el("label", { for: "model" }, t("explore.model")), chooser, facts), tabs, host);
+main.append(el("div", { class: "controls" }, el("label", { for: "model" }, t("common.model")), chooser, facts), tabs, host);
 
 /** @type {AbortController} */
 let showing = new AbortController();

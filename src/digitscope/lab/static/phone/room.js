@@ -32,8 +32,8 @@ const choices = el(
 const help = el("p", { class: "hidden", id: "drawing-help" }, t("draw.keys"));
 const surface = el("div", { class: "surface" }, help);
 const pad = drawing(surface, { label: t("draw.drawing"), help: "drawing-help", onchange: () => { refusal = ""; update(); } });
-const undo = el("button", { type: "button", onclick: () => pad.undo() }, t("phone.undo"));
-const clear = el("button", { type: "button", onclick: () => pad.clear() }, t("phone.clear"));
+const undo = el("button", { type: "button", onclick: () => pad.undo() }, t("common.undo"));
+const clear = el("button", { type: "button", onclick: () => pad.clear() }, t("common.clear"));
 const guesses = [true, false].map((right) =>
   el("button", { type: "button", "aria-pressed": "false", onclick: () => guess(right) }, right ? t("phone.guess_right") : t("phone.guess_wrong")));
 const send = el("button", { type: "button", class: "main send", onclick: () => void sendDrawing() }, t("phone.send"));
@@ -130,8 +130,8 @@ async function sendDrawing() {
 /** @param {any} reply */
 function show(reply) {
   answered = true;
-  const read = reply.read === null ? t("phone.no_digit") : String(reply.read);
-  const chance = reply.read === null ? "" : t("phone.sure", { share: percent(reply.probability) });
+  const read = reply.read === null ? t("common.no_digit") : String(reply.read);
+  const chance = reply.read === null ? "" : t("common.sure", { share: percent(reply.probability) });
   const others = reply.read === null ? [] : reply.plausible.filter((/** @type {any} */ p) => p.digit !== reply.read)
     .map((/** @type {any} */ p) => t("phone.or", { digit: String(p.digit), share: percent(p.probability) }));
   const guessed = expected === null ? "" : expected === reply.right ? t("phone.guessed_it") : t("phone.not_guessed");

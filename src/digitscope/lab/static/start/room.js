@@ -18,7 +18,7 @@ main.querySelector(".lead")?.after(el("div", { class: "controls" }, draw, tour))
 
 /** @type {Map<string, HTMLElement>} */
 const pictures = new Map();
-const list = el("ul", { class: "rooms", "aria-label": t("start.pictures") });
+const list = el("ul", { class: "rooms", "aria-label": t("common.rooms") });
 for (const room of rooms) {
   const name = room.pathname.slice(1);
   const picture = el("div", { class: "picture" });

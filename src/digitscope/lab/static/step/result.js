@@ -126,7 +126,7 @@ function probabilities(data) {
     const bars = el("td", { class: "bars" }, bar(before[at], "old"), bar(after[at], "new"));
     return el("tr", { class: k === outline.labels[image] ? "label" : "" }, el("th", { scope: "row" }, String(k)), bars, el("td", {}, percent(before[at])), el("td", {}, percent(after[at])));
   });
-  const head = el("thead", {}, el("tr", {}, el("th", { scope: "col" }, t("step.digit")), el("td", {}), el("th", { scope: "col" }, t("step.before")), el("th", { scope: "col" }, t("step.after"))));
+  const head = el("thead", {}, el("tr", {}, el("th", { scope: "col" }, t("common.digit")), el("td", {}), el("th", { scope: "col" }, t("common.before")), el("th", { scope: "col" }, t("common.after"))));
   return el("div", { class: "probabilities" }, el("h3", { class: "part" }, t("step.answers")), el("table", {}, head, el("tbody", {}, rows)));
 }
 

@@ -26,8 +26,8 @@ let [loading, drawing] = [0, 0];
 
 const top = el("section", { class: "card setup", "aria-label": t("step.setup") });
 const summary = el("p", { class: "summary", "aria-live": "polite" });
-const back = el("button", { class: "go", onclick: () => move(-1) }, el("span", { "aria-hidden": "true" }, "◀"), el("span", { class: "word" }, t("step.back")));
-const next = el("button", { class: "go main", onclick: () => move(1) }, el("span", { class: "word" }, t("step.next")), el("span", { "aria-hidden": "true" }, "▶"));
+const back = el("button", { class: "go", onclick: () => move(-1) }, el("span", { "aria-hidden": "true" }, "◀"), el("span", { class: "word" }, t("common.back")));
+const next = el("button", { class: "go main", onclick: () => move(1) }, el("span", { class: "word" }, t("common.next")), el("span", { "aria-hidden": "true" }, "▶"));
 const slider = el("input", { type: "range", min: 0, step: 1, value: 0, "aria-label": t("step.timeline") });
 const phases = el("div", { class: "phases", "aria-hidden": "true" });
 const where = el("p", { class: "where", "aria-live": "polite" });

@@ -44,7 +44,7 @@ export function setup(host, summary, onchange) {
       }),
       state.images.length < MOST_IMAGES ? el("button", { class: "add", onclick: () => add(state) }, t("step.add_image")) : "",
     );
-    name.replaceChildren(el("strong", {}, state.network), ` · ${t("step.parameters", { n: data.outline.parameters })} · ${t(`step.start_${state.start}`)}`);
+    name.replaceChildren(el("strong", {}, state.network), ` · ${t("common.parameters", { n: data.outline.parameters })} · ${t(`step.start_${state.start}`)}`);
     if (networks) fill(state);
     else void get("/api/step/networks").then((found) => { networks = found; fill(state); }, complain);
   }
@@ -90,7 +90,7 @@ function gallery() {
   const grid = el("div", { class: "gallery" });
   const digits = el("div", { class: "controls", role: "group", "aria-label": t("step.only_digit") });
   const next = el("button", { onclick: () => void fill(last + 1) }, t("step.more_images"));
-  const close = el("button", { class: "quiet", onclick: () => element.close() }, t("step.close"));
+  const close = el("button", { class: "quiet", onclick: () => element.close() }, t("common.close"));
   const element = el("dialog", { class: "gallery-dialog", "aria-label": t("step.choose_image") }, el("h2", {}, t("step.choose_image")), digits, grid, el("div", { class: "controls" }, next, close));
   /** @type {number | null} */
   let digit = null;

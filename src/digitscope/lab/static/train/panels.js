@@ -106,10 +106,10 @@ function bar(length, kind) {
 
 /** The confusion matrix and the mistakes of the last validation. */
 export function mistakesPanel() {
-  const matrixHost = el("div", { class: "table", tabindex: "0", role: "region", "aria-label": t("train.confusion") });
+  const matrixHost = el("div", { class: "table", tabindex: "0", role: "region", "aria-label": t("common.confusion") });
   const facts = el("p", { class: "small" });
   const list = el("div");
-  const confusion = el("section", { class: "card" }, el("h2", {}, t("train.confusion")), el("p", { class: "small" }, t("train.confusion_hint")), matrixHost);
+  const confusion = el("section", { class: "card" }, el("h2", {}, t("common.confusion")), el("p", { class: "small" }, t("train.confusion_hint")), matrixHost);
   const mistakes = el("section", { class: "card" }, el("h2", {}, t("train.mistakes")), facts, list);
   return {
     confusion,

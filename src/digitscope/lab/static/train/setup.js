@@ -228,7 +228,7 @@ function build(host, choices, state, onchange) {
         const place = list.children[i]?.querySelector(".shape");
         if (place) place.textContent = `→ ${layer.output.join(" × ")}`;
       });
-      total.textContent = t("train.parameters", { n: number(found.parameters, { maximumFractionDigits: 0 }) });
+      total.textContent = t("common.parameters", { n: number(found.parameters, { maximumFractionDigits: 0 }) });
     } catch (error) {
       problem.hidden = false;
       problem.textContent = error instanceof Error ? error.message : String(error);
