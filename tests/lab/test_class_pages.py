@@ -137,7 +137,7 @@ def test_two_walls_show_the_same(school: Class, open_page: PageOpener, mnist: Da
     phone = school.phone()
     phone.ask("send", phone=phone.id, meant=3, strokes=strokes_of(mnist, 3))
     expect(teacher.get_by_role("button", name="Meant 3, read 3", exact=True)).to_be_visible()
-    expect(projector.get_by_role("button", name="Se quiso 3, leído 3", exact=True)).to_be_visible()
+    expect(projector.get_by_role("button", name="Dibujado: 3; leído: 3", exact=True)).to_be_visible()
     teacher.get_by_role("button", name="Freeze").click()
     expect(projector.get_by_role("button", name="Continuar")).to_be_visible()
 

@@ -99,7 +99,7 @@ def test_the_matrix_by_keyboard(shared_lab: str, open_page: PageOpener, confusio
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Confidence")).to_be_focused()
     expect(page.get_by_role("tab", name="Confidence")).to_have_attribute("aria-selected", "true")
-    expect(page.get_by_role("heading", name="Is it as often right as it is sure?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Calibration")).to_be_visible()
     page.go_back()
     expect(page.get_by_role("heading", name="Confusion matrix")).to_be_visible()
 

@@ -280,4 +280,4 @@ def test_a_link_opens_the_room_with_the_number(shared_lab: str, open_page: PageO
     if entry.room == "train":
         expect(page.locator("select", has=page.locator("option[value=cosine]"))).to_have_value("cosine")
     if entry.room == "explore":
-        expect(page.get_by_role("heading", name="Is it as often right as it is sure?")).to_be_visible()
+        expect(page.get_by_role("heading", name="Calibration")).to_be_visible()
