@@ -4,8 +4,8 @@
  * listen to.
  */
 
-import { el, svg } from "./dom.js";
-import { number, percent, t } from "./text.js";
+import { el, scrollingTable, svg } from "./dom.js";
+import { number, percent, t, whole } from "./text.js";
 
 /**
  * @typedef {object} Series
@@ -299,9 +299,7 @@ export function curves(host, options) {
         .map(({ x, y }) => el("tr", {}, el("td", {}, one.name), el("td", {}, whole(x)), el("td", {}, shown(y))));
     });
     const heads = [t("common.curve_name"), t("common.curve_step"), options.label];
-    const head = el("thead", {}, el("tr", {}, heads.map((text) => el("th", { scope: "col" }, text))));
-    const inner = el("table", {}, head, el("tbody", {}, rows));
-    return el("div", { class: "table scrolled", tabindex: "0", role: "region", "aria-label": options.label }, inner);
+    return scrollingTable(options.label, heads, rows, { kind: "scrolled" });
   }
 
   // Sound: one pitch that follows the line, from 220 to 880 Hz.
@@ -380,9 +378,6 @@ export function curves(host, options) {
     return el("li", {}, svg("svg", { width: 26, height: 12, "aria-hidden": "true" }, swatch), one.name);
   }
 }
-
-/** @param {number} value */
-const whole = (value) => number(value, { maximumFractionDigits: 0 });
 
 /** @param {Series} one @returns {[number, number][]} */
 function thinned(one) {

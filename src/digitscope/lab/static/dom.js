@@ -59,6 +59,24 @@ export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+/**
+ * A table in a part of the page that scrolls by itself if the table is wider, also with the keyboard.
+ * @param {string} label
+ * @param {Child[]} heads of the columns; one without text heads the rows
+ * @param {HTMLElement[]} rows
+ * @param {{caption?: string, kind?: string}} [options] kind: more classes
+ */
+export function scrollingTable(label, heads, rows, { caption, kind = "" } = {}) {
+  const head = el("thead", {}, el("tr", {}, heads.map((text) => (text ? el("th", { scope: "col" }, text) : el("td")))));
+  const table = el("table", {}, caption ? el("caption", {}, caption) : null, head, el("tbody", {}, rows));
+  return el("div", { class: `table ${kind}`, tabindex: "0", role: "region", "aria-label": label }, table);
+}
+
+/** Sets a text, unless it is there already: a live region would say it again. @param {Element} element @param {string} text */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 const messages = el("div", { class: "messages", role: "alert" });
 document.body.append(messages);
 

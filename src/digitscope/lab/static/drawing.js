@@ -237,7 +237,6 @@ export function drawing(host, options) {
   return {
     element,
     canvas,
-    redraw,
     undo,
     get strokes() {
       return strokes;

@@ -82,6 +82,23 @@ export function latest(path) {
 }
 
 /**
+ * A function that runs f at most once at a time, and once more if it was called meanwhile.
+ * @param {() => Promise<void>} f
+ * @param {(error: unknown) => void} complain
+ */
+export function coalesced(f, complain) {
+  let [busy, stale] = [false, false];
+  return async function run() {
+    stale = busy;
+    if (busy) return;
+    busy = true;
+    await f().catch(complain);
+    busy = false;
+    if (stale) void run();
+  };
+}
+
+/**
  * The elements of an array that the server encoded, in row-major order.
  * @param {Encoded} array
  * @returns {Numbers}

@@ -4,7 +4,7 @@
  * keyboard, a table. A matrix is one tile; feature maps and kernels are several, side by side.
  */
 
-import { colour, el } from "./dom.js";
+import { colour, el, scrollingTable } from "./dom.js";
 import { number, t } from "./text.js";
 
 /**
@@ -263,8 +263,6 @@ export function matrix(host, options) {
   }
 
   return {
-    figure,
-    canvas,
     /** @param {ArrayLike<number>} changed @param {number} [most] the absolute value with the full colour */
     update(changed, most) {
       values = changed;
@@ -283,7 +281,6 @@ export function matrix(host, options) {
       if (show && first !== undefined) reveal(first);
       draw();
     },
-    redraw: draw,
     remove() {
       removeEventListener("theme", draw);
       figure.remove();
@@ -296,18 +293,16 @@ export function matrix(host, options) {
  * @param {string} label @param {number} row the number of the first row
  */
 function table(values, first, rows, columns, label, row) {
-  const body = el("tbody");
+  const lines = [];
   for (let i = 0; i < rows; i++) {
     const cells = [];
     for (let j = 0; j < columns; j++) {
       const value = values[first + i * columns + j];
       cells.push(el("td", {}, value === undefined ? "" : number(value)));
     }
-    body.append(el("tr", {}, el("th", { scope: "row" }, String(row + i)), cells));
+    lines.push(el("tr", {}, el("th", { scope: "row" }, String(row + i)), cells));
   }
-  const heads = Array.from({ length: columns }, (_, j) => el("th", { scope: "col" }, String(j)));
-  const head = el("thead", {}, el("tr", {}, el("td"), heads));
-  return el("div", { class: "table", tabindex: "0", role: "region", "aria-label": label }, el("table", {}, head, body));
+  return scrollingTable(label, ["", ...Array.from({ length: columns }, (_, j) => String(j))], lines);
 }
 
 /** A number in at most six characters or so. @param {number} value */
@@ -319,8 +314,8 @@ export function short(value) {
   return number(value, size >= 100 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: size >= 1 ? 3 : 2 });
 }
 
-/** @param {ArrayLike<number>} values */
-function largest(values) {
+/** The largest absolute value. @param {ArrayLike<number>} values */
+export function largest(values) {
   let most = 0;
   for (let k = 0; k < values.length; k++) if (Number.isFinite(values[k])) most = Math.max(most, Math.abs(values[k]));
   return most;

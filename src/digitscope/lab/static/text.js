@@ -39,6 +39,11 @@ export function number(value, options = { maximumSignificantDigits: 4 }) {
   return new Intl.NumberFormat(language, options).format(value);
 }
 
+/** A number without decimals. @param {number} value */
+export function whole(value) {
+  return number(value, { maximumFractionDigits: 0 });
+}
+
 /**
  * A fraction as per cent. Only none is 0 % and only all is 100 %.
  * @param {number} share

@@ -1,12 +1,12 @@
 // @ts-check
 /** The teacher's page: the wall for the projector, and the controls. */
 
-import { complain, el, main } from "../dom.js";
-import { ask, decode, get, listen } from "../engine.js";
+import { complain, el, main, setText } from "../dom.js";
+import { ask, coalesced, decode, get, listen } from "../engine.js";
 import { percent, t } from "../text.js";
 import { confusionTable } from "./confusion.js";
-import { digit } from "./digit.js";
 import { lessonPanel } from "./lesson.js";
+import { digit } from "./digit.js";
 
 /** @typedef {{number: number, meant: number, read: number | null, probability: number, expected: boolean | null, image: import("../engine.js").Encoded | null}} Drawing */
 
@@ -18,8 +18,6 @@ const POLL = 8000;
 const pictures = new Map();
 /** @type {any} */
 let state = null;
-let busy = false;
-let stale = false;
 let starting = false;
 
 /** @param {string} path @param {unknown} [body] */
@@ -112,32 +110,17 @@ main.append(invitation, wall, controls, said);
 
 // What happens.
 
-/** Asks for everything that the wall shows; at most one request is under way. */
-async function refresh() {
-  if (busy) {
-    stale = true;
-    return;
+/** Asks for everything that the wall shows. */
+const refresh = coalesced(async () => {
+  const known = Math.max(0, ...pictures.keys());
+  let found = await get("/api/class/wall", { after: known });
+  if ([...found.newest, ...found.misread].some((drawing) => !drawing.image && !pictures.has(drawing.number))) {
+    found = await get("/api/class/wall"); // a drawing before these was shown again, or another was hidden
   }
-  busy = true;
-  try {
-    const known = Math.max(0, ...pictures.keys());
-    let found = await get("/api/class/wall", { after: known });
-    if ([...found.newest, ...found.misread].some((drawing) => !drawing.image && !pictures.has(drawing.number))) {
-      found = await get("/api/class/wall"); // a drawing before these was shown again, or another was hidden
-    }
-    for (const drawing of [...found.newest, ...found.misread]) if (drawing.image) pictures.set(drawing.number, decode(drawing.image));
-    state = found;
-    show();
-  } catch (error) {
-    complain(error);
-  } finally {
-    busy = false;
-    if (stale) {
-      stale = false;
-      void refresh();
-    }
-  }
-}
+  for (const drawing of [...found.newest, ...found.misread]) if (drawing.image) pictures.set(drawing.number, decode(drawing.image));
+  state = found;
+  show();
+}, complain);
 
 function show() {
   const begun = state.open || state.count > 0 || state.hidden > 0;
@@ -299,7 +282,7 @@ function confirmed(question, act) {
 /** Screen readers are told how the class stands, not of every drawing. */
 setInterval(() => {
   const text = state?.count ? `${t("class.tally", { right: state.right, n: state.count })} ${t("class.phones", { n: state.phones, active: state.active })}` : "";
-  if (said.textContent !== text) said.textContent = text;
+  setText(said, text);
 }, 15000);
 
 document.addEventListener("fullscreenchange", () => document.body.classList.toggle("projecting", document.fullscreenElement !== null));

@@ -1,7 +1,7 @@
 // @ts-check
 /** The answer: large, in words for screen readers, and the probability of each digit. */
 
-import { el } from "../dom.js";
+import { el, setText } from "../dom.js";
 import { number, percent, t } from "../text.js";
 
 /** Classes that are listed. */
@@ -66,40 +66,44 @@ export function answerView(host, badge) {
         const others = plausible.slice(1).map((/** @type {number} */ k) => `${k} (${percent(probabilities[k])})`);
         said = t("draw.unsure", { share, others: others.join(", ") });
       }
-      set(digit, shown);
+      setText(digit, shown);
       digit.classList.toggle("long", shown.length > 2);
       output.classList.toggle("none", !several && !answer.is_digit);
-      set(words, said);
+      setText(words, said);
       badge.textContent = several || answer.is_digit ? shown : "";
       if (several) {
         showBars(several.digits.map((/** @type {any} */ d) => ({ label: d.label, share: d.confidence, kind: "first" })));
-        set(score, t("draw.as_one"));
+        setText(score, t("draw.as_one"));
         return;
       }
       showBars(classes(answer));
       const usual = answer.threshold === null ? "" : t("draw.usual", {
         share: percent(1 - answer.refuse, 0), score: number(answer.threshold, { maximumFractionDigits: 1 }),
       });
-      set(score, `${t("draw.score", { score: number(answer.evidence, { maximumFractionDigits: 1 }) })} ${usual}`);
+      setText(score, `${t("draw.score", { score: number(answer.evidence, { maximumFractionDigits: 1 }) })} ${usual}`);
     },
     empty() {
-      set(digit, "");
-      set(words, t("draw.empty"));
+      setText(digit, "");
+      setText(words, t("draw.empty"));
       output.classList.remove("none");
       badge.textContent = "";
       showBars(Array.from({ length: 10 }, (_, label) => ({ label, share: 0, kind: "" })));
-      set(score, "");
+      setText(score, "");
     },
   };
+}
+
+/**
+ * What was read, with its probability.
+ * @param {{digit: number, is_digit: boolean}} answer @param {number} probability of the digit
+ */
+export function inWords({ digit, is_digit: isDigit }, probability) {
+  const name = String(digit);
+  return isDigit ? t("draw.digit_share", { digit: name, share: percent(probability) }) : t("draw.no_digit", { digit: name });
 }
 
 function bar() {
   const fill = el("div", { class: "fill" });
   const row = el("tr", {}, el("th", { scope: "row" }), el("td", {}, fill, el("span", { class: "numbers" })));
   return row;
-}
-
-/** Sets a text, unless it is there already: a live region would say it again. @param {Element} element @param {string} text */
-function set(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }

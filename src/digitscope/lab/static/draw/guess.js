@@ -2,16 +2,14 @@
 /** Predict, then see: what will the network say without one of the strokes? */
 
 import { colour, el } from "../dom.js";
-import { percent, t } from "../text.js";
+import { t } from "../text.js";
+import { inWords } from "./answer.js";
 
 /** Stands for "no digit" among the guesses. */
 const NONE = -1;
 
-/**
- * @param {HTMLElement} host
- * @param {{board: ReturnType<typeof import("../drawing.js").drawing>, onstart: () => void}} options
- */
-export function guessView(host, { board, onstart }) {
+/** @param {HTMLElement} host @param {ReturnType<typeof import("../drawing.js").drawing>} board */
+export function guessView(host, board) {
   host.hidden = true;
   /** The guess that waits for its answer. @type {{guess: number} | null} */
   let waiting = null;
@@ -51,7 +49,6 @@ export function guessView(host, { board, onstart }) {
       const choices = [...new Set([answer.digit, effect.digit, ...order])].slice(0, 4).sort((a, b) => a - b);
       const buttons = [...choices, NONE].map((choice) =>
         el("button", { onclick: () => reveal(stroke, choice) }, choice === NONE ? t("draw.nothing") : String(choice)));
-      const isOpen = !host.hidden;
       host.replaceChildren(
         el("h2", {}, t("draw.guess_title")),
         el("p", {}, t("draw.guess_question", { digit: String(answer.digit) })),
@@ -59,7 +56,6 @@ export function guessView(host, { board, onstart }) {
       );
       host.hidden = false;
       board.colour(new Map([[stroke, colour("--positive")]]));
-      if (!isOpen) onstart();
     },
     /** The answer to the drawing without the stroke. @param {any} answer */
     answered(answer) {
@@ -67,8 +63,7 @@ export function guessView(host, { board, onstart }) {
       const { guess } = waiting;
       waiting = null;
       const truth = answer.is_digit ? answer.digit : NONE;
-      const digit = String(answer.digit);
-      const said = answer.is_digit ? t("draw.digit_share", { digit, share: percent(answer.probabilities[answer.digit]) }) : t("draw.no_digit", { digit });
+      const said = inWords(answer, answer.probabilities[answer.digit]);
       const verdict = guess === truth ? t("draw.guess_right", { said }) : t("draw.guess_wrong", { said, guess: guess === NONE ? t("draw.nothing") : String(guess) });
       host.replaceChildren(
         el("h2", {}, t("draw.guess_title")),

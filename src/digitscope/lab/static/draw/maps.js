@@ -2,6 +2,7 @@
 /** Feature maps, kernels and neurons side by side on one canvas: orange positive, blue negative. */
 
 import { colour } from "../dom.js";
+import { largest } from "../matrix.js";
 
 /**
  * @typedef {object} Tiles
@@ -108,9 +109,8 @@ export function crossTile(canvas, tiles, layout, k) {
 
 /** Values divided by the largest absolute one, which then is 1. @param {ArrayLike<number>} values */
 export function scaled(values) {
-  let most = 0;
-  for (let k = 0; k < values.length; k++) most = Math.max(most, Math.abs(values[k]));
-  return Float32Array.from(values, (value) => value / (most || 1));
+  const most = largest(values) || 1;
+  return Float32Array.from(values, (value) => value / most);
 }
 
 /** @param {string} hex */

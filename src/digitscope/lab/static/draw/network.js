@@ -1,7 +1,7 @@
 // @ts-check
 /** The network: what each layer computes, as pictures; a click or Enter opens one unit. */
 
-import { el } from "../dom.js";
+import { el, scrollingTable } from "../dom.js";
 import { decode } from "../engine.js";
 import { has, number, t } from "../text.js";
 import { Layout, crossTile, frameTile, paintTiles } from "./maps.js";
@@ -196,8 +196,6 @@ class LayerView {
       const open = el("button", { class: "quiet", onclick: () => this.pick(k, row, column) }, t("draw.open_unit", { unit: String(k) }));
       return el("tr", {}, el("th", { scope: "row" }, open), el("td", {}, number(value)));
     });
-    const head = el("tr", {}, el("th", { scope: "col" }, t("draw.unit")), el("th", { scope: "col" }, t("draw.largest")));
-    const label = t("common.as_table");
-    this.behind.append(el("div", { class: "table tall", tabindex: "0", role: "region", "aria-label": label }, el("table", {}, el("thead", {}, head), el("tbody", {}, rows))));
+    this.behind.append(scrollingTable(t("common.as_table"), [t("draw.unit"), t("draw.largest")], rows, { kind: "tall" }));
   }
 }

@@ -4,7 +4,8 @@
 import { el } from "../dom.js";
 import { decode } from "../engine.js";
 import { matrix } from "../matrix.js";
-import { has, number, percent, t } from "../text.js";
+import { has, number, t } from "../text.js";
+import { inWords } from "./answer.js";
 
 /**
  * @param {HTMLElement} host
@@ -54,7 +55,7 @@ export function preparationView(host, options) {
       else if (!items.length) items.push(rawItem(shown, "draw.step_image"));
       strip.replaceChildren(...items);
       compared.textContent = found.unprepared
-        ? t("draw.compared", { with: inWords(found.answer), without: inWords(found.unprepared.answer) })
+        ? t("draw.compared", { with: said(found.answer), without: said(found.unprepared.answer) })
         : "";
       numbers(rows, columns, shown.values);
     },
@@ -71,11 +72,7 @@ export function preparationView(host, options) {
 }
 
 /** @param {any} answer */
-function inWords(answer) {
-  const digit = String(answer.digit);
-  if (!answer.is_digit) return t("draw.no_digit", { digit });
-  return t("draw.digit_share", { digit, share: percent(answer.probabilities[answer.digit]) });
-}
+const said = (answer) => inWords(answer, answer.probabilities[answer.digit]);
 
 /** @param {any} step */
 function stepItem(step) {

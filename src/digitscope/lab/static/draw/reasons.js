@@ -2,17 +2,18 @@
 /** Why this digit: which pixels and which strokes speak for it, and which against. */
 
 import { colour, el } from "../dom.js";
+import { SIDE, paint } from "../drawing.js";
 import { decode } from "../engine.js";
 import { matrix } from "../matrix.js";
-import { number, percent, t } from "../text.js";
-import { SIDE, paint } from "../drawing.js";
+import { number, t } from "../text.js";
+import { inWords } from "./answer.js";
 
 /** CSS pixels of the drawing with coloured strokes. */
 const SIZE = 252;
 
 /** @param {HTMLElement} host */
 export function reasonsView(host) {
-  const because = el("p", { class: "because", role: "status" });
+  const reason = el("p", { class: "because", role: "status" });
   const pixels = el("div");
   const canvas = el("canvas", { class: "coloured", role: "img" });
   const body = el("tbody");
@@ -20,7 +21,7 @@ export function reasonsView(host) {
   const table = el("div", { class: "table", tabindex: "0", role: "region", "aria-label": t("draw.strokes_read") }, el("table", {}, el("thead", {}, head), body));
   const strokesPart = el("div", { hidden: true }, el("h3", {}, t("draw.by_strokes")), el("p", { class: "small muted" }, t("draw.strokes_read")), el("div", { class: "beside" }, canvas, table));
   const pixelsRead = el("p", { class: "small muted" });
-  host.append(because, el("div", { class: "columns" }, el("div", {}, el("h3", {}, t("draw.by_pixels")), pixelsRead, pixels), strokesPart));
+  host.append(reason, el("div", { class: "columns" }, el("div", {}, el("h3", {}, t("draw.by_pixels")), pixelsRead, pixels), strokesPart));
   /** @type {ReturnType<typeof matrix> | null} */
   let map = null;
   /** @type {() => void} */
@@ -28,7 +29,6 @@ export function reasonsView(host) {
   addEventListener("theme", () => repaint());
 
   return {
-    element: host,
     /** @param {any} why @param {import("../drawing.js").Stroke[]} strokes */
     show(why, strokes) {
       const [digit, other] = [String(why.digit), String(why.other)];
@@ -40,7 +40,7 @@ export function reasonsView(host) {
       const effects = why.strokes;
       const several = effects.length > 1;
       strokesPart.hidden = !several;
-      because.textContent = several ? inWords(effects, digit, other) : t("draw.margin", { digit, other, margin: number(why.margin) });
+      reason.textContent = several ? because(effects, digit, other) : t("draw.margin", { digit, other, margin: number(why.margin) });
       if (!several) return;
       repaint = () => paintStrokes(canvas, strokes, effects);
       repaint();
@@ -51,7 +51,7 @@ export function reasonsView(host) {
 }
 
 /** @param {any[]} effects @param {string} digit @param {string} other */
-function inWords(effects, digit, other) {
+function because(effects, digit, other) {
   const numbered = effects.map((effect, k) => ({ k: String(k + 1), effect: effect?.effect ?? 0 }));
   const most = numbered.reduce((a, b) => (b.effect > a.effect ? b : a));
   const least = numbered.reduce((a, b) => (b.effect < a.effect ? b : a));
@@ -65,12 +65,8 @@ function row(effect, k) {
   const stroke = el("th", { scope: "row" }, String(k + 1));
   if (!effect) return el("tr", {}, stroke, el("td", { colspan: "2" }, t("draw.only_stroke")));
   const sign = effect.effect >= 0 ? "+" : "";
-  const digit = String(effect.digit);
-  const without = effect.is_digit
-    ? t("draw.digit_share", { digit, share: percent(effect.probability) })
-    : t("draw.no_digit", { digit });
   const cell = el("td", { class: effect.effect < 0 ? "negative" : "positive" }, sign + number(effect.effect, { maximumSignificantDigits: 2 }));
-  return el("tr", {}, stroke, cell, el("td", {}, without));
+  return el("tr", {}, stroke, cell, el("td", {}, inWords(effect, effect.probability)));
 }
 
 /** @param {HTMLCanvasElement} canvas @param {import("../drawing.js").Stroke[]} strokes @param {any[]} effects */

@@ -121,7 +121,7 @@ const unit = unitView({
 });
 const damage = damageView(breaking, { onchange: (parts) => change({ damage: parts }) });
 const teaching = teachingView(teachPart, digitsPart, { question, onmodel: (name) => void learn(name).catch(complain) });
-const guess = guessView(guessPart, { board, onstart: () => {} });
+const guess = guessView(guessPart, board);
 
 /** @type {{layer: string, index: number[]} | null} */
 let open = parseUnit(state.unit);

@@ -4,6 +4,7 @@
 import { complain, el } from "../dom.js";
 import { ask, decode, get, listen } from "../engine.js";
 import { percent, t } from "../text.js";
+import { inWords } from "./answer.js";
 
 const LESSON = "digitscope.lesson";
 /** Milliseconds without an event until it is asked how the lesson is: one may be missed while a page is loaded. */
@@ -187,7 +188,7 @@ export function teachingView(host, digitsHost, options) {
 /** @param {number[]} probabilities */
 function sure(probabilities) {
   const digit = probabilities.indexOf(Math.max(...probabilities));
-  return t("draw.digit_share", { digit: String(digit), share: percent(probabilities[digit]) });
+  return inWords({ digit, is_digit: true }, probabilities[digit]);
 }
 
 /** @param {HTMLCanvasElement} canvas @param {ArrayLike<number>} values */

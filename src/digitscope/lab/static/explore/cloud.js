@@ -3,7 +3,7 @@
  * Test images as points in a plane, each drawn as its digit. What has the pointer or the keyboard shows its image.
  */
 
-import { colour, complain, el } from "../dom.js";
+import { colour, complain, el, scrollingTable } from "../dom.js";
 import { decode } from "../engine.js";
 import { t } from "../text.js";
 import { cut, describe, openDigit } from "./images.js";
@@ -273,6 +273,5 @@ export function classTable(points, places, axes) {
   const heads = [t("common.digit"), t("explore.images"), ...axes, t("explore.misread")];
   const rows = [...sums].sort(([a], [b]) => a - b).map(([k, [n, x, y, wrong]]) => el("tr", {}, el("th", { scope: "row" }, String(k)),
     el("td", {}, String(n)), el("td", {}, (x / n).toFixed(2)), el("td", {}, (y / n).toFixed(2)), el("td", {}, String(wrong))));
-  return el("div", { class: "table", tabindex: "0", role: "region", "aria-label": t("explore.class_places") },
-    el("table", {}, el("caption", {}, t("explore.class_places")), el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, rows)));
+  return scrollingTable(t("explore.class_places"), heads, rows, { caption: t("explore.class_places") });
 }

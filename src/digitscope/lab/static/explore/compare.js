@@ -2,7 +2,7 @@
 /** Two models on the same images, one by one. */
 
 import { complain, el } from "../dom.js";
-import { number, percent, t } from "../text.js";
+import { number, percent, t, whole } from "../text.js";
 import { awaited, gallery } from "./images.js";
 
 const PARTS = ["both", "only_first", "only_second", "neither"];
@@ -28,7 +28,7 @@ export async function show(host, { state, save, models, signal }) {
     const { parts, p, accuracies, intervals, images } = found;
     const counts = [parts.both, parts.only_first, parts.only_second, parts.neither];
     const buttons = PARTS.map((part, k) => el("button", { class: `part ${part}`, onclick: () => choose(part) },
-      el("strong", { class: "number" }, number(counts[k], {})), el("span", { class: "small" }, t(`explore.part_${part}`, pair))));
+      el("strong", { class: "number" }, whole(counts[k])), el("span", { class: "small" }, t(`explore.part_${part}`, pair))));
     const [both, first, second, neither] = buttons;
     const heading = el("h2", {});
     const below = el("div", {});
@@ -42,7 +42,7 @@ export async function show(host, { state, save, models, signal }) {
     results.replaceChildren(el("div", { class: "split" },
       el("div", { class: "card" }, el("h2", {}, t("explore.view_compare")),
         el("ul", {}, [0, 1].map((k) => el("li", {}, t("explore.one_accuracy", { model: k ? pair.second : pair.first, accuracy: percent(accuracies[k], 2), low: percent(intervals[k][0], 2), high: percent(intervals[k][1], 2) })))),
-        el("div", { class: "table" }, table), el("p", { class: "notice" }, `${sentence} ${verdict}`), el("p", { class: "small muted" }, t("explore.mcnemar", { images: number(images, {}) }))),
+        el("div", { class: "table" }, table), el("p", { class: "notice" }, `${sentence} ${verdict}`), el("p", { class: "small muted" }, t("explore.mcnemar", { images: whole(images) }))),
       el("div", { class: "card" }, heading, below)));
     choose(state.part);
 
@@ -51,7 +51,7 @@ export async function show(host, { state, save, models, signal }) {
       state.part = part;
       save();
       PARTS.forEach((name, k) => buttons[k].setAttribute("aria-pressed", String(name === part)));
-      heading.textContent = `${t(`explore.part_${part}`, pair)}: ${number(counts[PARTS.indexOf(part)], {})}`;
+      heading.textContent = `${t(`explore.part_${part}`, pair)}: ${whole(counts[PARTS.indexOf(part)])}`;
       below.replaceChildren(el("p", { class: "muted small" }, t("explore.compare_caption", pair)));
       void gallery(below, "/api/explore/compared", { ...pair, part }, state.model, signal,
         (digit) => `${digit.label} → ${digit.answer}, ${digit.other?.answer}`).catch(complain);

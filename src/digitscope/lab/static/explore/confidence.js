@@ -1,8 +1,8 @@
 // @ts-check
 /** Calibration: how often it was right, by how confident it was. */
 
-import { el, svg } from "../dom.js";
-import { number, percent, t } from "../text.js";
+import { el, scrollingTable, svg } from "../dom.js";
+import { number, percent, t, whole } from "../text.js";
 import { awaited, gallery } from "./images.js";
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM, SIDE] = [460, 400, 50, 46, 340];
@@ -24,10 +24,10 @@ export async function show(host, { state, save, signal }) {
   const heading = el("h2", {});
   /** @type {SVGGElement[]} */
   const bars = [];
-  const rows = el("tbody");
+  const rows = [];
   for (let k = 0; k < counts.length; k++) {
     if (!counts[k]) continue;
-    const values = { low: percent(edges[k], 0), high: percent(edges[k + 1], 0), count: number(counts[k], {}), confidence: percent(confidence[k]), accuracy: percent(accuracy[k]) };
+    const values = { low: percent(edges[k], 0), high: percent(edges[k + 1], 0), count: whole(counts[k]), confidence: percent(confidence[k]), accuracy: percent(accuracy[k]) };
     const bar = svg("g", { tabindex: "0", role: "button", "aria-label": t("explore.bin", values), class: "bin", onclick: () => choose(k),
       onkeydown: (/** @type {KeyboardEvent} */ event) => {
         if (event.key !== "Enter" && event.key !== " ") return;
@@ -41,7 +41,7 @@ export async function show(host, { state, save, signal }) {
       svg("circle", { class: "mean", cx: x(confidence[k]), cy: y(accuracy[k]), r: 3.5 }));
     bars[k] = bar;
     chart.append(bar);
-    rows.append(el("tr", {}, el("th", { scope: "row" }, `${values.low} – ${values.high}`), el("td", {}, values.count), el("td", {}, values.confidence), el("td", {}, values.accuracy),
+    rows.push(el("tr", {}, el("th", { scope: "row" }, `${values.low} – ${values.high}`), el("td", {}, values.count), el("td", {}, values.confidence), el("td", {}, values.accuracy),
       el("td", {}, `${percent(intervals[k][0])} – ${percent(intervals[k][1])}`)));
   }
   chart.append(svg("line", { class: "diagonal", x1: x(0), x2: x(1), y1: y(0), y2: y(1) }));
@@ -55,7 +55,7 @@ export async function show(host, { state, save, signal }) {
         ...measure(t("explore.ece"), percent(error, 2)), ...measure(t("explore.nll"), number(found.negative_log_likelihood)), ...measure(t("explore.brier"), number(found.brier_score))),
       el("p", {}, el("a", { href: "/notes/11-uncertainty#does-90--mean-nine-in-ten" }, t("explore.to_notes"))),
       el("details", { class: "small" }, el("summary", {}, t("common.as_table")),
-        el("div", { class: "table", tabindex: "0", role: "region", "aria-label": t("explore.calibration") }, el("table", {}, el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), rows)))),
+        scrollingTable(t("explore.calibration"), heads, rows))),
     el("div", { class: "card" }, heading, images)));
   choose(counts[state.bin] ? state.bin : widest());
 

@@ -3,7 +3,7 @@
 
 import { complain, el, svg } from "../dom.js";
 import { get } from "../engine.js";
-import { number, percent, t } from "../text.js";
+import { percent, t, whole } from "../text.js";
 
 /**
  * @typedef {object} Digit one test image and an answer for it
@@ -75,7 +75,7 @@ export function cut(address, place, columns, rows, size) {
 
 /** @param {Digit} digit */
 export function describe(digit) {
-  const values = { index: number(digit.index, {}), label: String(digit.label), answer: String(digit.answer), confidence: percent(digit.confidence) };
+  const values = { index: whole(digit.index), label: String(digit.label), answer: String(digit.answer), confidence: percent(digit.confidence) };
   return digit.label === digit.answer ? t("explore.is_right", values) : t("explore.is_wrong", values);
 }
 

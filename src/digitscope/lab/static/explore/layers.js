@@ -3,7 +3,7 @@
 
 import { complain, el, svg } from "../dom.js";
 import { decode, get } from "../engine.js";
-import { number, percent, t } from "../text.js";
+import { percent, t, whole } from "../text.js";
 import { classTable, cloud, decodePoints } from "./cloud.js";
 import { awaited } from "./images.js";
 
@@ -152,7 +152,7 @@ export async function show(host, { state, save, signal }) {
         svg("rect", { class: both.has(k) ? "bar chosen" : "bar", x: 22 * k + 2, y: 60 - (56 * p) / Math.max(...parts), width: 18, height: (56 * p) / Math.max(...parts) + 0.5, rx: 2 }),
         svg("text", { x: 22 * k + 11, y: 76, "text-anchor": "middle" }, String(k + 1)),
       ]).flat());
-    shares.replaceChildren(el("p", {}, t("explore.explained", { share: percent(sum, 0), dimensions: number(found.dimensions, {}) })), bars);
+    shares.replaceChildren(el("p", {}, t("explore.explained", { share: percent(sum, 0), dimensions: whole(found.dimensions) })), bars);
   }
 
   function fillTable() {

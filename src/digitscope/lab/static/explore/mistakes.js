@@ -2,7 +2,7 @@
 /** The confusion matrix: a guess first, then the images behind each cell. */
 
 import { el } from "../dom.js";
-import { number, t } from "../text.js";
+import { number, t, whole } from "../text.js";
 import { awaited, gallery } from "./images.js";
 
 /** @typedef {import("./room.js").Context} Context */
@@ -64,8 +64,8 @@ export async function show(host, { state, save, signal }) {
       for (let j = 0; j < classes; j++) {
         const hidden = !state.guessed && i !== j;
         const count = confusion[i][j];
-        const values = { label: String(i), answer: String(j), count: number(count, {}) };
-        cells[i][j].textContent = hidden ? "?" : count ? number(count, {}) : "·";
+        const values = { label: String(i), answer: String(j), count: whole(count) };
+        cells[i][j].textContent = hidden ? "?" : count ? whole(count) : "·";
         cells[i][j].setAttribute("aria-label", hidden ? t("explore.cell_hidden", values) : t("explore.read_as", values));
         cells[i][j].className = i === j ? "right" : count && !hidden ? "wrong" : "";
         cells[i][j].style.setProperty("--share", hidden || i === j ? "0" : String(Math.sqrt(count / most)));

@@ -1,16 +1,16 @@
 // @ts-check
 /** Accuracy on corrupted images, measured when the visitor asks for it. */
 
-import { colour, complain, el, svg } from "../dom.js";
+import { colour, complain, el, scrollingTable, svg } from "../dom.js";
 import { ask, decode, get } from "../engine.js";
-import { number, percent, t } from "../text.js";
+import { percent, t, whole } from "../text.js";
 import { settled } from "./images.js";
 
 const SIZES = [200, 500, 1000, 2000];
 
 /** @param {HTMLElement} host @param {import("./room.js").Context} context */
 export async function show(host, { state, save, signal }) {
-  const size = el("select", { id: "sample" }, SIZES.map((n) => el("option", { value: String(n), selected: n === state.sample }, number(n, {}))));
+  const size = el("select", { id: "sample" }, SIZES.map((n) => el("option", { value: String(n), selected: n === state.sample }, whole(n))));
   const start = el("button", { class: "main", onclick: () => void begin().catch(complain) }, t("explore.measure"));
   const bar = el("progress", { max: "1", value: "0", "aria-label": t("explore.measuring") });
   const status = el("p", { role: "status" });
@@ -104,9 +104,8 @@ function curve(values, intervals, name) {
 
 /** @param {any} found */
 function behind(found) {
-  const head = el("tr", {}, el("th", { scope: "col" }, t("explore.corruption")), [1, 2, 3, 4, 5].map((s) => el("th", { scope: "col" }, t("explore.strength", { strength: s }))));
+  const heads = [t("explore.corruption"), ...[1, 2, 3, 4, 5].map((strength) => t("explore.strength", { strength }))];
   const rows = Object.entries(found.corruptions).map(([name, result]) => el("tr", {}, el("th", { scope: "row" }, t(`explore.corruption_${name}`)),
     result.accuracy.map((/** @type {number} */ p, /** @type {number} */ k) => el("td", {}, `${percent(p)} (${amount(name, result.amounts[k])})`))));
-  return el("details", { class: "small" }, el("summary", {}, t("common.as_table")),
-    el("div", { class: "table", tabindex: "0", role: "region", "aria-label": t("explore.view_robustness") }, el("table", {}, el("thead", {}, head), el("tbody", {}, rows))));
+  return el("details", { class: "small" }, el("summary", {}, t("common.as_table")), scrollingTable(t("explore.view_robustness"), heads, rows));
 }

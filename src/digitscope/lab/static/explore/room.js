@@ -4,7 +4,7 @@
 import { complain, el, main } from "../dom.js";
 import { get } from "../engine.js";
 import { readState, writeState } from "../state.js";
-import { number, percent, t } from "../text.js";
+import { percent, t, whole } from "../text.js";
 import { settled } from "./images.js";
 
 /**
@@ -129,7 +129,7 @@ async function tell(signal) {
   const found = await settled("/api/explore/summary", { model: state.model }, signal).catch(() => null);
   if (!found || signal.aborted) return;
   facts.textContent = t("explore.accuracy", {
-    right: number(found.images - found.mistakes, {}), images: number(found.images, {}), accuracy: percent(found.accuracy, 2),
+    right: whole(found.images - found.mistakes), images: whole(found.images), accuracy: percent(found.accuracy, 2),
     low: percent(found.interval[0], 2), high: percent(found.interval[1], 2),
   });
   if (found.notice) facts.append(el("span", { lang: "en" }, ` ${found.notice}`));

@@ -2,9 +2,9 @@
 /** Arrays of the step as pictures, and the numbers that light up in them. */
 
 import { el } from "../dom.js";
-import { exact, placed } from "../why.js";
-import { matrix } from "../matrix.js";
+import { largest, matrix } from "../matrix.js";
 import { t } from "../text.js";
+import { exact, placed } from "../why.js";
 import { title } from "./data.js";
 
 /** @typedef {import("./data.js").StepData} StepData */
@@ -102,7 +102,7 @@ export class Pictures {
  * The size of the cells, and the tiles beside each other, with which a picture fits.
  * @param {number} tiles @param {number} rows @param {number} columns @param {number} width @param {number} height @param {boolean} [small]
  */
-export function fitted(tiles, rows, columns, width, height, small) {
+function fitted(tiles, rows, columns, width, height, small) {
   if (!small && tiles * rows * columns <= FEW && columns <= 24) {
     // Numbers are wider than high.
     const broad = Math.min(52, Math.max(34, Math.floor((width - 2) / columns)));
@@ -119,13 +119,6 @@ export function fitted(tiles, rows, columns, width, height, small) {
   }
   const most = small ? 14 : 22;
   return { ...best, cell: best.cell >= 2 ? Math.min(most, Math.floor(best.cell)) : Math.max(0.75, best.cell) };
-}
-
-/** @param {ArrayLike<number>} values */
-export function largest(values) {
-  let most = 0;
-  for (let k = 0; k < values.length; k++) if (Number.isFinite(values[k])) most = Math.max(most, Math.abs(values[k]));
-  return most;
 }
 
 /** The place of the largest number. @param {ArrayLike<number>} values */

@@ -1,7 +1,7 @@
 // @ts-check
 /** The end of a step: the loss before and after it, the learning rate, the curve, and the steps that were taken. */
 
-import { el, svg } from "../dom.js";
+import { el, scrollingTable, svg } from "../dom.js";
 import { ask, decode, latest } from "../engine.js";
 import { number, percent, t } from "../text.js";
 import { exact } from "../why.js";
@@ -39,10 +39,8 @@ export async function showResult(host, data, state, on) {
   if (state.images.length === 1 && !found.losses.some((/** @type {number | null} */ loss) => loss === null || loss > (found.loss ?? 0))) {
     host.append(el("p", { class: "notice" }, t("step.never_rises"), " ", el("button", { onclick: on.another }, t("step.add_image"))));
   }
-  const table = el("details", { class: "small" }, el("summary", {}, t("common.as_table")));
   const rows = RATES.map((rate, k) => el("tr", {}, el("td", {}, exact(rate)), el("td", {}, shown(found.losses[k]))));
-  table.append(el("div", { class: "table" }, el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, t("step.rate")), el("th", { scope: "col" }, t("step.loss_after")))), el("tbody", {}, rows))));
-  host.append(table);
+  host.append(el("details", { class: "small" }, el("summary", {}, t("common.as_table")), scrollingTable(t("step.curve_label"), [t("step.rate"), t("step.loss_after")], rows)));
   host.append(probabilities(data));
   if (outline.losses.length > 1 || state.rates.length) host.append(history(state, outline, on.visit));
 

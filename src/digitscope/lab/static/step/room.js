@@ -6,7 +6,7 @@ import { decode } from "../engine.js";
 import { readState, writeState } from "../state.js";
 import { number, percent, t } from "../text.js";
 import { whyPanel } from "../why.js";
-import { DEFAULTS, StepData, positions, rateOf, title } from "./data.js";
+import { DEFAULTS, StepData, positions, rateOf, request, title } from "./data.js";
 import { showResult } from "./result.js";
 import { setup } from "./setup.js";
 import { sentence, showQuestion, showStage, showWhole, stageTitle } from "./stages.js";
@@ -68,11 +68,10 @@ function read() {
 
 /** Changes the state; the step is computed again if it depends on what has changed. @param {Partial<State>} change */
 async function apply(change) {
-  const before = JSON.stringify([state.images, state.network, state.start, state.seed, state.optimizer, state.training, state.rates.slice(0, state.step), rateOf(state)]);
+  const before = JSON.stringify(request(state));
   state = { ...state, ...change };
-  const after = JSON.stringify([state.images, state.network, state.start, state.seed, state.optimizer, state.training, state.rates.slice(0, state.step), rateOf(state)]);
   writeState(state, DEFAULTS);
-  if (data === null || before !== after) await load();
+  if (data === null || before !== JSON.stringify(request(state))) await load();
   else {
     if (data.image !== state.image) {
       data = data.ofImage(Math.min(state.image, state.images.length - 1));

@@ -3,14 +3,14 @@
 
 import { colour, complain, el } from "../dom.js";
 import { decode, get } from "../engine.js";
-import { number, t } from "../text.js";
+import { t, whole } from "../text.js";
 
 /** @typedef {import("./data.js").State} State */
 
 const OPTIMIZERS = ["gradient-descent", "momentum", "nesterov", "adam", "adamw"];
 const PAGE = 24;
 /** The most images at once. */
-export const MOST_IMAGES = 8;
+const MOST_IMAGES = 8;
 
 /**
  * @param {HTMLElement} host
@@ -57,7 +57,7 @@ export function setup(host, summary, onchange) {
   /** @param {State} state */
   function fill(state) {
     const network = el("select", {},
-      el("optgroup", { label: t("step.networks_new") }, networks.new.map((/** @type {any} */ found) => el("option", { value: `new ${found.name}`, selected: state.start === "new" && state.network === found.name }, `${found.name} (${number(found.parameters, {})})`))),
+      el("optgroup", { label: t("step.networks_new") }, networks.new.map((/** @type {any} */ found) => el("option", { value: `new ${found.name}`, selected: state.start === "new" && state.network === found.name }, `${found.name} (${whole(found.parameters)})`))),
       el("optgroup", { label: t("step.networks_trained") }, networks.trained.map((/** @type {string} */ found) => el("option", { value: `trained ${found}`, selected: state.start === "trained" && state.network === found }, found))));
     network.addEventListener("change", () => {
       const [start, of] = network.value.split(" ");

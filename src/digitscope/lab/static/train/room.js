@@ -3,17 +3,15 @@
 
 import { curves } from "../curves.js";
 import { complain, el, main } from "../dom.js";
-import { ask, get, listen } from "../engine.js";
+import { ask, coalesced, get, listen } from "../engine.js";
 import { readState, writeState } from "../state.js";
-import { has, number, percent, t } from "../text.js";
+import { has, number, percent, t, whole } from "../text.js";
 import { layersPanel, mistakesPanel, weightsPanel } from "./panels.js";
 import { DEFAULTS, key, label, request, setup, values } from "./setup.js";
 
 const HASH = { ...DEFAULTS, log: false };
 const state = readState(HASH);
 const save = () => writeState(state, HASH);
-/** @param {number} value */
-const whole = (value) => number(value, { maximumFractionDigits: 0 });
 const COLOURS = ["--b0", "--b1", "--b2", "--b3", "--b4", "--b5"];
 const DASHES = ["", "9 4", "3 3", "12 3 3 3", "6 2", "2 5"];
 const SLOW = 0.5;
@@ -418,36 +416,14 @@ function fields() {
   );
 }
 
-/** A function that runs at most once at a time, and once more if it was asked for meanwhile. @param {() => Promise<void>} f */
-function once(f) {
-  let busy = false;
-  let more = false;
-  return async function run() {
-    if (busy) {
-      more = true;
-      return;
-    }
-    busy = true;
-    try {
-      await f();
-    } catch (error) {
-      complain(error);
-    }
-    busy = false;
-    if (more) {
-      more = false;
-      void run();
-    }
-  };
-}
-const inspect = once(async () => {
+const inspect = coalesced(async () => {
   const found = await get("/api/train/inspection");
   weights.update(found.inspection);
   layers.update(found.inspection);
   training.symptoms = found.symptoms;
   drawSigns();
-});
-const validate = once(async () => mistakes.update((await get("/api/train/validation")).validation));
+}, complain);
+const validate = coalesced(async () => mistakes.update((await get("/api/train/validation")).validation), complain);
 
 let heard = performance.now();
 listen("train.position", (found) => {

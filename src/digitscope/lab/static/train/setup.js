@@ -3,7 +3,7 @@
 
 import { decode, ask, upload } from "../engine.js";
 import { complain, el } from "../dom.js";
-import { number, percent, t } from "../text.js";
+import { number, percent, t, whole } from "../text.js";
 import { digits } from "./panels.js";
 
 /** @param {string} name a name of the server, as a part of a key */
@@ -37,7 +37,7 @@ export function request(state) {
 }
 
 /** @param {number} seconds */
-export function duration(seconds) {
+function duration(seconds) {
   if (seconds < 90) return t("train.seconds", { n: number(seconds, { maximumSignificantDigits: 2 }) });
   if (seconds < 5400) return t("train.minutes", { n: number(seconds / 60, { maximumSignificantDigits: 2 }) });
   return t("train.hours", { n: number(seconds / 3600, { maximumSignificantDigits: 2 }) });
@@ -228,7 +228,7 @@ function build(host, choices, state, onchange) {
         const place = list.children[i]?.querySelector(".shape");
         if (place) place.textContent = `→ ${layer.output.join(" × ")}`;
       });
-      total.textContent = t("common.parameters", { n: number(found.parameters, { maximumFractionDigits: 0 }) });
+      total.textContent = t("common.parameters", { n: whole(found.parameters) });
     } catch (error) {
       problem.hidden = false;
       problem.textContent = error instanceof Error ? error.message : String(error);
