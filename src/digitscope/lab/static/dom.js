@@ -60,6 +60,15 @@ export function colour(name) {
 }
 
 /**
+ * Where an arrow key points: steps to the right and down, or null.
+ * @param {KeyboardEvent} event
+ */
+export function arrow(event) {
+  const steps = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+  return steps[/** @type {keyof typeof steps} */ (event.key)] ?? null;
+}
+
+/**
  * A table in a part of the page that scrolls by itself if the table is wider, also with the keyboard.
  * @param {string} label
  * @param {Child[]} heads of the columns; one without text heads the rows

@@ -1,7 +1,7 @@
 // @ts-check
 /** A surface to draw on, with a mouse, a pen, a finger or the keyboard; and strokes as the text of a link. */
 
-import { el } from "./dom.js";
+import { arrow, el } from "./dom.js";
 
 /**
  * @typedef {object} Stroke
@@ -195,8 +195,7 @@ export function drawing(host, options) {
   }
 
   canvas.addEventListener("keydown", (event) => {
-    const moves = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
-    const move = moves[/** @type {keyof typeof moves} */ (event.key)];
+    const move = arrow(event);
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (move) {
       const step = STEPS[Number(event.shiftKey)];

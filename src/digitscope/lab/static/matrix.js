@@ -4,7 +4,7 @@
  * keyboard, a table. A matrix is one tile; feature maps and kernels are several, side by side.
  */
 
-import { colour, el, scrollingTable } from "./dom.js";
+import { arrow, colour, el, scrollingTable } from "./dom.js";
 import { number, t } from "./text.js";
 
 /**
@@ -212,10 +212,9 @@ export function matrix(host, options) {
   }
 
   canvas.addEventListener("keydown", (event) => {
-    const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-    const step = steps[/** @type {keyof typeof steps} */ (event.key)];
+    const step = arrow(event);
     if (event.ctrlKey || event.altKey || event.metaKey) return;
-    if (step) move(cursor.row + step[0], cursor.column + step[1]);
+    if (step) move(cursor.row + step[1], cursor.column + step[0]);
     else if (event.key === "Enter" || event.key === " ") options.onpick?.(cursor.row, cursor.column, cursor.tile);
     else if (event.key === "+") zoom(1.5);
     else if (event.key === "-") zoom(1 / 1.5);

@@ -3,7 +3,7 @@
  * Test images as points in a plane, each drawn as its digit. What has the pointer or the keyboard shows its image.
  */
 
-import { colour, complain, el, scrollingTable } from "../dom.js";
+import { arrow, colour, complain, el, scrollingTable } from "../dom.js";
 import { decode } from "../engine.js";
 import { t } from "../text.js";
 import { cut, describe, openDigit } from "./images.js";
@@ -222,8 +222,7 @@ export function cloud(host, points, { model, label, pictures, signal }) {
   canvas.addEventListener("click", (event) => choose(nearest(event)));
   canvas.addEventListener("dblclick", () => chosen >= 0 && void openDigit(points.sample[chosen], model).catch(complain));
   canvas.addEventListener("keydown", (event) => {
-    const directions = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
-    const direction = directions[/** @type {keyof typeof directions} */ (event.key)];
+    const direction = arrow(event);
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (direction) choose(towards(direction[0], direction[1]));
     else if (/^\d$/.test(event.key)) choose(next((i) => points.labels[i] === Number(event.key)));

@@ -1,6 +1,7 @@
 // @ts-check
 /** The confusion matrix: a guess first, then the images behind each cell. */
 
+import { confusionMatrix } from "../confusion.js";
 import { el } from "../dom.js";
 import { number, t, whole } from "../text.js";
 import { awaited, gallery } from "./images.js";
@@ -15,28 +16,12 @@ export async function show(host, { state, save, signal }) {
   const classes = confusion.length;
   const most = Math.max(1, ...confusion.flatMap((row, i) => row.filter((_, j) => i !== j)));
   const [top] = found.most_confused;
-  let cursor = [0, 0];
-  /** @type {HTMLButtonElement[][]} */
-  const cells = [];
 
   const said = el("p", { class: "notice", "aria-live": "polite" });
   const skip = el("button", { onclick: () => reveal(null) }, t("explore.skip"));
-  const table = el("table", { class: "confusion" }, el("caption", { class: "small muted" }, t("explore.confusion_caption")));
-  const head = el("tr", {}, el("td", { class: "corner small" }, t("explore.true_answer")));
-  for (let k = 0; k < classes; k++) head.append(el("th", { scope: "col" }, String(k)));
-  table.append(el("thead", {}, head));
-  const body = el("tbody");
-  for (let i = 0; i < classes; i++) {
-    cells.push(Array.from({ length: classes }, (_, j) => el("button", { tabindex: "-1", onclick: () => pick(i, j), onfocus: () => point(i, j) })));
-    body.append(el("tr", {}, el("th", { scope: "row" }, String(i)), cells[i].map((cell) => el("td", {}, cell))));
-  }
-  table.append(body);
-  body.addEventListener("keydown", (event) => {
-    const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-    const step = steps[/** @type {keyof typeof steps} */ (event.key)];
-    if (!step) return;
-    event.preventDefault();
-    cells[(cursor[0] + step[0] + classes) % classes][(cursor[1] + step[1] + classes) % classes].focus();
+  const { table, cells } = confusionMatrix({
+    classes, caption: t("explore.confusion_caption"), attributes: { class: "small muted" },
+    corner: el("td", { class: "corner small" }, t("explore.true_answer")), heads: confusion.map((_, k) => String(k)), onpick: pick,
   });
 
   const heading = el("h2", {});
@@ -54,7 +39,6 @@ export async function show(host, { state, save, signal }) {
   if (state.cell.length === 2 && top) state.guessed = true;
   if (!top) state.guessed = true;
   fill();
-  point(0, 0);
   if (state.guessed) told(null);
   else said.replaceChildren(t("explore.guess"), " ", skip);
   choose(state.cell[0] ?? -1, state.cell[1] ?? -1);
@@ -71,13 +55,6 @@ export async function show(host, { state, save, signal }) {
         cells[i][j].style.setProperty("--share", hidden || i === j ? "0" : String(Math.sqrt(count / most)));
       }
     }
-  }
-
-  /** @param {number} i @param {number} j */
-  function point(i, j) {
-    cells[cursor[0]][cursor[1]].tabIndex = -1;
-    cursor = [i, j];
-    cells[i][j].tabIndex = 0;
   }
 
   /** @param {number} i @param {number} j */

@@ -5,7 +5,7 @@
  * drawing and no network: sixty times a second it could not ask.
  */
 
-import { complain, el } from "../dom.js";
+import { arrow, complain, el } from "../dom.js";
 import { ask, decode, get, latest } from "../engine.js";
 import { number, percent, t } from "../text.js";
 import { classTable, cloud, decodePoints } from "./cloud.js";
@@ -286,12 +286,11 @@ export async function show(host, { state, save, models, signal }) {
       });
     }
     button.addEventListener("keydown", (event) => {
-      const steps = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
-      const step = steps[/** @type {keyof typeof steps} */ (event.key)];
+      const step = arrow(event);
       if (!step) return;
       event.preventDefault();
       if (playing) run(false);
-      void drag(frame[k][0] + 0.06 * step[0], frame[k][1] + 0.06 * step[1]);
+      void drag(frame[k][0] + 0.06 * step[0], frame[k][1] - 0.06 * step[1]);
     });
     return button;
   }
