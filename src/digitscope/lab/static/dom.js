@@ -60,6 +60,15 @@ export function colour(name) {
 }
 
 /**
+ * The red, green and blue of a colour of the style sheet.
+ * @param {string} name
+ */
+export function rgb(name) {
+  const hex = colour(name);
+  return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
+}
+
+/**
  * Where an arrow key points: steps to the right and down, or null.
  * @param {KeyboardEvent} event
  */

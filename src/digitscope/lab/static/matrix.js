@@ -4,7 +4,7 @@
  * keyboard, a table. A matrix is one tile; feature maps and kernels are several, side by side.
  */
 
-import { arrow, colour, el, scrollingTable } from "./dom.js";
+import { arrow, colour, el, rgb, scrollingTable } from "./dom.js";
 import { number, t } from "./text.js";
 
 /**
@@ -126,8 +126,8 @@ export function matrix(host, options) {
     context.scale(ratio, ratio);
     context.translate(-left, -top);
     const most = options.most ?? (largest(values) || 1);
-    const full = { ink: rgb(colour("--ink")), positive: rgb(colour("--positive")), negative: rgb(colour("--negative")) };
-    const paper = rgb(colour("--picture-paper"));
+    const full = { ink: rgb("--ink"), positive: rgb("--positive"), negative: rgb("--negative") };
+    const paper = rgb("--picture-paper");
     const [light, dark, mono] = [colour("--picture-paper"), colour("--ink"), colour("--mono")];
     const count = Math.min(values.length, size * tiles);
     const legible = wide() >= LEGIBLE && cell >= 14;
@@ -318,11 +318,6 @@ export function largest(values) {
   let most = 0;
   for (let k = 0; k < values.length; k++) if (Number.isFinite(values[k])) most = Math.max(most, Math.abs(values[k]));
   return most;
-}
-
-/** @param {string} hex */
-function rgb(hex) {
-  return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
 }
 
 /** @param {number[]} from @param {number[]} to @param {number} share */

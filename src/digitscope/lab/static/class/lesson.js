@@ -1,10 +1,10 @@
 // @ts-check
 /** "Learn from all of us": begin, progress, a guess, then before and after side by side. */
 
+import { digit } from "../digit.js";
 import { el } from "../dom.js";
 import { decode } from "../engine.js";
 import { percent, t } from "../text.js";
-import { digit } from "./digit.js";
 
 /**
  * @param {{learn: () => void, cancel: () => void, use: (name: string) => void}} actions

@@ -1,12 +1,12 @@
 // @ts-check
 /** The teacher's page: the wall for the projector, and the controls. */
 
+import { digit } from "../digit.js";
 import { complain, el, main, setText } from "../dom.js";
 import { ask, coalesced, decode, get, listen } from "../engine.js";
 import { percent, t } from "../text.js";
 import { confusionTable } from "./confusion.js";
 import { lessonPanel } from "./lesson.js";
-import { digit } from "./digit.js";
 
 /** @typedef {{number: number, meant: number, read: number | null, probability: number, expected: boolean | null, image: import("../engine.js").Encoded | null}} Drawing */
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** Feature maps, kernels and neurons side by side on one canvas: orange positive, blue negative. */
 
-import { colour } from "../dom.js";
+import { colour, rgb } from "../dom.js";
 import { largest } from "../matrix.js";
 
 /**
@@ -58,7 +58,7 @@ export function paintTiles(canvas, tiles, layout) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.scale(ratio, ratio);
   context.imageSmoothingEnabled = false;
-  const [paper, positive, negative] = ["--picture-paper", "--positive", "--negative"].map((name) => rgb(colour(name)));
+  const [paper, positive, negative] = ["--picture-paper", "--positive", "--negative"].map(rgb);
   const small = new OffscreenCanvas(columns, rows);
   const inner = /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d"));
   const pixels = inner.createImageData(columns, rows);
@@ -111,9 +111,4 @@ export function crossTile(canvas, tiles, layout, k) {
 export function scaled(values) {
   const most = largest(values) || 1;
   return Float32Array.from(values, (value) => value / most);
-}
-
-/** @param {string} hex */
-function rgb(hex) {
-  return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
 }

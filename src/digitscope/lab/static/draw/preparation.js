@@ -1,6 +1,7 @@
 // @ts-check
 /** From the drawing to what the network sees: one picture for each step, and what the answer would be without them. */
 
+import { digit } from "../digit.js";
 import { el } from "../dom.js";
 import { decode } from "../engine.js";
 import { matrix } from "../matrix.js";
@@ -94,10 +95,6 @@ function stepItem(step) {
 
 /** @param {{rows: number, columns: number, values: ArrayLike<number>}} image @param {string} [key] */
 function rawItem({ rows, columns, values }, key = "draw.step_scaled") {
-  const canvas = el("canvas", { width: String(columns), height: String(rows), class: "ink" });
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const pixels = context.createImageData(columns, rows);
-  for (let k = 0; k < values.length; k++) pixels.data.set([values[k], values[k], values[k], 255], 4 * k);
-  context.putImageData(pixels, 0, 0);
-  return el("li", {}, el("figure", {}, canvas, el("figcaption", {}, t(key, { width: String(columns), height: String(rows) }))));
+  const caption = el("figcaption", {}, t(key, { width: String(columns), height: String(rows) }));
+  return el("li", {}, el("figure", {}, digit(values, "", [rows, columns]), caption));
 }

@@ -1,8 +1,9 @@
 // @ts-check
 /** "No, it is a 7": teaches the network, says what changed and what it cost, and can be undone; the digits as files. */
 
+import { digits } from "../digit.js";
 import { complain, el } from "../dom.js";
-import { ask, decode, get, listen } from "../engine.js";
+import { ask, get, listen } from "../engine.js";
 import { percent, t } from "../text.js";
 import { inWords } from "./answer.js";
 
@@ -120,13 +121,7 @@ export function teachingView(host, digitsHost, options) {
     const found = await get("/api/draw/taught");
     digitsHost.hidden = found.count === 0;
     if (digitsHost.hidden) return;
-    const [, rows, columns] = found.newest.images.shape;
-    const pixels = decode(found.newest.images);
-    const items = found.newest.labels.map((/** @type {number} */ label, /** @type {number} */ k) => {
-      const canvas = el("canvas", { width: String(columns), height: String(rows), "aria-hidden": "true" });
-      paint(canvas, pixels.subarray(k * rows * columns, (k + 1) * rows * columns));
-      return el("li", {}, canvas, el("span", {}, String(label)));
-    });
+    const items = digits(found.newest.images).map((picture, k) => el("li", {}, picture, el("span", {}, String(found.newest.labels[k]))));
     const links = FORMS.map((form) => el("a", { class: "button", href: `/api/draw/taught/file?form=${form}`, download: true }, t(`draw.file_${form}`)));
     const forget = el("button", { class: "quiet", onclick: () => void forgetAll() }, t("draw.forget"));
     digitsHost.replaceChildren(
@@ -189,12 +184,4 @@ export function teachingView(host, digitsHost, options) {
 function sure(probabilities) {
   const digit = probabilities.indexOf(Math.max(...probabilities));
   return inWords({ digit, is_digit: true }, probabilities[digit]);
-}
-
-/** @param {HTMLCanvasElement} canvas @param {ArrayLike<number>} values */
-function paint(canvas, values) {
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const picture = context.createImageData(canvas.width, canvas.height);
-  for (let k = 0; k < values.length; k++) picture.data.set([values[k], values[k], values[k], 255], 4 * k);
-  context.putImageData(picture, 0, 0);
 }

@@ -1,7 +1,8 @@
 // @ts-check
 /** One unit: its value, what it sees, its weights, its sum, and the test images that excite it most. */
 
-import { colour, el } from "../dom.js";
+import { digit } from "../digit.js";
+import { el } from "../dom.js";
 import { decode } from "../engine.js";
 import { number, t } from "../text.js";
 import { whyPanel } from "../why.js";
@@ -88,22 +89,13 @@ function excitingPart(found) {
  * @param {number[]} shape @param {ArrayLike<number>} values @param {number[]} field @param {number} cell @param {string} [name]
  */
 function thumbnail([rows, columns], values, [top, left, bottom, right], cell, name) {
-  const canvas = el("canvas", name ? { role: "img", "aria-label": name } : { "aria-hidden": "true" });
-  canvas.width = 2 * columns * cell;
-  canvas.height = 2 * rows * cell;
-  canvas.style.width = `${columns * cell}px`;
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.scale(2, 2);
-  context.fillStyle = colour("--picture-paper");
-  context.fillRect(0, 0, columns * cell, rows * cell);
-  context.fillStyle = colour("--ink");
-  for (let k = 0; k < rows * columns; k++) {
-    context.globalAlpha = values[k] / 255;
-    context.fillRect((k % columns) * cell, Math.floor(k / columns) * cell, cell, cell);
-  }
-  context.globalAlpha = 1;
-  context.strokeStyle = colour("--accent");
-  context.lineWidth = 2;
-  context.strokeRect(left * cell + 1, top * cell + 1, (right - left) * cell - 2, (bottom - top) * cell - 2);
-  return canvas;
+  const frame = el("span", { class: "frame" });
+  /** @param {number} part @param {number} whole */
+  const share = (part, whole) => `${(100 * part) / whole}%`;
+  Object.assign(frame.style, {
+    top: share(top, rows), left: share(left, columns), height: share(bottom - top, rows), width: share(right - left, columns),
+  });
+  const framed = el("span", { class: "framed" }, digit(values, name, [rows, columns]), frame);
+  framed.style.width = `${columns * cell}px`;
+  return framed;
 }

@@ -1,8 +1,9 @@
 // @ts-check
 /** Accuracy on corrupted images, measured when the visitor asks for it. */
 
-import { colour, complain, el, scrollingTable, svg } from "../dom.js";
-import { ask, decode, get } from "../engine.js";
+import { digits } from "../digit.js";
+import { complain, el, scrollingTable, svg } from "../dom.js";
+import { ask, get } from "../engine.js";
 import { percent, t, whole } from "../text.js";
 import { settled } from "./images.js";
 
@@ -43,7 +44,7 @@ export async function show(host, { state, save, signal }) {
     try {
       const found = await settled("/api/explore/corruptions", { model: state.model, images: Number(size.value) }, signal, (done) => (bar.value = done));
       status.textContent = t("explore.measured", { images: found.images, accuracy: percent(found.clean.accuracy) });
-      results.replaceChildren(curves(found, signal), behind(found));
+      results.replaceChildren(curves(found), behind(found));
     } finally {
       start.disabled = false;
       bar.hidden = true;
@@ -51,22 +52,19 @@ export async function show(host, { state, save, signal }) {
   }
 }
 
-/** @param {any} found @param {AbortSignal} [signal] */
-function curves(found, signal) {
-  const pictures = decode(found.samples);
-  const [, strengths, height, width] = found.samples.shape;
+/** @param {any} found */
+function curves(found) {
+  const [kinds, strengths, ...shape] = found.samples.shape;
+  const pictures = digits({ ...found.samples, shape: [kinds * strengths, ...shape] });
   const list = el("div", { class: "curves" });
   for (const [place, [name, result]] of Object.entries(found.corruptions).entries()) {
     const values = [found.clean.accuracy, ...result.accuracy];
     const intervals = [found.clean.interval, ...result.interval];
-    const canvas = el("canvas", { "aria-hidden": "true", width: strengths * (width + 2), height });
-    const draw = () => paint(canvas, pictures, place, strengths, height, width);
-    draw();
-    addEventListener("theme", draw, { signal });
     const last = values.length - 1;
     list.append(el("figure", { class: "card" }, el("figcaption", {}, el("h3", {}, t(`explore.corruption_${name}`)),
       el("p", { class: "small muted" }, t("explore.falls", { accuracy: percent(values[last], 0), amount: amount(name, result.amounts[last - 1]) }))),
-      curve(values, intervals, t(`explore.corruption_${name}`)), canvas));
+      curve(values, intervals, t(`explore.corruption_${name}`)),
+      el("div", { class: "strengths" }, pictures.slice(place * strengths, (place + 1) * strengths))));
   }
   return list;
 }
@@ -74,18 +72,6 @@ function curves(found, signal) {
 /** @param {string} name @param {number} value */
 function amount(name, value) {
   return t(`explore.amount_${name}`, { value });
-}
-
-/** @param {HTMLCanvasElement} canvas @param {ArrayLike<number>} pictures @param {number} place @param {number} count @param {number} height @param {number} width */
-function paint(canvas, pictures, place, count, height, width) {
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.clearRect(0, 0, canvas.width, canvas.height);
-  const ink = [1, 3, 5].map((at) => Number.parseInt(colour("--ink").slice(at, at + 2), 16));
-  for (let s = 0; s < count; s++) {
-    const pixels = context.createImageData(width, height);
-    for (let k = 0; k < width * height; k++) pixels.data.set([...ink, pictures[(place * count + s) * width * height + k]], 4 * k);
-    context.putImageData(pixels, s * (width + 2) + 1, 0);
-  }
 }
 
 /** @param {number[]} values @param {number[][]} intervals @param {string} name */

@@ -1,11 +1,11 @@
 // @ts-check
 /** A pupil's page: draw the digit that is asked for, guess whether it will be read, send, see. */
 
+import { digit } from "../digit.js";
 import { el, main, setText } from "../dom.js";
 import { drawing } from "../drawing.js";
 import { EngineError, ask, decode } from "../engine.js";
 import { percent, t } from "../text.js";
-import { digit } from "../class/digit.js";
 
 /** Milliseconds between two questions whether the class goes on. */
 const POLL = 3000;

@@ -1,7 +1,8 @@
 // @ts-check
 /** The start page: what the lab is, and a small picture of each room, drawn from the server's numbers. */
 
-import { colour, complain, el, main, svg } from "../dom.js";
+import { digit, digits } from "../digit.js";
+import { colour, complain, el, main, rgb, svg } from "../dom.js";
 import { decode, get } from "../engine.js";
 import { number, percent, t } from "../text.js";
 import { begin, offer } from "../tour.js";
@@ -58,7 +59,7 @@ function drawing() {
   ]);
   const chart = svg("svg", { viewBox: "0 0 136 90", "aria-hidden": "true", class: "bars" }, ...bars.flat());
   const name = t("start.picture_draw", { label: String(label), answer: String(answer), share: percent(probabilities[answer]) });
-  return el("div", { class: "pair", role: "img", "aria-label": name }, ink(decode(shown.image), 0, 112), chart);
+  return el("div", { class: "pair", role: "img", "aria-label": name }, digit(decode(shown.image)), chart);
 }
 
 /** The derivative of each hidden unit's weights. */
@@ -68,10 +69,15 @@ function gradient() {
   const [positive, negative] = [rgb("--positive"), rgb("--negative")];
   const tiles = el("div", { class: "tiles", role: "img", "aria-label": t("start.picture_step") });
   for (let unit = 0; unit < 10; unit++) {
-    tiles.append(pixels((i) => {
+    const canvas = el("canvas", { width: SIDE, height: SIDE });
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    const picture = context.createImageData(SIDE, SIDE);
+    for (let i = 0; i < SIDE * SIDE; i++) {
       const value = values[unit * SIDE * SIDE + i] / most;
-      return [...(value > 0 ? positive : negative), 255 * Math.sqrt(Math.abs(value))];
-    }, 50));
+      picture.data.set([...(value > 0 ? positive : negative), 255 * Math.sqrt(Math.abs(value))], 4 * i);
+    }
+    context.putImageData(picture, 0, 0);
+    tiles.append(canvas);
   }
   return tiles;
 }
@@ -104,14 +110,14 @@ function cloud() {
 /** Some digits and what was read. */
 function wall() {
   const { wall_labels: labels, wall_answers: answers } = shown;
-  const images = decode(shown.wall);
+  const images = digits(shown.wall);
   const right = labels.filter((/** @type {number} */ label, /** @type {number} */ i) => label === answers[i]).length;
   const name = t("start.picture_class", { n: labels.length, right, wrong: labels.length - right });
-  const digits = answers.map((/** @type {number} */ answer, /** @type {number} */ i) => {
+  const read = answers.map((/** @type {number} */ answer, /** @type {number} */ i) => {
     const good = answer === labels[i];
-    return el("span", { class: good ? "read" : "read wrong" }, ink(images, i, 36), el("b", {}, `${good ? "" : "✗ "}${answer}`));
+    return el("span", { class: good ? "read" : "read wrong" }, images[i], el("b", {}, `${good ? "" : "✗ "}${answer}`));
   });
-  return el("div", { class: "wall", role: "img", "aria-label": name }, digits);
+  return el("div", { class: "wall", role: "img", "aria-label": name }, read);
 }
 
 /** The formula of one derivative with its numbers. */
@@ -122,30 +128,6 @@ function formula() {
   box.innerHTML = markup;
   const signed = (/** @type {number} */ n) => number(n, { maximumSignificantDigits: 3 }).replace("-", "−");
   return el("div", {}, box, el("p", { class: "number" }, `= ${signed(dy)} × ${signed(x)} = ${signed(value)}`));
-}
-
-/** @param {ArrayLike<number>} images @param {number} index @param {number} width */
-function ink(images, index, width) {
-  const tone = rgb("--ink");
-  return pixels((i) => [...tone, images[index * SIDE * SIDE + i]], width);
-}
-
-/** @param {(i: number) => number[]} of the red, green, blue and opacity of a pixel @param {number} width */
-function pixels(of, width) {
-  const canvas = el("canvas", { width: SIDE, height: SIDE, "aria-hidden": "true" });
-  canvas.style.width = `${width}px`;
-  const context = canvas.getContext("2d");
-  if (!context) return canvas;
-  const data = context.createImageData(SIDE, SIDE);
-  for (let i = 0; i < SIDE * SIDE; i++) data.data.set(of(i), 4 * i);
-  context.putImageData(data, 0, 0);
-  return canvas;
-}
-
-/** @param {string} name */
-function rgb(name) {
-  const hex = colour(name);
-  return [1, 3, 5].map((i) => Number.parseInt(hex.slice(i, i + 2), 16));
 }
 
 /** @param {number[]} numbers */

@@ -127,13 +127,6 @@ export class StepData {
     if (!this.outline.arrays[name].batch) return own;
     return name === "images" ? [this.image, ...own] : [...own, this.image];
   }
-
-  get pixels() {
-    const { shape } = this.outline.images;
-    const [, height, width] = shape;
-    const all = decode(this.outline.images);
-    return { height, width, of: (/** @type {number} */ n) => all.subarray(n * height * width, (n + 1) * height * width) };
-  }
 }
 
 const PARAMETERS = /^(.*?)\.?(weight|bias|scale|shift)$/;

@@ -1,8 +1,9 @@
 // @ts-check
 /** What the step begins with: images and their labels, the network, the optimizer. */
 
-import { colour, complain, el } from "../dom.js";
-import { decode, get } from "../engine.js";
+import { digits } from "../digit.js";
+import { complain, el } from "../dom.js";
+import { get } from "../engine.js";
 import { t, whole } from "../text.js";
 
 /** @typedef {import("./data.js").State} State */
@@ -30,14 +31,13 @@ export function setup(host, summary, onchange) {
 
   /** @param {State} state @param {import("./data.js").StepData} data */
   function show(state, data) {
-    const pixels = data.pixels;
+    const pictures = digits(data.outline.images);
     images.replaceChildren(
       ...state.images.map((image, n) => {
-        const picture = thumbnail(pixels.of(n), pixels.height, pixels.width, 64);
         const select = el("select", { "aria-label": t("step.label_of", { n: n + 1 }) },
           Array.from({ length: data.outline.classes }, (_, k) => el("option", { value: k, selected: k === image.label }, String(k))));
         select.addEventListener("change", () => onchange({ images: state.images.map((old, i) => (i === n ? { ...old, label: Number(select.value) } : old)), rates: [], step: 0 }));
-        const shown = el("button", { class: "picture", "aria-pressed": String(n === state.image), "aria-label": t("step.show_image", { n: n + 1 }), onclick: () => onchange({ image: n }) }, picture);
+        const shown = el("button", { class: "picture", "aria-pressed": String(n === state.image), "aria-label": t("step.show_image", { n: n + 1 }), onclick: () => onchange({ image: n }) }, pictures[n]);
         const swap = el("button", { class: "quiet small", onclick: () => dialog.open((found) => onchange({ images: state.images.map((old, i) => (i === n ? found : old)), rates: [], step: 0 })) }, t("step.swap"));
         const away = state.images.length > 1 ? el("button", { class: "quiet small", "aria-label": t("step.remove_image", { n: n + 1 }), onclick: () => onchange({ images: state.images.filter((_, i) => i !== n), image: 0, rates: [], step: 0 }) }, "×") : null;
         return el("div", { class: "image" }, shown, el("div", {}, el("label", {}, t("step.label"), " ", select), el("div", {}, swap, away)));
@@ -88,10 +88,10 @@ function field(id, label, control) {
 /** A dialog with MNIST's test images. */
 function gallery() {
   const grid = el("div", { class: "gallery" });
-  const digits = el("div", { class: "controls", role: "group", "aria-label": t("step.only_digit") });
+  const filter = el("div", { class: "controls", role: "group", "aria-label": t("step.only_digit") });
   const next = el("button", { onclick: () => void fill(last + 1) }, t("step.more_images"));
   const close = el("button", { class: "quiet", onclick: () => element.close() }, t("common.close"));
-  const element = el("dialog", { class: "gallery-dialog", "aria-label": t("step.choose_image") }, el("h2", {}, t("step.choose_image")), digits, grid, el("div", { class: "controls" }, next, close));
+  const element = el("dialog", { class: "gallery-dialog", "aria-label": t("step.choose_image") }, el("h2", {}, t("step.choose_image")), filter, grid, el("div", { class: "controls" }, next, close));
   /** @type {number | null} */
   let digit = null;
   let last = -1;
@@ -105,20 +105,20 @@ function gallery() {
     } }, k === null ? t("step.all_digits") : String(k));
     return button;
   });
-  digits.append(...buttons);
+  filter.append(...buttons);
 
   /** @param {number} first */
   async function fill(first) {
     try {
       const found = await get("/api/test-images", { first: Math.min(first, 9_999), count: PAGE, digit });
-      const pixels = decode(found.images);
+      const pictures = digits(found.images);
       last = found.indices.length ? found.indices[found.indices.length - 1] : -1;
       if (found.indices.length < PAGE) last = -1;
       grid.replaceChildren(...found.indices.map((/** @type {number} */ index, /** @type {number} */ i) =>
         el("button", { "aria-label": t("step.test_image", { index: String(index), label: String(found.labels[i]) }), onclick: () => {
           element.close();
           chosen({ label: found.labels[i], index });
-        } }, thumbnail(pixels.subarray(i * 784, (i + 1) * 784), 28, 28, 56))));
+        } }, pictures[i])));
     } catch (error) {
       complain(error);
     }
@@ -133,27 +133,4 @@ function gallery() {
       if (!grid.children.length) void fill(0);
     },
   };
-}
-
-/** A grey image, ink on paper. @param {ArrayLike<number>} pixels @param {number} height @param {number} width @param {number} size */
-export function thumbnail(pixels, height, width, size) {
-  const canvas = el("canvas", { width, height, class: "thumbnail", "aria-hidden": "true" });
-  canvas.style.width = `${size}px`;
-  const paint = () => {
-    if (!canvas.isConnected && painted) return removeEventListener("theme", paint);
-    painted = true;
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    const image = context.createImageData(width, height);
-    const [paper, ink] = [colour("--picture-paper"), colour("--ink")].map((hex) => [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)));
-    for (let k = 0; k < width * height; k++) {
-      for (let c = 0; c < 3; c++) image.data[4 * k + c] = paper[c] + ((ink[c] - paper[c]) * pixels[k]) / 255;
-      image.data[4 * k + 3] = 255;
-    }
-    context.putImageData(image, 0, 0);
-    return undefined;
-  };
-  let painted = false;
-  paint();
-  addEventListener("theme", paint);
-  return canvas;
 }

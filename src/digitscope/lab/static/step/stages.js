@@ -149,7 +149,7 @@ export async function showQuestion(host, data, onskip) {
   const answered = el("div", { class: "answered", "aria-live": "polite" });
   const list = el("div", { class: "candidates" });
   const pixels = data.outline.arrays[found.name].tiles[0] > 1 && found.name === "0.weight" && found.candidates[0].length === 2;
-  const width = data.pixels.width;
+  const width = data.outline.images.shape[2];
   const input = data.get("input");
   /** @param {number[]} place */
   const described = (place) => {

@@ -1,39 +1,16 @@
 // @ts-check
 /** What can be seen of a network that learns: weights, layers, mistakes. */
 
-import { colour, el } from "../dom.js";
+import { digits } from "../digit.js";
+import { el } from "../dom.js";
 import { decode } from "../engine.js";
 import { matrix } from "../matrix.js";
-import { number, percent, t } from "../text.js";
+import { number, percent, t, whole } from "../text.js";
 
-/** @param {number} value */
-const whole = (value) => number(value, { maximumFractionDigits: 0 });
-
-/**
- * Small pictures of digits with a text below each.
- * @param {ArrayLike<number>} pixels @param {number[]} shape (N, height, width) @param {string[]} texts
- */
-export function digits(pixels, shape, texts) {
-  const [count, rows, columns] = shape;
-  const list = el("ul", { class: "digits" });
-  for (let n = 0; n < count; n++) {
-    const canvas = el("canvas", { width: columns, height: rows, "aria-hidden": "true" });
-    const paint = () => {
-      const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-      const ink = [1, 3, 5].map((at) => Number.parseInt(colour("--ink").slice(at, at + 2), 16));
-      const data = context.createImageData(columns, rows);
-      for (let k = 0; k < rows * columns; k++) data.data.set([...ink, pixels[n * rows * columns + k]], 4 * k);
-      context.putImageData(data, 0, 0);
-    };
-    paint();
-    canvas.addEventListener("repaint", paint);
-    list.append(el("li", {}, canvas, el("span", { class: "small" }, texts[n])));
-  }
-  return list;
+/** Images with a text below each. @param {import("../engine.js").Encoded} images @param {string[]} texts */
+export function captioned(images, texts) {
+  return el("ul", { class: "digits" }, digits(images).map((picture, n) => el("li", {}, picture, el("span", { class: "small" }, texts[n]))));
 }
-addEventListener("theme", () => {
-  for (const canvas of document.querySelectorAll(".digits canvas")) canvas.dispatchEvent(new Event("repaint"));
-});
 
 /** The first layer's weights. */
 export function weightsPanel() {
@@ -122,7 +99,7 @@ export function mistakesPanel() {
       if (!confusion.hidden) matrixHost.replaceChildren(confusionTable(validation.confusion));
       facts.textContent = t("train.mistakes_facts", { wrong: whole(validation.wrong), images: whole(validation.images), step: whole(validation.step) });
       const texts = validation.mistakes.map((/** @type {any} */ one) => t("train.mistake", { label: one.label, digit: one.digit, share: percent(one.probability, 0) }));
-      list.replaceChildren(validation.mistakes.length ? digits(decode(validation.pictures), validation.pictures.shape, texts) : "");
+      list.replaceChildren(captioned(validation.pictures, texts));
     },
   };
 }

@@ -1,10 +1,10 @@
 // @ts-check
 /** What shall learn, on what, and with which settings. */
 
-import { decode, ask, upload } from "../engine.js";
+import { ask, upload } from "../engine.js";
 import { complain, el } from "../dom.js";
 import { number, percent, t, whole } from "../text.js";
-import { digits } from "./panels.js";
+import { captioned } from "./panels.js";
 
 /** @param {string} name a name of the server, as a part of a key */
 export const key = (name) => name.replaceAll("-", "_");
@@ -284,8 +284,8 @@ function dataSheet(state, onchange) {
   /** @param {string[]} parts @param {string} name */
   async function describe(parts, name) {
     const found = await ask("/api/train/data", { parts, name });
-    const text = t("train.data_facts", { name, images: number(found.images, { maximumFractionDigits: 0 }), height: found.height, width: found.width, classes: found.classes });
-    const pictures = found.examples ? digits(decode(found.examples), found.examples.shape, found.labels.map((/** @type {number} */ label) => String(label))) : null;
+    const text = t("train.data_facts", { name, images: whole(found.images), height: found.height, width: found.width, classes: found.classes });
+    const pictures = found.examples ? captioned(found.examples, found.labels.map(String)) : null;
     const warnings = found.symptoms.map((/** @type {any} */ one) => el("p", { class: "notice bad" }, t(`train.sign_${key(one.key)}`, values(one.values))));
     shown.replaceChildren(el("p", {}, text), ...warnings, ...(pictures ? [pictures] : []));
   }
