@@ -9,8 +9,6 @@ import { begin, offer } from "../tour.js";
 
 const SIDE = 28;
 const VISITS = "digitscope.visits";
-/** Okabe and Ito's colours, which all kinds of colour vision can tell apart, for digits two by two with a ring. */
-const CLASSES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8c564b", "#6a3d9a", "#b8860b"];
 
 const rooms = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll(".top nav a")]);
 const tour = el("button", { id: "tour", onclick: begin }, t("start.tour"));
@@ -102,7 +100,7 @@ function cloud() {
   const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
   const dots = labels.map((label, i) => svg("text", {
     x: 6 + (228 * (xs[i] - left)) / (right - left), y: 104 - (98 * (ys[i] - low)) / (high - low),
-    "font-size": 7.5, "font-weight": 700, "text-anchor": "middle", fill: CLASSES[label],
+    "font-size": 7.5, "font-weight": 700, "text-anchor": "middle", fill: colour(`--class-${label}`),
   }, String(label)));
   return svg("svg", { viewBox: "0 0 240 108", role: "img", "aria-label": t("start.picture_explore", { n: labels.length }) }, ...dots);
 }
