@@ -198,6 +198,7 @@ def test_without_host_the_page_says_how_phones_get_in(shared_lab: str, open_page
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Try it without phones").click()
     expect(opened.value.locator(".asked")).to_contain_text("Draw the digit")
+    check_axe(page)
 
 
 def test_accessibility(school: Class, open_page: PageOpener, mnist: DataSet) -> None:
