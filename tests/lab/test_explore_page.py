@@ -128,6 +128,16 @@ def test_the_bars_of_the_calibration_open_their_images(shared_lab: str, open_pag
     expect(page.get_by_role("row")).to_have_count(1 + bars.count())
 
 
+def test_more_images_come_once_if_the_button_is_pressed_twice(shared_lab: str, open_page: PageOpener) -> None:
+    page = open_page(address(shared_lab, view="confidence", bin=14))
+    images = page.locator(".gallery button")
+    expect(images).to_have_count(60)
+    page.get_by_role("button", name="Show more").dblclick()
+    expect(images).to_have_count(120)
+    page.wait_for_timeout(500)
+    assert len({images.nth(k).get_attribute("aria-label") for k in range(images.count())}) == images.count()
+
+
 def test_robustness_is_measured_on_request(shared_lab: str, open_page: PageOpener) -> None:
     page = open_page(address(shared_lab, view="robustness", sample=200))
     expect(page.locator(".curves")).to_have_count(0)

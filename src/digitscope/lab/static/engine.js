@@ -82,6 +82,22 @@ export function latest(path) {
 }
 
 /**
+ * A function that does nothing while its former call is under way, as when a button is pressed twice.
+ * @template {any[]} A
+ * @param {(...values: A) => Promise<void>} f
+ * @param {(error: unknown) => void} complain
+ */
+export function exclusive(f, complain) {
+  let busy = false;
+  return async (/** @type {A} */ ...values) => {
+    if (busy) return;
+    busy = true;
+    await f(...values).catch(complain);
+    busy = false;
+  };
+}
+
+/**
  * A function that runs f at most once at a time, and once more if it was called meanwhile.
  * @param {() => Promise<void>} f
  * @param {(error: unknown) => void} complain

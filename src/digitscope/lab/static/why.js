@@ -1,8 +1,8 @@
 // @ts-check
 /** The panel "why?": the terms of a number, its formula, the code that computed it, its numeric check. */
 
-import { el } from "./dom.js";
-import { ask } from "./engine.js";
+import { complain, el } from "./dom.js";
+import { ask, exclusive } from "./engine.js";
 import { number, percent, t } from "./text.js";
 
 /**
@@ -123,31 +123,23 @@ export function whyPanel(host, options) {
     box.append(list);
     const rest = el("p", { class: "why-rest" });
     box.append(rest);
-    let shown = found.terms.length;
-    /** @param {any} page */
-    const remain = (page) => {
-      const left = found.count - shown;
-      rest.replaceChildren();
-      if (left > 0) {
-        const text = found.combine === "sum" ? t("why.rest", { n: left, sum: exact(restOf(page, found, shown)) }) : t("why.more_terms", { n: left });
-        const more = el("button", { class: "small", onclick: async () => {
-          const next = await ask(path, { ...request, numeric: false, first: shown, count: 50 });
-          shown += next.terms.length;
-          list.append(...next.terms.map((/** @type {any} */ term) => row(term, most)));
-          seen.push(...next.terms);
-          remain(next);
-        } }, t("common.more"));
-        rest.append(text, " ", more);
-      }
-    };
     /** @type {any[]} */
     const seen = [...found.terms];
-    /** The sum of the terms that are not shown. @param {any} page @param {any} whole @param {number} until */
-    const restOf = (page, whole, until) => {
-      const all = whole.rest + whole.terms.reduce((/** @type {number} */ s, /** @type {any} */ term) => s + term.product, 0);
-      return all - seen.slice(0, until).reduce((s, term) => s + term.product, 0);
+    const remain = () => {
+      const left = found.count - seen.length;
+      rest.replaceChildren();
+      if (left === 0) return;
+      const sum = found.rest + products(found.terms) - products(seen);
+      const text = found.combine === "sum" ? t("why.rest", { n: left, sum: exact(sum) }) : t("why.more_terms", { n: left });
+      rest.append(text, " ", el("button", { class: "small", onclick: add }, t("common.more")));
     };
-    remain(found);
+    const add = exclusive(async () => {
+      const next = await ask(path, { ...request, numeric: false, first: seen.length, count: 50 });
+      list.append(...next.terms.map((/** @type {any} */ term) => row(term, most)));
+      seen.push(...next.terms);
+      remain();
+    }, complain);
+    remain();
     const difference = Math.abs((found.total ?? NaN) - (found.value ?? NaN));
     const agrees = difference <= 1e-9 * Math.max(1, Math.abs(found.value));
     box.append(el("p", { class: `why-total ${agrees ? "good" : "bad"}` }, t(agrees ? "why.adds_up" : "why.differs", { total: exact(found.total) })));
@@ -241,6 +233,11 @@ export function exact(value, digits = 6) {
   if (size === 0) return "0";
   if (size < 1e-4 || size >= 1e7) return value.toExponential(digits - 2).replaceAll("-", "−");
   return number(value, { maximumSignificantDigits: digits }).replace("-", "−");
+}
+
+/** The sum of the products of terms. @param {any[]} terms */
+function products(terms) {
+  return terms.reduce((sum, term) => sum + term.product, 0);
 }
 
 /** @param {number | null} value */

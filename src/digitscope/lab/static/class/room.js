@@ -106,6 +106,8 @@ const dialog = el("dialog", { class: "pictures" });
 document.body.append(dialog);
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 
+// Until the first answer there is nothing to control.
+wall.hidden = controls.hidden = true;
 main.append(invitation, wall, controls, said);
 
 // What happens.

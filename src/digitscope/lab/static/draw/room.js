@@ -82,7 +82,7 @@ const digitsPart = el("section", { class: "card", "aria-label": t("draw.digits_t
 const preparationPart = section("preparation");
 const whyPart = section("why");
 const networkPart = section("network");
-const guessMore = el("button", { onclick: guessAgain }, t("draw.guess_again"));
+const guessMore = el("button", { hidden: true, onclick: guessAgain }, t("draw.guess_again"));
 const oneStep = el("a", { class: "button", href: "/step" }, t("draw.one_step"));
 const reasons = el("div");
 whyPart.append(el("div", { class: "controls" }, guessMore, oneStep), reasons);
@@ -208,6 +208,7 @@ function stepOf(image, label) {
 
 function showNothing() {
   known.answer = known.why = null;
+  guessMore.hidden = true;
   answer.empty();
   teaching.show(null);
   preparation.empty();

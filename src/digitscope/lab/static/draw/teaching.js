@@ -3,7 +3,7 @@
 
 import { digits } from "../digit.js";
 import { complain, el } from "../dom.js";
-import { ask, get, listen } from "../engine.js";
+import { ask, exclusive, get, listen } from "../engine.js";
 import { percent, t } from "../text.js";
 import { inWords } from "./answer.js";
 
@@ -30,19 +30,14 @@ export function teachingView(host, digitsHost, options) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
-  /** @param {number} label */
-  async function teach(label) {
-    try {
-      const { model, drawing } = options.question();
-      const state = await ask("/api/draw/teach", { model, drawing, label });
-      mine = state.lesson;
-      sessionStorage.setItem(LESSON, String(mine));
-      show(state);
-      await listDigits();
-    } catch (error) {
-      complain(error);
-    }
-  }
+  const teach = exclusive(async (/** @type {number} */ label) => {
+    const { model, drawing } = options.question();
+    const state = await ask("/api/draw/teach", { model, drawing, label });
+    mine = state.lesson;
+    sessionStorage.setItem(LESSON, String(mine));
+    show(state);
+    await listDigits();
+  }, complain);
 
   /** @param {any} state of the lesson */
   function show(state) {

@@ -25,6 +25,7 @@ export async function show(host, { state, save, models, signal }) {
     results.replaceChildren();
     const pair = { first: state.model, second: state.other };
     const found = await awaited(results, "/api/explore/compare", pair, signal);
+    if (pair.second !== state.other) return; // another model was chosen meanwhile
     const { parts, p, accuracies, intervals, images } = found;
     const counts = [parts.both, parts.only_first, parts.only_second, parts.neither];
     const buttons = PARTS.map((part, k) => el("button", { class: `part ${part}`, onclick: () => choose(part) },
@@ -54,7 +55,7 @@ export async function show(host, { state, save, models, signal }) {
       heading.textContent = `${t(`explore.part_${part}`, pair)}: ${whole(counts[PARTS.indexOf(part)])}`;
       below.replaceChildren(el("p", { class: "muted small" }, t("explore.compare_caption", pair)));
       void gallery(below, "/api/explore/compared", { ...pair, part }, state.model, signal,
-        (digit) => `${digit.label} → ${digit.answer}, ${digit.other?.answer}`).catch(complain);
+        (digit) => `${digit.label} → ${digit.answer}, ${digit.other?.answer}`);
     }
   }
 }

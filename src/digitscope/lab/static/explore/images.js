@@ -2,7 +2,7 @@
 /** Images of the test set on the page, and answers that take the server a while. */
 
 import { complain, el, svg } from "../dom.js";
-import { get } from "../engine.js";
+import { exclusive, get } from "../engine.js";
 import { percent, t, whole } from "../text.js";
 
 /**
@@ -90,11 +90,8 @@ export function describe(digit) {
  */
 export async function gallery(host, path, query, model, signal, caption = (digit) => `${digit.label} → ${digit.answer}`) {
   const list = el("ul", { class: "gallery" });
-  const more = el("button", { onclick: () => void add() }, t("common.more"));
-  host.append(list, more);
-  more.hidden = true;
   let offset = 0;
-  async function add() {
+  const add = exclusive(async () => {
     const found = await settled(path, { ...query, offset, count: 60 }, signal);
     /** @type {Digit[]} */
     const digits = found.images;
@@ -109,9 +106,10 @@ export async function gallery(host, path, query, model, signal, caption = (digit
     offset += digits.length;
     more.hidden = offset >= found.total;
     if (!found.total) list.replaceWith(el("p", { class: "muted" }, t("explore.none")));
-    return found.total;
-  }
-  return add();
+  }, complain);
+  const more = el("button", { hidden: true, onclick: add }, t("common.more"));
+  host.append(list, more);
+  await add();
 }
 
 /**

@@ -23,9 +23,16 @@ export async function show(host, { state, save, signal }) {
     state.sample = Number(size.value);
     save();
     results.replaceChildren();
+    status.textContent = "";
+    rest();
     void resume().catch(complain);
   });
   await resume();
+
+  function rest() {
+    start.disabled = false;
+    bar.hidden = true;
+  }
 
   async function resume() {
     const found = await get("/api/explore/corruptions", { model: state.model, images: Number(size.value) });
@@ -38,16 +45,18 @@ export async function show(host, { state, save, signal }) {
   }
 
   async function wait() {
+    const images = Number(size.value);
+    const isChosen = () => images === Number(size.value); // Another size may be chosen meanwhile.
     start.disabled = true;
     bar.hidden = false;
     status.textContent = t("explore.measuring");
     try {
-      const found = await settled("/api/explore/corruptions", { model: state.model, images: Number(size.value) }, signal, (done) => (bar.value = done));
+      const found = await settled("/api/explore/corruptions", { model: state.model, images }, signal, (done) => { if (isChosen()) bar.value = done; });
+      if (!isChosen()) return;
       status.textContent = t("explore.measured", { images: found.images, accuracy: percent(found.clean.accuracy) });
       results.replaceChildren(curves(found), behind(found));
     } finally {
-      start.disabled = false;
-      bar.hidden = true;
+      if (isChosen()) rest();
     }
   }
 }

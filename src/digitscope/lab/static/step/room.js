@@ -26,9 +26,9 @@ let [loading, drawing] = [0, 0];
 
 const top = el("section", { class: "card setup", "aria-label": t("step.setup") });
 const summary = el("p", { class: "summary", "aria-live": "polite" });
-const back = el("button", { class: "go", onclick: () => move(-1) }, el("span", { "aria-hidden": "true" }, "◀"), el("span", { class: "word" }, t("common.back")));
-const next = el("button", { class: "go main", onclick: () => move(1) }, el("span", { class: "word" }, t("common.next")), el("span", { "aria-hidden": "true" }, "▶"));
-const slider = el("input", { type: "range", min: 0, step: 1, value: 0, "aria-label": t("step.timeline") });
+const back = el("button", { class: "go", disabled: true, onclick: () => move(-1) }, el("span", { "aria-hidden": "true" }, "◀"), el("span", { class: "word" }, t("common.back")));
+const next = el("button", { class: "go main", disabled: true, onclick: () => move(1) }, el("span", { class: "word" }, t("common.next")), el("span", { "aria-hidden": "true" }, "▶"));
+const slider = el("input", { type: "range", min: 0, step: 1, value: 0, disabled: true, "aria-label": t("step.timeline") });
 const phases = el("div", { class: "phases", "aria-hidden": "true" });
 const where = el("p", { class: "where", "aria-live": "polite" });
 const bar = el("nav", { class: "bar", "aria-label": t("step.timeline") }, back, el("div", { class: "line" }, where, slider, phases), next);
@@ -121,6 +121,7 @@ async function draw() {
   const found = outline.stages.find(({ key }) => key === state.at);
   images.show(state, data);
   tell();
+  slider.disabled = false;
   slider.max = String(all.length - 1);
   slider.value = String(at);
   back.disabled = at === 0;

@@ -3,7 +3,7 @@
 
 import { curves } from "../curves.js";
 import { complain, el, main } from "../dom.js";
-import { ask, coalesced, get, listen } from "../engine.js";
+import { ask, coalesced, exclusive, get, listen } from "../engine.js";
 import { readState, writeState } from "../state.js";
 import { has, number, percent, t, whole } from "../text.js";
 import { layersPanel, mistakesPanel, weightsPanel } from "./panels.js";
@@ -174,14 +174,13 @@ function fork(event) {
   void leave(changes);
 }
 
-/** @param {Record<string, any>} changes */
-async function leave(changes) {
+const leave = exclusive(async (/** @type {Record<string, any>} */ changes) => {
   if (isRunning()) {
     await act("pause");
     await rest();
   }
   if (await act("fork", changes)) branchForm.reset();
-}
+}, complain);
 
 /** @param {any} found */
 function showKept(found) {
@@ -364,12 +363,11 @@ function bestStep(column, highest = false) {
   return best;
 }
 
-/** @param {number} step @param {Record<string, any>} changes */
-async function again(step, changes) {
+const again = exclusive(async (/** @type {number} */ step, /** @type {Record<string, any>} */ changes) => {
   if (!(await go(step))) return;
   await rest();
   await leave(changes);
-}
+}, complain);
 const lower = () => ({ learning_rate: (training.branches[branch()]?.plan.learning_rate ?? 0.1) / 10 });
 /** @type {Record<string, () => Promise<void>>} */
 const actions = {
