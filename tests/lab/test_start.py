@@ -172,3 +172,34 @@ def test_the_tour_is_left_and_taken_again(shared_lab: str, open_page: PageOpener
     page.reload()
     expect(page.locator(".surface")).to_be_visible()
     expect(panel).to_have_count(0)
+
+
+STREAM = """
+window.SharedWorker = undefined;
+window.streams = [];
+window.EventSource = class extends EventTarget {
+  constructor() { super(); streams.push(this); }
+  close() { this.closed = true; }
+};
+"""
+
+
+def test_a_page_that_is_left_takes_no_events_until_it_comes_back(shared_lab: str, open_page: PageOpener) -> None:
+    page = open_page(f"{shared_lab}/", before=lambda page: page.add_init_script(STREAM))
+    heard = page.evaluate("""async () => {
+        const heard = [];
+        const until = async (done) => { while (!done()) await new Promise((go) => setTimeout(go, 10)); };
+        const send = (value) => streams.at(-1).dispatchEvent(new MessageEvent("topic", { data: value }));
+        const { listen } = await import("/static/engine.js");
+        listen("reset", () => heard.push("reset"));
+        listen("topic", (value) => heard.push(value));
+        await until(() => streams.length && (send(1), heard.length));
+        dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+        await until(() => streams[0].closed);
+        heard.length = 0;
+        send(2);
+        dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+        await until(() => streams.length > 1 && (send(3), heard.length > 1));
+        return heard.slice(0, 2);
+    }""")
+    assert heard == ["reset", 3]

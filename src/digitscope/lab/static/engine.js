@@ -142,12 +142,23 @@ export function listen(topic, f) {
     if (of === topic) f(value);
   };
   port.addEventListener("message", pass);
+  topics.add(topic);
   port.postMessage({ topic });
   return () => port.removeEventListener("message", pass);
 }
 
 /** @type {MessagePort | null} */
 let shared = null;
+/** @type {Set<string>} */
+const topics = new Set();
+
+// The stream outlives this page, which may also come back from the browser's memory.
+addEventListener("pagehide", () => shared?.postMessage({ close: true }));
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  for (const topic of topics) shared?.postMessage({ topic });
+  shared?.dispatchEvent(new MessageEvent("message", { data: { topic: "reset" } }));
+});
 
 function stream() {
   if (shared) return shared;

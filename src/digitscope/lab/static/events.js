@@ -10,7 +10,6 @@ let source = null;
 
 /** @param {MessagePort} port */
 export function serve(port) {
-  ports.add(port);
   port.onmessage = ({ data }) => {
     if (data.close) {
       ports.delete(port);
@@ -20,6 +19,7 @@ export function serve(port) {
         topics.clear();
       }
     } else {
+      ports.add(port);
       subscribe("reset");
       subscribe(data.topic);
     }
