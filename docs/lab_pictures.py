@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, expect, sync_playwright
 
 from digitscope.files.atomic import write_atomic
 from docs.notes.printing import find_browser
 
 PICTURES = Path(__file__).parent / "pictures"
-SIZE = {"width": 1500, "height": 938}
+SIZE = ViewportSize(width=1500, height=938)
 PATIENCE = 120_000
 """Milliseconds."""
 SEVEN = [
@@ -117,8 +117,8 @@ def animation(page: Page) -> bytes:
 def _frame(page: Page) -> Image.Image:
     top = page.locator(".draw-top").bounding_box()
     assert top is not None
-    clip = {"x": top["x"] - 8, "y": top["y"] - 8, "width": 840, "height": 560}
-    shown = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")  # type: ignore[arg-type]
+    clip = FloatRect(x=top["x"] - 8, y=top["y"] - 8, width=840, height=560)
+    shown = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
     return shown.resize((630, 420), Image.Resampling.LANCZOS)
 
 
@@ -136,7 +136,7 @@ def _lab() -> Iterator[str]:
 
 
 def _open(browser: Browser, address: str) -> Page:
-    page = browser.new_context(viewport=SIZE, color_scheme="light", locale="en", reduced_motion="reduce").new_page()  # type: ignore[arg-type]
+    page = browser.new_context(viewport=SIZE, color_scheme="light", locale="en", reduced_motion="reduce").new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(address)
     return page
