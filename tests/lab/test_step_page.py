@@ -353,6 +353,7 @@ def test_a_damaged_address_gives_the_beginning(open_page: PageOpener, shared_lab
 )
 def test_each_kind_of_stage_is_for_everyone(open_page: PageOpener, shared_lab: str, state: dict[str, Any]) -> None:
     page = ready(open_page(address(shared_lab, **state), viewport={"width": 360, "height": 800}))
+    page.wait_for_load_state("networkidle")  # the panel is paler while a number is asked for
     check_reflow(page, 360, 1280, 1920)
     if state != {"at": "whole"}:  # test_accessibility.py
         check_axe(page)
