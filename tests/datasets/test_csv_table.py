@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from digitscope.datasets.csv_table import read_table
+from digitscope.datasets.csv_table import read_csv_table as read_table
 from digitscope.errors import DataError
 from digitscope.files import opening
 
@@ -171,7 +171,7 @@ def test_a_column_that_counts_lines_is_left_out(
 
 
 def test_the_images_are_limited(kaggle: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digitscope.datasets.csv_table.LIMIT", 5 * 784)
+    monkeypatch.setattr("digitscope.datasets.table.LIMIT", 5 * 784)
     path = tmp_path / "a.csv"
     path.write_text(joined(kaggle))
     assert len(read_table(path).images) == 5
@@ -273,7 +273,7 @@ def test_a_faulty_first_line_is_not_taken_for_a_header(csv_text: CsvText, digits
 @pytest.mark.parametrize(
     ("width", "named", "words"),
     [
-        (784, True, "has 783 pixel columns and a label column; 784 = 28x28 pixel columns are expected"),
+        (784, True, "has 783 pixel columns and a label column; 784 = 28x28 or another square are expected"),
         (786, True, "has 785 pixel columns and a label column; 784 = 28x28"),
         (783, False, "has 783 pixel columns; 784 = 28x28"),
         (786, False, "has 786 pixel columns; 784 = 28x28"),
@@ -290,11 +290,98 @@ def test_other_widths(width: int, named: bool, words: str, tmp_path: Path) -> No
     assert refusal(tmp_path / "a.csv", joined([names, ["0"] * width])) == message
 
 
-def test_other_separators(kaggle: list[list[str]], tmp_path: Path) -> None:
-    for separator in (";", "\t"):
-        message = refusal(tmp_path / "a.csv", joined(kaggle).replace(",", separator))
-        assert "has 1 pixel column; 784" in message
-        assert message.endswith("separate the columns by commas.")
+@pytest.mark.parametrize("separator", [";", "\t", "|", " ", "  ", ", "])
+@pytest.mark.parametrize("header", [True, False])
+def test_other_separators(
+    separator: str, header: bool, kaggle: list[list[str]], digits: Digits, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("".join(separator.join(row) + "\n" for row in kaggle[not header :]))
+    table = read_table(path)
+    np.testing.assert_array_equal(table.images, digits[0], strict=True)
+    np.testing.assert_array_equal(np.asarray(table.labels), digits[1], strict=True)
+    assert ", line 4, column 12" in refusal(path, spoilt(kaggle, 4, 12, "x").replace(",", separator))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_pixels_from_0_to_1(separator: str, digits: Digits, tmp_path: Path) -> None:
+    """Also with decimal commas, as spreadsheets and R write them, and with pieces of whole numbers."""
+    images = digits[0]
+    images = np.concatenate([images[:1] // 255 * 255, images, np.full((1, 28, 28), 255, np.uint8)])
+    frame = pd.DataFrame(images.reshape(7, 784) / 255).assign(label=range(7))
+    path = tmp_path / "a.csv"
+    frame.to_csv(path, index=False, sep=separator, decimal="." if separator == "," else ",")
+    np.testing.assert_array_equal(read_table(path).images, images, strict=True)
+    (frame * 2).to_csv(path, index=False, sep=separator)
+    assert "came; a pixel is a whole number from 0 to 255 in a table with pixels over 1." in refusal(
+        path, path.read_bytes()
+    )
+
+
+def test_the_scale_is_that_of_all_pieces(digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digitscope.datasets.csv_table._PIECE", 4000)  # two lines
+    path = tmp_path / "a.csv"
+    masks = digits[0] // 255
+
+    def read(*parts: Any) -> NDArray[np.uint8]:
+        np.savetxt(path, np.concatenate(parts).reshape(-1, 784), "%.9g", delimiter=",")
+        return read_table(path).images
+
+    np.testing.assert_array_equal(read(masks, digits[0], masks), np.concatenate([masks, digits[0], masks]))
+    fractions = digits[0] / 255
+    np.testing.assert_array_equal(read(masks, fractions), np.concatenate([masks * 255, digits[0]]))
+    np.testing.assert_array_equal(read(masks), masks * 255)
+    np.testing.assert_array_equal(read(masks * 0), masks * 0)
+    with pytest.raises(DataError, match=r"line 6, column 1: .* came; a pixel is a whole number from 0 to 255 in a"):
+        read(np.maximum(digits[0], 2), np.full((5, 28, 28), 0.5))
+    fractions[:, 0] = 0.5
+    with pytest.raises(DataError, match=r"line 6, column 1: 2 came; a pixel is from 0 to 1 in a table with fractions"):
+        read(fractions, np.full((5, 28, 28), 2))
+
+
+def test_the_digits_of_scikit_learn(tmp_path: Path) -> None:
+    """16 is full ink in images of 8x8, and only there."""
+    path = tmp_path / "a.csv"
+    images = np.arange(640).reshape(10, 64) % 17
+    frame = pd.DataFrame(images / 1.0, columns=[f"pixel_{k // 8}_{k % 8}" for k in range(64)]).assign(target=range(10))
+    frame.to_csv(path)
+    table = read_table(path)
+    np.testing.assert_array_equal(table.images.reshape(10, 64), np.rint(images * 255 / 16))
+    assert np.asarray(table.labels).tolist() == list(range(10))
+    frame.where(frame < 16, 20).to_csv(path)
+    assert read_table(path).images.max() == 20
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("pattern", ["{}x{}", "pixel_{}_{}", "r{}c{}"])
+def test_names_of_rows_and_columns_give_the_size(first: int, pattern: str, digits: Digits, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    names = [pattern.format(row + first, column + first) for row in range(7) for column in range(5)]
+    images = digits[0][:, :7, :5]
+    pd.DataFrame(images.reshape(5, 35), columns=names).assign(label=digits[1]).to_csv(path, index=False)
+    np.testing.assert_array_equal(read_table(path).images, images, strict=True)
+
+
+def test_square_images_of_other_sizes(csv_text: CsvText, digits: Digits, tmp_path: Path) -> None:
+    images, labels = digits
+    path = tmp_path / "a.csv"
+    for size in (8, 16, 27):
+        for names in (None, ["label", *map(str, range(size**2))], ["label", *(f"p{k}" for k in range(size**2))]):
+            path.write_text(csv_text(images[:, :size, :size], labels, names))
+            table = read_table(path)
+            np.testing.assert_array_equal(table.images, images[:, :size, :size], strict=True)
+            np.testing.assert_array_equal(np.asarray(table.labels), labels, strict=True)
+    path.write_text(csv_text(images[:, :7, :7], labels))
+    assert "has 50 pixel columns; 784 = 28x28 or another square are expected" in refusal(path, path.read_bytes())
+
+
+def test_the_last_column_is_not_silently_a_pixel(csv_text: CsvText, digits: Digits, tmp_path: Path) -> None:
+    """UCI's optdigits has no header and its labels last."""
+    images = np.repeat(digits[0], 2, axis=0)
+    images[:, 0, 0] = 0
+    text = csv_text(images, np.arange(10), at=784)
+    message = refusal(tmp_path / "a.csv", text)
+    assert "is 0 in all lines. Is the last one the label? Name the columns in a first line, that one label." in message
 
 
 def test_quotes(kaggle: list[list[str]], tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 Tables import pandas when they are read, folders Pillow.
 """
 
-from digitscope.datasets.csv_table import Table, read_table
 from digitscope.datasets.data_set import DataSet
 from digitscope.datasets.folder import list_picture_folder, load_picture_folder
 from digitscope.datasets.idx import read_idx, read_images, read_labels
-from digitscope.datasets.load import as_data_set, load_data
+from digitscope.datasets.load import as_data_set, load_data, read_table
 from digitscope.datasets.mnist import load_mnist
+from digitscope.datasets.table import Table
 
 __all__ = [
     "DataSet",

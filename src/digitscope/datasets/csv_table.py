@@ -1,4 +1,4 @@
-"""Tables of digits: CSV in the style of Kaggle's "Digit Recognizer", one image a line."""
+"""Tables of images as text, one image a line: Kaggle's "Digit Recognizer", and what NumPy, pandas and R write."""
 
 import codecs
 import csv
@@ -6,110 +6,75 @@ import io
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from digitscope.arrays import MAX_CLASSES, Array
+from digitscope.arrays import Array
+from digitscope.datasets.table import Layout, Table, TableRows, cell_fault, find_layout, is_right
 from digitscope.errors import DataError
-from digitscope.files.opening import (
-    LIMIT,
-    Stream,
-    check_file,
-    guess_file_type,
-    open_plain_or_gzip,
-    unpacked_limit,
-)
+from digitscope.files.opening import Stream, check_file, guess_file_type, open_plain_or_gzip, unpacked_limit
 
-SIDE = 28  # pixels
-MAX_LABEL = MAX_CLASSES - 1
-
-_LABEL_NAMES = ("label", "class", "target", "digit", "y")
-_COUNTER_NAMES = ("", "id", "imageid", "index", "unnamed: 0")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _LINE_LIMIT = 1 << 17  # characters of a line: 785 columns need far fewer, and csv takes no more
 _PIECE = 1 << 21  # bytes that are converted at a time
 _PIXELS = frozenset(map(str, range(256)))
-_HIGHEST = {"pixel": 255, "label": MAX_LABEL, "index": 2**53}
-
-Part = tuple[NDArray[np.uint8], NDArray[np.int64]]
-"""The pixels and labels of some lines."""
+_SEPARATORS = ",", ";", "\t", "|", " "
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
-    """The images of a table and their labels.
+def read_csv_table(path: Path) -> Table:
+    """The images in a CSV file, plain or gzip: pixel columns, row by row of the image, and maybe labels.
 
-    Shapes: images (N, 28, 28) uint8, 0 (paper) to 255 (ink); labels (N,) int64, None where the table has none
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """How a table is laid out: its columns' names (None without a header), the index of the label column, and whether
-    the first column is an index, which counts the lines."""
-
-    width: int
-    names: list[str] | None
-    label: int | None
-    indexed: bool
-
-    def kind(self, column: int) -> str:
-        """What the column holds: pixel, label or index."""
-        return "index" if self.indexed and not column else "label" if column == self.label else "pixel"
-
-
-def read_table(path: Path) -> Table:
-    """The images in a CSV file, plain or gzip: 784 pixel columns, row by row of the image, and maybe labels.
-
-    The label column is the one named label, class, target, digit or y, wherever it stands; in a table of 785
-    columns without such a name it is the first. A table of 784 columns without such a name has no labels. A first
-    line of numbers is an image, not a header, unless they all differ (0, 1, ..., 783). A first column that a header
-    names id, index or not at all, as pandas does, is left out.
+    Columns are separated by commas, semicolons, tabs, bars or spaces; if not by commas, 0,5 is 0.5. A first line of
+    numbers is an image, not a header, unless they all differ (0, 1, ..., 783). `find_layout` says which columns are
+    expected, and `TableRows` which pixels.
 
     Memory is bounded by the images: the text is read and converted piece by piece.
 
     Raises: DataError, naming the line (counted from 1, the header included) and the column, where the lines have
-        different lengths, a pixel is not a whole number from 0 to 255 or a label not one from 0 to the highest of
-        MAX_CLASSES; also where the file is missing, empty, no text, has another number of pixel columns, or unfolds
-        to more than `opening.unpacked_limit`.
+        different lengths, a pixel is not a number from 0 to 255 or a label not a whole number from 0 to MAX_LABEL;
+        also where the file is missing, empty, no text, has pixel columns that make no image, or unfolds to more than
+        `opening.unpacked_limit`.
     """
     limit = unpacked_limit(check_file(path))
     with open_plain_or_gzip(path) as stream:
         _check_kind(path, stream)
-        parts: list[Part] = []
-        layout: _Layout | None = None
-        images = 0
+        rows: TableRows | None = None
+        layout: Layout | None = None
+        separator = ","
         for number, lines in _batches(path, stream, limit):
-            if layout is None:
+            if layout is None or rows is None:
                 filled = next((k for k, line in enumerate(lines) if line.strip()), None)
                 if filled is None:
                     continue
-                layout = _read_layout(path, lines[filled], number + filled)
+                separator = _separator(lines[filled])
+                layout = _read_layout(path, _with_commas(lines[filled], separator), number + filled)
+                rows = TableRows(path, layout)
                 if layout.names is not None:
                     lines = [*[""] * (filled + 1), *lines[filled + 1 :]]
-            numbered = [(number + k, line) for k, line in enumerate(lines) if line.strip()]
-            if numbered:
-                parts.append(_values(path, layout, numbered))
-                images += len(numbered)
-                if images * SIDE * SIDE > LIMIT:
-                    raise DataError(f"{path} has over {images:,} images; {LIMIT:,} bytes of them are read at most.")
-    if layout is None:
-        raise DataError(f"{path} has no lines. A header and {SIDE * SIDE} pixel columns are expected.")
-    if not images:
+            numbered = [(number + k, _with_commas(line, separator)) for k, line in enumerate(lines) if line.strip()]
+            if numbered and (fault := rows.add(_values(path, layout, numbered))):
+                row, column, text = fault
+                raise DataError(f"{path}, line {numbered[row][0]}, {layout.place(column)}: {text}")
+    if rows is None:
+        raise DataError(f"{path} has no lines. A header and pixel columns are expected.")
+    if not rows.count:
         raise DataError(f"{path} has a header but no images. One line for each image is expected.")
-    return _as_table(layout, parts)
+    return rows.table()
 
 
-def _as_table(layout: _Layout, parts: list[Part]) -> Table:
-    pixels = np.concatenate([pixels for pixels, _ in parts])
-    labels = None if layout.label is None else np.concatenate([labels for _, labels in parts])
-    return Table(pixels.reshape(-1, SIDE, SIDE), labels)
+def _separator(line: str) -> str:
+    """What separates the columns of a line. Beside a separator other than the comma, commas are decimal commas."""
+    commas = line.count(",")
+    rare = next((other for other in ";\t|" if other in line and 2 * line.count(other) >= commas), None)
+    return rare or (" " if not commas and " " in line.strip() else ",")
+
+
+def _with_commas(line: str, separator: str) -> str:
+    """The line with commas as separators and points in its numbers."""
+    if separator == ",":
+        return line
+    return ",".join(line.split()) if separator == " " else line.replace(",", ".").replace(separator, ",")
 
 
 def _check_kind(path: Path, stream: Stream) -> None:
@@ -152,22 +117,20 @@ def _batches(path: Path, stream: Stream, limit: int) -> Iterator[tuple[int, list
 
 def _too_long(path: Path, line: int) -> DataError:
     return DataError(
-        f"{path}, line {line}: over {_LINE_LIMIT:,} characters came; {SIDE * SIDE} pixel columns, and a label column "
-        "where there are labels, are expected."
+        f"{path}, line {line}: over {_LINE_LIMIT:,} characters came; one image, and a label where there are labels, is "
+        "expected in a line."
     )
 
 
-def _values(path: Path, layout: _Layout, numbered: list[tuple[int, str]]) -> Part:
-    """Pixels (N, 784) and labels (N,) in these lines, which are not blank; no labels if the table has none."""
+def _values(path: Path, layout: Layout, numbered: list[tuple[int, str]]) -> Array:
+    """The numbers in these lines, which are not blank. (n, width)"""
     values = _fast_values(layout, [line for _, line in numbered])
     if values is None:
         values = np.array([_slow_values(path, layout, number, line) for number, line in numbered])
-    others = [column for column in range(layout.width) if layout.kind(column) != "pixel"]
-    pixels = np.delete(values, others, axis=1).astype(np.uint8) if others else values.astype(np.uint8)
-    return pixels, np.empty(0, np.int64) if layout.label is None else values[:, layout.label].astype(np.int64)
+    return values
 
 
-def _fast_values(layout: _Layout, lines: list[str]) -> Array | None:
+def _fast_values(layout: Layout, lines: list[str]) -> Array | None:
     """What `_slow_values` gives for all lines, if all is as expected; else None."""
     import pandas as pd
 
@@ -184,15 +147,11 @@ def _fast_values(layout: _Layout, lines: list[str]) -> Array | None:
     if frame.shape != (len(lines), layout.width) or not all(dtype.kind in "iuf" for dtype in frame.dtypes):
         return None
     values: Array = frame.to_numpy()
-    highest = [_HIGHEST[layout.kind(column)] for column in range(layout.width)]
-    # Written so that NaN fails too: an empty cell, or the filling of a short line.
-    right = (values.min(axis=0) >= 0).all() and (values.max(axis=0) <= highest).all()
-    whole = values.dtype.kind != "f" or (values == np.trunc(values)).all()
-    return values if right and whole else None
+    return values if is_right(layout, values) else None
 
 
-def _slow_values(path: Path, layout: _Layout, number: int, line: str) -> list[int]:
-    """The whole numbers in a line.
+def _slow_values(path: Path, layout: Layout, number: int, line: str) -> list[float]:
+    """The numbers in a line.
 
     Raises: DataError that names the first cell at fault.
     """
@@ -211,66 +170,30 @@ def _slow_values(path: Path, layout: _Layout, number: int, line: str) -> list[in
         return list(map(int, cells))
     values = []
     for column, cell in enumerate(cells):
-        if fault := _cell_fault(cell, layout.kind(column)):
-            name = f" ({layout.names[column][:40]})" if layout.names else ""
-            raise DataError(f"{path}, line {number}, column {column + 1}{name}: {fault}")
-        values.append(int(float(cell)))
+        value = float(cell) if _NUMBER.fullmatch(cell) else None
+        if fault := cell_fault(cell, value, layout.kind(column)):
+            raise DataError(f"{path}, line {number}, {layout.place(column)}: {fault}")
+        values.append(value or 0.0)
     return values
 
 
-def _read_layout(path: Path, line: str, number: int) -> _Layout:
+def _read_layout(path: Path, line: str, number: int) -> Layout:
     """The layout of the table by its first line that is not blank."""
     if len(line) > _LINE_LIMIT:
         raise _too_long(path, number)
     cells = next(csv.reader([line]), [])
-    names = [cell.strip() for cell in cells] if _is_header(cells) else None
-    label = _find_label(names, len(cells))
-    has_label = label is not None
-    indexed = names is not None and names[0].lower() in _COUNTER_NAMES and len(cells) - has_label == SIDE * SIDE + 1
-    pixels = len(cells) - has_label - indexed
-    if pixels != SIDE * SIDE:
-        hint = "."
-        if pixels <= 1 and re.search(r"[;\t]", line):
-            hint = "; separate the columns by commas."
-        elif SIDE * SIDE < pixels <= SIDE * SIDE + 2:
-            hint = ". Is the first column an index? Leave it out: frame.to_csv(path, index=False)."
-        raise DataError(
-            f"{path} has {pixels} pixel column{'s' * (pixels != 1)}{' and a label column' * has_label}; "
-            f"{SIDE * SIDE} = {SIDE}x{SIDE} pixel columns are expected, and a label column where there are labels"
-            f"{hint}"
-        )
-    return _Layout(len(cells), names, label, indexed)
+    return find_layout(path, [cell.strip() for cell in cells] if _is_header(cells) else None, len(cells))
 
 
 def _is_header(cells: list[str]) -> bool:
     """Whether the cells are names rather than an image, perhaps one with a fault.
 
-    Names may be numbers too: 0, 1, ..., 783. But they differ, where most pixels of an image are alike.
+    Names may be numbers too, as in 0, 1, ..., 783, label. But these count or differ, where most pixels of an image are
+    alike.
     """
-    numbers = sum(_NUMBER.fullmatch(cell) is not None for cell in cells)
-    return 2 * numbers < len(cells) or (len(cells) > 255 and len(set(cells)) == len(cells))
-
-
-def _find_label(names: list[str] | None, width: int) -> int | None:
-    """The index of the label column."""
-    lower = [name.lower() for name in names or []]
-    for name in _LABEL_NAMES:
-        if name in lower:
-            return lower.index(name)
-    if width == SIDE * SIDE + 1 and not (names is not None and lower[0] in _COUNTER_NAMES):
-        return 0
-    return None
-
-
-def _cell_fault(cell: str, kind: str) -> str:
-    """What is wrong with the cell; empty where it is right."""
-    highest = _HIGHEST[kind]
-    expected = f"a {kind} is a whole number from 0 to {highest}" if kind != "index" else "an index counts from 0"
-    if not cell.strip():
-        return f"the {kind} is missing; {expected}."
-    if not _NUMBER.fullmatch(cell):
-        return f"{cell[:40]!r} is not a number; {expected}."
-    value = float(cell)
-    if not 0 <= value <= highest or value != int(value):
-        return f"{cell[:40]} came; {expected}."
-    return ""
+    numbers = [cell.strip() for cell in cells if _NUMBER.fullmatch(cell)]
+    if 2 * len(numbers) < len(cells):
+        return True
+    if len(cells) > 255 and len(set(cells)) == len(cells):
+        return True
+    return len(numbers) >= len(cells) - 2 and numbers == [str(k) for k in range(len(numbers))]

@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from digitscope.arguments import check_kind
 from digitscope.arrays import as_images, as_labels
-from digitscope.datasets.csv_table import read_table
+from digitscope.datasets.csv_table import read_csv_table
 from digitscope.datasets.data_set import DataSet
 from digitscope.datasets.folder import has_subfolders, load_picture_folder, unwrapped
 from digitscope.datasets.idx import read_images, read_labels
 from digitscope.datasets.mnist import load_mnist
 from digitscope.datasets.npz import read_npz
+from digitscope.datasets.table import Table
 from digitscope.errors import DataError
 from digitscope.files.opening import open_plain_or_gzip, unreadable
 
@@ -78,6 +79,11 @@ def load_data(source: str | os.PathLike[str], shape: tuple[int, int] | None = No
             f"{path} has no label column: it is a test file, for `digitscope submit`. A label column is expected."
         )
     return DataSet(path.name, table.images, table.labels)
+
+
+def read_table(path: Path) -> Table:
+    """The images in a CSV file, and their labels where it has some: see `read_csv_table`."""
+    return read_csv_table(path)
 
 
 LabelledImages = npt.ArrayLike | str | os.PathLike[str] | DataSet

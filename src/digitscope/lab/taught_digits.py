@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from digitscope.datasets.csv_table import read_table
+from digitscope.datasets.csv_table import read_csv_table
 from digitscope.datasets.export import csv_bytes
 from digitscope.errors import DataError
 from digitscope.files.atomic import unwritable, write_atomic
@@ -63,7 +63,7 @@ class TaughtDigits:
     def _read(self) -> Digits:
         if not self._path.exists():
             return np.zeros((0, *SHAPE), np.uint8), np.zeros(0, np.int64)
-        table = read_table(self._path)
+        table = read_csv_table(self._path)
         if table.labels is None:
             raise DataError(f"{self._path} has no labels. Move it away; the lab then begins another one.")
         return table.images, table.labels
