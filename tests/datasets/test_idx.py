@@ -6,6 +6,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,10 +155,36 @@ def test_a_wrong_magic_number_names_the_file_type(
     assert "a gzip file inside gzip" in refusal(tmp_path / "a", gzip.compress(gzip.compress(b"\0\0\x08\1")))
 
 
-@pytest.mark.parametrize(("code", "name"), [(0x09, "int8"), (0x0B, "int16"), (0x0C, "int32"), (0x0E, "float64")])
-def test_other_element_types(code: int, name: str, tmp_path: Path) -> None:
-    message = refusal(tmp_path / "a", bytes([0, 0, code, 1, 0, 0, 0, 1]) + bytes(8))
-    assert f"holds {name} elements (type 0x{code:02X}); uint8 (type 0x08) is expected" in message
+TYPES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
+
+
+def typed(array: NDArray[Any], dtype: str) -> bytes:
+    """An IDX file of these numbers, of that type."""
+    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, TYPES[dtype], array.ndim, *array.shape)
+    return header + array.astype(f">{dtype}").tobytes()
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_elements_of_every_type(dtype: str, zipped: bool, tmp_path: Path) -> None:
+    array = np.arange(24).reshape(2, 3, 4) * 5
+    content = typed(array, dtype)
+    (tmp_path / "a").write_bytes(gzip.compress(content) if zipped else content)
+    np.testing.assert_array_equal(read_idx(tmp_path / "a"), array.astype(dtype), strict=True)
+    np.testing.assert_array_equal(read_images(tmp_path / "a"), array.astype(np.uint8), strict=True)
+    (tmp_path / "a").write_bytes(typed(array[0, :1].T, dtype))
+    np.testing.assert_array_equal(read_labels(tmp_path / "a"), array[0, 0])
+    assert "is cut off" in refusal(tmp_path / "a", content[:-1])
+
+
+def test_images_of_floats(tmp_path: Path) -> None:
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    for dtype in ("f4", "f8"):
+        (tmp_path / "a").write_bytes(typed(pixels / 255, dtype))
+        np.testing.assert_array_equal(read_images(tmp_path / "a"), pixels, strict=True)
+        (tmp_path / "a").write_bytes(typed(pixels / 2, dtype))
+        with pytest.raises(DataError, match=r"/a: Images are expected .* got floats up to 127.5. Give images / 255."):
+            read_images(tmp_path / "a")
 
 
 @pytest.mark.parametrize("rank", [0, 5, 255])

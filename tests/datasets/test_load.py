@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -73,7 +74,7 @@ def test_mnist() -> None:
 def test_unknown_sources() -> None:
     for source in ("mnits", "/no/such/file.csv", "", "x" * 5000, "zero\0byte", "~no-such-user/a.csv"):
         message = refusal(source)
-        assert "is neither a known source nor a file or folder. A source is mnist, a CSV file" in message
+        assert "is neither a known source nor a file or folder. A source is mnist, sklearn-digits, a CSV" in message
         assert (
             "a folder of IDX files, a folder of pictures with one subfolder for each class, or an .npz file" in message
         )
@@ -147,9 +148,20 @@ class TestFolder:
             idx_folder
         )
 
-    def test_a_single_file(self, idx_folder: Path) -> None:
+    def test_a_single_file_stands_for_all(self, idx_folder: Path, digits: Digits) -> None:
         for path in idx_folder.iterdir():
-            assert "is a single IDX file. Give the folder that holds it and its companion." in refusal(path)
+            assert_holds(load_data(path), digits, "digits")
+        other = (idx_folder / "train-images-idx3-ubyte").rename(idx_folder / "a")
+        message = refusal(other)
+        assert "a is a single IDX file. Give the folder that holds it and its companion: train-images-idx3" in message
+
+    def test_folders_named_like_their_files(self, idx_folder: Path, digits: Digits) -> None:
+        """Kaggle unpacks its MNIST so."""
+        for path in list(idx_folder.iterdir()):
+            inner = path.rename(idx_folder / "x")
+            path.mkdir()
+            inner.rename(path / path.name)
+        assert_holds(load_data(idx_folder), digits, "digits")
 
     def test_other_sizes_and_many_classes(self, tmp_path: Path, idx_bytes: IdxBytes) -> None:
         rng = np.random.default_rng(1)
@@ -435,11 +447,94 @@ class TestNested:
         assert load_data(tmp_path / "unpacked").y_train.tolist() == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("dtype", ["i1", "i2", "i4"])
+@pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "f4", "f8"])
 @pytest.mark.parametrize("column", [False, True])
-def test_labels_of_other_integers(dtype: str, column: bool, idx_folder: Path, digits: tuple[Array, Array]) -> None:
+def test_labels_of_other_types(dtype: str, column: bool, idx_folder: Path, digits: tuple[Array, Array]) -> None:
     labels = digits[1].reshape(-1, 1) if column else digits[1]
-    codes = {"i1": 9, "i2": 11, "i4": 12}
+    codes = {"i1": 9, "i2": 11, "i4": 12, "f4": 13, "f8": 14}
     header = struct.pack(f">BBBB{labels.ndim}I", 0, 0, codes[dtype], labels.ndim, *labels.shape)
-    (idx_folder / "train-labels-idx1-ubyte").write_bytes(header + labels.astype(f">{dtype}").tobytes())
+    path = idx_folder / "train-labels-idx1-ubyte"
+    path.write_bytes(header + labels.astype(f">{dtype}").tobytes())
     assert load_data(idx_folder).y_train.tolist() == digits[1].tolist()
+    if dtype[0] == "f":
+        path.write_bytes(header + (labels + 0.5).astype(f">{dtype}").tobytes())
+        assert "digits, training part: Labels are expected as whole numbers from 0; got 7.5." in refusal(idx_folder)
+
+
+class TestEmnist:
+    """Its images have rows and columns swapped, and its letters are numbered from 1."""
+
+    @pytest.fixture
+    def gzip_folder(self, tmp_path: Path, digits: Digits, idx_bytes: IdxBytes) -> Path:
+        """Two data sets in one folder, as in the archive of EMNIST's authors."""
+        images, labels = digits
+        for split, shift in (("letters", 1), ("digits", 0)):
+            for part, chosen in (("train", slice(None)), ("test", slice(3, None))):
+                for what, array in (
+                    ("images-idx3", images.swapaxes(1, 2)[chosen]),
+                    ("labels-idx1", labels[chosen] + shift),
+                ):
+                    (tmp_path / f"emnist-{split}-{part}-{what}-ubyte.gz").write_bytes(gzip.compress(idx_bytes(array)))
+        return tmp_path
+
+    def test_one_file_chooses_the_data_set(self, gzip_folder: Path, digits: Digits) -> None:
+        message = refusal(gzip_folder)
+        assert "holds 2 data sets of IDX files: emnist-digits, emnist-letters. Give a file of one of them" in message
+        letters = load_data(gzip_folder / "emnist-letters-test-labels-idx1-ubyte.gz")
+        assert_holds(letters, digits, "emnist-letters")
+        assert letters.class_names == tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        for path in gzip_folder.glob("*letters*"):
+            path.unlink()
+        assert_holds(load_data(gzip_folder), digits, "emnist-digits")
+        assert load_data(gzip_folder).class_names is None
+
+    def test_tables(self, digits: Digits, csv_text: CsvText, tmp_path: Path) -> None:
+        images, labels = digits
+        for split, shift, name in (("letters", 1, "H"), ("letters", 0, "H"), ("balanced", 0, "7"), ("mnist", 0, None)):
+            path = tmp_path / f"emnist-{split}-train.csv"
+            path.write_text(csv_text(images.swapaxes(1, 2), labels + shift))
+            data = load_data(path)
+            assert_holds(data, digits, path.name, test=False)
+            assert (data.class_names[7] if data.class_names else None) == name
+
+
+def test_labels_from_1_are_kept(idx_folder: Path, digits: Digits, idx_bytes: IdxBytes) -> None:
+    """Class 0 is empty: a network that reads a 7 answers 7."""
+    (idx_folder / "train-labels-idx1-ubyte").write_bytes(idx_bytes(digits[1] + 1))
+    data = load_data(idx_folder)
+    assert data.y_train.tolist() == (digits[1] + 1).tolist()
+    assert data.classes == 9
+
+
+def test_the_digits_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.datasets import load_digits
+
+    data = load_data("sklearn-digits")
+    expected = load_digits()
+    assert (data.name, data.x_train.shape, data.classes) == ("sklearn-digits", (1797, 8, 8), 10)
+    np.testing.assert_array_equal(np.rint(data.x_train * (16 / 255)), expected.images)
+    np.testing.assert_array_equal(data.y_train, expected.target)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    assert refusal("sklearn-digits") == "sklearn-digits needs scikit-learn: pip install 'digitscope[sklearn]'."
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("X_train", "y_train", "X_test", "y_test"),
+        ("train_images", "train_labels", "test_images", "test_labels"),
+        ("images", "labels"),
+        ("x", "y"),
+        ("X", "y"),
+    ],
+)
+def test_other_names_in_an_archive(
+    names: tuple[str, ...], arrays: dict[str, Array], digits: Digits, tmp_path: Path, npz_bytes: NpzBytes
+) -> None:
+    renamed = dict(zip(names, arrays.values(), strict=False))
+    (tmp_path / "a.npz").write_bytes(npz_bytes(**renamed))
+    assert_holds(load_data(tmp_path / "a.npz"), digits, "a.npz", test=len(names) == 4)
+    if len(names) == 4:
+        del renamed[names[3]]
+        (tmp_path / "a.npz").write_bytes(npz_bytes(**renamed))
+        assert f"has no {names[3]}; " in refusal(tmp_path / "a.npz")

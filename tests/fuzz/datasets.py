@@ -27,12 +27,13 @@ def _digits() -> tuple[Any, Any]:
 
 @cache
 def idx_files() -> dict[str, bytes]:
-    """Images and labels, raw and gzip, uint8 and int32, in a row and in a column."""
+    """Images and labels, raw and gzip, uint8, int32 and float32, in a row and in a column."""
     images, labels = _digits()
     return {
         "images": _idx(images),
         "images.gz": gzip.compress(_idx(images), mtime=0),
         "labels": _idx(labels.astype(np.uint8)),
+        "images-float": _idx((images / 255).astype(">f4"), 0x0D),
         "labels-int32.gz": gzip.compress(_idx(labels[:, None].astype(">i4"), 0x0C), mtime=0),
     }
 
@@ -47,8 +48,10 @@ def use_idx(path: Path) -> None:
     content = _unzipped(path.read_bytes())
     rank = content[3]
     sizes = struct.unpack_from(f">{rank}I", content, 4)
-    dtype = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4"}[content[2]]
+    dtype = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}[content[2]]
     expected = np.frombuffer(content, dtype, offset=4 + 4 * rank).reshape(sizes)
+    if "images" in path.name and expected.dtype.kind == "f" and expected.max(initial=0) <= 1:
+        expected = np.rint(expected * np.float32(255))
     _compare(found, expected.reshape(found.shape))
 
 

@@ -66,8 +66,8 @@ def complete_model(context: click.Context, parameter: click.Parameter, typed: st
 
 
 def complete_data(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """mnist, files and folders."""
-    return _names_or_files(("mnist",), typed)
+    """The data sets with a name, files and folders."""
+    return _names_or_files(("mnist", "sklearn-digits"), typed)
 
 
 def complete_model_and_files(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:

@@ -1,7 +1,7 @@
 """IDX, the file format of MNIST and its relatives.
 
     byte 0, 1   0 0
-    byte 2      the type of the elements; 0x08 is uint8
+    byte 2      the type of the elements: 0x08 uint8, 0x09 int8, 0x0B int16, 0x0C int32, 0x0D float32, 0x0E float64
     byte 3      the rank r
     then        r sizes, big-endian uint32
     then        the elements, the last axis fastest
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from digitscope.arrays import as_images
 from digitscope.errors import DataError
 from digitscope.files.opening import LIMIT, Stream, check_file, guess_file_type, open_plain_or_gzip, unpacked_limit
 
@@ -25,8 +26,13 @@ _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E:
 _CHUNK = 1 << 18  # bytes
 
 
-def read_idx(path: Path, *, integers: bool = False) -> NDArray[Any]:
-    """The array in an IDX file of uint8, or of other integers if these are asked for, raw or gzip.
+def is_idx(magic: bytes) -> bool:
+    """Whether a file with these first bytes is an IDX file."""
+    return len(magic) > 2 and magic[:2] == b"\0\0" and magic[2] in _TYPES
+
+
+def read_idx(path: Path) -> NDArray[Any]:
+    """The array in an IDX file, raw or gzip, in the machine's byte order.
 
     Memory and work are bounded by the header, and the header by the size of the file: a gzip bomb is either
     refused before it is read or left after one byte too many.
@@ -37,7 +43,7 @@ def read_idx(path: Path, *, integers: bool = False) -> NDArray[Any]:
     """
     size = check_file(path)
     with open_plain_or_gzip(path) as stream:
-        dtype, shape = _read_header(path, stream, integers)
+        dtype, shape = _read_header(path, stream)
         header = 4 + 4 * len(shape)
         announced = header + math.prod(shape) * dtype.itemsize
         # Zero times anything is zero, but NumPy cannot hold the other sizes either.
@@ -69,13 +75,14 @@ def read_idx(path: Path, *, integers: bool = False) -> NDArray[Any]:
                 f"{path} is too long: the header announces {shape}, {announced:,} bytes with itself; more came. "
                 f"Download or copy it again."
             )
-    return array.view(dtype).reshape(shape)
+    elements = array.view(dtype).reshape(shape)
+    return elements.astype(dtype.newbyteorder("="), copy=False)
 
 
 def read_images(path: Path) -> NDArray[np.uint8]:
-    """The images in an IDX file: (N, H, W), 0 (paper) to 255 (ink).
+    """The images in an IDX file: (N, H, W), 0 (paper) to 255 (ink), of numbers that `arrays.as_images` accepts.
 
-    Raises: DataError as `read_idx`, and where the file holds labels or anything else of another rank.
+    Raises: DataError as `read_idx`, and where the file holds labels, anything else of another rank, or other numbers.
     """
     array = read_idx(path)
     if array.ndim == 1:
@@ -85,15 +92,18 @@ def read_images(path: Path) -> NDArray[np.uint8]:
         )
     if array.ndim != 3:
         raise DataError(f"{path} holds an array of shape {array.shape}; images (N, H, W) are expected.")
-    return array
+    try:
+        return as_images(array)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def read_labels(path: Path) -> NDArray[Any]:
-    """The labels in an IDX file of integers, (N,) or a column (N, 1) -> (N,).
+    """The labels in an IDX file of any type, (N,) or a column (N, 1) -> (N,).
 
     Raises: DataError as `read_idx`, and where the file holds images or anything else of another rank.
     """
-    array = read_idx(path, integers=True)
+    array = read_idx(path)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 3:
@@ -103,10 +113,10 @@ def read_labels(path: Path) -> NDArray[Any]:
         )
     if array.ndim != 1:
         raise DataError(f"{path} holds an array of shape {array.shape}; labels (N,) are expected.")
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
+    return array
 
 
-def _read_header(path: Path, stream: Stream, integers: bool) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def _read_header(path: Path, stream: Stream) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """The type and the sizes in the header; the stream then stands at the first element."""
     magic = stream.read(4)
     if not b"\0\0".startswith(magic[:2]) or (len(magic) == 4 and magic[2] not in _TYPES):
@@ -117,11 +127,6 @@ def _read_header(path: Path, stream: Stream, integers: bool) -> tuple[np.dtype[A
         raise DataError(f"{path} is cut off within its header. Download or copy it again.")
     code, rank = magic[2], magic[3]
     dtype = np.dtype(_TYPES[code])
-    if code != 0x08 and not (integers and dtype.kind == "i"):
-        raise DataError(
-            f"{path} holds {dtype.name} elements (type 0x{code:02X}); uint8 (type 0x08) is expected. "
-            f"Convert it to uint8{'' if integers else ', 0 (paper) to 255 (ink)'}."
-        )
     if not 1 <= rank <= 4:
         raise DataError(f"{path} announces {rank} dimensions; 1 to 4 are expected. The file is damaged.")
     sizes = stream.read(4 * rank)

@@ -11,8 +11,16 @@ from digitscope.arguments import check_kind
 from digitscope.arrays import as_images, as_labels
 from digitscope.datasets.csv_table import read_csv_table
 from digitscope.datasets.data_set import DataSet
+from digitscope.datasets.emnist import as_mnist
 from digitscope.datasets.folder import has_subfolders, load_picture_folder, unwrapped
-from digitscope.datasets.idx import read_images, read_labels
+from digitscope.datasets.idx import is_idx
+from digitscope.datasets.idx_set import (
+    EXPECTED_FILES,
+    find_idx_folders,
+    find_idx_sets,
+    load_idx_file,
+    load_only_idx_set,
+)
 from digitscope.datasets.mnist import load_mnist
 from digitscope.datasets.npz import read_npz
 from digitscope.datasets.table import Table
@@ -20,25 +28,26 @@ from digitscope.errors import DataError
 from digitscope.files.opening import open_plain_or_gzip, unreadable
 
 _POSSIBLE = (
-    "A source is mnist, a CSV file, a folder of IDX files, a folder of pictures with one subfolder for each class, or "
-    "an .npz file with x_train, y_train, x_test, y_test."
+    "A source is mnist, sklearn-digits, a CSV file, a folder of IDX files, a folder of pictures with one subfolder for "
+    "each class, or an .npz file with x_train, y_train, x_test, y_test."
 )
-_EXPECTED_FILES = (
-    "train-images-idx3-ubyte and train-labels-idx1-ubyte, and t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte "
-    "for a test part, raw or .gz"
-)
+SCIKIT_LEARN_DIGITS = "sklearn-digits"
 
 
 def load_data(source: str | os.PathLike[str], shape: tuple[int, int] | None = None) -> DataSet:
     """The data set that a name or a path stands for.
 
     - mnist: the digits that come with the package (./mnist is a path of that name)
+    - sklearn-digits: the 1,797 digits of 8x8 pixels that come with scikit-learn, which has to be installed
     - a CSV file with labels, as `read_table` takes it: a training part only
     - a folder of IDX files, raw or .gz (the raw one where both are there): a training part, maybe a test part; or a
-      folder around it, such as the root that torchvision downloads to
+      folder around it, such as the root that torchvision downloads to; or one of the files, which stands for all whose
+      names begin alike
     - a folder of pictures with one subfolder for each class, maybe split in train and test: see `load_picture_folder`;
       or a folder that holds nothing else
-    - an .npz file in the layout of Keras, with images and labels as `DataSet` takes them
+    - an .npz file in the layout of Keras, with images and labels as `DataSet` takes them: see `read_npz`
+
+    Files of EMNIST's names hold images whose rows and columns are swapped; they are turned upright.
 
     `shape` is the height and width that a model reads, if that is known: pictures are prepared to it.
 
@@ -51,6 +60,8 @@ def load_data(source: str | os.PathLike[str], shape: tuple[int, int] | None = No
     if source == "mnist":
         (x_train, y_train), (x_test, y_test) = load_mnist()
         return DataSet("mnist", x_train, y_train.astype(np.int64), x_test, y_test.astype(np.int64))
+    if source == SCIKIT_LEARN_DIGITS:
+        return _load_scikit_learn_digits()
     try:
         path = Path(source).expanduser()
         is_folder, is_there = path.is_dir(), source != "" and path.exists()
@@ -69,8 +80,8 @@ def load_data(source: str | os.PathLike[str], shape: tuple[int, int] | None = No
         raise DataError(f"{source!r} is not a regular file. {_POSSIBLE}")
     with open_plain_or_gzip(path) as stream:
         magic = stream.read(4)
-    if magic[:3] == b"\x00\x00\x08":
-        raise DataError(f"{path} is a single IDX file. Give the folder that holds it and its companion.")
+    if is_idx(magic):
+        return load_idx_file(path)
     if magic[:2] == b"PK":
         return _load_npz(path)
     table = read_table(path)
@@ -78,7 +89,7 @@ def load_data(source: str | os.PathLike[str], shape: tuple[int, int] | None = No
         raise DataError(
             f"{path} has no label column: it is a test file, for `digitscope submit`. A label column is expected."
         )
-    return DataSet(path.name, table.images, table.labels)
+    return as_mnist(path.name, DataSet(path.name, table.images, table.labels, class_names=table.class_names))
 
 
 def read_table(path: Path) -> Table:
@@ -115,51 +126,30 @@ def as_data_set(
 
 
 def _load_folder(folder: Path, shape: tuple[int, int] | None) -> DataSet:
-    train = _find_pair(folder, ("train",))
-    test = _find_pair(folder, ("t10k", "test"))
-    if train is None and test is None and (inner := _idx_folders(folder)):
+    if sets := find_idx_sets(folder):
+        return load_only_idx_set(folder, sets)
+    if inner := find_idx_folders(folder):
         if len(inner) > 1:
             names = ", ".join(str(path.relative_to(folder)) for path in inner[:5])
             raise DataError(f"{folder} holds {len(inner)} folders of IDX files: {names}. Give one of them.")
         return replace(_load_folder(inner[0], shape), name=folder.resolve().name)
-    if train is None and test is None and has_subfolders(folder):
+    if has_subfolders(folder):
         return load_picture_folder(unwrapped(folder), shape)
-    if train is None:
-        pictures = "" if test else ", or subfolders, one for each class, with pictures"
-        raise DataError(
-            f"{folder} holds no {'training' if test else 'IDX'} files of the usual names. "
-            f"Expected are {_EXPECTED_FILES}{pictures}."
-        )
-    x_train, y_train = read_images(train[0]), read_labels(train[1]).astype(np.int64)
-    name = folder.resolve().name
-    if test is None:
-        return DataSet(name, x_train, y_train)
-    return DataSet(name, x_train, y_train, read_images(test[0]), read_labels(test[1]).astype(np.int64))
-
-
-def _idx_folders(folder: Path) -> list[Path]:
-    """The folders of IDX files inside the folder, as in torchvision's root/MNIST/raw, sorted."""
-    names = [f"train-images{dot}idx3-ubyte{suffix}" for dot in "-." for suffix in ("", ".gz")]
-    return sorted({path.parent for depth in ("*", "*/*") for name in names for path in folder.glob(f"{depth}/{name}")})
-
-
-def _find_pair(folder: Path, prefixes: tuple[str, ...]) -> tuple[Path, Path] | None:
-    """The files of images and of labels; None where the folder has neither."""
-    found = {}
-    for stem in ("images-idx3", "labels-idx1"):
-        spellings = [f"{prefix}-{name}-ubyte" for prefix in prefixes for name in (stem, stem.replace("-", "."))]
-        candidates = [folder / f"{name}{suffix}" for suffix in ("", ".gz") for name in spellings]
-        found[spellings[0]] = next((path for path in candidates if path.is_file()), None)
-    images, labels = found.values()
-    if images is not None and labels is not None:
-        return images, labels
-    if images is None and labels is None:
-        return None
-    present = (images or labels or folder).name
-    missing = next(name for name, path in found.items() if path is None)
-    raise DataError(f"{folder} holds {present} but no {missing} (raw or .gz). Add it, or take both away.")
+    raise DataError(
+        f"{folder} holds no IDX files of the usual names. Expected are {EXPECTED_FILES}, or subfolders, one for each "
+        "class, with pictures."
+    )
 
 
 def _load_npz(path: Path) -> DataSet:
     arrays = read_npz(path)
     return DataSet(path.name, arrays["x_train"], arrays["y_train"], arrays.get("x_test"), arrays.get("y_test"))
+
+
+def _load_scikit_learn_digits() -> DataSet:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise DataError(f"{SCIKIT_LEARN_DIGITS} needs scikit-learn: pip install 'digitscope[sklearn]'.") from error
+    found = load_digits()
+    return DataSet(SCIKIT_LEARN_DIGITS, found.images / 16, found.target)

@@ -1,4 +1,4 @@
-"""NumPy archives in the layout of Keras: x_train, y_train, x_test and y_test in one .npz file."""
+"""NumPy archives: the training and test images and their labels in one .npz file."""
 
 import math
 import zipfile
@@ -13,11 +13,21 @@ from digitscope.errors import DataError
 from digitscope.files.opening import check_file, unpacked_limit
 
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
+_OTHER_KEYS = (
+    ("X_train", "y_train", "X_test", "y_test"),  # as in scikit-learn's examples
+    ("train_images", "train_labels", "test_images", "test_labels"),  # MedMNIST
+    ("images", "labels"),
+    ("x", "y"),
+    ("X", "y"),
+)
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays x_train and y_train, and x_test and y_test where the archive has them; others are left alone.
+
+    Names other than these, which are those of Keras: X_train, train_images with train_labels; images and labels, x and
+    y, X and y for a training part.
 
     Each array's header is checked before its elements are read, and objects (pickles) are never loaded.
 
@@ -30,16 +40,20 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
             held = {name.removesuffix(".npy"): name for name in archive.namelist()}
             if not any(name.endswith(".npy") for name in held.values()):
                 raise DataError(f"{path} is a ZIP archive{_contents(held)}")
-            keys = _KEYS if "x_test" in held or "y_test" in held else _KEYS[:2]
+            names = next((names for names in (_KEYS, *_OTHER_KEYS) if held.keys() >= set(names[:2])), _KEYS)
+            keys = names if any(name in held for name in names[2:]) else names[:2]
             if missing := [key for key in keys if key not in held]:
                 raise DataError(
-                    f"{path} has no {' and no '.join(missing)}; x_train and y_train, and both or neither of x_test "
-                    f"and y_test, are expected. It holds {_listed(held)}."
+                    f"{path} has no {' and no '.join(missing)}; {names[0]} and {names[1]}, and both or neither of "
+                    f"{names[2]} and {names[3]}, are expected. It holds {_listed(held)}."
                 )
             unpacked = sum(archive.getinfo(held[key]).file_size for key in keys)
             if unpacked > limit:
                 raise DataError(f"{path} unfolds to {unpacked:,} bytes; {limit:,} are read at most of this file.")
-            return {key: _read_member(path, archive, archive.getinfo(held[key])) for key in keys}
+            return {
+                key: _read_member(path, archive, archive.getinfo(held[name]))
+                for key, name in zip(_KEYS, keys, strict=False)
+            }
     except DataError:
         raise
     # zipfile and NumPy's reader of headers raise whatever they stumble over: BadZipFile, RuntimeError, TokenError, ...
