@@ -133,7 +133,9 @@ class TestFolder:
         message = refusal(tmp_path / "empty")
         assert "holds no IDX files of the usual names" in message
         assert "and t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte for a test part, raw or .gz" in message
-        assert message.endswith(", or subfolders, one for each class, with pictures.")
+        assert message.endswith(
+            "or a table named train (.csv or .parquet), or subfolders, one for each class, with pictures."
+        )
 
     def test_swapped_files(self, idx_folder: Path) -> None:
         images, labels = idx_folder / "train-images-idx3-ubyte", idx_folder / "train-labels-idx1-ubyte"

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
 
 from digitscope.datasets import load_data, read_images, read_labels, read_table
 from tests.fuzz.mutate import Rng, choose, mutate_bytes
@@ -205,6 +208,35 @@ def use_csv(path: Path) -> None:
         columns.remove(label)
         _compare(table.labels, values[:, label])
     _compare(table.images.reshape(len(values), -1), values[:, columns])
+
+
+@cache
+def parquet_files() -> dict[str, bytes]:
+    """Pictures in Hugging Face's layout, and a column for each pixel, as bytes and as floats."""
+    images, labels = _digits()
+    pictures = []
+    for image in images:
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "PNG")
+        pictures.append({"bytes": file.getvalue(), "path": None})
+    pixels = {f"pixel{k}": column for k, column in enumerate(images.reshape(COUNT, -1).T)}
+    files = {}
+    for name, columns in (
+        ("pictures.parquet", {"image": pa.array(pictures), "label": labels}),
+        ("bytes.parquet", {"label": labels, **pixels}),
+        ("floats.parquet", {**{name: column / 255 for name, column in pixels.items()}, "label": labels}),
+    ):
+        target = io.BytesIO()
+        pq.write_table(pa.table(columns), target)
+        files[name] = target.getvalue()
+    return files
+
+
+def use_parquet(path: Path) -> None:
+    """Reads the table. pyarrow checks no sums, so other numbers than those that were written are right, too."""
+    table = read_table(path)
+    assert table.labels is not None
+    assert len(table.labels) == len(table.images) > 0
 
 
 def _unzipped(content: bytes) -> bytes:

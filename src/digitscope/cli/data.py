@@ -22,8 +22,8 @@ MAX_ROWS = 60
 def data(source: str, picture: Path | None) -> None:
     """Show the contents of a data set: the number of images of each class, intensities, and samples.
 
-    SOURCE is mnist, a Kaggle-style CSV, a folder of pictures with one subfolder for each class, a folder of IDX files,
-    or an .npz in the Keras layout.
+    SOURCE is mnist, sklearn-digits, a CSV or Parquet file, an .npz, a folder of IDX files, of such tables, or of
+    pictures with one subfolder for each class.
 
     \b
     Examples:

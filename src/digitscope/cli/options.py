@@ -84,8 +84,8 @@ data_option = click.option(
     show_default=True,
     metavar="SOURCE",
     shell_complete=complete_data,
-    help="mnist, a Kaggle-style CSV, a folder of pictures with one subfolder for each class, a folder of IDX files, "
-    "or an .npz in the Keras layout.",
+    help="mnist, sklearn-digits, a CSV or Parquet file, an .npz, a folder of IDX files, of such tables, or of pictures "
+    "with one subfolder for each class.",
 )
 threads_option = click.option(
     "--threads", type=click.IntRange(1), metavar="N", help="Threads to use. [default: all processors]"

@@ -5,7 +5,7 @@ digits/train/0/*.png ..., digits/test/0/*.png ...    also named training and tes
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +77,7 @@ def load_picture_folder(folder: Path, shape: Shape | None = None) -> DataSet:
     for part, found in files.items():
         if not found:
             raise DataError(f"{splits[part]} holds no pictures in its subfolders {', '.join(names[:12])}.")
-    images = _load_images([file.path for found in files.values() for file in found], shape)
+    images = load_pictures([(file.path, shown_path(file.path)) for found in files.values() for file in found], shape)
     y_train, y_test = (np.array([file.label for file in files.get(part, ())]) for part in ("train", "test"))
     return DataSet(
         folder.resolve().name,
@@ -177,31 +177,34 @@ def _mixed(classes: Sequence[list[_LabelledFile]]) -> list[_LabelledFile]:
     return [file for _, _, file in sorted(placed, key=lambda triple: triple[:2])]
 
 
-def _load_images(paths: Sequence[Path], shape: Shape | None) -> NDArray[np.uint8]:
-    """The pictures as images of one size, as `load_picture_folder` says. (N, H, W)
+def load_pictures(sources: Iterable[tuple[Path | bytes, str]], shape: Shape | None) -> NDArray[np.uint8]:
+    """Picture files, or their bytes, with their names in errors, as images of one size: see `load_picture_folder`.
 
+    Shapes: (N, H, W)
     Raises: DataError for pictures that cannot be used.
     """
     thumbnails: dict[int, NDArray[np.uint8]] = {}
     prepared: dict[int, NDArray[np.uint8]] = {}
+    names: list[str] = []
     errors: list[str] = []
     target = shape or SHAPE
-    for k, path in enumerate(paths):
-        with _collected(errors):
-            picture = to_picture(path)
+    for k, (source, name) in enumerate(sources):
+        names.append(name)
+        with _collected(errors, name):
+            picture = to_picture(source)
             if _is_thumbnail(picture):
                 thumbnails[k] = picture[..., 0].copy()
             else:
-                prepared[k] = prepare_decoded(picture, shown_path(path), target).image
+                prepared[k] = prepare_decoded(picture, name, target).image
     if shape or prepared or len({image.shape for image in thumbnails.values()}) > 1:
         for k in [k for k, image in thumbnails.items() if image.shape != target]:
-            with _collected(errors):
+            with _collected(errors, names[k]):
                 picture = to_picture(thumbnails.pop(k))
-                prepared[k] = prepare_decoded(picture, shown_path(paths[k]), target).image
+                prepared[k] = prepare_decoded(picture, names[k], target).image
     if errors:
-        raise DataError(f"{errors[0]} {len(errors):,} of {len(paths):,} pictures cannot be used; remove or mend them.")
+        raise DataError(f"{errors[0]} {len(errors):,} of {len(names):,} pictures cannot be used; remove or mend them.")
     images = prepared | thumbnails
-    result = np.stack([images[k] for k in range(len(paths))])
+    result = np.stack([images[k] for k in range(len(names))])
     if thumbnails:
         taken = sorted(thumbnails)
         if _has_light_paper(result[taken]):
@@ -210,11 +213,11 @@ def _load_images(paths: Sequence[Path], shape: Shape | None) -> NDArray[np.uint8
 
 
 @contextmanager
-def _collected(errors: list[str]) -> Iterator[None]:
+def _collected(errors: list[str], name: str) -> Iterator[None]:
     try:
         yield
     except PictureError as error:
-        errors.append(str(error))
+        errors.append(re.sub(r"^The picture\b", lambda _: name, str(error)))
 
 
 def _is_thumbnail(picture: NDArray[np.uint8]) -> bool:

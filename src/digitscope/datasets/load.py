@@ -9,9 +9,7 @@ import numpy.typing as npt
 
 from digitscope.arguments import check_kind
 from digitscope.arrays import as_images, as_labels
-from digitscope.datasets.csv_table import read_csv_table
 from digitscope.datasets.data_set import DataSet
-from digitscope.datasets.emnist import as_mnist
 from digitscope.datasets.folder import has_subfolders, load_picture_folder, unwrapped
 from digitscope.datasets.idx import is_idx
 from digitscope.datasets.idx_set import (
@@ -23,13 +21,13 @@ from digitscope.datasets.idx_set import (
 )
 from digitscope.datasets.mnist import load_mnist
 from digitscope.datasets.npz import read_npz
-from digitscope.datasets.table import Table
+from digitscope.datasets.table_files import TableSet, find_table_sets, load_table, load_table_set
 from digitscope.errors import DataError
 from digitscope.files.opening import open_plain_or_gzip, unreadable
 
 _POSSIBLE = (
-    "A source is mnist, sklearn-digits, a CSV file, a folder of IDX files, a folder of pictures with one subfolder for "
-    "each class, or an .npz file with x_train, y_train, x_test, y_test."
+    "A source is mnist, sklearn-digits, a CSV or Parquet file, a folder of IDX files, a folder of pictures with one "
+    "subfolder for each class, or an .npz file with x_train, y_train, x_test, y_test."
 )
 SCIKIT_LEARN_DIGITS = "sklearn-digits"
 
@@ -39,7 +37,8 @@ def load_data(source: str | os.PathLike[str], shape: tuple[int, int] | None = No
 
     - mnist: the digits that come with the package (./mnist is a path of that name)
     - sklearn-digits: the 1,797 digits of 8x8 pixels that come with scikit-learn, which has to be installed
-    - a CSV file with labels, as `read_table` takes it: a training part only
+    - a CSV or Parquet file with labels, as `read_table` takes it: a training part only; or a folder of such files, with
+      train and test in their names. One for testing without labels, as Kaggle gives it, is left out.
     - a folder of IDX files, raw or .gz (the raw one where both are there): a training part, maybe a test part; or a
       folder around it, such as the root that torchvision downloads to; or one of the files, which stands for all whose
       names begin alike
@@ -84,17 +83,7 @@ def load_data(source: str | os.PathLike[str], shape: tuple[int, int] | None = No
         return load_idx_file(path)
     if magic[:2] == b"PK":
         return _load_npz(path)
-    table = read_table(path)
-    if table.labels is None:
-        raise DataError(
-            f"{path} has no label column: it is a test file, for `digitscope submit`. A label column is expected."
-        )
-    return as_mnist(path.name, DataSet(path.name, table.images, table.labels, class_names=table.class_names))
-
-
-def read_table(path: Path) -> Table:
-    """The images in a CSV file, and their labels where it has some: see `read_csv_table`."""
-    return read_csv_table(path)
+    return load_table(path, shape)
 
 
 LabelledImages = npt.ArrayLike | str | os.PathLike[str] | DataSet
@@ -133,12 +122,24 @@ def _load_folder(folder: Path, shape: tuple[int, int] | None) -> DataSet:
             names = ", ".join(str(path.relative_to(folder)) for path in inner[:5])
             raise DataError(f"{folder} holds {len(inner)} folders of IDX files: {names}. Give one of them.")
         return replace(_load_folder(inner[0], shape), name=folder.resolve().name)
+    if tables := _parquet_sets(folder):
+        return load_table_set(folder, tables, shape)
     if has_subfolders(folder):
         return load_picture_folder(unwrapped(folder), shape)
+    if tables := find_table_sets(folder, ("csv", "tsv")):
+        return load_table_set(folder, tables, shape)
     raise DataError(
-        f"{folder} holds no IDX files of the usual names. Expected are {EXPECTED_FILES}, or subfolders, one for each "
-        "class, with pictures."
+        f"{folder} holds no IDX files of the usual names. Expected are {EXPECTED_FILES}, or a table named train "
+        "(.csv or .parquet), or subfolders, one for each class, with pictures."
     )
+
+
+def _parquet_sets(folder: Path) -> dict[str, TableSet]:
+    """The Parquet files in the folder, or in the folders inside it, as in a copy of a repository of Hugging Face."""
+    if found := find_table_sets(folder, ("parquet",)):
+        return found
+    inner = (path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith("."))
+    return {f"{path.name}/{key}": parts for path in inner for key, parts in find_table_sets(path, ("parquet",)).items()}
 
 
 def _load_npz(path: Path) -> DataSet:

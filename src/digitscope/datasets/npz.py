@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from digitscope.errors import DataError
 from digitscope.files.opening import check_file, unpacked_limit
 
-_KEYS = ("x_train", "y_train", "x_test", "y_test")
-_OTHER_KEYS = (
+_KEYS: tuple[str, ...] = ("x_train", "y_train", "x_test", "y_test")
+_OTHER_KEYS: tuple[tuple[str, ...], ...] = (
     ("X_train", "y_train", "X_test", "y_test"),  # as in scikit-learn's examples
     ("train_images", "train_labels", "test_images", "test_labels"),  # MedMNIST
     ("images", "labels"),

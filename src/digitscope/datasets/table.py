@@ -17,7 +17,7 @@ MAX_LABEL = MAX_CLASSES - 1
 LEAST_SIDE = 8
 """The side of the smallest square images that are found without names of rows and columns; as scikit-learn's digits."""
 
-_LABEL_NAMES = ("label", "labels", "class", "target", "digit", "y")
+LABEL_NAMES = ("label", "labels", "class", "target", "digit", "y")
 _COUNTER_NAMES = ("", "id", "imageid", "index", "unnamed: 0")
 _ROW_AND_COLUMN = re.compile(r"\D*(\d+)\D+(\d+)", re.ASCII)
 _HIGHEST = {"pixel": 255, "label": MAX_LABEL, "index": 2**53}
@@ -81,7 +81,7 @@ def find_layout(path: Path, names: Sequence[str] | None, width: int) -> Layout:
     Raises: DataError if the pixel columns make no image.
     """
     lower = [name.strip().lower() for name in names or []]
-    label = next((lower.index(name) for name in _LABEL_NAMES if name in lower), None)
+    label = next((lower.index(name) for name in LABEL_NAMES if name in lower), None)
     indexed = bool(lower) and label != 0 and lower[0] in _COUNTER_NAMES
     pixels = width - (label is not None) - indexed
     named = [name for column, name in enumerate(lower) if column != label and not (indexed and not column)]

@@ -20,6 +20,7 @@ UNPACKED_RATIO = 100
 UNPACKED_FREE = 64 << 20
 _DEFLATE_RATIO = 1032  # the most bytes that one byte of deflate can unfold to
 GZIP_MAGIC = b"\x1f\x8b"
+PARQUET_MAGIC = b"PAR1"
 
 # First bytes of files that people pass by mistake. A longer signature comes before the shorter one that it starts with.
 _SIGNATURES = {
@@ -40,7 +41,7 @@ _SIGNATURES = {
     b"\x80": "a Python pickle",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
-    b"PAR1": "a Parquet file (pandas.read_parquet(path).to_csv(other, index=False) makes a table of it)",
+    PARQUET_MAGIC: "a Parquet file",
     b"ARROW1": "an Arrow file",
     b"SQLite format 3": "an SQLite database",
     b"MATLAB 5.0": "a MATLAB file",

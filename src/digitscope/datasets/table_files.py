@@ -1,0 +1,92 @@
+"""Tables of images by their files: one CSV or Parquet file, or those of a data set in a folder.
+
+train.csv, test.csv                                    as Kaggle names them; also fashion-mnist_train.csv
+train-00000-of-00001.parquet, test-00000-of-00001...   as Hugging Face does, in shards
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from digitscope.datasets.csv_table import read_csv_table
+from digitscope.datasets.data_set import DataSet
+from digitscope.datasets.emnist import as_mnist
+from digitscope.datasets.parquet import read_parquet
+from digitscope.datasets.table import Shape, Table
+from digitscope.errors import DataError
+from digitscope.files.opening import PARQUET_MAGIC, check_file, open_plain_or_gzip
+
+_NAME = re.compile(
+    r"(?:(?P<set>.*)[-_.])?(?P<part>train|test|validation)(?:-\d+-of-\d+)?\.(?P<kind>csv|tsv|parquet)(?:\.gz)?",
+    re.IGNORECASE,
+)
+
+TableSet = dict[str, list[Path]]
+"""The files of each part of a data set: train, test or validation."""
+
+
+def read_table(path: Path, shape: Shape | None = None) -> Table:
+    """The images in a CSV or Parquet file, and their labels where it has some.
+
+    `shape` is the height and width that a model reads, if that is known: pictures in a Parquet file are prepared to it.
+
+    Raises: DataError as `read_csv_table` and `read_parquet`.
+    """
+    return _read_parts([path], shape)
+
+
+def load_table(path: Path, shape: Shape | None) -> DataSet:
+    """A table as a training part. Raises: DataError if it has no labels, or as `read_table`."""
+    return as_mnist(path.name, _with_labels(path, read_table(path, shape)))
+
+
+def find_table_sets(folder: Path, kinds: Sequence[str]) -> dict[str, TableSet]:
+    """The data sets of tables in the folder that have a training part, by their names and kinds of files."""
+    found: dict[str, TableSet] = {}
+    for path in sorted(folder.iterdir()):
+        match = _NAME.fullmatch(path.name)
+        if match and match["kind"].lower() in kinds and path.is_file():
+            key = f"{match['set'] or ''}.{match['kind'].lower()}"
+            found.setdefault(key, {}).setdefault(match["part"].lower(), []).append(path)
+    return {key: parts for key, parts in found.items() if "train" in parts}
+
+
+def load_table_set(folder: Path, sets: dict[str, TableSet], shape: Shape | None) -> DataSet:
+    """The data set of a folder's tables. The validation part is the test part where there is no other with labels.
+
+    Raises: DataError if there are several, or as `read_table`.
+    """
+    if len(sets) > 1:
+        firsts = [parts["train"][0] for parts in sets.values()]
+        names = ", ".join(path.name for path in firsts[:5])
+        raise DataError(f"{folder} holds {len(sets)} data sets of tables: {names}. Give one of these files.")
+    (parts,) = sets.values()
+    first = parts["train"][0]
+    data = _with_labels(first, _read_parts(parts["train"], shape), name=folder.resolve().name)
+    for part in ("test", "validation"):
+        if part in parts:
+            table = _read_parts(parts[part], shape)
+            if table.labels is not None:
+                data = DataSet(data.name, data.x_train, data.y_train, table.images, table.labels, data.class_names)
+                break
+    return as_mnist(first.name, data)
+
+
+def _read_parts(paths: Sequence[Path], shape: Shape | None) -> Table:
+    """The table in a file or in shards."""
+    check_file(paths[0])
+    with open_plain_or_gzip(paths[0]) as stream:
+        is_parquet = stream.read(4) == PARQUET_MAGIC
+    if is_parquet:
+        return read_parquet(paths, shape)
+    if len(paths) > 1:
+        raise DataError(f"{paths[0]} and {paths[1].name} are one part in two files; one is expected. Give one of them.")
+    return read_csv_table(paths[0])
+
+
+def _with_labels(path: Path, table: Table, name: str | None = None) -> DataSet:
+    if table.labels is None:
+        raise DataError(
+            f"{path} has no label column: it is a test file, for `digitscope submit`. A label column is expected."
+        )
+    return DataSet(name or path.name, table.images, table.labels, class_names=table.class_names)
