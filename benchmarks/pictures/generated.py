@@ -12,6 +12,7 @@ from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
+from PIL import Image
 
 from benchmarks.pictures.examples import Example, Task
 from benchmarks.pictures.pen import (
@@ -60,7 +61,7 @@ def generated(count: int, seed: int, kinds: tuple[str, ...] = ()) -> Iterator[Ex
 
 
 class Digest:
-    """A digest of all pictures, which says whether two measurements had the same."""
+    """A digest of all pictures that are not files, which says whether two measurements had the same."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -109,8 +110,6 @@ def _digit_coverage(rng: Rng, side: int, width: float) -> tuple[Array, int]:
 
 def _stretched(coverage: Array, shape: tuple[int, int]) -> Array:
     """The ink alone, stretched to the shape as in Semeion's scans."""
-    from PIL import Image
-
     rows, columns = np.flatnonzero(coverage.any(axis=1)), np.flatnonzero(coverage.any(axis=0))
     inked = coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return np.asarray(Image.fromarray(inked.astype(np.float32)).resize(shape[::-1], Image.Resampling.BOX))
@@ -330,8 +329,6 @@ def _digit_source() -> DigitSource:
 
 def _drawing(rng: Rng) -> Drawn:
     """A letter, sign, shape, scribble or the like, as a picture of 28 to 400 pixels."""
-    from PIL import Image
-
     kinds = list(NON_DIGITS.values())
     shares = np.array([kind.share for kind in kinds])
     image = kinds[rng.choice(len(kinds), p=shares / shares.sum())].draw(rng, _digit_source())
