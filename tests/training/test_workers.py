@@ -112,7 +112,7 @@ def epoch(few: DataSet, workers: int, plan: Plan = PLAN, built: Network | None =
         take_step = ParallelStep(run, these, threads, pool)
         rates = [plan.schedule(step, 4) for step in range(4)]
         losses = [
-            take_step(np.arange(100 * step, min(100 * (step + 1), 330)), size, step, 4, rate, need_norm=True).loss
+            take_step(np.arange(100 * step, min(100 * (step + 1), 330)), size, step, 4, rate, is_reported=True).loss
             for step, (size, rate) in enumerate(zip((100, 100, 100, 30), rates, strict=True))
         ]
         assert len(pool.ready) == workers

@@ -23,11 +23,13 @@ from digitscope.cli.options import (
     threads_option,
     widths,
 )
+from digitscope.cli.ranks import ending_together
 from digitscope.cli.shell import PROGRAM, quoted
 
 if TYPE_CHECKING:
     from digitscope.cli.view import View
     from digitscope.jobs.train import Job
+    from digitscope.training.parallel.ranks import Ranks
 
 
 GROUPS = {
@@ -175,30 +177,37 @@ def train(
       digitscope train --resume
     """
     from digitscope.cli.view import View
-    from digitscope.jobs.train import Job, Settings, latest_stopped
+    from digitscope.jobs.train import Job, Settings, latest_stopped, take_part
     from digitscope.recipes import DEFAULT
     from digitscope.training import thread_count, to_device
+    from digitscope.training.parallel.ranks import mpi_ranks
 
     to_device(device)  # raises its errors before anything is written
     settings = Settings(recipe or DEFAULT, source, **options)
-    threads = thread_count(threads)
-    if resume:
-        given = {name: value for name, value in asdict(settings).items() if _is_given(context, name)}
-        job = Job.resume(folder or latest_stopped(recipe), given)
-    else:
-        job = Job.begin(settings, folder)
-    with job:
-        view = View(quiet=as_json)
-        view.begin(job, threads)
-        try:
-            _work(job, view, threads, device, checkpoint_every)
-            summary = job.finish(threads=threads)
-        except KeyboardInterrupt:
-            _stop("Stopped. Continue from the last checkpoint with", job.folder)
-    if as_json:
-        click.echo(json.dumps(summary.as_json()))
-    else:
-        view.summarize(job, summary)
+    ranks = mpi_ranks()
+    with ending_together(ranks):
+        threads = thread_count(threads) if threads or ranks is None else ranks.threads()
+        if ranks is not None and ranks.rank:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Rank 0 stops the training.
+            take_part(ranks, threads=threads)
+            return
+        if resume:
+            given = {name: value for name, value in asdict(settings).items() if _is_given(context, name)}
+            job = Job.resume(folder or latest_stopped(recipe), given)
+        else:
+            job = Job.begin(settings, folder)
+        with job:
+            view = View(quiet=as_json, plain=ranks is not None)  # mpiexec's terminal may be a file
+            view.begin(job, threads, ranks)
+            try:
+                _work(job, view, threads, device, checkpoint_every, ranks)
+                summary = job.finish(threads=threads)
+            except KeyboardInterrupt:
+                _stop("Stopped. Continue from the last checkpoint with", job.folder, ranks)
+        if as_json:
+            click.echo(json.dumps(summary.as_json()))
+        else:
+            view.summarize(job, summary)
 
 
 def _is_given(context: click.Context, setting: str) -> bool:
@@ -207,22 +216,23 @@ def _is_given(context: click.Context, setting: str) -> bool:
     return context.get_parameter_source(parameter) is not click.core.ParameterSource.DEFAULT
 
 
-def _work(job: "Job", view: "View", threads: int, device: str, checkpoint_every: float) -> None:
+def _work(job: "Job", view: "View", threads: int, device: str, checkpoint_every: float, ranks: "Ranks | None") -> None:
     """Trains to the end. On Ctrl-C it saves the run, prints how to continue, and exits."""
     with _interruption() as interrupted, view.live():
-        for result in job.work(threads=threads, checkpoint_every=checkpoint_every, device=device):
+        for result in job.work(threads=threads, checkpoint_every=checkpoint_every, device=device, ranks=ranks):
             view.show(result)
             if interrupted:
                 job.save()
                 break
         else:
             return
-    _stop("Stopped and saved. Continue with", job.folder)
+    _stop("Stopped and saved. Continue with", job.folder, ranks)
 
 
-def _stop(message: str, folder: Path) -> NoReturn:
+def _stop(message: str, folder: Path, ranks: "Ranks | None") -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # another Ctrl-C ends the process without a traceback
-    print_error(f"{message}: {PROGRAM} train --resume --out {quoted(folder)}")
+    start = "" if ranks is None else f"mpiexec -n {ranks.size} "
+    print_error(f"{message}: {start}{PROGRAM} train --resume --out {quoted(folder)}")
     sys.exit(INTERRUPTED)
 
 

@@ -14,6 +14,7 @@ from digitscope.cli.next_steps import next_steps
 from digitscope.jobs.train import Job, Summary
 from digitscope.metrics import most_confused, percentage
 from digitscope.training import Epoch, Step
+from digitscope.training.parallel.ranks import Ranks
 
 EPOCH_LINES = 20
 """Approximate maximum number of epochs that are printed, each on its own line."""
@@ -24,14 +25,14 @@ REFRESH_SHARE = 0.01
 
 
 class View:
-    """Shows curves and digits on a terminal, plain lines elsewhere, and nothing if `quiet`."""
+    """Shows curves and digits on a terminal, plain lines elsewhere or if `plain`, and nothing if `quiet`."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self.console = Output(quiet=quiet, soft_wrap=True)
+    def __init__(self, *, quiet: bool, plain: bool = False) -> None:
+        self.console = Output(quiet=quiet, soft_wrap=True, force_terminal=False if plain else None)
         self.is_live = self.console.is_interactive and not quiet
         self.last: Step | None = None
 
-    def begin(self, job: Job, threads: int) -> None:
+    def begin(self, job: Job, threads: int, ranks: Ranks | None = None) -> None:
         """Prints the recipe, the data and the settings."""
         run, data = job.training.run, job.data
         images, held_out = len(job.training.images), len(job.training.validation[0])
@@ -40,11 +41,18 @@ class View:
         self.live_screen = Live(self.screen, console=self.console, auto_refresh=False, vertical_overflow="crop")
         self.next_refresh = 0.0
         parameters = sum(p.size for p in run.network.params.values())
+        on_ranks = "" if ranks is None else f"{ranks.size} rank{'s' * (ranks.size > 1)} with "
         self._print(f"[bold]{job.recipe.name}[/]: {job.recipe.title}")
         self._print(
             f"{literal(data.name)}: {images:,} training images, {held_out:,} validation images; "
-            f"{parameters:,} parameters; {threads} thread{'s' * (threads > 1)}; seed {job.settings.seed}"
+            f"{parameters:,} parameters; {on_ranks}{threads} thread{'s' * (threads > 1)}; seed {job.settings.seed}"
         )
+        shards = run.plan.shards(images)
+        if ranks is not None and ranks.size > shards:
+            self._print(
+                f"[bold]Note:[/] a batch has {shards} shard{'s' * (shards > 1)}, so {ranks.size - shards} of the "
+                f"{ranks.size} ranks compute no gradients."
+            )
         for notice in job.training.notices:
             self._print(f"[bold]Note:[/] {literal(notice)}")
         if run.epoch or run.batch:

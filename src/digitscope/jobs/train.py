@@ -36,6 +36,7 @@ from digitscope.training import (
     stack_snapshots,
     train,
 )
+from digitscope.training.parallel.ranks import Ranks
 from digitscope.training.settings import by_name, recorded_settings, setting_text
 from digitscope.training.snapshots import UNITS
 from digitscope.training_info import TrainingInfo
@@ -263,17 +264,20 @@ class Job:
         settings = {**asdict(self.settings), "digest": self.data.digest}
         save_checkpoint(self.folder / CHECKPOINT, self.training.run, settings, previous=self.folder / PREVIOUS)
 
-    def work(self, *, threads: int, checkpoint_every: float, device: str = "cpu") -> Iterator[Step | Epoch]:
+    def work(
+        self, *, threads: int, checkpoint_every: float, device: str = "cpu", ranks: Ranks | None = None
+    ) -> Iterator[Step | Epoch]:
         """Trains to the end, yields results, and saves a checkpoint every `checkpoint_every` seconds.
+
+        ranks: this process is rank 0, and the others call `take_part`.
 
         Raises: DivergenceError, which then names the last checkpoint.
         """
-        t = self.training
+        if ranks is not None:
+            ranks.share((self.training, self.watch))
         saved = time.monotonic()
         try:
-            for result in train(
-                t.run, t.images, t.labels, validation=t.validation, watch=self.watch, threads=threads, device=device
-            ):
+            for result in _results(self.training, self.watch, threads, device, ranks):
                 if time.monotonic() - saved >= checkpoint_every:
                     self.save()
                     saved = time.monotonic()
@@ -381,6 +385,27 @@ class Job:
             images=images,
             labels=labels,
         )
+
+
+def take_part(ranks: Ranks, *, threads: int) -> None:
+    """Trains, as one of the ranks other than rank 0, what rank 0's job trains; only that reports and writes."""
+    training, watch = ranks.share()
+    for _ in _results(training, watch, threads, "cpu", ranks):
+        pass
+
+
+def _results(
+    training: Training, watch: list[int], threads: int, device: str, ranks: Ranks | None
+) -> Iterator[Step | Epoch]:
+    t = training
+    return train(
+        *(t.run, t.images, t.labels),
+        validation=t.validation,
+        watch=watch,
+        threads=threads,
+        device=device,
+        ranks=ranks,
+    )
 
 
 def info_of(

@@ -12,6 +12,7 @@ from digitscope.nn import Layer, Loss, to_batch
 from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.device import to_cpu, to_device_of
 from digitscope.training.parallel.memory import keep_freed_memory
+from digitscope.training.parallel.ranks import Ranks
 from digitscope.training.parallel.threads import ThreadMap, thread_count
 
 CHUNK = 100
@@ -37,11 +38,14 @@ def network_outputs(network: Layer, images: npt.ArrayLike, *, threads: int | Non
     return outputs_in_chunks(network, as_images(images), threads=thread_count(threads))
 
 
-def outputs_in_chunks(network: Layer, images: Array, *, threads: int = 1, padded: bool = False) -> Array:
+def outputs_in_chunks(
+    network: Layer, images: Array, *, threads: int = 1, padded: bool = False, ranks: Ranks | None = None
+) -> Array:
     """`network_outputs` of images that are uint8 (N, H, W) already, or of `Features`.
 
     padded: blank images fill the last chunk, because BLAS rounds products of other sizes differently. So an image that
         is given alone has the same output in float64. In float32 its last bits depend on its place in the chunk.
+    ranks: each computes the outputs of some chunks, and has those of all.
     """
     if not len(images):  # the outputs of no image are as many as those of a blank one
         return outputs_in_chunks(network, np.zeros_like(images, shape=(1, *images.shape[1:])))[:, :0]
@@ -60,7 +64,9 @@ def outputs_in_chunks(network: Layer, images: Array, *, threads: int = 1, padded
 
     keep_freed_memory()
     with blas_threads(1), ThreadMap(min(threads, len(chunks))) as thread_map:
-        results = thread_map(outputs, chunks)
+        results = thread_map(outputs, chunks if ranks is None else ranks.part(chunks))
+    if ranks is not None:
+        results = ranks.gather(results)
     return results[0] if len(results) == 1 else np.concatenate(results, axis=1)
 
 

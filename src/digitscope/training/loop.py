@@ -19,6 +19,7 @@ from digitscope.training.inference import checked_examples, outputs_in_chunks, q
 from digitscope.training.parallel.blas import blas_threads, choose_blas_threads
 from digitscope.training.parallel.device import Transfer, device_of, to_cpu, to_device, to_device_of
 from digitscope.training.parallel.memory import keep_freed_memory
+from digitscope.training.parallel.ranks import Ranks
 from digitscope.training.parallel.shards import Task
 from digitscope.training.parallel.step import ParallelStep
 from digitscope.training.parallel.threads import ThreadMap, thread_count
@@ -79,6 +80,7 @@ def train(
     device: str = "cpu",
     thresholds: Thresholds | None = None,
     is_wanted: Callable[[int], bool] | None = None,
+    ranks: Ranks | None = None,
 ) -> Iterator[Step | Epoch]:
     """Trains run.network in place, from where the run stands to the end of its plan; yields results as it goes.
 
@@ -106,6 +108,10 @@ def train(
 
     `is_wanted` is asked before each step, with the number of steps done after it, whether a SingleStep shall follow it.
     Other results and the weights do not depend on the answers.
+
+    `ranks` are processes that `mpiexec` started (`parallel.ranks.mpi_ranks`). All of them call `train` with equal
+    arguments but for `threads`; each computes its part of the shards and of the validation images, and all have the
+    same results, with the same bits as without ranks.
 
     Shapes: images as for `as_images`, uint8 or float (N, H, W) or rows (N, D); labels integers (N,)
     Raises: at once, ShapeError and DataError for images and labels that do not fit each other or the network;
@@ -137,13 +143,16 @@ def train(
     count = 0 if validation is None else len(validation[0])
     if not all(0 <= index < count for index in watch):
         raise TrainingError(f"watch expects indices of {count} validation images; got {list(watch)}.")
+    check_kind("ranks", ranks, "Ranks, as mpi_ranks gives them, or None", Ranks, type(None))
     transfer = to_device(device)
     if device != "cpu":
         threads = 1
+        if ranks is not None:
+            raise TrainingError(f"Ranks train on the cpu; got the device {device}. Train on it without mpiexec.")
     held_out = None if validation is None else _Validation(*validation, list(watch))
     is_wanted = is_wanted or _never
     task = Task(run.learner, plan.loss, images, labels, plan.augment, weights=scaled)
-    return _train(run, task, held_out, threads, device, transfer, thresholds or Thresholds(), is_wanted)
+    return _train(run, task, held_out, threads, device, transfer, thresholds or Thresholds(), is_wanted, ranks)
 
 
 def _never(step: int) -> bool:
@@ -159,6 +168,7 @@ def _train(
     transfer: Transfer,
     thresholds: Thresholds,
     is_wanted: Callable[[int], bool],
+    ranks: Ranks | None,
 ) -> Iterator[Step | Epoch]:
     plan, images = run.plan, task.images
     keep_freed_memory()
@@ -168,13 +178,13 @@ def _train(
             batch = min(plan.batch_size or len(images), len(images))
             limit = choose_blas_threads(task, plan.optimizer, batch, threads, thresholds)
         if validation and validation.watch and not (run.epoch or run.batch or run.snapshots):
-            _evaluate(run, run.outcome(images), validation, threads)
+            _evaluate(run, run.outcome(images), validation, threads, ranks)
         with blas_threads(limit), ThreadMap(threads) as thread_map:
             while run.epoch < run.epochs:
                 if run.epoch == (run.member + 1) * plan.epochs:
                     run.next_learner()
                 task = task._replace(network=run.learner, transfer=transfer)
-                yield from _train_learner(run, task, validation, thread_map, thresholds, is_wanted)
+                yield from _train_learner(run, task, validation, thread_map, thresholds, is_wanted, ranks)
             run.finish(images)
 
 
@@ -201,23 +211,25 @@ def _train_learner(
     threads: ThreadMap,
     thresholds: Thresholds,
     is_wanted: Callable[[int], bool],
+    ranks: Ranks | None,
 ) -> Iterator[Step | Epoch]:
     """Trains the current learner, from where the run stands to the end of its plan."""
     plan, images, count = run.plan, task.images, len(task.images)
+    own_shards = plan.shards(count) if ranks is None else len(ranks.part(range(plan.shards(count))))
     workers = worker_count(
         run.learner,
         images[0].size,
-        shards=plan.shards(count),
+        shards=own_shards,
         shard_size=plan.shard_size or 1,
         images=(run.epochs - run.epoch) * count,
         threads=threads.threads,
         thresholds=thresholds,
     )
     with WorkerPool(workers, task, plan.shards(count)) as pool:
-        take_step = ParallelStep(run, task, threads, pool, thresholds)
+        take_step = ParallelStep(run, task, threads, pool, thresholds, ranks)
         while run.epoch < (run.member + 1) * plan.epochs:
             yield from _steps(run, take_step, count, is_wanted)
-            yield _end_of_epoch(run, images, validation, threads.threads)
+            yield _end_of_epoch(run, images, validation, threads.threads, ranks)
 
 
 def _steps(run: Run, take_step: ParallelStep, count: int, is_wanted: Callable[[int], bool]) -> Iterator[Step]:
@@ -233,7 +245,7 @@ def _steps(run: Run, take_step: ParallelStep, count: int, is_wanted: Callable[[i
         learning_rate = plan.schedule(step, steps)
         report, wanted = is_reported(run.batch + 1, batches), is_wanted(before + step + 1)
         rows = _batch(order, run.batch, plan.batch_size)
-        done = take_step(*rows, step, steps, learning_rate, need_norm=report or wanted)
+        done = take_step(*rows, step, steps, learning_rate, is_reported=report or wanted)
         run.batch += 1
         loss, right, seen = run.unreported
         run.unreported = loss, right, seen = loss + done.loss * done.size, right + done.right, seen + done.size
@@ -270,7 +282,7 @@ def _batch(order: Array, number: int, batch_size: int | None) -> tuple[slice | A
     return rows, len(rows)
 
 
-def _end_of_epoch(run: Run, images: Array, validation: _Validation | None, threads: int) -> Epoch:
+def _end_of_epoch(run: Run, images: Array, validation: _Validation | None, threads: int, ranks: Ranks | None) -> Epoch:
     """Evaluates the run's outcome on the validation images, if there are any."""
     if validation is None:
         return Epoch(run.epoch, None, None, run.seconds)
@@ -278,7 +290,7 @@ def _end_of_epoch(run: Run, images: Array, validation: _Validation | None, threa
     outcome = run.outcome(images)
     run.seconds += time.perf_counter() - began
     with quiet_overflow():
-        outputs, loss, accuracy = _evaluate(run, outcome, validation, threads)
+        outputs, loss, accuracy = _evaluate(run, outcome, validation, threads, ranks)
     if not math.isfinite(loss):
         rate = run.plan.schedule.learning_rate
         raise DivergenceError(
@@ -290,9 +302,11 @@ def _end_of_epoch(run: Run, images: Array, validation: _Validation | None, threa
     return Epoch(run.epoch, loss, accuracy, run.seconds, outputs)
 
 
-def _evaluate(run: Run, outcome: Network, validation: _Validation, threads: int) -> tuple[Array, float, float]:
+def _evaluate(
+    run: Run, outcome: Network, validation: _Validation, threads: int, ranks: Ranks | None
+) -> tuple[Array, float, float]:
     """The outcome's outputs, loss and accuracy on the validation images, which a snapshot notes if one is due."""
-    outputs = outputs_in_chunks(outcome, validation.images, threads=threads)
+    outputs = outputs_in_chunks(outcome, validation.images, threads=threads, ranks=ranks)
     loss = run.plan.loss.forward(outputs, validation.labels)[0]
     accuracy = float((outputs.argmax(axis=0) == validation.labels).mean())
     if validation.watch and is_snapshot_due(run.epoch, run.epochs):

@@ -1,6 +1,7 @@
 """The training step, with its work spread over threads and worker processes."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from digitscope.arrays import Array
 from digitscope.errors import DivergenceError
 from digitscope.nn import Params, clip_scale, gradient_norm
 from digitscope.training.averaging import add_to_average
+from digitscope.training.parallel.ranks import GradientExchange, Ranks
 from digitscope.training.parallel.shards import Shard, ShardResult, Task, add_pairwise, cut_batch, shard_gradient
 from digitscope.training.parallel.threads import ThreadMap
 from digitscope.training.parallel.thresholds import Thresholds
@@ -38,15 +40,22 @@ class ParallelStep:
     The gradients of the shards are computed by worker processes, if there are any, or by threads. They are added in a
     fixed order, and each shard has its own random generator, so no bit of the result depends on which process or thread
     computes a shard. The sum and the update treat each number separately, so threads share them: each thread has a
-    part of every parameter.
+    part of every parameter. With ranks, each computes some of the shards, and all add the gradients.
     """
 
     def __init__(
-        self, run: Run, task: Task, threads: ThreadMap, workers: WorkerPool, thresholds: Thresholds | None = None
+        self,
+        run: Run,
+        task: Task,
+        threads: ThreadMap,
+        workers: WorkerPool,
+        thresholds: Thresholds | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         self.run, self.task, self.threads, self.workers = run, task, threads, workers
         params = run.learner.params
         parameters = sum(p.size for p in params.values())
+        self.exchange = None if ranks is None else GradientExchange(ranks, params, len(run.shard_rngs))
         # If a batch is one shard, the other cores may belong to BLAS's threads, which spin while they wait.
         several = run.plan.shards(len(task.images)) > 1
         split = several and parameters >= (thresholds or Thresholds()).split_parameters
@@ -58,9 +67,11 @@ class ParallelStep:
         self.averages = [self._part(run.average, i) for i in range(self.parts)]
 
     def __call__(
-        self, rows: slice | Array, size: int, step: int, steps: int, learning_rate: float, *, need_norm: bool
+        self, rows: slice | Array, size: int, step: int, steps: int, learning_rate: float, *, is_reported: bool
     ) -> StepResult:
         """Takes step number `step` (from 0) of `steps`, with the batch of the `size` images at `rows`.
+
+        is_reported: the caller needs the gradient norm, and the run as it is in a checkpoint.
 
         Raises: DivergenceError if the loss is not finite; the weights are then those from before the step.
         """
@@ -81,7 +92,7 @@ class ParallelStep:
         if len(grads) > 1:
             self.threads(add, range(self.parts))
         limit = plan.optimizer.clip_norm
-        norm = gradient_norm(grads[0]) if need_norm or limit is not None else math.nan
+        norm = gradient_norm(grads[0]) if is_reported or limit is not None else math.nan
         scale = clip_scale(norm, limit)
 
         def update(i: int) -> None:
@@ -96,6 +107,8 @@ class ParallelStep:
                     add_to_average(self.averages[i], self.params[i], plan.averaging.rate(step, steps))
 
         self.threads(update, range(self.parts))
+        if is_reported and self.exchange is not None:
+            self.exchange.share_generators(self.run.shard_rngs)
         return StepResult(loss, sum(result.right for result in results), size, norm)
 
     def _shards(self, rows: slice | Array, size: int) -> list[Shard]:
@@ -111,6 +124,13 @@ class ParallelStep:
         ]
 
     def _gradients(self, shards: list[Shard]) -> list[ShardResult]:
+        return (
+            self._own_gradients(shards)
+            if self.exchange is None
+            else self.exchange.gradients(shards, self._own_gradients)
+        )
+
+    def _own_gradients(self, shards: Sequence[Shard]) -> list[ShardResult]:
         if self.workers.ready:
             return self.workers.gradients(shards)
         return self.threads(lambda shard: shard_gradient(self.task, shard), shards)

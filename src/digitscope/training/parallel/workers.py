@@ -36,7 +36,7 @@ def worker_count(
     """
     params = network.params.values()
     used = min(threads, shards)
-    if used == 1 or any(p.dtype != np.float32 for p in params):  # The shared buffers are float32.
+    if used <= 1 or any(p.dtype != np.float32 for p in params):  # The shared buffers are float32.
         return 0
     flops = network.flops((pixels,), training=True)
     transferred = 8 * sum(p.size for p in params) / shard_size  # bytes per image: weights to the worker, gradients back
