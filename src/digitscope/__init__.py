@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from digitscope import datasets, explain, metrics, nn, recipes, report, training, vision
     from digitscope.datasets import DataSet, load_data, load_mnist
     from digitscope.errors import DigitscopeError
+    from digitscope.interchange import export_model
     from digitscope.jobs.fit import fit
     from digitscope.jobs.teach import teach
     from digitscope.model import Model
@@ -38,6 +39,7 @@ _MODULES = {
     "RECIPES": "recipes",
     "Run": "training",
     "check_gradients": "nn",
+    "export_model": "interchange",
     "fit": "jobs.fit",
     "load_data": "datasets",
     "load_mnist": "datasets",
@@ -60,6 +62,7 @@ __all__ = [
     "check_gradients",
     "datasets",
     "explain",
+    "export_model",
     "fit",
     "load_data",
     "load_mnist",

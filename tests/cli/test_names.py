@@ -104,6 +104,8 @@ PLACES = {
     "teach": (["teach", "five.png=5", "--out"], ".safetensors"),
     "submit": (["submit", "test.csv", "--out"], ".csv"),
     "ensemble": (["ensemble", "convnet", "best", "--out"], ".safetensors"),
+    "export": (["export", "convnet"], ".onnx"),
+    "export as Python": (["export", "convnet"], ".py"),
     "data": (["data", "--picture"], ".png"),
     "look": (["look", "five.png", "--out"], ".html"),
 }

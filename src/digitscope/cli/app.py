@@ -15,6 +15,7 @@ from digitscope.cli.data import data
 from digitscope.cli.ensemble import ensemble
 from digitscope.cli.evaluate import evaluate
 from digitscope.cli.exit_status import FAILED, exit_status
+from digitscope.cli.export import export
 from digitscope.cli.lab import lab
 from digitscope.cli.look import look
 from digitscope.cli.predict import predict
@@ -123,5 +124,8 @@ def cli() -> None:
     """
 
 
-for verb in (train, runs, evaluate, predict, look, lab, read, teach, submit, ensemble, recipes, check_gradients, data):
+for verb in (
+    *(train, runs, evaluate, predict, look, lab, read, teach, submit, ensemble, export),
+    *(recipes, check_gradients, data),
+):
     cli.add_command(verb)
