@@ -29,7 +29,7 @@ PYTHON = Path(__file__).parents[1] / "docs" / "python.md"
 NAMES = {
     *("DataSet", "load_data", "load_mnist"),
     *("Model", "Network", "RECIPES", "Plan", "Run", "fit", "train", "teach", "check_gradients"),
-    *("export_model"),
+    *("export_model", "import_weights"),
     *("prepare", "read", "explain", "DigitscopeError", "DenseClassifier", "DigitClassifier"),
     *("datasets", "metrics", "nn", "recipes", "report", "training", "vision"),
 }

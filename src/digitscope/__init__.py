@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from digitscope import datasets, explain, metrics, nn, recipes, report, training, vision
     from digitscope.datasets import DataSet, load_data, load_mnist
     from digitscope.errors import DigitscopeError
-    from digitscope.interchange import export_model
+    from digitscope.interchange import export_model, import_weights
     from digitscope.jobs.fit import fit
     from digitscope.jobs.teach import teach
     from digitscope.model import Model
@@ -41,6 +41,7 @@ _MODULES = {
     "check_gradients": "nn",
     "export_model": "interchange",
     "fit": "jobs.fit",
+    "import_weights": "interchange",
     "load_data": "datasets",
     "load_mnist": "datasets",
     "prepare": "vision",
@@ -64,6 +65,7 @@ __all__ = [
     "explain",
     "export_model",
     "fit",
+    "import_weights",
     "load_data",
     "load_mnist",
     "metrics",

@@ -11,6 +11,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 
 from digitscope.bundled import SHIPPED
 from digitscope.cli import cli
@@ -71,6 +72,10 @@ def prepare(name: str, data: DataSet) -> None:
         names = ["label", *(f"pixel{i}" for i in range(784))]
         columns = slice(1, None) if path == "test.csv" else slice(None)
         np.savetxt(path, table[:, columns], "%d", ",", header=",".join(names[columns]), comments="")
+    elif path == "weights.safetensors":
+        network = RECIPES["mlp"].build(np.random.default_rng(0), (28, 28), 10)
+        arrays = {name: array if name.endswith("weight") else array[:, 0] for name, array in network.params.items()}
+        save_file(arrays, path)
     elif path == "my_digits/":
         for k in range(2):
             Path(path, str(k)).mkdir(parents=True)

@@ -106,6 +106,7 @@ PLACES = {
     "ensemble": (["ensemble", "convnet", "best", "--out"], ".safetensors"),
     "export": (["export", "convnet"], ".onnx"),
     "export as Python": (["export", "convnet"], ".py"),
+    "import": (["import", "weights.npz", "--like", "mlp", "--out"], ".safetensors"),
     "data": (["data", "--picture"], ".png"),
     "look": (["look", "five.png", "--out"], ".html"),
 }

@@ -16,6 +16,7 @@ from digitscope.cli.ensemble import ensemble
 from digitscope.cli.evaluate import evaluate
 from digitscope.cli.exit_status import FAILED, exit_status
 from digitscope.cli.export import export
+from digitscope.cli.import_weights import import_weights
 from digitscope.cli.lab import lab
 from digitscope.cli.look import look
 from digitscope.cli.predict import predict
@@ -125,7 +126,7 @@ def cli() -> None:
 
 
 for verb in (
-    *(train, runs, evaluate, predict, look, lab, read, teach, submit, ensemble, export),
+    *(train, runs, evaluate, predict, look, lab, read, teach, submit, ensemble, export, import_weights),
     *(recipes, check_gradients, data),
 ):
     cli.add_command(verb)

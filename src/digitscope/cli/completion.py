@@ -65,6 +65,13 @@ def complete_model(context: click.Context, parameter: click.Parameter, typed: st
     return _items([*_starting(SHIPPED, typed), *_model_files(typed)]) or _any_file(typed)
 
 
+def complete_recipe_or_model(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """The recipes' names, and models as `complete_model`."""
+    recipes = list(_starting(RECIPE_NAMES, typed))
+    models = [name for name in (*_starting(SHIPPED, typed), *_model_files(typed)) if name not in recipes]
+    return _items([*recipes, *models]) or _any_file(typed)
+
+
 def complete_data(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """The data sets with a name, files and folders."""
     return _names_or_files(("mnist", "sklearn-digits"), typed)

@@ -1,8 +1,8 @@
-"""NumPy archives: the training and test images and their labels in one .npz file."""
+"""NumPy archives, among them those with training and test images and their labels in one .npz file."""
 
 import math
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,29 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     Names other than these, which are those of Keras: X_train, train_images with train_labels; images and labels, x and
     y, X and y for a training part.
 
+    Raises: as `read_archive`; DataError if an array is missing.
+    """
+
+    def choose(held: Sequence[str]) -> Sequence[str]:
+        names = next((names for names in (_KEYS, *_OTHER_KEYS) if set(held) >= set(names[:2])), _KEYS)
+        keys = names if any(name in held for name in names[2:]) else names[:2]
+        if missing := [key for key in keys if key not in held]:
+            raise DataError(
+                f"{path} has no {' and no '.join(missing)}; {names[0]} and {names[1]}, and both or neither of "
+                f"{names[2]} and {names[3]}, are expected. It holds {_listed(held)}."
+            )
+        return keys
+
+    return dict(zip(_KEYS, read_archive(path, choose).values(), strict=False))
+
+
+def read_archive(path: Path, choose: Callable[[Sequence[str]], Sequence[str]]) -> dict[str, NDArray[Any]]:
+    """The arrays that `choose` picks from all names, in that order.
+
     Each array's header is checked before its elements are read, and objects (pickles) are never loaded.
 
-    Raises: DataError where the file is missing or no archive, an array is missing, damaged, over 2 GiB or not of
-        numbers; or if the archive unfolds to more than `opening.unpacked_limit`.
+    Raises: DataError where the file is missing or no archive, an array is damaged, over 2 GiB or not of numbers; or if
+        the archive unfolds to more than `opening.unpacked_limit`; and what `choose` raises.
     """
     limit = unpacked_limit(check_file(path))
     try:
@@ -40,20 +59,11 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
             held = {name.removesuffix(".npy"): name for name in archive.namelist()}
             if not any(name.endswith(".npy") for name in held.values()):
                 raise DataError(f"{path} is a ZIP archive{_contents(held)}")
-            names = next((names for names in (_KEYS, *_OTHER_KEYS) if held.keys() >= set(names[:2])), _KEYS)
-            keys = names if any(name in held for name in names[2:]) else names[:2]
-            if missing := [key for key in keys if key not in held]:
-                raise DataError(
-                    f"{path} has no {' and no '.join(missing)}; {names[0]} and {names[1]}, and both or neither of "
-                    f"{names[2]} and {names[3]}, are expected. It holds {_listed(held)}."
-                )
+            keys = choose(list(held))
             unpacked = sum(archive.getinfo(held[key]).file_size for key in keys)
             if unpacked > limit:
                 raise DataError(f"{path} unfolds to {unpacked:,} bytes; {limit:,} are read at most of this file.")
-            return {
-                key: _read_member(path, archive, archive.getinfo(held[name]))
-                for key, name in zip(_KEYS, keys, strict=False)
-            }
+            return {key: _read_member(path, archive, archive.getinfo(held[key])) for key in keys}
     except DataError:
         raise
     # zipfile and NumPy's reader of headers raise whatever they stumble over: BadZipFile, RuntimeError, TokenError, ...

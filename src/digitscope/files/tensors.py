@@ -56,6 +56,28 @@ class TensorFile:
     """
 
 
+def read_foreign_tensors(path: Path, is_wanted: Callable[[str], bool]) -> dict[str, Array]:
+    """The arrays of a safetensors file that another program wrote, of those whose names are wanted.
+
+    Raises: ModelError if the file is missing, damaged, too large, one of Digitscope, or has arrays of other types.
+    """
+    shown = shown_path(path)
+    expected = f"{shown}: expected weights of another program (.safetensors)"
+    if (size := check_file(path, ModelError, subject=f"{expected}; it")) > MAX_BYTES:
+        raise ModelError(f"{expected} of at most {MAX_BYTES:,} bytes; it has {size:,}.")
+    with _one_error(expected), safe_open(path, framework="numpy") as file:
+        is_own = _KEY in (file.metadata() or {})
+        names = list(filter(is_wanted, file.keys()))
+        dtypes = {name: file.get_slice(name).get_dtype() for name in names}
+        if not is_own and not set(dtypes.values()) - set(_DTYPES):
+            return {name: file.get_tensor(name) for name in names}
+    if is_own:
+        raise ModelError(f"{expected}; it is one of Digitscope. Use it as it is.")
+    name = next(name for name in dtypes if dtypes[name] not in _DTYPES)
+    known = ", ".join(_DTYPES.values())
+    raise ModelError(f"{shown}: {name} expects one of {known}; got {dtypes[name]}. Convert it to float32.")
+
+
 @contextmanager
 def open_tensors(path: Path, kind: str) -> Iterator[TensorFile]:
     """A file that `write_tensors` wrote.
