@@ -175,7 +175,7 @@ def train(
       digitscope train --augment rotation=15,shift=2 --optimizer adam
       digitscope train --data train.csv --out runs/kaggle
       digitscope train --resume
-      mpiexec -n 4 digitscope train                 on 4 processes or machines: see docs/scale.md
+      mpiexec -n 4 digitscope train         on four processes: see docs/scale.md
     """
     from digitscope.cli.view import View
     from digitscope.jobs.train import Job, Settings, latest_stopped, take_part
