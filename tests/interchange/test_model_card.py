@@ -108,6 +108,8 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("digitscope.interchange.model_export.write_atomic", full)
     with pytest.raises(DigitscopeError, match="No space left"):
         export_model(Model.load("convnet"), tmp_path)
+    with pytest.raises(DigitscopeError, match="No space left"):
+        export_model(Model.load("convnet"), tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -28,6 +28,7 @@ from digitscope.cli.shell import PROGRAM, quoted
 
 if TYPE_CHECKING:
     from digitscope.cli.view import View
+    from digitscope.jobs.event_log import EventLog
     from digitscope.jobs.train import Job
     from digitscope.training.parallel.ranks import Ranks
 
@@ -147,6 +148,14 @@ GROUPS = {
     metavar="SECONDS",
     help="How often to save the run, so that --resume can continue from there.",
 )
+@click.option(
+    "--tensorboard",
+    "events",
+    type=FilePath(),
+    metavar="DIR",
+    help="Also write the curves to DIR while the run goes on, as event files that TensorBoard shows. Name it again "
+    "with --resume.",
+)
 @json_option
 @click.pass_context
 def train(
@@ -159,6 +168,7 @@ def train(
     folder: Path | None,
     resume: bool,
     checkpoint_every: float,
+    events: Path | None,
     as_json: bool,
     **options: Any,  # the other fields of Settings, by their names
 ) -> None:
@@ -175,9 +185,11 @@ def train(
       digitscope train --augment rotation=15,shift=2 --optimizer adam
       digitscope train --data train.csv --out runs/kaggle
       digitscope train --resume
+      digitscope train --tensorboard events  then: tensorboard --logdir events
       mpiexec -n 4 digitscope train         on four processes: see docs/scale.md
     """
     from digitscope.cli.view import View
+    from digitscope.jobs.event_log import EventLog, check_event_folder
     from digitscope.jobs.train import Job, Settings, latest_stopped, take_part
     from digitscope.recipes import DEFAULT
     from digitscope.training import thread_count, to_device
@@ -192,17 +204,22 @@ def train(
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Rank 0 stops the training.
             take_part(ranks, threads=threads)
             return
+        if events is not None:
+            check_event_folder(events, resumed=resume)
         if resume:
             given = {name: value for name, value in asdict(settings).items() if _is_given(context, name)}
             job = Job.resume(folder or latest_stopped(recipe), given)
         else:
             job = Job.begin(settings, folder)
-        with job:
+        with job, ExitStack() as stack:
+            log = None if events is None else stack.enter_context(EventLog(events, job))
             view = View(quiet=as_json, plain=ranks is not None)  # mpiexec's terminal may be a file
             view.begin(job, threads, ranks)
             try:
-                _work(job, view, threads, device, checkpoint_every, ranks)
+                _work(job, view, log, threads, device, checkpoint_every, ranks)
                 summary = job.finish(threads=threads)
+                if log is not None:
+                    log.finish(summary)
             except KeyboardInterrupt:
                 _stop("Stopped. Continue from the last checkpoint with", job.folder, ranks)
         if as_json:
@@ -217,11 +234,21 @@ def _is_given(context: click.Context, setting: str) -> bool:
     return context.get_parameter_source(parameter) is not click.core.ParameterSource.DEFAULT
 
 
-def _work(job: "Job", view: "View", threads: int, device: str, checkpoint_every: float, ranks: "Ranks | None") -> None:
+def _work(
+    job: "Job",
+    view: "View",
+    log: "EventLog | None",
+    threads: int,
+    device: str,
+    checkpoint_every: float,
+    ranks: "Ranks | None",
+) -> None:
     """Trains to the end. On Ctrl-C it saves the run, prints how to continue, and exits."""
     with _interruption() as interrupted, view.live():
         for result in job.work(threads=threads, checkpoint_every=checkpoint_every, device=device, ranks=ranks):
             view.show(result)
+            if log is not None:
+                log.show(result)
             if interrupted:
                 job.save()
                 break

@@ -1,5 +1,6 @@
 """Writes a model as the files that other programs read."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,7 @@ def export_model(model: Model, path: str | Path, *, licence: str = "unknown") ->
     files = _files(model, path, licence)
     for file in files:
         check_new(file, "name")
+    is_new_folder = not next(iter(files)).parent.exists()
     written: list[Path] = []
     try:
         for file, write in files.items():
@@ -43,6 +45,9 @@ def export_model(model: Model, path: str | Path, *, licence: str = "unknown") ->
     except BaseException:
         for file in written:
             file.unlink(missing_ok=True)
+        if is_new_folder:
+            with contextlib.suppress(OSError):
+                written[0].parent.rmdir()
         raise
     return written
 

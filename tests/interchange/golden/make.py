@@ -6,7 +6,7 @@ KERAS_BACKEND=jax python tests/interchange/golden/make.py
 from pathlib import Path
 from typing import Any
 
-import keras  # type: ignore[import-not-found]
+import keras
 import numpy as np
 import safetensors.numpy
 import safetensors.torch
