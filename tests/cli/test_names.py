@@ -175,7 +175,10 @@ def test_an_unreadable_folder_is_one_line(
         return usual[method](path, *arguments, **options)
 
     monkeypatch.setattr(Path, "iterdir", lambda path: closed(path, 1))
-    assert digitscope("data", "closed").err == "Error: closed cannot be read: Permission denied. Check the path and its permissions.\n"
+    assert (
+        digitscope("data", "closed").err
+        == "Error: closed cannot be read: Permission denied. Check the path and its permissions.\n"
+    )
     is_file = Path.is_file
     with monkeypatch.context() as patch:
         patch.setattr(Path, "is_file", lambda path: closed(path, 2) if path.parts[0] == "closed" else is_file(path))
