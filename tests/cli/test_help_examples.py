@@ -25,8 +25,8 @@ Digitscope = Callable[..., Any]  # see conftest.py
 
 KEPT = "mlp", "seed", "convnet", "deep"
 """The recipes that examples name. All of them are small here."""
-WRITTEN = "--out", "--show", "--report", "--picture"
-"""Options whose value is a file that the example writes."""
+WRITTEN = "--out", "--show", "--report", "--picture", "--to"
+"""Options whose value is a file or folder that the example writes."""
 
 
 def examples(digitscope: Digitscope, verb: str) -> list[list[str]]:

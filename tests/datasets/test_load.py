@@ -498,6 +498,8 @@ class TestEmnist:
             data = load_data(path)
             assert_holds(data, digits, path.name, test=False)
             assert (data.class_names[7] if data.class_names else None) == name
+        path.write_text(csv_text(images, labels, ["label", *map(str, range(784))]))  # as `write_data` writes it
+        assert_holds(load_data(path), digits, path.name, test=False)
 
 
 def test_labels_from_1_are_kept(idx_folder: Path, digits: Digits, idx_bytes: IdxBytes) -> None:

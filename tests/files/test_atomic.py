@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from digitscope.errors import DigitscopeError
-from digitscope.files.atomic import TEMPORARY, check_new, remove_temporary, write_atomic
+from digitscope.files.atomic import (
+    TEMPORARY,
+    check_new,
+    make_folder_atomic,
+    open_atomic,
+    remove_temporary,
+    write_atomic,
+)
 
 Files = Callable[[], list[str]]
 
@@ -67,6 +74,36 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
         assert str(raised.value) == expected
     assert in_folder() == ["file"]
     assert Path("file").read_bytes() == b"old"
+
+
+def test_a_file_in_pieces_and_a_folder_appear_when_they_are_whole(in_folder: Files) -> None:
+    with open_atomic(Path("new/file")) as file, make_folder_atomic(Path("new/folder")) as folder:
+        file.write(b"a")
+        (folder / "inner").mkdir()
+        (folder / "inner" / "x").touch()
+        assert not Path("new/file").exists()
+        assert not Path("new/folder").exists()
+        file.write(b"b")
+    assert in_folder() == ["new/file", "new/folder/inner/x"]
+    assert Path("new/file").read_bytes() == b"ab"
+    Path("taken").mkdir()
+    Path("taken/x").touch()
+    with pytest.raises(DigitscopeError, match=r"^taken cannot be written"), make_folder_atomic(Path("taken")):
+        pass
+    assert in_folder() == ["new/file", "new/folder/inner/x", "taken/x"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError()])
+def test_an_error_while_a_folder_is_filled_leaves_nothing(in_folder: Files, error: BaseException) -> None:
+    def fill() -> None:
+        with make_folder_atomic(Path("folder")) as folder:
+            (folder / "inner").mkdir()
+            (folder / "inner" / "x").touch()
+            raise error
+
+    with pytest.raises((DigitscopeError, KeyboardInterrupt, ValueError)):
+        fill()
+    assert in_folder() == []
 
 
 @pytest.mark.parametrize("previous", [None, Path("before")])

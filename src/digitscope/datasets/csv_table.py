@@ -15,11 +15,12 @@ from digitscope.datasets.table import Layout, Table, TableRows, cell_fault, find
 from digitscope.errors import DataError
 from digitscope.files.opening import Stream, check_file, guess_file_type, open_plain_or_gzip, unpacked_limit
 
+LINE_LIMIT = 1 << 17
+"""Characters of a line: 785 columns need far fewer, and csv takes no more."""
+
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
-_LINE_LIMIT = 1 << 17  # characters of a line: 785 columns need far fewer, and csv takes no more
 _PIECE = 1 << 21  # bytes that are converted at a time
 _PIXELS = frozenset(map(str, range(256)))
-_SEPARATORS = ",", ";", "\t", "|", " "
 
 
 def read_csv_table(path: Path) -> Table:
@@ -108,7 +109,7 @@ def _batches(path: Path, stream: Stream, limit: int) -> Iterator[tuple[int, list
             number, rest = number + text.count("\n"), ""
             continue
         *lines, rest = text.split("\n")
-        if len(rest) > _LINE_LIMIT:
+        if len(rest) > LINE_LIMIT:
             raise _too_long(path, number + len(lines))
         yield number, lines
         number += len(lines)
@@ -117,7 +118,7 @@ def _batches(path: Path, stream: Stream, limit: int) -> Iterator[tuple[int, list
 
 def _too_long(path: Path, line: int) -> DataError:
     return DataError(
-        f"{path}, line {line}: over {_LINE_LIMIT:,} characters came; one image, and a label where there are labels, is "
+        f"{path}, line {line}: over {LINE_LIMIT:,} characters came; one image, and a label where there are labels, is "
         "expected in a line."
     )
 
@@ -155,7 +156,7 @@ def _slow_values(path: Path, layout: Layout, number: int, line: str) -> list[flo
 
     Raises: DataError that names the first cell at fault.
     """
-    if len(line) > _LINE_LIMIT:
+    if len(line) > LINE_LIMIT:
         raise _too_long(path, number)
     try:
         cells = next(csv.reader([line], strict=True), [])
@@ -179,7 +180,7 @@ def _slow_values(path: Path, layout: Layout, number: int, line: str) -> list[flo
 
 def _read_layout(path: Path, line: str, number: int) -> Layout:
     """The layout of the table by its first line that is not blank."""
-    if len(line) > _LINE_LIMIT:
+    if len(line) > LINE_LIMIT:
         raise _too_long(path, number)
     cells = next(csv.reader([line]), [])
     return find_layout(path, [cell.strip() for cell in cells] if _is_header(cells) else None, len(cells))

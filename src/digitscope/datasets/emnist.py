@@ -23,8 +23,8 @@ _CHARACTERS = {
 def as_mnist(file_name: str, data: DataSet) -> DataSet:
     """The data upright, with EMNIST's characters as names of classes, if they come from a file of EMNIST's names.
 
-    EMNIST's files (emnist-letters-train-images-idx3-ubyte.gz, emnist-balanced-train.csv) have columns where MNIST has
-    rows, and letters are numbered from 1.
+    EMNIST's files (emnist-letters-train-images-idx3-ubyte.gz, emnist-balanced-train.csv without a header) have columns
+    where MNIST has rows, and letters are numbered from 1.
     """
     match = _NAME.fullmatch(file_name)
     if match is None:

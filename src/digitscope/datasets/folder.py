@@ -177,8 +177,12 @@ def _mixed(classes: Sequence[list[_LabelledFile]]) -> list[_LabelledFile]:
     return [file for _, _, file in sorted(placed, key=lambda triple: triple[:2])]
 
 
-def load_pictures(sources: Iterable[tuple[Path | bytes, str]], shape: Shape | None) -> NDArray[np.uint8]:
+def load_pictures(
+    sources: Iterable[tuple[Path | bytes, str]], shape: Shape | None, *, are_images: bool = False
+) -> NDArray[np.uint8]:
     """Picture files, or their bytes, with their names in errors, as images of one size: see `load_picture_folder`.
+
+    are_images: whether grey pictures are known to be images already, of any size and with ink that is light
 
     Shapes: (N, H, W)
     Raises: DataError for pictures that cannot be used.
@@ -192,7 +196,7 @@ def load_pictures(sources: Iterable[tuple[Path | bytes, str]], shape: Shape | No
         names.append(name)
         with _collected(errors, name):
             picture = to_picture(source)
-            if _is_thumbnail(picture):
+            if _is_grey(picture) and (are_images or max(picture.shape[:2]) <= LARGEST_THUMBNAIL):
                 thumbnails[k] = picture[..., 0].copy()
             else:
                 prepared[k] = prepare_decoded(picture, name, target).image
@@ -205,7 +209,7 @@ def load_pictures(sources: Iterable[tuple[Path | bytes, str]], shape: Shape | No
         raise DataError(f"{errors[0]} {len(errors):,} of {len(names):,} pictures cannot be used; remove or mend them.")
     images = prepared | thumbnails
     result = np.stack([images[k] for k in range(len(names))])
-    if thumbnails:
+    if thumbnails and not are_images:
         taken = sorted(thumbnails)
         if _has_light_paper(result[taken]):
             result[taken] = 255 - result[taken]
@@ -220,10 +224,9 @@ def _collected(errors: list[str], name: str) -> Iterator[None]:
         errors.append(re.sub(r"^The picture\b", lambda _: name, str(error)))
 
 
-def _is_thumbnail(picture: NDArray[np.uint8]) -> bool:
-    """Whether a picture (H, W, 3) is grey and small enough to be an image already."""
-    small = max(picture.shape[:2]) <= LARGEST_THUMBNAIL
-    return small and bool((picture == picture[..., :1]).all())
+def _is_grey(picture: NDArray[np.uint8]) -> bool:
+    """Whether the three colours of each pixel (H, W, 3) are equal."""
+    return bool((picture == picture[..., :1]).all())
 
 
 def _has_light_paper(images: NDArray[np.uint8]) -> bool:

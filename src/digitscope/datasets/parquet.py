@@ -16,6 +16,9 @@ from digitscope.files.opening import LIMIT, check_file, shown_path, unpacked_lim
 METADATA_KEY = b"huggingface"
 """The key of the schema's metadata under which `datasets` keeps the types of columns and the names of classes."""
 
+OWN_METADATA = {b"digitscope": b"images"}
+"""Metadata of a schema whose pictures are images already, because Digitscope wrote them."""
+
 _BATCH = 1024  # rows
 _LEAST_PIXELS = 64
 
@@ -23,9 +26,9 @@ _LEAST_PIXELS = 64
 def read_parquet(paths: Sequence[Path], shape: Shape | None = None) -> Table:
     """The images and labels in a Parquet file, or in several that are the shards of one table.
 
-    - Hugging Face's layout: one column with PNG or JPEG files, as bytes or as a struct of bytes and path, which are
-      used as `load_picture_folder` says; and a label column, named as `find_layout` says. The names of its classes are
-      in the schema's metadata.
+    - Hugging Face's layout: one column with PNG or JPEG files, as bytes or as a struct of bytes and path, and a label
+      column, named as `find_layout` says. The pictures are used as `load_picture_folder` says, but as they are if
+      Digitscope wrote them. The names of the classes are in the schema's metadata.
     - A column for each pixel, as `find_layout` and `TableRows` say.
 
     Rows are read in batches. Their number and size are checked before.
@@ -33,12 +36,7 @@ def read_parquet(paths: Sequence[Path], shape: Shape | None = None) -> Table:
     Raises: DataError, naming the row (counted from 1) and the column, for what cannot be used; and if pyarrow is not
         installed.
     """
-    try:
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise DataError(
-            f"{shown_path(paths[0])} is a Parquet file, which needs pyarrow: pip install 'digitscope[parquet]'."
-        ) from error
+    pq = import_parquet(paths[0])
     files = []
     try:
         for path in paths:
@@ -67,6 +65,17 @@ def read_parquet(paths: Sequence[Path], shape: Shape | None = None) -> Table:
     finally:
         for file in files:
             file.close()
+
+
+def import_parquet(path: Path | str) -> Any:
+    """The module pyarrow.parquet, for this file. Raises: DataError if it is not installed."""
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DataError(
+            f"{shown_path(path)} is a Parquet file, which needs pyarrow: pip install 'digitscope[parquet]'."
+        ) from error
+    return pyarrow.parquet
 
 
 def _check_size(path: Path, metadata: Any, limit: int) -> None:
@@ -127,7 +136,7 @@ def _read_pictures(paths: Sequence[Path], files: Sequence[Any], picture: str, sh
                 except DigitscopeError as error:
                     raise DataError(f"{path}, column {label}, rows {row} to {row + len(batch) - 1}: {error}") from error
 
-    images = load_pictures(pictures(), shape)
+    images = load_pictures(pictures(), shape, are_images=OWN_METADATA.items() <= (schema.metadata or {}).items())
     if label is None:
         return Table(images, None)
     return Table(images, np.concatenate(labels), _class_names(schema.metadata, label))

@@ -38,6 +38,8 @@ class Table:
     labels: NDArray[np.int64] | None
     class_names: tuple[str, ...] | None = None
     """The name of each label, if the file names its classes other than by their labels."""
+    has_header: bool = True
+    """Whether the columns have names."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,8 @@ class TableRows:
         images = pixels.reshape(-1, *self._layout.shape)
         if self._layout.shape == (8, 8) and self._highest == 16:
             images = np.rint(images * (255 / 16)).astype(np.uint8)
-        return Table(images, self._joined_labels(pixels) if self._labels else None)
+        labels = self._joined_labels(pixels) if self._labels else None
+        return Table(images, labels, has_header=self._layout.names is not None)
 
     def _joined_labels(self, pixels: Array) -> NDArray[np.int64]:
         labels = np.concatenate(self._labels)

@@ -37,7 +37,9 @@ def read_table(path: Path, shape: Shape | None = None) -> Table:
 
 def load_table(path: Path, shape: Shape | None) -> DataSet:
     """A table as a training part. Raises: DataError if it has no labels, or as `read_table`."""
-    return as_mnist(path.name, _with_labels(path, read_table(path, shape)))
+    table = read_table(path, shape)
+    data = _with_labels(path, table)
+    return data if table.has_header else as_mnist(path.name, data)
 
 
 def find_table_sets(folder: Path, kinds: Sequence[str]) -> dict[str, TableSet]:
@@ -62,14 +64,15 @@ def load_table_set(folder: Path, sets: dict[str, TableSet], shape: Shape | None)
         raise DataError(f"{folder} holds {len(sets)} data sets of tables: {names}. Give one of these files.")
     (parts,) = sets.values()
     first = parts["train"][0]
-    data = _with_labels(first, _read_parts(parts["train"], shape), name=folder.resolve().name)
+    train = _read_parts(parts["train"], shape)
+    data = _with_labels(first, train, name=folder.resolve().name)
     for part in ("test", "validation"):
         if part in parts:
             table = _read_parts(parts[part], shape)
             if table.labels is not None:
                 data = DataSet(data.name, data.x_train, data.y_train, table.images, table.labels, data.class_names)
                 break
-    return as_mnist(first.name, data)
+    return data if train.has_header else as_mnist(first.name, data)
 
 
 def _read_parts(paths: Sequence[Path], shape: Shape | None) -> Table:

@@ -5,8 +5,11 @@ import errno
 import glob
 import os
 import secrets
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from digitscope.errors import DigitscopeError
 
@@ -26,18 +29,51 @@ def write_atomic(path: Path, content: bytes, *, previous: Path | None = None) ->
 
     Raises: DigitscopeError if the file cannot be written; no temporary file stays behind.
     """
+    with open_atomic(path, previous=previous) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def open_atomic(path: Path, *, previous: Path | None = None) -> Iterator[BinaryIO]:
+    """As `write_atomic`, for a content that is written piece by piece inside the `with` block.
+
+    If the block raises an error, nothing is written.
+    """
+    with _temporary(path) as temporary:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if previous is not None and path.exists():
+            _rename(path, previous)
+        _rename(temporary, path)
+
+
+@contextlib.contextmanager
+def make_folder_atomic(path: Path) -> Iterator[Path]:
+    """A temporary folder to fill inside the `with` block; then it is renamed to the path, which must be new.
+
+    If the block raises an error, nothing stays. The files are not synced to disk one by one: thousands would take long.
+
+    Raises: DigitscopeError if the folder cannot be written.
+    """
+    with _temporary(path) as temporary:
+        temporary.mkdir()
+        yield temporary
+        _rename(temporary, path)
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A name beside the path, whose folder exists. What has this name after an error is removed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary_path(path)
         try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            if previous is not None and path.exists():
-                _rename(path, previous)
-            _rename(temporary, path)
+            yield temporary
         except BaseException:  # also Ctrl-C
+            if temporary.is_dir():
+                shutil.rmtree(temporary, ignore_errors=True)
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from digitscope.datasets.export import csv_bytes, idx_zip, png_zip
+from digitscope.datasets.writers import csv_bytes, idx_zip, png_zip
 from digitscope.lab.routes import Download
 
 FileForm = Literal["csv", "idx", "png"]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitscope.datasets.csv_table import read_csv_table
-from digitscope.datasets.export import csv_bytes
+from digitscope.datasets.writers import csv_bytes
 from digitscope.errors import DataError
 from digitscope.files.atomic import unwritable, write_atomic
 from digitscope.vision.normalize import SHAPE
