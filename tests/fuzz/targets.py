@@ -14,6 +14,7 @@ from tests.fuzz.datasets import (
     use_npz,
     use_parquet,
 )
+from tests.fuzz.foreign_weights import use_weights, weight_files
 from tests.fuzz.models import model_files, use_model
 from tests.fuzz.mutate import mutate_bytes, mutate_tensors
 from tests.fuzz.pictures import picture_files, use_picture
@@ -26,5 +27,6 @@ TARGETS = {
     "parquet": Target(parquet_files, mutate_bytes, use_parquet, quick_cases=60),
     "pictures": Target(picture_files, mutate_bytes, use_picture, quick_cases=120),
     "models": Target(model_files, mutate_tensors, use_model, quick_cases=200),
+    "weights": Target(weight_files, mutate_bytes, use_weights, quick_cases=150),
     "checkpoints": Target(checkpoint_files, mutate_tensors, use_checkpoint, quick_cases=30),
 }

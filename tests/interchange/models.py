@@ -1,5 +1,7 @@
 """Models of every architecture that is exported: each recipe's network, untrained, and all layers with odd settings."""
 
+from pathlib import Path
+
 import numpy as np
 
 from digitscope import Model
@@ -30,6 +32,21 @@ from digitscope.nn import (
 from digitscope.recipes import RECIPES
 
 CALIBRATION = Calibration(0.7, np.linspace(-2, 4, 200, dtype=np.float32), np.linspace(0.1, 1, 200, dtype=np.float32))
+
+
+GOLDEN = Path(__file__).parent / "golden"
+"""Weights and outputs of PyTorch and Keras, made by golden/make.py."""
+
+
+def convolutional(*, normalized_rows: bool = False) -> Model:
+    """The architecture of the golden files. In Keras's there is one more normalization, and dropout."""
+    network = Network(
+        *(Reshape(1, 8, 8), Conv2D(1, 4, 3, padding=1), BatchNorm(4), ReLU(), MaxPool2D(2)),
+        *(Conv2D(4, 6, 3, bias=False), BatchNorm(6), ReLU(), Flatten()),
+        *([BatchNorm(24)] if normalized_rows else []),
+        *(Dense(24, 12), Tanh(), Dropout(0.5), Dense(12, 10)),
+    )
+    return Model(network, SoftmaxCrossEntropy(), (8, 8))
 
 
 def with_statistics(network: Network, rng: np.random.Generator) -> Network:

@@ -15,36 +15,22 @@ from digitscope.nn import (
     BatchNorm,
     Conv2D,
     Dense,
-    Dropout,
     Ensemble,
     Flatten,
     Layer,
-    MaxPool2D,
     ReLU,
     Reshape,
     SoftmaxCrossEntropy,
     Tanh,
 )
 from digitscope.recipes import RECIPES
-from tests.interchange.models import with_statistics
+from tests.interchange.models import GOLDEN, convolutional, with_statistics
 
-GOLDEN = Path(__file__).parent / "golden"
-"""Made by golden/make.py with PyTorch and Keras."""
 TOLERANCE = 1e-5
 
 
 def model(*layers: Layer, shape: tuple[int, int] = (8, 8)) -> Model:
     return Model(Network(*layers), SoftmaxCrossEntropy(), shape)
-
-
-def convolutional(*, normalized_rows: bool = False) -> Model:
-    """The architecture of the golden files. In Keras's there is one more normalization, and dropout."""
-    return model(
-        *(Reshape(1, 8, 8), Conv2D(1, 4, 3, padding=1), BatchNorm(4), ReLU(), MaxPool2D(2)),
-        *(Conv2D(4, 6, 3, bias=False), BatchNorm(6), ReLU(), Flatten()),
-        *([BatchNorm(24)] if normalized_rows else []),
-        *(Dense(24, 12), Tanh(), Dropout(0.5), Dense(12, 10)),
-    )
 
 
 @pytest.mark.parametrize("name", ["pytorch.safetensors", "keras.safetensors", "keras.npz"])
@@ -141,6 +127,10 @@ MISTAKES: dict[str, tuple[Change, str]] = {
     ),
     "an unknown role": (replaced("fc1.weight_g", np.zeros(12)), r"fc1.weight_g does not fit: PyTorch's tensors are"),
     "a layer of another kind": (replaced("rnn.weight", np.zeros((3, 3, 3))), r"rnn.weight \(3, 3, 3\) does not fit"),
+    "too large": (
+        lambda tensors: tensors.update({"fc2.bias": np.full(10, 1e300)}),
+        "fc2.bias is expected as finite",
+    ),
     "not finite": (replaced("fc2.bias", np.full(10, np.nan)), "fc2.bias is expected as finite"),
     "a negative variance": (replaced("bn1.running_var", -np.ones(4)), "bn1.running_var is expected"),
     "nothing": (dict.clear, "the file has none"),
@@ -161,7 +151,10 @@ def test_the_first_tensor_that_does_not_fit_is_named(mistake: str, tmp_path: Pat
 def test_names_that_do_not_tell_the_order_are_an_error(tmp_path: Path) -> None:
     square = np.eye(64, dtype=np.float32)
     like = model(Dense(64, 64), ReLU(), Dense(64, 64))
-    for first, second, clear in (("encoder", "decoder", False), ("layer9", "layer10", True), ("a.0", "a.3", True)):
+    long = 5000 * "1"  # more digits than Python converts to a number
+    for first, second, clear in (
+        *(("encoder", "decoder", False), ("layer9", "layer10", True), ("a.0", "a.3", True), ("7", long, True)),
+    ):
         tensors: dict[str, Any] = {f"{second}.weight": 2 * square, f"{first}.weight": square}
         tensors |= {f"{name}.bias": np.zeros(64, np.float32) for name in (first, second)}
         safetensors.numpy.save_file(tensors, tmp_path / "w.safetensors")

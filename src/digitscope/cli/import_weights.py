@@ -47,6 +47,7 @@ def import_weights(weights: Path, like: Path, eps: float | None, out: Path) -> N
     """
     from digitscope.cli.console import Output
     from digitscope.cli.tables import print_table
+    from digitscope.errors import printable
     from digitscope.files.atomic import check_new
     from digitscope.files.opening import shown_path
     from digitscope.interchange import import_weights as imported_weights
@@ -56,6 +57,8 @@ def import_weights(weights: Path, like: Path, eps: float | None, out: Path) -> N
     imported.model.save(out)
     rows = [[imported.framework, "here", "shape"]]
     arrays = {**imported.model.network.params, **imported.model.network.statistics}
-    rows += [[theirs, ours, " x ".join(map(str, arrays[ours].shape))] for ours, theirs in imported.names.items()]
+    rows += [
+        [printable(theirs), ours, " x ".join(map(str, arrays[ours].shape))] for ours, theirs in imported.names.items()
+    ]
     print_table(Output(), rows, left=(0, 1, 2))
     click.echo(f"{shown_path(out)}: {imported.model.parameters:,} parameters, accuracy not measured yet")

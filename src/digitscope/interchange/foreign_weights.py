@@ -276,7 +276,8 @@ def _assign(
                     f"{name} {tensors[name].shape} does not fit the {role} of {part.text}: {expected} is expected in "
                     f"{framework}'s layout."
                 )
-            array[...] = _turned(tensors[name], role, part, framework).reshape(array.shape)
+            with np.errstate(over="ignore"):  # infinity is found below
+                array[...] = _turned(tensors[name], role, part, framework).reshape(array.shape)
             if not np.isfinite(array).all() or (role == "variance" and (array < 0).any()):
                 raise ModelError(f"{name} is expected as finite float32 numbers, variances from 0 on; some are not.")
             names[f"{part.name}.{role}"] = name
@@ -321,6 +322,7 @@ def _is_wanted(name: str) -> bool:
     return _split(name)[1] not in _COUNTERS
 
 
-def _natural(name: str) -> list[int | str]:
-    """Sorts names by the numbers in them: "layer9" before "layer10"."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts names by the numbers in them: "layer9" before "layer10". A number of more digits is larger."""
+    parts = (part.lstrip("0") if part.isdecimal() else part for part in re.split(r"(\d+)", name))
+    return [(len(part), part) if i % 2 else (0, part) for i, part in enumerate(parts)]
