@@ -15,7 +15,7 @@ PLACES = [
     *(page.path for page in PAGES if "{" not in page.path),
     *(f"/explore#view=%22{view}%22" for view in ("confidence", "robustness", "layers", "tour", "compare")),
     "/explore#cell=[4,9]",
-    *(f"/notes/{place}" for place in ("05-backpropagation", "search?q=softmax", "symbols")),
+    *(f"/notes/{place}" for place in ("02-neurons", "search?q=softmax", "symbols")),
 ]
 ENDLESS = re.compile(r"/api/events|/static/events\.js$")
 """The stream of events, and the worker that holds it: the page is never told that it has come."""

@@ -16,6 +16,7 @@ from digitscope.notes.chapters import section_paths
 from digitscope.notes.links import chapter_of, equation_links, equation_of
 from digitscope.notes.search import passages, search
 from digitscope.notes.section import equations, links, read_section
+from tests.lab.accessibility import check_reflow
 from tests.lab.conftest import PageOpener
 
 SECTIONS = [path.stem for path in section_paths()]
@@ -220,6 +221,14 @@ def test_on_a_phone_contents_are_closed_and_nothing_is_wider_than_the_page(
     expect(page.locator(".sidebar details ol").first).to_be_hidden()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.locator(".equation > div[tabindex='0']").count() > 5
+
+
+def test_long_chapters_need_no_scrolling_sideways(shared_lab: str, open_page: PageOpener) -> None:
+    page = open_page(f"{shared_lab}/notes/05-backpropagation")
+    check_reflow(page)
+    for chapter in ("06-descent", "08-convolution", "11-uncertainty"):
+        page.goto(f"{shared_lab}/notes/{chapter}")
+        check_reflow(page)
 
 
 def test_a_number_names_the_equation_that_defines_it() -> None:
