@@ -45,7 +45,7 @@ def check(read: dict[str, list[tuple[int, float]]]) -> None:
         "step/learning rate": "learning_rate",
     }
     for tag, column in columns.items():
-        expected = [(int(float(row["step"])), float(row[column])) for row in rows if row[column]]
+        expected = [(int(row["step"]), float(row[column])) for row in rows if row[column]]
         assert [step for step, _ in read[tag]] == [step for step, _ in expected]
         np.testing.assert_allclose([value for _, value in read[tag]], [value for _, value in expected], rtol=1e-4)
     assert len(read["accuracy/validation"]) == 3

@@ -562,5 +562,7 @@ def _csv(history: dict[str, list[float | None]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(history)
-    writer.writerows(zip(*history.values(), strict=True))
+    # A checkpoint holds all columns as floats.
+    whole = {name: [f"{value:.0f}" for value in history[name] if value is not None] for name in ("epoch", "step")}
+    writer.writerows(zip(*{**history, **whole}.values(), strict=True))
     return text.getvalue().encode()
