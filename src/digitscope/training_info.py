@@ -13,7 +13,7 @@ CHANGES = (
 )
 """The fields for settings that replace the recipe's own; a model file has only those that do."""
 _TEXTS = ("recipe", "data", "data_digest", "activation", "loss", "optimizer", "schedule", "augment")
-_COUNTS = ("seed", "epochs", "batch_size", "classes", "train_images", "validation_images")
+_COUNTS = ("seed", "epochs", "batch_size", "classes", "train_images", "validation_images", "folds")
 _NUMBERS = ("learning_rate", "dropout", "label_smoothing", "weight_decay")
 _ACCURACIES = ("validation_accuracy", "test_accuracy")
 
@@ -96,6 +96,7 @@ class TrainingInfo:
     train_images: int | None = None
     validation_images: int | None = None
     validation_accuracy: float | None = None
+    """The accuracy on the validation images, or that of a cross-validation if there are folds."""
     test_accuracy: float | None = None
     layers: tuple[int, ...] | None = None
     """The widths of the hidden dense layers, if they are not the recipe's. The settings up to `augment` are of this
@@ -111,6 +112,9 @@ class TrainingInfo:
     data_sample: tuple[str, ...] = ()
     """Hashes of some images that it learned from, which recognize them in other files and orders
     (`recipes.held_out.sample_hashes`); none for MNIST."""
+    folds: int | None = None
+    """The number of folds, if it was cross-validated, or is one of the models that validated another. A model file has
+    it only then."""
     members: tuple["TrainingInfo", ...] = ()
     """For an ensemble that was combined after the training: each member's info."""
     taught: tuple[FineTuning, ...] = ()
@@ -150,7 +154,9 @@ class TrainingInfo:
         lists = {name: [part.as_json() for part in content.pop(name)] for name in ("members", "taught")}
         lists["data_sample"] = list(content.pop("data_sample"))
         values = {
-            name: value for name, value in content.items() if value is not None or (is_run and name not in CHANGES)
+            name: value
+            for name, value in content.items()
+            if value is not None or (is_run and name not in (*CHANGES, "folds"))
         }
         return values | {name: parts for name, parts in lists.items() if parts}
 

@@ -3,11 +3,20 @@
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from digitscope.cli.options import FilePath, data_option, json_option, model_argument, model_text, threads_option
+from digitscope.cli.completion import complete_recipe
+from digitscope.cli.options import (
+    FilePath,
+    data_option,
+    json_option,
+    known_recipe,
+    model_argument,
+    model_text,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +35,7 @@ MAX_ROWS = 60
 """Maximum number of classes with a row each; of more classes, those with the lowest recall are listed."""
 
 
-@click.command(short_help="Evaluate a model on labelled images.")
+@click.command(short_help="Evaluate a model, or a recipe by cross-validation.")
 @model_argument
 @data_option
 @click.option(
@@ -40,6 +49,22 @@ MAX_ROWS = 60
     metavar="FILE.html",
     help="Also write the results of --robust as a page.",
 )
+@click.option(
+    "--folds",
+    type=click.IntRange(2),
+    metavar="K",
+    help="Cross-validate a recipe instead of a model: each of K parts of the training images is read by a network that "
+    "learned from the others.",
+)
+@click.option(
+    "--recipe",
+    metavar="NAME",
+    callback=known_recipe,
+    shell_complete=complete_recipe,
+    help="The recipe that --folds trains. [default: convnet]",
+)
+@click.option("--epochs", type=click.IntRange(1), metavar="N", help="Its epochs. [default: the recipe's]")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="The seed of its random numbers. [default: 0]")
 @threads_option
 @json_option
 @click.pass_context
@@ -49,11 +74,17 @@ def evaluate(
     source: str,
     robust: bool,
     report: Path | None,
+    folds: int | None,
+    recipe: str | None,
+    epochs: int | None,
+    seed: int | None,
     threads: int | None,
     as_json: bool,
 ) -> None:
     """Evaluate a model on the test images of a data set, or on all of its images if it has no test part. Images that
     the model learned from are left out; if it learned from all of them, a warning says so.
+
+    With --folds, a recipe is evaluated instead, by cross-validation on the training images.
 
     MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used; the
     others are `best` and `convnet`.
@@ -63,11 +94,16 @@ def evaluate(
       digitscope evaluate runs/mlp/model.safetensors
       digitscope evaluate model.safetensors --data train.csv --json
       digitscope evaluate model.safetensors --robust --report robust.html
+      digitscope evaluate --folds 5 --recipe mlp --data train.csv
     """
+    _check_options(context, folds)
+    if folds is not None:
+        _cross_validate(source, folds, recipe, epochs, seed or 0, threads, as_json)
+        return
     from digitscope.cli.console import Output, literal
     from digitscope.datasets import load_data
     from digitscope.files.atomic import check_new
-    from digitscope.metrics import Evaluation, percentage
+    from digitscope.metrics import Evaluation
     from digitscope.model import Model
     from digitscope.recipes.held_out import evaluation_part
 
@@ -81,22 +117,11 @@ def evaluate(
     part = evaluation_part(loaded.info, data)
     result = Evaluation.of(part.labels, loaded.predict_proba(part.images, threads=threads))
     console = Output(quiet=as_json, soft_wrap=True)
-    low, high = map(percentage, result.interval)
     console.print(model_text(model), markup=False)
     if part.notice:
         kind = "Note" if part.name in ("validation", "unseen") else "Warning"
         console.print(f"{kind}: {part.notice}", markup=False, style="bold")
-    console.print(
-        f"accuracy [bold]{percentage(result.accuracy)} %[/] on {result.images:,} images "
-        f"({part.name} images of {literal(data.name)}),"
-    )
-    console.print(f"95 % interval {low} to {high} %")
-    console.print(
-        f"negative log-likelihood {result.negative_log_likelihood:.4f} nats, Brier score {result.brier_score:.4f}"
-    )
-    console.print(f"expected calibration error {percentage(result.reliability.expected_calibration_error)} %")
-    console.print()
-    _print_confusion(console, result)
+    _print_metrics(console, result, f"({part.name} images of {literal(data.name)})")
     found = _robustness(console, loaded, data, threads) if robust else None
     if as_json:
         content = {
@@ -104,15 +129,7 @@ def evaluate(
             "data": data.name,
             "part": part.name,
             "notice": part.notice,
-            "images": result.images,
-            "accuracy": result.accuracy,
-            "interval": list(result.interval),
-            "negative_log_likelihood": result.negative_log_likelihood,
-            "brier_score": result.brier_score,
-            "calibration_error": result.reliability.expected_calibration_error,
-            "precision": [_finite(value) for value in result.precision.tolist()],
-            "recall": [_finite(value) for value in result.recall.tolist()],
-            "confusion": result.confusion.tolist(),
+            **_metrics(result),
         }
         if found is not None:
             content["robustness"] = found.as_json()
@@ -122,6 +139,81 @@ def evaluate(
 
         write_robustness_page(report, str(model), found)
         console.print(f"\nreport: {literal(report)}")
+
+
+def _check_options(context: click.Context, folds: int | None) -> None:
+    """Raises: click.UsageError for options that are of the other kind of evaluation."""
+    others = ("recipe", "epochs", "seed") if folds is None else ("model", "robust", "report")
+    given = [
+        "MODEL" if name == "model" else f"--{name}"
+        for name in others
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+    ]
+    if given and folds is None:
+        raise click.UsageError(f"{given[0]} is for a cross-validation, which needs --folds K.", context)
+    if given:
+        raise click.UsageError(f"--folds evaluates a recipe, which it trains: leave out {given[0]}.", context)
+
+
+def _cross_validate(
+    source: str, folds: int, recipe: str | None, epochs: int | None, seed: int, threads: int | None, as_json: bool
+) -> None:
+    """Cross-validates a recipe and prints the metrics of all folds together."""
+    from tempfile import TemporaryDirectory
+
+    from digitscope.cli.console import Output, literal
+    from digitscope.cli.fold_view import show_folds
+    from digitscope.datasets import load_data
+    from digitscope.jobs.cross_validation import FoldTrainings
+    from digitscope.jobs.train import Settings
+    from digitscope.recipes import DEFAULT
+
+    settings = Settings(recipe or DEFAULT, source, epochs=epochs, seed=seed)
+    data = load_data(source)
+    console = Output(quiet=as_json, soft_wrap=True)
+    with TemporaryDirectory(prefix="digitscope-") as folder:
+        trainings = FoldTrainings(Path(folder), data, settings, folds=folds, threads=threads)
+        console.print(f"recipe: {settings.recipe}")
+        validated = show_folds(trainings.cross_validate(), console, folds=folds)
+    _print_metrics(console, validated.evaluation, f"(training images of {literal(data.name)}, {folds} folds)")
+    if as_json:
+        content = {
+            "recipe": settings.recipe,
+            "data": data.name,
+            "folds": folds,
+            "fold_accuracies": list(validated.accuracies),
+            **_metrics(validated.evaluation),
+        }
+        click.echo(json.dumps(content))
+
+
+def _metrics(result: "Evaluation") -> dict[str, Any]:
+    """The metrics as JSON."""
+    return {
+        "images": result.images,
+        "accuracy": result.accuracy,
+        "interval": list(result.interval),
+        "negative_log_likelihood": result.negative_log_likelihood,
+        "brier_score": result.brier_score,
+        "calibration_error": result.reliability.expected_calibration_error,
+        "precision": [_finite(value) for value in result.precision.tolist()],
+        "recall": [_finite(value) for value in result.recall.tolist()],
+        "confusion": result.confusion.tolist(),
+    }
+
+
+def _print_metrics(console: "Console", result: "Evaluation", where: str) -> None:
+    from digitscope.metrics import percentage
+
+    low, high = map(percentage, result.interval)
+    console.print(f"accuracy [bold]{percentage(result.accuracy)} %[/] on {result.images:,} images {where},")
+    console.print(f"95 % interval {low} to {high} %")
+    console.print(
+        f"negative log-likelihood {result.negative_log_likelihood:.4f} nats, Brier score {result.brier_score:.4f}"
+    )
+    console.print(f"expected calibration error {percentage(result.reliability.expected_calibration_error)} %")
+    console.print()
+    _print_confusion(console, result)
 
 
 def _robustness(console: "Console", model: "Model", data: "DataSet", threads: int | None) -> "Robustness":

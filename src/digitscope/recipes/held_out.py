@@ -33,15 +33,20 @@ def _hashes(images: Array) -> set[str]:
 def held_out(info: TrainingInfo, data: DataSet) -> Array | None:
     """The indices of the training images that were held out for the model's validation, drawn again from its seed.
 
-    None if the model's info does not determine them, or if the model was trained on other data. For an ensemble they
-    are the images that were held out for all of its members.
+    None if the model's info does not determine them, if a cross-validation divided the images otherwise, or if the
+    model was trained on other data. For an ensemble they are the images that were held out for all of its members.
     """
     if info.members:
         parts = [held_out(member, data) for member in info.members]
         shared = reduce(np.intersect1d, [np.empty(0, np.int64) if part is None else part for part in parts])
         return shared if len(shared) else None
     recipe = RECIPES.get(info.recipe or "")
-    if info.seed is None or info.data_digest != data.digest or (recipe is None and info.recipe != NETWORK):
+    if (
+        info.seed is None
+        or info.folds is not None
+        or info.data_digest != data.digest
+        or (recipe is None and info.recipe != NETWORK)
+    ):
         return None
     if recipe is None:
         train, validation = hold_out_end(VALIDATION_SHARE)(data, np.random.default_rng(info.seed))

@@ -6,6 +6,7 @@ from typing import Unpack
 
 import numpy as np
 
+from digitscope.arguments import check_whole
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import DataError, ShapeError, TrainingError
@@ -217,6 +218,37 @@ def hold_out_end(share: float) -> Split:
 def hold_out_nothing(data: DataSet, rng: np.random.Generator) -> tuple[Array, Array]:
     """All images are for training, none for validation."""
     return np.arange(len(data.y_train)), np.arange(0)
+
+
+def hold_out_fold(fold: int, folds: int) -> Split:
+    """Holds out one of `folds` parts of equal size, counted from 0. Together the parts hold each image once.
+
+    The parts are blocks of MNIST, or blocks of each class of other data, for the reasons in `hold_out_end`.
+
+    Raises: TrainingError for fewer than 2 folds, or a fold that is not among them; the split raises it if no class has
+        an image for each fold.
+    """
+    check_whole("folds", folds, 2, error=TrainingError)
+    check_whole("fold", fold, 0, error=TrainingError)
+    if fold >= folds:
+        raise TrainingError(f"The fold is expected from 0 to {folds - 1}; got {fold}.")
+
+    def split(data: DataSet, rng: np.random.Generator) -> tuple[Array, Array]:
+        labels = data.y_train
+        counts = np.bincount(labels)
+        if counts.max() < folds:
+            raise TrainingError(
+                f"{folds} folds expect a class with at least {folds} images; the largest of {data.name} has "
+                f"{counts.max()}. Choose fewer folds, or give more images."
+            )
+        if data.is_mnist:
+            place, count = np.arange(len(labels)), np.full(len(labels), len(labels))
+        else:
+            place, count = _rank_in_class(labels), counts[labels]
+        validates = place * folds // count == fold
+        return np.flatnonzero(~validates), np.flatnonzero(validates)
+
+    return split
 
 
 def random_subset(size: int, validation: int) -> Split:
