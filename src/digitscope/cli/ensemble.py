@@ -1,11 +1,15 @@
 """digitscope ensemble."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from digitscope.cli.completion import complete_model
-from digitscope.cli.options import FilePath, paths_argument
+from digitscope.cli.options import FilePath, data_option, paths_argument
+
+if TYPE_CHECKING:
+    from digitscope.training_info import TrainingInfo
 
 
 @click.command(short_help="Combine several models: the mean of their probabilities.")
@@ -18,10 +22,12 @@ from digitscope.cli.options import FilePath, paths_argument
     metavar="FILE",
     help="The file to write.",
 )
+@data_option
 @click.pass_context
-def ensemble(context: click.Context, models: tuple[Path, ...], out: Path) -> None:
+def ensemble(context: click.Context, models: tuple[Path, ...], out: Path, source: str) -> None:
     """Combine several trained models into one, whose probabilities are the mean of theirs. The ensemble is used like
-    any other model. Its confidence is calibrated on the MNIST validation images shared by all members, if any.
+    any other model. Its accuracy is measured, and its confidence calibrated, on the validation images shared by all
+    members, if any. If they were trained on other data than MNIST, name the data with --data.
 
     MODEL is a .safetensors file or the name of a bundled model: `reader`, `best` or `convnet`.
 
@@ -30,20 +36,42 @@ def ensemble(context: click.Context, models: tuple[Path, ...], out: Path) -> Non
       digitscope train --recipe deep --seed 1 --out runs/a
       digitscope train --recipe deep --seed 2 --out runs/b
       digitscope ensemble runs/a/model.safetensors runs/b/model.safetensors
+
+    \b
+    Of Kaggle's train.csv:
+      digitscope train --recipe mlp --data train.csv --seed 1 --out runs/c
+      digitscope train --recipe mlp --data train.csv --seed 2 --out runs/d
+      digitscope ensemble runs/c/model.safetensors runs/d/model.safetensors --data train.csv --out two.safetensors
     """
     from digitscope.datasets import load_data
     from digitscope.files.atomic import check_new
     from digitscope.files.opening import shown_path
+    from digitscope.jobs.combine import combine
     from digitscope.model import Model
-    from digitscope.recipes.held_out import held_out
 
     if len(models) < 2:
         raise click.UsageError("ensemble expects at least 2 models; got 1.", context)
     check_new(out, "--out")
-    combined = Model.ensemble([Model.load(path) for path in models])
-    data = load_data("mnist")
-    validation = held_out(combined.info, data)
-    if validation is not None:
-        combined = combined.calibrated(data.x_train[validation], data.y_train[validation])
+    members = [Model.load(path) for path in models]
+    data = load_data(source, members[0].image_shape)
+    combined = combine(members, data)
     combined.save(out)
     click.echo(f"{shown_path(out)}: {len(models)} members, {combined.parameters:,} parameters")
+    click.echo(_expectation(combined.info, data.name))
+
+
+def _expectation(info: "TrainingInfo", data: str) -> str:
+    """The accuracy to expect; or why it is unknown."""
+    from digitscope.metrics import percentage, wilson_interval
+
+    share, n = info.validation_accuracy, info.validation_images
+    if share is None or not n:
+        return (
+            f"Note: no training image of {data} was held out from all members, so the accuracy is unknown and the "
+            "confidence is not calibrated. If they were trained on other data, name these with --data."
+        )
+    low, high = map(percentage, wilson_interval(share, n))
+    return (
+        f"accuracy {percentage(share)} % on the {n:,} images of {data} that were held out from all members "
+        f"(95 % interval {low} to {high} %)"
+    )
