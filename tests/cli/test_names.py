@@ -102,6 +102,7 @@ PLACES = {
     "read": (["read", "five.png", "--show"], ".png"),
     "evaluate": (["evaluate", "--robust", "--report"], ".html"),
     "teach": (["teach", "five.png=5", "--out"], ".safetensors"),
+    "kaggle": (["kaggle", "train.csv", "test.csv", "--out"], ".csv"),
     "submit": (["submit", "test.csv", "--out"], ".csv"),
     "ensemble": (["ensemble", "convnet", "best", "--out"], ".safetensors"),
     "export": (["export", "convnet"], ".onnx"),

@@ -17,6 +17,7 @@ from digitscope.cli.evaluate import evaluate
 from digitscope.cli.exit_status import FAILED, exit_status
 from digitscope.cli.export import export
 from digitscope.cli.import_weights import import_weights
+from digitscope.cli.kaggle import kaggle
 from digitscope.cli.lab import lab
 from digitscope.cli.look import look
 from digitscope.cli.predict import predict
@@ -126,7 +127,7 @@ def cli() -> None:
 
 
 for verb in (
-    *(train, runs, evaluate, predict, look, lab, read, teach, submit, ensemble, export, import_weights),
+    *(train, runs, evaluate, predict, look, lab, read, teach, kaggle, submit, ensemble, export, import_weights),
     *(recipes, check_gradients, data),
 ):
     cli.add_command(verb)

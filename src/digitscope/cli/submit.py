@@ -72,10 +72,8 @@ def _expectation(info: "TrainingInfo") -> str:
     if share is None or not n:
         return "The accuracy to expect is unknown: the model file has no validation accuracy."
     low, high = map(percentage, wilson_interval(share, n))
-    return (
-        f"Expect about {percentage(share)} %: the model's accuracy on {n:,} validation images "
-        f"(95 % interval {low} to {high} %)."
-    )
+    images = f"{n:,} validation images" if info.folds is None else f"{n:,} training images in {info.folds} folds"
+    return f"Expect about {percentage(share)} %: the model's accuracy on {images} (95 % interval {low} to {high} %)."
 
 
 def _leakage(info: "TrainingInfo") -> str:

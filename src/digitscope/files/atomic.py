@@ -102,8 +102,9 @@ def unwritable(path: Path, error: OSError) -> DigitscopeError:
     return DigitscopeError(f"{path} cannot be written: {reason}. Choose a place where you may write.")
 
 
-def check_new(path: Path, option: str) -> None:
-    """Checks, before work begins, that a file can be written which the option names.
+def check_new(path: Path, option: str, *, otherwise: str = "delete it") -> None:
+    """Checks, before work begins, that a file can be written which the option names. `otherwise` is what else the user
+    can do if it exists.
 
     Raises: DigitscopeError if something of that name exists, or if its folder does not let us write.
     """
@@ -114,7 +115,7 @@ def check_new(path: Path, option: str) -> None:
     except OSError as error:
         raise unwritable(path, error) from error
     else:
-        raise DigitscopeError(f"{path} exists already. Choose another {option}, or delete it.")
+        raise DigitscopeError(f"{path} exists already. Choose another {option}, or {otherwise}.")
 
 
 def _check_folder(path: Path) -> None:
