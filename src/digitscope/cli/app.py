@@ -25,6 +25,7 @@ from digitscope.cli.read import read
 from digitscope.cli.recipes import recipes
 from digitscope.cli.runs import runs
 from digitscope.cli.submit import submit
+from digitscope.cli.sweep import sweep
 from digitscope.cli.teach import teach
 from digitscope.cli.train import train
 from digitscope.errors import DigitscopeError
@@ -127,7 +128,7 @@ def cli() -> None:
 
 
 for verb in (
-    *(train, runs, evaluate, predict, look, lab, read, teach, kaggle, submit, ensemble, export, import_weights),
+    *(train, sweep, runs, evaluate, predict, look, lab, read, teach, kaggle, submit, ensemble, export, import_weights),
     *(recipes, check_gradients, data),
 ):
     cli.add_command(verb)
