@@ -4,8 +4,8 @@
     uv run python -m benchmarks.kaggle FOLDER --recipe mlp                      # and makes a submission and scores it
     uv run python -m benchmarks.kaggle FOLDER --recipe convnet --members 3 --folds 3 --threads 1
 
-Kaggle's 42,000 and 28,000 rows are the 70,000 images of MNIST in another order, which it keeps to itself. Here the order
-is drawn with seed 0. Each run adds a line to FOLDER/scores.jsonl: what was expected before the labels were looked at, the
+Kaggle's 42,000 and 28,000 rows are the 70,000 images of MNIST in an order that it keeps to itself. Here the order is
+drawn with seed 0. Each run adds a line to FOLDER/scores.jsonl: what was expected before the labels were looked at, the
 score, and the processor time of all trainings. A run that was stopped continues.
 """
 

@@ -33,15 +33,9 @@ def ensemble(context: click.Context, models: tuple[Path, ...], out: Path, source
 
     \b
     Example:
-      digitscope train --recipe deep --seed 1 --out runs/a
-      digitscope train --recipe deep --seed 2 --out runs/b
-      digitscope ensemble runs/a/model.safetensors runs/b/model.safetensors
-
-    \b
-    Of Kaggle's train.csv:
-      digitscope train --recipe mlp --data train.csv --seed 1 --out runs/c
-      digitscope train --recipe mlp --data train.csv --seed 2 --out runs/d
-      digitscope ensemble runs/c/model.safetensors runs/d/model.safetensors --data train.csv --out two.safetensors
+      digitscope train --recipe mlp --data train.csv --seed 1 --out a
+      digitscope train --recipe mlp --data train.csv --seed 2 --out b
+      digitscope ensemble a/model.safetensors b/model.safetensors --data train.csv
     """
     from digitscope.datasets import load_data
     from digitscope.files.atomic import check_new

@@ -73,7 +73,7 @@ def sweep(
     \b
     Examples:
       digitscope sweep --recipe mlp --try learning-rate=0.001..0.1 --trials 4
-      digitscope sweep --recipe mlp --data train.csv --trials 4 --try layers=32,64 --out sweeps/kaggle
+      digitscope sweep --data train.csv --try layers=32,64 --trials 2 --out kaggle
     """
     from digitscope.cli.console import Output
     from digitscope.cli.exit_status import INTERRUPTED, print_error
