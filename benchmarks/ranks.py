@@ -142,7 +142,10 @@ def modelled_step(alone: float, ranks: int, size: int, latency: float, bandwidth
 
 def compare(name: str, ranks: int, rounds: int, hosts: str | None) -> dict[str, Any]:
     mpiexec = [str(Path(sys.executable).with_name("mpiexec")), "-n", str(ranks)]
-    mpiexec += ["--host", hosts] if hosts else ["--oversubscribe"]
+    if hosts:
+        mpiexec += ["--host", hosts]
+    elif ranks > (os.cpu_count() or 1):
+        mpiexec.append("--oversubscribe")
     contenders = {
         "one thread": Contender(name, 1),
         f"{ranks} threads": Contender(name, ranks),

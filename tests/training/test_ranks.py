@@ -1,5 +1,6 @@
 """A training on several ranks, started by mpiexec."""
 
+import json
 import os
 import shutil
 import signal
@@ -86,6 +87,19 @@ def test_a_training_of_which_a_rank_was_killed_is_resumed(few_file: Path, tmp_pa
 
 
 @with_mpi
+def test_seeds_go_to_ranks(few_file: Path, tmp_path: Path) -> None:
+    command = "train", "--data", str(few_file), "--recipe", "mlp", "--epochs", "1", "--seeds", "1,2,3", "--json"
+    status, out, err = finish(start(2, "-m", "digitscope", *command, "--out", tmp_path / "ranks"))
+    assert (status, err) == (0, "")
+    assert [member["seed"] for member in json.loads(out)] == [1, 2, 3]
+    with pytest.raises(SystemExit, match="0"):
+        cli([*command, "--out", str(tmp_path / "alone")])
+    for seed in (1, 2, 3):
+        ranks, alone = (tmp_path / folder / f"seed-{seed}" / MODEL for folder in ("ranks", "alone"))
+        assert ranks.read_bytes() == alone.read_bytes()
+
+
+@with_mpi
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -147,10 +161,27 @@ def test_an_error_of_a_rank_ends_all(
     assert said.count("\n") == (1 if "Error" in line else said.count("\n") if line else 0)
 
 
-def test_ranks_are_looked_for_only_where_mpiexec_started_them(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("variables", "ranks"),
+    [
+        ({}, 1),
+        ({"OMPI_COMM_WORLD_SIZE": "2"}, 2),
+        ({"PMI_SIZE": "1"}, 1),
+        ({"PMI_SIZE": "3"}, 3),
+        ({"SLURM_STEP_NUM_TASKS": "3"}, 1),  # tasks without MPI
+        ({"SLURM_STEP_NUM_TASKS": "3", "PMIX_RANK": "1"}, 3),
+        ({"SLURM_STEP_NUM_TASKS": "1", "PMIX_RANK": "0"}, 1),
+    ],
+)
+def test_ranks_are_looked_for_only_where_mpiexec_started_them(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], ranks: int
+) -> None:
     monkeypatch.setitem(sys.modules, "mpi4py", None)
-    assert mpi_ranks() is None
-    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    if ranks == 1:
+        assert mpi_ranks() is None
+        return
     with pytest.raises(TrainingError, match=r"needs mpi4py .*Install 'digitscope\[mpi\]', or train without mpiexec"):
         mpi_ranks()
 

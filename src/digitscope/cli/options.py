@@ -60,6 +60,20 @@ def widths(context: click.Context, parameter: click.Parameter, value: str | None
     return tuple(map(int, parts))
 
 
+def seed_list(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Different whole numbers separated by commas, such as 1,2,3, as a tuple."""
+    if value is None:
+        return None
+    parts = [part.strip() for part in value.split(",")]
+    seeds = tuple(int(part) for part in parts if part.isascii() and part.isdecimal())
+    if len(set(seeds)) < len(parts):
+        raise click.UsageError(
+            f"{parameter.opts[0]} expects different whole numbers, separated by commas, such as 1,2,3; got {value!r}.",
+            context,
+        )
+    return seeds
+
+
 class GroupedCommand(click.Command):
     """A command whose help lists its options under headings. `groups` maps each heading to its parameters' names."""
 

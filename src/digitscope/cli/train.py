@@ -2,17 +2,13 @@
 
 import json
 import signal
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
 import click
 
 from digitscope.cli.completion import complete_recipe, complete_setting
-from digitscope.cli.exit_status import INTERRUPTED, print_error
 from digitscope.cli.options import (
     FilePath,
     GroupedCommand,
@@ -20,18 +16,12 @@ from digitscope.cli.options import (
     finite,
     json_option,
     known_recipe,
+    seed_list,
     threads_option,
     widths,
 )
 from digitscope.cli.ranks import ending_together
 from digitscope.cli.shell import PROGRAM, quoted
-
-if TYPE_CHECKING:
-    from digitscope.cli.view import View
-    from digitscope.jobs.event_log import EventLog
-    from digitscope.jobs.train import Job
-    from digitscope.training.parallel.ranks import Ranks
-
 
 GROUPS = {
     "Network and data": ("recipe", "source"),
@@ -123,6 +113,13 @@ GROUPS = {
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of all random numbers."
 )
+@click.option(
+    "--seeds",
+    callback=seed_list,
+    metavar="N,N...",
+    help="Train one network for each of these seeds, into OUT/seed-N: the members of an ensemble. Under mpiexec, each "
+    "rank trains some of them.",
+)
 @threads_option
 @click.option(
     "--device",
@@ -163,6 +160,7 @@ def train(
     /,
     recipe: str | None,
     source: str,
+    seeds: tuple[int, ...] | None,
     threads: int | None,
     device: str,
     folder: Path | None,
@@ -184,12 +182,15 @@ def train(
       digitscope train --recipe mlp --layers 16,16 --activation sigmoid
       digitscope train --augment rotation=15,shift=2 --optimizer adam
       digitscope train --data train.csv --out runs/kaggle
+      digitscope train --recipe mlp --seeds 1,2,3 --out runs/three
       digitscope train --resume
       digitscope train --tensorboard events  then: tensorboard --logdir events
       mpiexec -n 4 digitscope train         on four processes: see docs/scale.md
     """
+    from digitscope.cli.members import print_members, train_members
+    from digitscope.cli.training import Work, train_job
     from digitscope.cli.view import View
-    from digitscope.jobs.event_log import EventLog, check_event_folder
+    from digitscope.jobs.event_log import check_event_folder
     from digitscope.jobs.train import Job, Settings, latest_stopped, take_part
     from digitscope.recipes import DEFAULT
     from digitscope.training import thread_count, to_device
@@ -197,31 +198,33 @@ def train(
 
     to_device(device)  # raises its errors before anything is written
     settings = Settings(recipe or DEFAULT, source, **options)
+    given = {name: value for name, value in asdict(settings).items() if _is_given(context, name)}
+    if seeds is not None and ("seed" in given or folder is None):
+        raise click.UsageError("--seeds expects --out, and no --seed.", context)
     ranks = mpi_ranks()
     with ending_together(ranks):
-        threads = thread_count(threads) if threads or ranks is None else ranks.threads()
         if ranks is not None and ranks.rank:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Rank 0 stops the training.
+        threads = thread_count(threads) if threads or ranks is None else ranks.threads()
+        work = Work(threads, device, checkpoint_every)
+        if seeds is not None and folder is not None:
+            begun = given if resume else None
+            members = train_members(settings, seeds, folder, work, ranks, begun, events=events, quiet=as_json)
+            if members:
+                print_members(members, folder, as_json=as_json, plain=ranks is not None)
+            return
+        if ranks is not None and ranks.rank:
             take_part(ranks, threads=threads)
             return
+        if ranks is not None:
+            ranks.check_device(device)
         if events is not None:
             check_event_folder(events, resumed=resume)
-        if resume:
-            given = {name: value for name, value in asdict(settings).items() if _is_given(context, name)}
-            job = Job.resume(folder or latest_stopped(recipe), given)
-        else:
-            job = Job.begin(settings, folder)
-        with job, ExitStack() as stack:
-            log = None if events is None else stack.enter_context(EventLog(events, job))
-            view = View(quiet=as_json, plain=ranks is not None)  # mpiexec's terminal may be a file
-            view.begin(job, threads, ranks)
-            try:
-                _work(job, view, log, threads, device, checkpoint_every, ranks)
-                summary = job.finish(threads=threads)
-                if log is not None:
-                    log.finish(summary)
-            except KeyboardInterrupt:
-                _stop("Stopped. Continue from the last checkpoint with", job.folder, ranks)
+        job = Job.resume(folder or latest_stopped(recipe), given) if resume else Job.begin(settings, folder)
+        view = View(quiet=as_json, plain=ranks is not None)
+        program = PROGRAM if ranks is None else PROGRAM.replace("digitscope", f"mpiexec -n {ranks.size} digitscope")
+        resumption = f"{program} train --resume --out {quoted(job.folder)}"
+        summary = train_job(job, view, work, ranks, resumption, events)
         if as_json:
             click.echo(json.dumps(summary.as_json()))
         else:
@@ -232,49 +235,3 @@ def _is_given(context: click.Context, setting: str) -> bool:
     """Whether the command line names this setting."""
     parameter = {"data": "source"}.get(setting, setting)
     return context.get_parameter_source(parameter) is not click.core.ParameterSource.DEFAULT
-
-
-def _work(
-    job: "Job",
-    view: "View",
-    log: "EventLog | None",
-    threads: int,
-    device: str,
-    checkpoint_every: float,
-    ranks: "Ranks | None",
-) -> None:
-    """Trains to the end. On Ctrl-C it saves the run, prints how to continue, and exits."""
-    with _interruption() as interrupted, view.live():
-        for result in job.work(threads=threads, checkpoint_every=checkpoint_every, device=device, ranks=ranks):
-            view.show(result)
-            if log is not None:
-                log.show(result)
-            if interrupted:
-                job.save()
-                break
-        else:
-            return
-    _stop("Stopped and saved. Continue with", job.folder, ranks)
-
-
-def _stop(message: str, folder: Path, ranks: "Ranks | None") -> NoReturn:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # another Ctrl-C ends the process without a traceback
-    start = "" if ranks is None else f"mpiexec -n {ranks.size} "
-    print_error(f"{message}: {start}{PROGRAM} train --resume --out {quoted(folder)}")
-    sys.exit(INTERRUPTED)
-
-
-@contextmanager
-def _interruption() -> Iterator[list[int]]:
-    """A list that is no longer empty once Ctrl-C was pressed. A second Ctrl-C stops the process at once."""
-    pressed: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        pressed.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -144,11 +144,11 @@ def train(
     if not all(0 <= index < count for index in watch):
         raise TrainingError(f"watch expects indices of {count} validation images; got {list(watch)}.")
     check_kind("ranks", ranks, "Ranks, as mpi_ranks gives them, or None", Ranks, type(None))
+    if ranks is not None:
+        ranks.check_device(device)
     transfer = to_device(device)
     if device != "cpu":
         threads = 1
-        if ranks is not None:
-            raise TrainingError(f"Ranks train on the cpu; got the device {device}. Train on it without mpiexec.")
     held_out = None if validation is None else _Validation(*validation, list(watch))
     is_wanted = is_wanted or _never
     task = Task(run.learner, plan.loss, images, labels, plan.augment, weights=scaled)

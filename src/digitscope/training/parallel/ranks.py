@@ -22,6 +22,8 @@ Item = TypeVar("Item")
 
 _SIZES = "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"
 """The environment variables in which Open MPI, and MPICH with its relatives, tell a process the number of ranks."""
+_SLURM_SIZE, _SLURM_RANK = "SLURM_STEP_NUM_TASKS", "PMIX_RANK"
+"""Slurm's; it sets the first one for processes that have nothing to do with MPI, too."""
 _POLL_SECONDS = 0.05
 
 
@@ -48,6 +50,11 @@ class Ranks:
         while not request.Test():
             time.sleep(_POLL_SECONDS)
         return self.communicator.bcast(value)
+
+    def check_device(self, device: str) -> None:
+        """Raises: TrainingError unless the device is the CPU."""
+        if device != "cpu":
+            raise TrainingError(f"Ranks train on the cpu; got the device {device}. Train on it without mpiexec.")
 
     def threads(self) -> int:
         """The processors of this machine for each rank on it. mpiexec may have assigned other processors to each."""
@@ -109,12 +116,14 @@ class GradientExchange:
 
 
 def mpi_ranks() -> Ranks | None:
-    """The ranks that `mpiexec` started; None if this process was not started by it.
+    """The ranks that `mpiexec` started; None if this process was not started by it, or is the only one.
 
     Raises: TrainingError if there is no mpi4py, or one of another MPI than mpiexec's, or if the ranks have different
         versions of Digitscope or NumPy.
     """
-    if not any(name in os.environ for name in (*_SIZES, "PMIX_RANK")):
+    names = (*_SIZES, _SLURM_SIZE) if _SLURM_RANK in os.environ else _SIZES
+    started = next((int(os.environ[name]) for name in names if name in os.environ), 1)
+    if started == 1:
         return None
     try:
         from mpi4py import MPI
@@ -124,7 +133,6 @@ def mpi_ranks() -> Ranks | None:
             "'digitscope[mpi]', or train without mpiexec."
         ) from error
     ranks = Ranks(MPI.COMM_WORLD)
-    started = next((int(os.environ[name]) for name in _SIZES if name in os.environ), ranks.size)
     if started != ranks.size:
         raise TrainingError(
             f"mpiexec started {started} ranks, but mpi4py finds {ranks.size}: it uses another MPI library. Use the "
