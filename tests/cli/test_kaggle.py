@@ -47,7 +47,7 @@ class TestKaggle:
         lines = Path("submission.csv").read_text().splitlines()
         assert lines[0] == "ImageId,Label"
         assert [line.split(",")[0] for line in lines[1:]] == [str(n) for n in range(1, 51)]
-        model = Model.load("submission-run/model.safetensors")
+        model = Model.load("submission-run/final.safetensors")
         assert model.info.train_images == 150
         assert model.info.validation_accuracy == result["expected_accuracy"]
         low, high = result["expected_interval"]
@@ -67,7 +67,7 @@ class TestKaggle:
         assert "submission.csv: 30 predictions, written and checked\nExpect a score of about " in answer.out
         assert "Warning: 30 of the 30 rows of test.csv are images of MNIST, whose labels are public." in answer.out
         assert answer.out.count("least sure: ImageId ") == 10
-        submitted = digitscope("submit", "submission-run/model.safetensors", "test.csv", "--out", "again.csv")
+        submitted = digitscope("submit", "submission-run/final.safetensors", "test.csv", "--out", "again.csv")
         assert "the model's accuracy on 150 training images in 2 folds" in submitted.out
         assert Path("again.csv").read_bytes() == Path("submission.csv").read_bytes()
 

@@ -10,8 +10,15 @@ import pytest
 
 from digitscope.datasets import DataSet
 from digitscope.errors import ModelError, TrainingError
-from digitscope.jobs.cross_validation import CrossValidation, FoldScore, FoldTrainings, Progress, expected_interval
-from digitscope.jobs.train import CHECKPOINT, Settings
+from digitscope.jobs.cross_validation import (
+    TRAINING,
+    CrossValidation,
+    FoldScore,
+    FoldTrainings,
+    Progress,
+    expected_interval,
+)
+from digitscope.jobs.train import Settings
 from digitscope.model import Model
 from digitscope.nn import Ensemble
 from digitscope.recipes.held_out import held_out
@@ -88,15 +95,15 @@ def test_a_stopped_one_continues_to_the_same_bytes(data: DataSet, tmp_path: Path
 
 
 def digests(folder: Path) -> dict[str, str]:
-    models = sorted(path for path in folder.glob("*.safetensors") if path.name != CHECKPOINT)
+    models = sorted(folder.glob("*.safetensors"))
     assert len(models) == 3
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in models}
 
 
 def test_a_damaged_checkpoint_says_what_to_do(data: DataSet, tmp_path: Path) -> None:
-    (tmp_path / CHECKPOINT).write_bytes(b"damaged")
+    (tmp_path / TRAINING).write_bytes(b"damaged")
     work = FoldTrainings(tmp_path, data, SETTINGS, folds=2, threads=1).cross_validate()
-    with pytest.raises(ModelError, match=r"Delete .*checkpoint\.safetensors to begin this training again"):
+    with pytest.raises(ModelError, match=r"Delete .*training\.safetensors to begin this training again"):
         next(work)
 
 

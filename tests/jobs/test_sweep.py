@@ -11,8 +11,9 @@ import pytest
 
 from digitscope.datasets import DataSet
 from digitscope.errors import DigitscopeError, TrainingError
+from digitscope.jobs.cross_validation import TRAINING
 from digitscope.jobs.sweep import Choices, SweepJob, SweepTrial, ranking
-from digitscope.jobs.train import CHECKPOINT, Settings
+from digitscope.jobs.train import Settings
 
 CHOICES = {
     "learning_rate": Choices.parse("learning_rate", "0.00001..1"),
@@ -67,10 +68,13 @@ def test_a_killed_sweep_continues_to_the_same_bytes(
         process.kill()
     assert (folder / "trial-3.json").exists()
     assert not (folder / "trial-8.json").exists()
+    (folder / "trials.csv.1234abcd.part").touch()  # a writing that was cut off
     with SweepJob(Settings("mlp", str(data_file), epochs=4), CHOICES, folder, trials=8, threads=1) as job:
         assert len(job.done) >= 3
         list(job.work())
     assert (folder / "trials.csv").read_bytes() == (finished[0] / "trials.csv").read_bytes()
+    names = ["sweep.json", *(f"trial-{number}.json" for number in range(1, 9)), "trials.csv", "trials.png"]
+    assert sorted(path.name for path in folder.iterdir()) == names
 
 
 def test_a_trial_continues_from_its_checkpoint(
@@ -82,7 +86,7 @@ def test_a_trial_continues_from_its_checkpoint(
         next(work)
         next(work)  # within the first trial
         work.close()
-    assert (tmp_path / CHECKPOINT).exists()
+    assert (tmp_path / TRAINING).exists()
     assert not (tmp_path / "trial-1.json").exists()
     with SweepJob(settings, CHOICES, tmp_path, trials=3, threads=1) as job:
         results = list(job.work())

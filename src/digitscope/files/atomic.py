@@ -136,6 +136,12 @@ def remove_temporary(path: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
+def remove_all_temporary(folder: Path) -> None:
+    """Removes the temporary files of all writings in the folder that were cut off, as `remove_temporary`."""
+    for leftover in folder.glob(f"*.*{TEMPORARY}"):
+        leftover.unlink(missing_ok=True)
+
+
 def _temporary_path(path: Path) -> Path:
     return path.with_name(f"{_short_name(path)}.{secrets.token_hex(4)}{TEMPORARY}")
 

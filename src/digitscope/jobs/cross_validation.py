@@ -13,12 +13,14 @@ from digitscope.calibration import Calibration
 from digitscope.datasets import DataSet
 from digitscope.errors import ModelError, TrainingError
 from digitscope.files.opening import exists, shown_path
-from digitscope.jobs.train import CHECKPOINT, Settings, info_of
+from digitscope.jobs.train import Settings, info_of
 from digitscope.metrics import Evaluation, wilson_interval
 from digitscope.model import Model
 from digitscope.recipes.recipe import Split, Training, hold_out_fold, hold_out_nothing
 from digitscope.training import Epoch, Step, load_checkpoint, save_checkpoint, train
 
+TRAINING = "training.safetensors"
+"""The checkpoint of the training under way. `digitscope train` has another name, so nobody takes this for its run."""
 ALL = "all"
 """The name of the part that is all images."""
 
@@ -133,7 +135,7 @@ class FoldTrainings:
         about = {**asdict(replace(self.settings, seed=seed)), "digest": self.data.digest, "part": name}
         for result in train_from_checkpoint(
             training,
-            self.folder / CHECKPOINT,
+            self.folder / TRAINING,
             about,
             validated=False,
             threads=self.threads,
@@ -145,6 +147,7 @@ class FoldTrainings:
         info = replace(info, folds=self.folds)
         model = Model(run.outcome(training.images), run.plan.loss, self.data.x_train.shape[1:], info)
         model.save(path)
+        (self.folder / TRAINING).unlink(missing_ok=True)
         return model
 
     def _training(self, seed: int, split: Split) -> Training:

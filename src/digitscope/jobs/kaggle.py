@@ -13,16 +13,18 @@ import numpy as np
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet, Table, load_data, read_table
 from digitscope.errors import DataError, DigitscopeError, TrainingError
-from digitscope.files.atomic import check_new, unwritable, write_atomic
+from digitscope.files.atomic import check_new, remove_all_temporary, remove_temporary, unwritable, write_atomic
 from digitscope.files.lock import FolderLock
 from digitscope.files.opening import exists, shown_path, unreadable
 from digitscope.jobs.cross_validation import CrossValidation, FoldTrainings, Progress, expected_interval
-from digitscope.jobs.train import MODEL, Settings
+from digitscope.jobs.train import Settings
 from digitscope.model import Answer
 from digitscope.training.settings import setting_text
 
 SETTINGS = "kaggle.json"
 """The file in the folder that says what its models were trained with."""
+FINAL = "final.safetensors"
+"""The model that made the submission."""
 LEAST_SURE = "least-sure.png"
 DRAWN = 64
 """The number of images that the picture of the least sure answers shows."""
@@ -138,7 +140,7 @@ class KaggleJob:
         trainings, images = self.trainings, self.test.images
         validated = yield from trainings.cross_validate()
         model = yield from trainings.train_all(validated)
-        model.save(self.folder / MODEL)
+        model.save(self.folder / FINAL)
         logits = model.logits(images, threads=trainings.threads)
         labels = logits.argmax(axis=1)
         write_submission(self.out, labels, force=True)
@@ -152,7 +154,7 @@ class KaggleJob:
             expected=expected_interval(validated.evaluation.accuracy, validated.evaluation.images, len(images)),
             submission=self.out,
             rows=len(images),
-            model=self.folder / MODEL,
+            model=self.folder / FINAL,
             picture=self.folder / LEAST_SURE,
             least_sure=list(zip((listed + 1).tolist(), model.answers_from_logits(logits[listed]), strict=True)),
             public_rows=_count_public(images),
@@ -179,6 +181,8 @@ class KaggleJob:
         except OSError as error:
             raise unwritable(self.folder, error) from error
         stack.enter_context(FolderLock(self.folder))
+        remove_all_temporary(self.folder)
+        remove_temporary(self.out)
         if not exists(path) and any(self.folder.glob("*.safetensors")):
             raise DigitscopeError(
                 f"{shown_path(self.folder)} is where the models go, but it holds others. Choose another --out."

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Self
 from digitscope.arguments import check_whole
 from digitscope.datasets import load_data
 from digitscope.errors import DataError, DigitscopeError, DivergenceError, TrainingError
-from digitscope.files.atomic import unwritable, write_atomic
+from digitscope.files.atomic import remove_all_temporary, unwritable, write_atomic
 from digitscope.files.lock import FolderLock
 from digitscope.files.opening import exists, shown_path
-from digitscope.jobs.cross_validation import train_from_checkpoint
-from digitscope.jobs.train import CHECKPOINT, Settings
+from digitscope.jobs.cross_validation import TRAINING, train_from_checkpoint
+from digitscope.jobs.train import Settings
 from digitscope.training import Epoch
 from digitscope.training.settings import setting_text
 
@@ -195,6 +195,7 @@ class SweepJob:
             done = replace(done, notes=study.trials[-1].system_attrs)
             record = json.dumps(asdict(done))
             write_atomic(self._record(number), record.encode())
+            (self.folder / TRAINING).unlink(missing_ok=True)
             self.done.append(SweepTrial(**json.loads(record)))  # as it is read again: with lists, not tuples
             self._write_table()
             yield self.done[-1]
@@ -212,7 +213,7 @@ class SweepJob:
             about = json.loads(json.dumps({**asdict(chosen), "data": self.data.digest, "trial": number}))
             results = train_from_checkpoint(
                 training,
-                self.folder / CHECKPOINT,
+                self.folder / TRAINING,
                 about,
                 validated=True,
                 threads=self.threads,
@@ -240,6 +241,7 @@ class SweepJob:
         except OSError as error:
             raise unwritable(self.folder, error) from error
         stack.enter_context(FolderLock(self.folder))
+        remove_all_temporary(self.folder)
         before = None
         if exists(path):
             try:
