@@ -3,6 +3,7 @@
     uv run python -m benchmarks.kaggle FOLDER                                   # writes train.csv, test.csv, labels.csv
     uv run python -m benchmarks.kaggle FOLDER --recipe mlp                      # and makes a submission and scores it
     uv run python -m benchmarks.kaggle FOLDER --recipe convnet --members 3 --folds 3 --threads 1
+    uv run python -m benchmarks.kaggle FOLDER --table                           # writes all scores to docs/kaggle.md
 
 Kaggle's 42,000 and 28,000 rows are the 70,000 images of MNIST in an order that it keeps to itself. Here the order is
 drawn with seed 0. Each run adds a line to FOLDER/scores.jsonl: what was expected before the labels were looked at, the
@@ -21,6 +22,8 @@ from digitscope.jobs.cross_validation import FoldScore
 from digitscope.jobs.kaggle import KaggleJob
 from digitscope.jobs.train import Settings
 
+PAGE = Path(__file__).parents[1] / "docs" / "kaggle.md"
+BEGIN, END = "<!-- steps -->", "<!-- end of steps -->"
 TRAIN_ROWS, TEST_ROWS = 42_000, 28_000
 
 
@@ -42,6 +45,25 @@ def write_files(folder: Path) -> None:
     np.savetxt(folder / "labels.csv", labels[test], "%d")
 
 
+def write_steps(folder: Path) -> None:
+    """Writes the table of docs/kaggle.md, the lowest score first."""
+    lines = (folder / "scores.jsonl").read_text(encoding="utf-8").splitlines()
+    runs = {run["run"]: run for run in map(json.loads, lines)}.values()
+    rows = ["| options | expected score (95 % interval) | score | processor time |", "|---|---|---|---|"]
+    for run in sorted(runs, key=lambda run: run["score"]):
+        options = [f"--recipe {run['recipe']}"]
+        options += [f"--augment {run['augment']}"] * (run["augment"] is not None)
+        options += [f"--{name} {run[name]}" for name, usual in (("members", 1), ("folds", 5)) if run[name] != usual]
+        expected, score = (f"{100 * run[name]:.2f} %" for name in ("expected", "score"))
+        low, high = (f"{100 * end:.2f}" for end in run["interval"])
+        minutes = f"{run['processor_seconds'] / 60:.1f} min"
+        rows.append(f"| `{' '.join(options)}` | {expected} ({low} to {high}) | **{score}** | {minutes} |")
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{chr(10).join(rows)}\n{END}{after}", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -51,10 +73,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--augment")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
     folder: Path = given.folder
     if not (folder / "labels.csv").exists():
         write_files(folder)
+    if given.table:
+        write_steps(folder)
     if given.recipe is None:
         return
     settings = Settings(given.recipe, "train.csv", seed=given.seed, augment=given.augment)
@@ -82,6 +107,10 @@ def main() -> None:
     line = json.dumps(
         {
             "run": name,
+            "recipe": given.recipe,
+            "augment": given.augment,
+            "members": given.members,
+            "folds": given.folds,
             "expected": result.validated.evaluation.accuracy,
             "interval": list(result.expected),
             "score": score,
