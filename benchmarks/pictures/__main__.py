@@ -102,6 +102,13 @@ def write_sheets(results: Sequence[Result], folder: Path) -> None:
         contact_sheet(list(group)[:MAX_FAILURES]).save(folder / f"{name}, {task}.png".replace(" ", "_"))
 
 
+def write_record(path: Path, sets: dict[str, Any], conditions: dict[str, Any]) -> None:
+    """Writes the figures of each set with the conditions of its measurement. Other sets in the file stay."""
+    content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    content.update({name: {**conditions, "figures": figures} for name, figures in sets.items()})
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.pictures",
@@ -118,7 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", nargs="+", default=[], help="only generated kinds whose names begin like this")
     parser.add_argument("--sheets", type=Path, metavar="FOLDER", help="write contact sheets of all failures")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="write all figures as JSON")
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="write all figures as JSON, and keep those of other sets"
+    )
     options = parser.parse_args(arguments)
     model, digest = Model.load(options.model), Digest()
 
@@ -141,19 +150,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.sheets is not None:
         write_sheets(results, options.sheets)
     if options.record is not None:
-        content = {
-            "command": shlex.join(["uv", "run", "python", "-m", "benchmarks.pictures", *(arguments or sys.argv[1:])]),
-            "model": options.model,
-            "refuse": options.refuse,
-            "generated_pictures": str(digest),
-            "fonts": len(fonts()),
-            "machine": machine(),
-            "versions": versions("numpy", "scipy", "pillow", "digitscope"),
-            "commit": commit(),
-            "date": datetime.now(UTC).date().isoformat(),
-            "sets": sets,
-        }
-        options.record.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_record(
+            options.record,
+            sets,
+            {
+                "command": shlex.join(
+                    ["uv", "run", "python", "-m", "benchmarks.pictures", *(arguments or sys.argv[1:])]
+                ),
+                "model": options.model,
+                "refuse": options.refuse,
+                "digest": str(digest),
+                "fonts": len(fonts()),
+                "machine": machine(),
+                "versions": versions("numpy", "scipy", "pillow", "digitscope"),
+                "commit": commit(),
+                "date": datetime.now(UTC).date().isoformat(),
+            },
+        )
 
 
 if __name__ == "__main__":

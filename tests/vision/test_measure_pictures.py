@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from benchmarks.pictures.__main__ import main, table
+from benchmarks.pictures.__main__ import main, table, write_record
 from benchmarks.pictures.examples import Example, Task, examples_of
 from benchmarks.pictures.generated import KINDS, Digest, generated
 from benchmarks.pictures.pen import fonts, write
@@ -196,9 +196,17 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     )
     assert "scan 8x8" in capsys.readouterr().out
     assert (sheets / "in,_digit.png").is_file()
-    figures = json.loads(record.read_text(encoding="utf-8"))["sets"]
-    assert figures["in"]["digit"]["all"]["refused"] == 1
-    assert figures["generated"]["number"]["all"]["pictures"] == 3
+    content = json.loads(record.read_text(encoding="utf-8"))
+    assert content["in"]["figures"]["digit"]["all"]["refused"] == 1
+    assert content["generated"]["figures"]["number"]["all"]["pictures"] == 3
+
+
+def test_a_record_keeps_other_sets(tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    write_record(record, {"photos": {"a": 1}, "words": {}}, {"seed": 1})
+    write_record(record, {"photos": {"a": 2}}, {"seed": 2})
+    content = json.loads(record.read_text(encoding="utf-8"))
+    assert content == {"photos": {"seed": 2, "figures": {"a": 2}}, "words": {"seed": 1, "figures": {}}}
 
 
 def test_pictures_are_read_as_well_as_before() -> None:
