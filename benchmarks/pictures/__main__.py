@@ -21,12 +21,14 @@ from benchmarks.pictures.examples import Example, examples_of, uci_digits
 from benchmarks.pictures.generated import Digest, generated
 from benchmarks.pictures.pen import fonts
 from benchmarks.pictures.scores import Result, answer, summary
-from benchmarks.pictures.sheet import TILE, contact_sheet
+from benchmarks.pictures.sheet import contact_sheet
 from digitscope.model import REFUSED_SHARE, Model
 from digitscope.vision import to_picture
 
 MAX_FAILURES = 400
 """Pictures on a contact sheet."""
+TILES = {"digit": 110, "not a digit": 110, "number": 170, "no number": 170}
+"""Longer side of a picture on a contact sheet, in pixels, by task."""
 HEADS = {
     "right": "right",
     "right_mean_over_sources": "sources",
@@ -90,7 +92,7 @@ def measure(examples: Iterator[Example], model: Model, refuse: float, digest: Di
 
 def _thumbnail(picture: Any) -> Any:
     small = Image.fromarray(np.ascontiguousarray(to_picture(picture)))
-    small.thumbnail((2 * TILE, 2 * TILE))
+    small.thumbnail((max(TILES.values()),) * 2)
     return np.array(small)
 
 
@@ -99,7 +101,8 @@ def write_sheets(results: Sequence[Result], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     failures = sorted((r for r in results if not r.right), key=lambda r: (r.example.set, r.example.task))
     for (name, task), group in groupby(failures, key=lambda r: (r.example.set, r.example.task)):
-        contact_sheet(list(group)[:MAX_FAILURES]).save(folder / f"{name}, {task}.png".replace(" ", "_"))
+        sheet = contact_sheet(list(group)[:MAX_FAILURES], TILES[task])
+        sheet.save(folder / f"{name}, {task}.png".replace(" ", "_"))
 
 
 def write_record(path: Path, sets: dict[str, Any], conditions: dict[str, Any]) -> None:
@@ -124,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", nargs="+", default=[], help="only generated kinds whose names begin like this")
+    parser.add_argument("--as-numbers", action="store_true", help="read pictures of one digit as numbers, too")
     parser.add_argument("--sheets", type=Path, metavar="FOLDER", help="write contact sheets of all failures")
     parser.add_argument(
         "--record", type=Path, metavar="FILE", help="write all figures as JSON, and keep those of other sets"
@@ -139,12 +143,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.generated:
             yield from generated(options.generated, options.seed, tuple(options.kinds))
 
+    def tasks() -> Iterator[Example]:
+        for example in examples():
+            yield example
+            if options.as_numbers and example.task == "digit":
+                yield replace(example, set=f"{example.set} as numbers", task="number")
+
     with threadpool_limits(1):
         warm_up = np.zeros((60, 60), np.uint8)
         warm_up[10:50, 28:32] = 255
         for task in ("digit", "number"):
             answer(Example("", "", "", "", task, "1", warm_up), model, options.refuse)
-        results = measure(examples(), model, options.refuse, digest)
+        results = measure(tasks(), model, options.refuse, digest)
     sets = summary(results)
     print(table(sets))
     if options.sheets is not None:

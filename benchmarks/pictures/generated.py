@@ -95,23 +95,36 @@ def _photo_of_digit(kind: str) -> Callable[[Rng], Drawn]:
 
 
 def _digit_coverage(rng: Rng, side: int, width: float) -> tuple[Array, int]:
-    """A digit that fills a square, or less than its width if it is narrow. (side, side), 0 paper to 1 ink"""
-    label = _label(rng)
-    written = write_image(digit_image(label, rng), rng.normal(0, 0.1))
+    """A digit of MNIST, or with the probability 0.4 one of a rare form. It fills a square, or less than its width if it
+    is narrow. (side, side), 0 paper to 1 ink
+    """
+    if rng.random() < 0.4:
+        image, label = _rare_image(rng)
+    else:
+        label = _label(rng)
+        image = digit_image(label, rng)
+    written = write_image(image, rng.normal(0, 0.1))
     sheet = Sheet(side, side)
     left, _, right, _ = extent([written])
-    unit = (1 - width) * side
-    unit *= min(1, 1 / (right - left))
-    sheet.layer((1, 1, 1)).write(
-        [written], (side - (right - left) * unit) / 2 - left * unit, (side - unit) / 2, unit, width
-    )
+    unit = (1 - width) * side * min(1, 1 / (right - left))
+    x = (side - (right - left) * unit) / 2 - left * unit
+    sheet.layer((1, 1, 1)).write([written], x, (side - unit) / 2, unit, width)
     return sheet.picture((0, 0, 0))[..., 0], label
 
 
+def _rare_image(rng: Rng) -> tuple[Pixels, int]:
+    names = list(VARIANTS)
+    name = names[rng.integers(len(names))]
+    return VARIANTS[name].draw(rng, _digit_source()), int(name[0])
+
+
 def _stretched(coverage: Array, shape: tuple[int, int]) -> Array:
-    """The ink alone, stretched to the shape as in Semeion's scans."""
+    """The ink alone, stretched to the shape as in Semeion's scans; a stroke is stretched as if it were half as wide as
+    high.
+    """
     rows, columns = np.flatnonzero(coverage.any(axis=1)), np.flatnonzero(coverage.any(axis=0))
     inked = coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    inked = np.pad(inked, ((0, 0), (max(0, inked.shape[0] // 2 - inked.shape[1]) // 2,) * 2))
     return np.asarray(Image.fromarray(inked.astype(np.float32)).resize(shape[::-1], Image.Resampling.BOX))
 
 
@@ -122,9 +135,11 @@ def _in_either_tone(ink: Array, rng: Rng) -> Pixels:
 
 
 def _scan_16(rng: Rng) -> Drawn:
+    """Stretched to the square, like Semeion's digits (Buscema 1998)."""
     coverage, label = _digit_coverage(rng, 128, rng.uniform(0.07, 0.16))
-    small = _stretched(coverage, (16, 16)) if rng.random() < 0.7 else _reduced(coverage, 16)
-    return _in_either_tone((small > rng.uniform(0.35, 0.55)).astype(np.float32), rng), str(label)
+    return _in_either_tone((_stretched(coverage, (16, 16)) > rng.uniform(0.35, 0.55)).astype(np.float32), rng), str(
+        label
+    )
 
 
 def _scan_16_grey(rng: Rng) -> Drawn:
@@ -134,8 +149,8 @@ def _scan_16_grey(rng: Rng) -> Drawn:
 
 def _scan_8(rng: Rng) -> Drawn:
     """8x8 with 17 levels, like the digits of Alpaydin and Kaynak 1998."""
-    coverage, label = _digit_coverage(rng, 96, rng.uniform(0.08, 0.16))
-    bitmap = (_stretched(coverage, (32, 32)) > 0.5).reshape(8, 4, 8, 4)
+    coverage, label = _digit_coverage(rng, 96, rng.uniform(0.12, 0.22))
+    bitmap = (_reduced(coverage, 32) > 0.5).reshape(8, 4, 8, 4)
     return _in_either_tone(bitmap.sum(axis=(1, 3)) / 16, rng), str(label)
 
 
@@ -297,9 +312,7 @@ def _digit_over_lines(rng: Rng) -> Drawn:
 
 def _rare_form(rng: Rng) -> Drawn:
     """A 1 with a foot, a crossed 7 and other forms that MNIST hardly has, and a 7 of two strokes that do not touch."""
-    names = [*VARIANTS, "7 of two strokes"]
-    name = names[rng.integers(len(names))]
-    if name == "7 of two strokes":
+    if rng.random() < 0.06:
         height = rng.uniform(40, 200)
         sheet = Sheet(1.6 * height, 2 * height)
         layer, width = sheet.layer(random_ink(rng)), rng.uniform(0.04, 0.1) * height
@@ -308,13 +321,13 @@ def _rare_form(rng: Rng) -> Drawn:
         foot = (x0 + rng.uniform(0.1, 0.4) * height, 1.5 * height)
         layer.dots(np.linspace((x1, y + width + gap), foot, 200), width / 2)
         return capture(sheet.picture(random_paper(rng)), rng), "7"
-    image = VARIANTS[name].draw(rng, _digit_source())
+    image, label = _rare_image(rng)
     written = write_image(image)
     height = rng.uniform(30, 160)
     left, _, right, _ = extent([written])
     sheet = Sheet((right - left + 1) * height, 2 * height)
     sheet.layer(random_ink(rng)).write([written], (0.5 - left) * height, 0.5 * height, height, rng.uniform(0.04, 0.13))
-    return capture(sheet.picture(random_paper(rng)), rng), name[0]
+    return capture(sheet.picture(random_paper(rng)), rng), str(label)
 
 
 @cache
