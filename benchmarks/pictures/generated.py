@@ -340,9 +340,23 @@ def _digit_source() -> DigitSource:
 # Neither digits nor numbers
 
 
+OF_DIGITS = ("mirrored", "numbers", "one and a half", "pieces", "collages")
+"""Drawings in which `read` may find digits."""
+
+
 def _drawing(rng: Rng) -> Drawn:
-    """A letter, sign, shape, scribble or the like, as a picture of 28 to 400 pixels."""
-    kinds = list(NON_DIGITS.values())
+    """A letter, sign, shape, scribble or the like."""
+    return _drawn_as_picture([name for name in NON_DIGITS if name not in OF_DIGITS], rng)
+
+
+def _parts_of_digits(rng: Rng) -> Drawn:
+    """Two digits or more, or parts of digits."""
+    return _drawn_as_picture(list(OF_DIGITS), rng)
+
+
+def _drawn_as_picture(names: list[str], rng: Rng) -> Drawn:
+    """A drawing as a picture of 28 to 400 pixels."""
+    kinds = [NON_DIGITS[name] for name in names]
     shares = np.array([kind.share for kind in kinds])
     image = kinds[rng.choice(len(kinds), p=shares / shares.sum())].draw(rng, _digit_source())
     side = round(float(np.exp(rng.uniform(np.log(28), np.log(400)))))
@@ -696,6 +710,7 @@ KINDS = {
     "digit over lines": Kind(_DIGIT, _digit_over_lines),
     "rare form of a digit": Kind(_DIGIT, _rare_form, 6),
     "drawing": Kind(_NOTHING, _drawing, 6),
+    "parts of digits, or several": Kind(("not a digit",), _parts_of_digits),
     "empty cell": Kind(_NOTHING, _empty_cell, 6),
     "empty grid": Kind(("no number",), _empty_grid),
     "written word": Kind(("no number",), _hand_word, 6),
