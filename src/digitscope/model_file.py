@@ -97,7 +97,10 @@ def read_model(path: Path) -> ModelContent:
 def _read(file: TensorFile) -> ModelContent:
     about, shapes = file.about, dict(file.shapes)
     if about.get("format") != FORMAT:
-        raise ModelError(f"expected a model of format {FORMAT}; got {shown(about.get('format'))}.")
+        raise ModelError(
+            f"expected a model of format {FORMAT}; got {shown(about.get('format'))}. If a later version of Digitscope "
+            "wrote it, install that version."
+        )
     if differing := (about.keys() - {"temperature"}) ^ _REQUIRED:
         names = ", ".join(sorted(_REQUIRED))
         raise ModelError(f"missing or unknown: {', '.join(sorted(differing))}. A model has the entries {names}.")

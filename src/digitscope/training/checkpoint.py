@@ -161,7 +161,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     arrays, about = read_tensors(path, "checkpoint")
     if about.get("format") != FORMAT:
         raise ModelError(
-            f"{shown_path(path)}: expected a checkpoint of format {FORMAT}; got {shown(about.get('format'))}."
+            f"{shown_path(path)}: expected a checkpoint of format {FORMAT}; got {shown(about.get('format'))}. "
+            "Resume with the version of Digitscope that began it, or begin anew."
         )
     if differing := about.keys() ^ _ENTRIES:
         raise _damaged(path, f"missing or unknown: {', '.join(sorted(differing))}")
