@@ -4,6 +4,7 @@ To be run once for each release that changes what a model file has. Files of rel
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from tests.released import FOLDER, VERSION
 def make(folder: Path) -> None:
     """Raises: FileExistsError if the version has its files."""
     folder.mkdir()
-    answers = {"images": IMAGES}
+    answers: dict[str, Any] = {"images": IMAGES}
     for name, content in model_files().items():
         path = folder / name
         path.write_bytes(content)
