@@ -235,7 +235,8 @@ def test_mcnemar_counts_fair_coins(counts: tuple[int, int], p: float) -> None:
 @given(st.integers(0, 3000), st.integers(0, 3000))
 def test_mcnemar_is_the_binomial_test(a: int, b: int) -> None:
     expected = stats.binomtest(a, a + b).pvalue if a + b else 1.0
-    assert mcnemar_p(a, b) == pytest.approx(expected, rel=1e-9, abs=1e-300)
+    # SciPy 1.18 gives 0 for 10 of 1075, which is 2.7e-300.
+    assert mcnemar_p(a, b) == pytest.approx(expected, rel=1e-9, abs=1e-280)
 
 
 @pytest.mark.parametrize("counts", [(-1, 2), (1, 2.5), (True, 1)])
