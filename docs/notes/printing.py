@@ -15,7 +15,8 @@ from pypdf import PdfReader
 
 from docs.notes.book import book
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+# The shell without windows is the quickest.
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def find_browser() -> str | None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,8 +21,9 @@ from digitscope.lab.state import Lab
 from digitscope.model import Model
 from digitscope.nn import Adam, Dense, Network, OneCycle, ReLU, SoftmaxCrossEntropy
 from digitscope.training import Plan, Run, train
+from docs.notes.printing import find_browser
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = find_browser()
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PATIENCE = 20_000
 """Milliseconds for which a browser's test waits: other tests run beside it."""
