@@ -112,6 +112,21 @@ def write_record(path: Path, sets: dict[str, Any], conditions: dict[str, Any]) -
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
+def command(options: argparse.Namespace) -> str:
+    """The command that gives the same figures elsewhere: folders by their names alone, and not what it writes."""
+    words = ["uv", "run", "python", "-m", "benchmarks.pictures", *(folder.name for folder in options.folders)]
+    words += ["--model", Path(options.model).name, "--refuse", str(options.refuse)]
+    if options.uci:
+        words.append("--uci")
+    if options.generated:
+        words += ["--generated", str(options.generated), "--seed", str(options.seed)]
+    if options.kinds:
+        words += ["--kinds", *options.kinds]
+    if options.as_numbers:
+        words.append("--as-numbers")
+    return shlex.join(words)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.pictures",
@@ -164,11 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.record,
             sets,
             {
-                "command": shlex.join(
-                    ["uv", "run", "python", "-m", "benchmarks.pictures", *(arguments or sys.argv[1:])]
-                ),
-                "model": options.model,
-                "refuse": options.refuse,
+                "command": command(options),
                 "digest": str(digest),
                 "fonts": len(fonts()),
                 "machine": machine(),

@@ -208,6 +208,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "scan 8x8" in capsys.readouterr().out
     assert (sheets / "in,_digit.png").is_file()
     content = json.loads(record.read_text(encoding="utf-8"))
+    assert content["in"]["command"] == (
+        "uv run python -m benchmarks.pictures in --model reader --refuse 0.01 "
+        "--generated 1 --seed 1 --kinds 'scan 8x8' 'scan 17' 'printed number' --as-numbers"
+    )
     assert content["in"]["figures"]["digit"]["all"]["refused"] == 1
     assert content["in as numbers"]["figures"]["number"]["all"]["nothing_found"] == 1
     assert content["generated"]["figures"]["number"]["all"]["pictures"] == 3
