@@ -1,6 +1,8 @@
 """The figures of a record as text."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 from benchmarks.readme import full_ladder, short_ladder
 from digitscope.recipes.records import Record
@@ -30,3 +32,10 @@ def test_a_number_of_threads_other_than_two_is_shown() -> None:
 def test_a_time_is_in_the_largest_unit_that_it_has_twice_of() -> None:
     for seconds, words in ((119.9, "119.9 s"), (120, "2.0 min"), (7194, "119.9 min"), (7200, "2.0 h")):
         assert replace(ONE, runs=({**RUN, "train_seconds": seconds},)).training == words
+
+
+def test_records_name_no_place_of_the_machine_that_made_them() -> None:
+    records = list((Path(__file__).parents[2] / "records").rglob("*.json"))
+    assert len(records) > 10
+    for record in records:
+        assert re.findall(r"""[\s"'=](/\w+/|~/|[A-Z]:\\)""", record.read_text(encoding="utf-8")) == [], record

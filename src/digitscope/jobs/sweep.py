@@ -12,6 +12,7 @@ import math
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -344,6 +345,6 @@ def _value(name: str, text: str) -> Value:
 
 def _check_installed() -> None:
     try:
-        import optuna  # noqa: F401
+        import_module("optuna")
     except ImportError as error:
         raise DigitscopeError(f"A sweep needs Optuna ({error}): pip install 'digitscope[sweep]'.") from error
