@@ -262,6 +262,25 @@ def test_the_end_of_a_training_with_averaged_weights_is_a_step_like_others(
     timeline.close()
 
 
+def test_a_training_is_opened_as_its_last_process_left_it(
+    timeline: Timeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that ends, because its server was killed, saves the training last of all, while the next one waits."""
+    timeline.write_state({"state": "running"})
+
+    def save_and_end(seconds: float) -> None:
+        if timeline.step == 0:
+            go(timeline, 0, 7)
+            timeline.save()
+            timeline.write_state({"state": "running"})
+            timeline.close()
+
+    monkeypatch.setattr(timeline_module.time, "sleep", save_and_end)
+    found, noted = Timeline.open(tmp_path / "run", patience=60)
+    found.close()
+    assert noted["step"] == 7
+
+
 def test_data_that_have_changed_are_one_error(few: DataSet, tmp_path: Path) -> None:
     path = tmp_path / "own.npz"
     np.savez(path, x_train=few.x_train[:100], y_train=few.y_train[:100])

@@ -206,10 +206,11 @@ class Timeline:
 
         Raises: DigitscopeError if there is none, if its data have changed, or if another process works on it.
         """
-        experiment, branches, (branch, step), digest, noted = read_state(folder)
         lock = FolderLock(folder)
         _acquire(lock, patience)
         try:
+            # Not before: a process that held the lock may have saved the training just before it ended.
+            experiment, branches, (branch, step), digest, noted = read_state(folder)
             timeline = cls(folder, experiment, lock, branches)
             if timeline.data.digest != digest:
                 raise TrainingError(f"{experiment.data} has changed since the training began. Start a new one.")

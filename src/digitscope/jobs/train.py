@@ -200,12 +200,13 @@ class Job:
         Raises: TrainingError if there is none, one with other settings, or one that another process works on;
             ModelError or DataError if it or its data are not as they were.
         """
-        path = newest_checkpoint(folder)
-        if path is None:
-            state = "is finished" if exists(folder / MODEL) else "holds no checkpoint"
-            raise TrainingError(f"{folder} {state}: there is nothing to resume. Start again without --resume.")
         with ExitStack() as stack:
+            # First of all: a process that ends just now may still write its last checkpoint.
             lock = stack.enter_context(FolderLock(folder))
+            path = newest_checkpoint(folder)
+            if path is None:
+                state = "is finished" if exists(folder / MODEL) else "holds no checkpoint"
+                raise TrainingError(f"{folder} {state}: there is nothing to resume. Start again without --resume.")
             try:
                 job = cls._restored(path, given or {}, lock)
             except DigitscopeError as error:
