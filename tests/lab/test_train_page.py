@@ -171,12 +171,12 @@ def test_a_curve_can_be_heard(start_server: Start, open_page: PageOpener) -> Non
         "() => { window.tones = []; const start = OscillatorNode.prototype.start;"
         "OscillatorNode.prototype.start = function () { tones.push(this.frequency.value); start.call(this); } }"
     )
-    page.get_by_role("button", name="Listen").first.click()
-    pause = page.get_by_role("button", name="Pause the sound")
-    expect(pause).to_be_visible()
+    # The same moment: what is heard is said even if not one tenth of a second of it was heard.
+    page.get_by_role("button", name="Listen").first.evaluate("(button) => { button.click(); button.click(); }")
     assert 220 <= page.evaluate("tones[0]") <= 880
-    pause.click()
     expect(page.locator(".curve-said").first).to_have_text(re.compile("Validation, step"))
+    page.get_by_role("button", name="Listen").first.click()
+    expect(page.get_by_role("button", name="Pause the sound")).to_be_visible()
 
 
 def test_the_page_is_accessible(start_server: Start, open_page: PageOpener) -> None:

@@ -332,6 +332,8 @@ export function curves(host, options) {
       if (share >= 1) silence();
     }, 50);
     sound = { context, timer };
+    cursor.point = begin;
+    say(false);
     play.textContent = t("common.pause_sound");
     play.setAttribute("aria-pressed", "true");
   }
