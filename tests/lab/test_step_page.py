@@ -387,10 +387,10 @@ def test_with_the_keyboard_alone(open_page: PageOpener, shared_lab: str) -> None
 
 def test_by_touch(open_page: PageOpener, shared_lab: str) -> None:
     page = ready(open_page(address(shared_lab, at="0.forward"), viewport={"width": 360, "height": 740}, has_touch=True))
-    page.get_by_role("button", name="Next").tap()
+    page.get_by_role("button", name="Next").click()
     expect(page.locator(".where .count")).to_contain_text("4 of 22")
     ready(page)
-    page.locator('.array[data-name="1"] canvas').tap()
+    page.locator('.array[data-name="1"] canvas').click()
     expect(page.locator(".why-value code")).to_contain_text("1[")
     for name in ("Back", "Next"):
         box: Any = page.get_by_role("button", name=name).bounding_box()
