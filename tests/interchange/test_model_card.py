@@ -13,6 +13,7 @@ from digitscope import DataSet, DigitscopeError, Model
 from digitscope.calibration import Calibration
 from digitscope.interchange import export_model
 from digitscope.metrics import wilson_interval
+from digitscope.nn import Dense, Network, SoftmaxCrossEntropy
 from digitscope.training_info import FineTuning, TrainingInfo
 from tests.interchange.models import ODD
 
@@ -64,6 +65,12 @@ def test_a_model_that_knows_little_of_itself(tmp_path: Path) -> None:
     assert head.keys() & {"datasets", "model-index"} == set()
     for text in ("has no accuracy", "not calibrated", "does not say", "Not known.", "Not chosen yet"):
         assert text in page
+
+
+@pytest.mark.parametrize(("side", "box"), [(28, "20x20"), (8, "6x6")])
+def test_the_preparation_is_told_for_images_of_this_size(side: int, box: str, tmp_path: Path) -> None:
+    model = Model(Network(Dense(side * side, 10)), SoftmaxCrossEntropy(), (side, side))
+    assert f"a box of {box} pixels" in card(model, tmp_path / "hub")[1]
 
 
 def test_a_calibration_on_few_images_has_no_threshold(tmp_path: Path) -> None:

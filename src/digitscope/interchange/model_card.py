@@ -5,7 +5,7 @@ import math
 from importlib.metadata import version
 
 from digitscope.interchange.accuracy_figures import AccuracyFigure, accuracy_figures
-from digitscope.interchange.onnx_graph import PREPROCESSING
+from digitscope.interchange.onnx_graph import preprocessing
 from digitscope.metrics import percentage
 from digitscope.model import REFUSED_SHARE, Model
 from digitscope.nn import BackgroundCrossEntropy
@@ -32,7 +32,7 @@ def model_card(model: Model, name: str, licence: str) -> str:
         shape=f"(N, {height}, {width})",
         classes=model.classes,
         version=version("digitscope"),
-        preprocessing=PREPROCESSING,
+        preprocessing=preprocessing(model.image_shape),
         figures=_figures(accuracy_figures(model.info)),
         confidence=_confidence(model),
         training=_training(model.info),
@@ -52,7 +52,7 @@ def model_config(model: Model) -> str:
         "num_channels": 1,
         "id2label": {label: label for label in labels},
         "label2id": {label: int(label) for label in labels},
-        "preprocessing": PREPROCESSING,
+        "preprocessing": preprocessing(model.image_shape),
         "loss": type(model.loss).__name__,
         "temperature": calibration.temperature if calibration else 1.0,
         "evidence_threshold": _threshold(model),

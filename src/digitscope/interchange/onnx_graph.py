@@ -37,14 +37,11 @@ from digitscope.nn import (
     Tanh,
 )
 from digitscope.nn.layer import built_in_layers
+from digitscope.vision.normalize import box_of
 
 OPSET, IR_VERSION = 17, 8
 MAX_BYTES = (1 << 31) - 1
 """The largest file that protobuf allows."""
-PREPROCESSING = (
-    "float32 from 0 (paper) to 1 (ink), which is uint8 / 255. Light strokes on black as in MNIST: the digit fits into "
-    "a box of 20x20 pixels, and its centre of mass is the centre of the image."
-)
 OUTPUTS = {
     "logits": "the network's outputs",
     "probabilities": "of each class, at the temperature of the calibration",
@@ -96,6 +93,15 @@ def onnx_bytes(model: Model) -> bytes:
     return content
 
 
+def preprocessing(shape: tuple[int, int]) -> str:
+    """What the network expects of an image, as `prepare` makes it from a picture."""
+    height, width = box_of(shape)
+    return (
+        "float32 from 0 (paper) to 1 (ink), which is uint8 / 255. Light strokes on black as in MNIST: the digit fits "
+        f"into a box of {height}x{width} pixels, and its centre of mass is the centre of the image."
+    )
+
+
 def onnx_metadata(model: Model) -> dict[str, str]:
     """What the file says about the model, by name."""
     height, width = model.image_shape
@@ -105,7 +111,7 @@ def onnx_metadata(model: Model) -> dict[str, str]:
         "data": model.info.data,
         "classes": ",".join(map(str, range(model.classes))),
         "image_shape": f"{height},{width}",
-        "preprocessing": PREPROCESSING,
+        "preprocessing": preprocessing(model.image_shape),
         "loss": type(model.loss).__name__,
         "temperature": repr(float(calibration.temperature)) if calibration else None,
         "evidence_threshold": repr(calibration.evidence_threshold(REFUSED_SHARE)) if calibration else None,
