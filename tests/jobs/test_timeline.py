@@ -1,6 +1,7 @@
 """A training that goes back: any step of any branch is reached with the same bits."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -275,7 +276,7 @@ def test_a_training_is_opened_as_its_last_process_left_it(
             timeline.write_state({"state": "running"})
             timeline.close()
 
-    monkeypatch.setattr(timeline_module.time, "sleep", save_and_end)
+    monkeypatch.setattr(time, "sleep", save_and_end)
     found, noted = Timeline.open(tmp_path / "run", patience=60)
     found.close()
     assert noted["step"] == 7

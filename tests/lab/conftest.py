@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,8 @@ from docs.notes.printing import find_browser
 
 CHROMIUM = find_browser()
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-PATIENCE = 20_000
-"""Milliseconds for which a browser's test waits: other tests run beside it."""
+PATIENCE = 90_000
+"""Milliseconds for which a browser's test waits: other tests run beside it, and a model reads 10,000 images."""
 expect.set_options(timeout=PATIENCE)
 
 
@@ -153,6 +154,14 @@ class PageOpener:
             before(page)
         page.goto(url)
         return page
+
+
+def wait_until(page: Page, holds: Callable[[], object]) -> None:
+    """For what a page does not show as an element: it fails if that does not hold in time."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not holds():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(100)
 
 
 @pytest.fixture

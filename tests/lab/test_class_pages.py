@@ -18,7 +18,7 @@ from playwright.sync_api import Page, Route, expect
 from digitscope.datasets import DataSet
 from digitscope.lab.class_session import PERIOD
 from tests.lab.accessibility import check_axe, check_reflow
-from tests.lab.conftest import PageOpener, Server
+from tests.lab.conftest import PageOpener, Server, wait_until
 from tests.lab.test_class import strokes_of
 from tests.lab.touch import draw_lines
 
@@ -248,7 +248,7 @@ def test_a_class_is_not_started_before_the_models_are_known(school: Class, open_
         school.teacher.replace("/?", "/class?"), before=lambda page: page.route(re.compile("/api/class/wall"), answer)
     )
     expect(page.get_by_role("button", name="Start the class")).to_be_disabled()
-    page.wait_for_timeout(500)
+    wait_until(page, lambda: held)
     assert len(held) == 1
     expect(page.get_by_role("button", name="Start the class")).to_be_disabled()
     is_held = False

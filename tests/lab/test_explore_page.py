@@ -18,7 +18,7 @@ from digitscope.datasets import DataSet
 from digitscope.jobs.exploration import evenly_spaced
 from digitscope.jobs.timeline import Experiment, Timeline
 from digitscope.projections import circular_frame, dragged_frame, facing_frame
-from tests.lab.conftest import PageOpener, Server
+from tests.lab.conftest import PageOpener, Server, wait_until
 
 
 def state(page: Page) -> dict[str, Any]:
@@ -208,9 +208,8 @@ def test_an_axis_of_the_tour_is_dragged(shared_lab: str, open_page: PageOpener) 
     three.hover()
     page.mouse.down()
     page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.35 * box["height"], steps=4)
-    page.wait_for_timeout(500)
     page.mouse.up()
-    np.testing.assert_allclose(places(page)[3], [0.4, 0.3], atol=0.06)
+    wait_until(page, lambda: np.abs(places(page)[3] - [0.4, 0.3]).max() < 0.06)
     found = frame(page)
     np.testing.assert_allclose(found.T @ found, np.eye(2), atol=5e-3)
     page.reload()
@@ -238,8 +237,7 @@ def test_the_tour_turns_and_pauses(shared_lab: str, open_page: PageOpener) -> No
     pause = page.get_by_role("button", name="Pause")
     expect(pause).to_be_visible()
     before = places(page)
-    page.wait_for_timeout(1500)
-    assert np.abs(places(page) - before).max() > 0.01
+    wait_until(page, lambda: np.abs(places(page) - before).max() > 0.01)
     pause.click()
     rest = places(page)
     page.wait_for_timeout(300)
