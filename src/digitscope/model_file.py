@@ -70,15 +70,14 @@ def write_model(path: Path, content: ModelContent, *, half: bool = False) -> Non
         "about": content.info.as_json(),
     }
     arrays = {**network.params, **network.statistics}
-    _check_description(about["network"], sum(array.size for array in arrays.values()))
-    _check_cost(network, content.image_shape)
+    check_network(network, content.image_shape)
     if calibration:
         about["temperature"] = calibration.temperature
         arrays[_EVIDENCE], arrays[_PROBABILITY] = calibration.evidence, calibration.probability
     if half:
         with np.errstate(over="ignore"):
             arrays = {name: array.astype(np.float16) for name, array in arrays.items()}
-    _check_finite(arrays)
+    check_finite(arrays)
     write_tensors(path, "model", arrays, about)
 
 
@@ -116,21 +115,42 @@ def _read(file: TensorFile) -> ModelContent:
         raise ModelError(f"temperature is expected as a number, with {_EVIDENCE} and {_PROBABILITY}.")
     if "temperature" not in about and scores:
         raise ModelError(f"{', '.join(scores)} are expected with a temperature.")
-    _check_description(about["network"], sum(map(math.prod, shapes.values())))
-    with _one_error():
-        network = Network.from_config(about["network"])
-    _check_shapes(network, shapes)
-    with _one_error():
-        _check_cost(network, shape)
+    network = build_network(about["network"], shapes, shape)
     arrays = {name: array.astype(np.float32, copy=False) for name, array in file.read().items()}
-    _check_finite(arrays)
+    check_finite(arrays)
     calibration = None
     if scores:
         calibration = Calibration(float(about["temperature"]), arrays.pop(_EVIDENCE), arrays.pop(_PROBABILITY))
+    fill_network(network, arrays)
+    return ModelContent(network, loss, shape, info, calibration)
+
+
+def build_network(description: Any, shapes: Mapping[str, tuple[int, ...]], input_shape: tuple[int, ...]) -> Network:
+    """The network of this description, given the shapes of its arrays in the header of a file, before they are read.
+
+    input_shape: of one image or row.
+    Raises: ModelError or ShapeError for a network that `write_model` would refuse, or of other arrays.
+    """
+    _check_description(description, sum(map(math.prod, shapes.values())))
+    with _one_error():
+        network = Network.from_config(description)
+    _check_shapes(network, shapes)
+    with _one_error():
+        _check_cost(network, input_shape)
+    return network
+
+
+def fill_network(network: Network, arrays: dict[str, Array]) -> None:
+    """Gives a network its parameters and statistics. Raises: ModelError for a negative variance."""
     statistics = {name: arrays.pop(name) for name in network.statistics}
     network.params, network.statistics = arrays, statistics
     _check_variances(network)
-    return ModelContent(network, loss, shape, info, calibration)
+
+
+def check_network(network: Network, input_shape: tuple[int, ...]) -> None:
+    """Raises: ModelError for a network that `build_network` would refuse."""
+    _check_description(network.config(), sum(a.size for a in (*network.params.values(), *network.statistics.values())))
+    _check_cost(network, input_shape)
 
 
 def _loss(name: Any) -> Loss:
@@ -220,11 +240,11 @@ def _check_shapes(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> No
             raise ModelError(f"{name} expects shape {array.shape}; got {shapes[name]}.")
 
 
-def _check_cost(network: Network, image_shape: tuple[int, int]) -> None:
+def _check_cost(network: Network, input_shape: tuple[int, ...]) -> None:
     """Raises: ShapeError for a network that does not take such images; ModelError if one takes it too much memory or
     too many operations.
     """
-    pixels = math.prod(image_shape)
+    pixels = math.prod(input_shape)
     numbers = pixels + network.memory((pixels,))
     if numbers > MAX_MEMORY:
         raise ModelError(f"one image may take memory for {MAX_MEMORY:,} numbers; it takes {shown(numbers)}.")
@@ -233,7 +253,8 @@ def _check_cost(network: Network, image_shape: tuple[int, int]) -> None:
         raise ModelError(f"one image may take {MAX_FLOPS:,} operations; it takes {shown(flops)}.")
 
 
-def _check_finite(arrays: Mapping[str, Array]) -> None:
+def check_finite(arrays: Mapping[str, Array]) -> None:
+    """Raises: ModelError for NaN and infinity."""
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ModelError(f"{name} is expected as finite {array.dtype} numbers; some are not.")

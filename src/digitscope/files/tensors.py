@@ -1,4 +1,4 @@
-"""Named arrays and one JSON object in a safetensors file: models and checkpoints. Never pickle."""
+"""Named arrays and one JSON object in a safetensors file: models, checkpoints, classifiers. Never pickle."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ from digitscope.errors import ModelError
 from digitscope.files.atomic import write_atomic
 from digitscope.files.opening import check_file, shown_path
 
-KINDS = "model", "checkpoint"
+KINDS = "model", "checkpoint", "classifier"
 MAX_BYTES = 4 << 30
 """The largest file that is read."""
 MAX_DEPTH = 100

@@ -27,7 +27,7 @@ from digitscope.nn import (
     he,
 )
 from digitscope.sklearn.network_classifier import Beginning, NetworkClassifier, equal_batches
-from digitscope.sklearn.preparation import Standardization
+from digitscope.sklearn.preparation import RowPreparation, Standardization
 from digitscope.training import Plan
 from digitscope.training.settings import ACTIVATIONS, PlanSettings, by_name
 
@@ -154,6 +154,9 @@ class DenseClassifier(NetworkClassifier):
             layers += [Dropout(self.dropout)] if self.dropout else []
             features = width
         return Network(*layers, Dense(features, classes, rng=rng, weight=glorot))
+
+    def _settings(self, preparation: RowPreparation) -> tuple[Plan, int | None]:
+        return self._plan_for(rows=1), self.batch_size
 
     def _plan_for(self, rows: int) -> Plan:
         check_whole("batch_size", self.batch_size, 1)

@@ -18,7 +18,7 @@ from digitscope.recipes.recipe import hold_out_nothing
 from digitscope.sklearn.dense_classifier import BATCH_SIZE, DenseClassifier
 from digitscope.sklearn.network_classifier import Beginning, NetworkClassifier
 from digitscope.sklearn.preparation import PixelScaling, RowPreparation
-from digitscope.training import Augmentation
+from digitscope.training import Augmentation, Plan
 from digitscope.training.settings import by_name
 from digitscope.training_info import TrainingInfo
 
@@ -118,16 +118,13 @@ class DigitClassifier(NetworkClassifier):
         return result
 
     def _begin(self, rows: Array, labels: Array, weights: Array | None, seed: int) -> Beginning:
-        recipe = by_name("recipe", RECIPES, self.recipe)
+        by_name("recipe", RECIPES, self.recipe)
         pixels = rows.shape[1]
         if self._image_shape is None and pixels < LEAST_SIDE**2:
             return self._as_dense_classifier()._begin(
                 rows.astype(np.result_type(rows, np.float32)), labels, weights, seed
             )
-        recipe = recipe.with_settings(
-            epochs=self.epochs, learning_rate=self.learning_rate, batch_size=self.batch_size, augment=self.augment
-        )
-        recipe = replace(recipe, split=hold_out_nothing)
+        recipe = replace(self._recipe_with_settings(), split=hold_out_nothing)
         if self.epochs is None:
             epochs = max(recipe.plan.epochs, -(-STEPS // recipe.plan.batches(len(rows))))
             recipe = replace(recipe, plan=replace(recipe.plan, epochs=epochs))
@@ -146,6 +143,17 @@ class DigitClassifier(NetworkClassifier):
             extra_images=training.images[-extra:] if extra else None,
             extra_labels=training.labels[-extra:] if extra else None,
         )
+
+    def _recipe_with_settings(self) -> Recipe:
+        return by_name("recipe", RECIPES, self.recipe).with_settings(
+            epochs=self.epochs, learning_rate=self.learning_rate, batch_size=self.batch_size, augment=self.augment
+        )
+
+    def _settings(self, preparation: RowPreparation) -> tuple[Plan, int | None]:
+        if not isinstance(preparation, PixelScaling):
+            return self._as_dense_classifier()._settings(preparation)
+        plan = self._recipe_with_settings().plan
+        return plan, plan.batch_size
 
     def _as_dense_classifier(self) -> DenseClassifier:
         dense = DenseClassifier(

@@ -1,10 +1,12 @@
 """What the classifiers for scikit-learn have in common: `fit`, `partial_fit` and predictions."""
 
 import math
+import os
 import sys
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -15,13 +17,14 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from digitscope.arguments import check_number, check_truth, check_whole
+from digitscope.arguments import check_kind, check_number, check_truth, check_whole
 from digitscope.arrays import Array
 from digitscope.errors import ArgumentError
 from digitscope.metrics import percentage
 from digitscope.nn import Constant, Network, ShiftAverage
 from digitscope.nn.optimizers import State
 from digitscope.sklearn.callbacks import CallbackSupport, with_callbacks
+from digitscope.sklearn.classifier_file import read_classifier, write_classifier
 from digitscope.sklearn.preparation import RowPreparation
 from digitscope.training import Epoch, Plan, Run, Step, thread_count, train
 from digitscope.training.inference import outputs_in_chunks
@@ -79,6 +82,10 @@ class NetworkClassifier(ClassifierMixin, CallbackSupport, BaseEstimator):  # typ
 
         Shapes: rows (N, D); labels integers (N,), indices of `classes_`; weights (N,)
         """
+
+    @abstractmethod
+    def _settings(self, preparation: RowPreparation) -> tuple[Plan, int | None]:
+        """The plan of `fit`, but for what depends on the number of rows, and the largest batch of `partial_fit`."""
 
     @property
     @abstractmethod
@@ -193,6 +200,27 @@ class NetworkClassifier(ClassifierMixin, CallbackSupport, BaseEstimator):  # typ
         labels: Array = self.classes_[chosen]
         return labels
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the fitted classifier with its parameters, classes and names of features to a safetensors file.
+
+        Raises: NotFittedError before `fit`; ArgumentError for parameters that are objects; DigitscopeError if the file
+            cannot be written.
+        """
+        check_is_fitted(self)
+        check_kind("path", path, "a file name", str, os.PathLike)
+        write_classifier(Path(path), self)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Reads what `save` wrote. No code in the file is run.
+
+        It predicts the same to the bit. `partial_fit` goes on from the weights, with a new state of the optimizer.
+        Raises: ModelError if there is no such file, or it is not a whole classifier of this class.
+        """
+        check_kind("path", path, "a file name", str, os.PathLike)
+        found: Self = read_classifier(Path(path), cls)
+        return found
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_network")
 
@@ -210,10 +238,20 @@ class NetworkClassifier(ClassifierMixin, CallbackSupport, BaseEstimator):  # typ
         return Network(ShiftAverage(self._network, height, width, self._shifts))
 
     def _take(self, start: Beginning) -> None:
-        self._shifts = start.plan.shifts
-        self._plan = replace(start.plan, shifts=())
-        self._preparation, self._batch_size = start.preparation, start.batch_size
-        self._rng, self._optimizer_state, self._steps = start.rng, None, 0
+        self._set_plan(start.plan, start.preparation, start.batch_size)
+        self._rng = start.rng
+
+    def _restore(self, network: Network, preparation: RowPreparation) -> None:
+        """Makes this the classifier that was trained with its parameters to this network."""
+        plan, batch_size = self._settings(preparation)
+        self._set_plan(plan, preparation, batch_size)
+        self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        self._network = network
+
+    def _set_plan(self, plan: Plan, preparation: RowPreparation, batch_size: int | None) -> None:
+        self._shifts, self._plan = plan.shifts, replace(plan, shifts=())
+        self._preparation, self._batch_size = preparation, batch_size
+        self._optimizer_state, self._steps = None, 0
         self.n_iter_, self.loss_curve_ = 0, []
 
     def _check_training_parameters(self) -> None:
