@@ -177,6 +177,29 @@ class TestPredict:
             {"file": "blank.png", "model": "reader", "digit": None, "reason": "nothing stands out from the paper"}
         ]
 
+    def test_a_table_of_images_is_read_as_it_is(
+        self, digitscope: Digitscope, model: Path, few: DataSet, in_folder: Files
+    ) -> None:
+        write_csv(Path("test.csv"), few.x_train[:3], few.y_train[:3])
+        Image.fromarray(few.x_train[0]).save("five.png")
+        answers = digitscope("predict", model, "test.csv", "five.png", "--json").json
+        assert [(answer["file"], answer.get("row")) for answer in answers] == [
+            *(("test.csv", 1), ("test.csv", 2), ("test.csv", 3)),
+            ("five.png", None),
+        ]
+        expected = Model.load(model).predict_proba(few.x_train[:3])
+        np.testing.assert_allclose([answer["probabilities"] for answer in answers[:3]], expected, rtol=1e-6)
+        lines = digitscope("predict", model, "test.csv").out.splitlines()
+        assert len(lines) == 4
+        assert lines[3].startswith(f"test.csv, row 3: {answers[2]['digit']} (")
+        shown = digitscope("predict", model, "test.csv", "--show", "steps.png")
+        assert (shown.status, in_folder()) == (2, ["five.png", "test.csv"])
+        assert "test.csv is a table" in shown.err.splitlines()[0]
+        Path("small.csv").write_text("\n".join([",".join(["0"] * 64)] * 3))
+        answer = digitscope("predict", model, "small.csv", "test.csv", "--json")
+        assert (answer.status, len(answer.json)) == (2, 3)
+        assert answer.err.startswith("Error: small.csv has images of 8x8 pixels; the model reads 28x28.")
+
     def test_non_digits_are_rejected_at_the_users_rate(
         self, digitscope: Digitscope, few: DataSet, in_folder: Files
     ) -> None:

@@ -48,7 +48,7 @@ def model_and_pictures(
 
 def read_each(
     files: Sequence[Path],
-    read: Callable[[Path], PictureResult],
+    read: Callable[[Path], PictureResult | list[PictureResult]],
     *,
     as_json: bool,
     show: Path | None,
@@ -58,6 +58,7 @@ def read_each(
 
     If a file cannot be read, an error names it, the others are still read, and the exit status is 2.
 
+    read: the result for a file, or one for each image in it
     draw: makes the figure for `show` from the parts that the functions in the results of `read` return
     """
     from digitscope.errors import DigitscopeError
@@ -65,16 +66,17 @@ def read_each(
     answers, shown, failed = [], [], False
     for path in files:
         try:
-            answer, text, drawn = read(path)
+            found = read(path)
         except DigitscopeError as error:
             print_error(f"Error: {error}")
             failed = True
             continue
-        answers.append(answer)
-        if not as_json:
-            click.echo(text)
-        if show is not None:
-            shown.append(drawn())
+        for answer, text, drawn in found if isinstance(found, list) else [found]:
+            answers.append(answer)
+            if not as_json:
+                click.echo(text)
+            if show is not None:
+                shown.append(drawn())
     if as_json:
         click.echo(json.dumps(answers))
     if show is not None:

@@ -43,6 +43,8 @@ def predict(
     converted to MNIST's format, in the size that the model reads; --show draws each step. If another digit is
     plausible too, it is also named.
 
+    A FILE may also be a table with an image in each row, CSV or Parquet. Its images are read as they are.
+
     MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used,
     which also recognizes what is not a digit; the others are `best` and `convnet`.
 
@@ -54,8 +56,10 @@ def predict(
       digitscope predict photo.jpg --show steps.png
       digitscope predict runs/mlp/model.safetensors seven.png
       digitscope predict model.safetensors *.png --json
+      digitscope predict runs/mlp/model.safetensors test.csv
     """
-    from digitscope.errors import NoInkError
+    from digitscope.datasets.table_files import is_table, read_fitting_table
+    from digitscope.errors import DataError, NoInkError
     from digitscope.files.opening import shown_path
     from digitscope.model import Model
     from digitscope.vision import prepare
@@ -65,7 +69,9 @@ def predict(
     if not as_json:
         click.echo(model_text(model))
 
-    def read(path: Path) -> PictureResult:
+    def read(path: Path) -> PictureResult | list[PictureResult]:
+        if path.is_file() and is_table(path):
+            return read_rows(path)
         try:
             preparation = prepare(path, loaded.image_shape)
         except NoInkError:
@@ -75,13 +81,24 @@ def predict(
                 partial(_blank, path),
             )
         (answer,) = loaded.answers(preparation.image[None], refuse=refuse)
-        reason = None if answer.is_digit else answer.evidence_text
-        text = answer.text if reason is None else f"not a digit ({reason})"
+        text = _text(answer)
         return (
-            _as_json(path, model, answer, reason),
+            _as_json(path, model, answer),
             f"{shown_path(path)}: {text}",
             partial(_steps, f"{path.name}: {text}", preparation),
         )
+
+    def read_rows(path: Path) -> list[PictureResult]:
+        if show is not None:
+            raise DataError(
+                f"{shown_path(path)} is a table, whose images are read as they are: --show has no steps to draw. Leave "
+                "it out."
+            )
+        answers = loaded.answers(read_fitting_table(path, loaded.image_shape).images, refuse=refuse)
+        return [
+            ({**_as_json(path, model, answer), "row": row}, f"{shown_path(path)}, row {row}: {_text(answer)}", dict)
+            for row, answer in enumerate(answers, start=1)
+        ]
 
     read_each(files, read, as_json=as_json, show=show, draw=_draw)
 
@@ -104,12 +121,16 @@ def _draw(shown: list[Any]) -> "Figure":
     return steps_figure(shown)
 
 
-def _as_json(path: Path, model: Path, answer: "Answer", reason: str | None) -> dict[str, Any]:
+def _text(answer: "Answer") -> str:
+    return answer.text if answer.is_digit else f"not a digit ({answer.evidence_text})"
+
+
+def _as_json(path: Path, model: Path, answer: "Answer") -> dict[str, Any]:
     return {
         "file": str(path),
         "model": str(model),
-        "digit": None if reason else answer.digit,
-        "reason": reason,
+        "digit": answer.digit if answer.is_digit else None,
+        "reason": None if answer.is_digit else answer.evidence_text,
         "probability": answer.probability,
         "plausible": list(answer.plausible),
         "evidence": answer.evidence,

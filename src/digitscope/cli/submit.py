@@ -35,8 +35,7 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
       digitscope train --data train.csv --out runs/kaggle
       digitscope submit runs/kaggle/model.safetensors test.csv
     """
-    from digitscope.datasets import read_table
-    from digitscope.errors import DataError
+    from digitscope.datasets.table_files import read_fitting_table
     from digitscope.files.atomic import check_new
     from digitscope.files.opening import shown_path
     from digitscope.jobs.kaggle import write_submission
@@ -48,13 +47,7 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
     (test_csv,) = files
     check_new(out, "--out")
     loaded = Model.load(model)
-    table = read_table(test_csv)
-    sizes = [f"{height}x{width}" for height, width in (loaded.image_shape, table.images.shape[1:])]
-    if sizes[0] != sizes[1]:
-        raise DataError(
-            f"{shown_path(test_csv)} has images of {sizes[1]} pixels; the model reads {sizes[0]}. Name a model that "
-            f"was trained on images of {sizes[1]}."
-        )
+    table = read_fitting_table(test_csv, loaded.image_shape)
     count = write_submission(out, loaded.predict(table.images, threads=threads))
     click.echo(model_text(model))
     click.echo(f"{shown_path(out)}: {count:,} predictions")

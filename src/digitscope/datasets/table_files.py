@@ -12,17 +12,33 @@ from digitscope.datasets.csv_table import read_csv_table
 from digitscope.datasets.data_set import DataSet
 from digitscope.datasets.emnist import as_mnist
 from digitscope.datasets.parquet import read_parquet
-from digitscope.datasets.table import Shape, Table
+from digitscope.datasets.table import LEAST_SIDE, Shape, Table
 from digitscope.errors import DataError
-from digitscope.files.opening import PARQUET_MAGIC, check_file, open_plain_or_gzip
+from digitscope.files.opening import PARQUET_MAGIC, check_file, is_text, open_plain_or_gzip, shown_path
 
 _NAME = re.compile(
     r"(?:(?P<set>.*)[-_.])?(?P<part>train|test|validation)(?:-\d+-of-\d+)?\.(?P<kind>csv|tsv|parquet)(?:\.gz)?",
     re.IGNORECASE,
 )
 
+_FIRST_LINE = 1 << 16
+"""Bytes by which a table is recognized."""
+
 TableSet = dict[str, list[Path]]
 """The files of each part of a data set: train, test or validation."""
+
+
+def is_table(path: Path) -> bool:
+    """Whether the file is a Parquet file, or text whose first line has as many cells as the smallest image.
+
+    Raises: DataError if it cannot be read.
+    """
+    with open_plain_or_gzip(path) as stream:
+        head = stream.read(_FIRST_LINE)
+    line = head.partition(b"\n")[0]
+    return head.startswith(PARQUET_MAGIC) or (
+        is_text(line) and len(re.findall(rb"[,;\t| ]", line)) >= LEAST_SIDE**2 - 1
+    )
 
 
 def read_table(path: Path, shape: Shape | None = None) -> Table:
@@ -33,6 +49,21 @@ def read_table(path: Path, shape: Shape | None = None) -> Table:
     Raises: DataError as `read_csv_table` and `read_parquet`.
     """
     return _read_parts([path], shape)
+
+
+def read_fitting_table(path: Path, shape: Shape) -> Table:
+    """A table of images of this height and width, which a model reads.
+
+    Raises: DataError if they have another size, or as `read_table`.
+    """
+    table = read_table(path, shape)
+    read, found = (f"{height}x{width}" for height, width in (shape, table.images.shape[1:]))
+    if read != found:
+        raise DataError(
+            f"{shown_path(path)} has images of {found} pixels; the model reads {read}. Name a model that was trained "
+            f"on images of {found}."
+        )
+    return table
 
 
 def load_table(path: Path, shape: Shape | None) -> DataSet:
