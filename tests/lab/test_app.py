@@ -16,10 +16,10 @@ from starlette.testclient import TestClient
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.lab import events
-from digitscope.lab.app import PAGES, ROUTES, STATIC
+from digitscope.lab.app import PAGES, ROUTES
 from digitscope.lab.encoding import encoded
 from digitscope.lab.events import KEPT, WAITING, Hub
-from digitscope.lab.frame import languages, texts
+from digitscope.lab.frame import STATIC, languages, texts
 from digitscope.lab.routes import NotFoundError, Page, Right
 from digitscope.lab.state import CACHED, Lab
 from digitscope.model import Model

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from digitscope.lab.app import STATIC
+from digitscope.lab.frame import STATIC
 from digitscope.notes.chapters import notes_folder
 
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,7 +16,7 @@ from starlette.routing import Route as Address
 from starlette.staticfiles import StaticFiles
 
 from digitscope.errors import DataError, DigitscopeError
-from digitscope.lab.frame import frame, language_of, not_found, theme_of
+from digitscope.lab.frame import STATIC, frame, language_of, not_found, theme_of
 from digitscope.lab.openapi import openapi
 from digitscope.lab.requests import from_json, from_query
 from digitscope.lab.rooms import classroom, common, draw, explore, notes, start, step, training
@@ -25,7 +24,6 @@ from digitscope.lab.routes import ConflictError, Download, NotFoundError, Page, 
 from digitscope.lab.safety import Guard
 from digitscope.lab.state import Lab
 
-STATIC = Path(__file__).parent / "static"
 ROOMS = (common, start, draw, step, training, explore, classroom, notes)
 ROUTES: list[Route] = [route for room in ROOMS for route in room.ROUTES]
 PAGES: list[Page] = [page for room in ROOMS for page in room.PAGES]

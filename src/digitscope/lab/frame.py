@@ -10,7 +10,8 @@ from starlette.requests import Request
 
 from digitscope.lab.routes import Page, PageContent
 
-TEXTS = Path(__file__).parent / "static" / "texts"
+STATIC = Path(__file__).parent / "static"
+TEXTS = STATIC / "texts"
 THEMES = ("auto", "light", "dark")
 
 
