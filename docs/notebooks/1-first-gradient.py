@@ -9,7 +9,7 @@
 #
 # A network reads a digit by multiplying and adding, and it learns by asking one question over and over: if I change
 # this weight a little, does the loss rise or fall? This notebook asks the question once, by hand. Then it asks it
-# 7,850 times at once, and at last a few hundred times in a row.
+# 7,850 times at once, and at last again and again, until the network reads digits.
 #
 # You need school calculus. The notes derive everything in more detail; chapter 5 is the one behind this notebook.
 

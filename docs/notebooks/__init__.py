@@ -108,8 +108,6 @@ def write_notebook(path: Path, out: Path, folder: Path, *, quick: bool = False) 
 def _shown(value: Any) -> dict[str, Any]:
     """The value as Jupyter stores it: a picture if it has one, and text."""
 
-
-
     found: dict[str, Any] = {"text/plain": repr(value)}
     if isinstance(value, Figure):
         found["image/png"] = base64.b64encode(to_png(value)).decode()
