@@ -22,7 +22,7 @@ from digitscope import check_gradients, explain, fit, load_mnist, report
 from digitscope.nn import Dense, Network, ReLU, SoftmaxCrossEntropy, to_batch
 from digitscope.notebook import OneStep
 
-# The tests set this variable, so that the notebook runs in a second. Less data, the same steps.
+# The tests set this variable: less data, the same steps.
 QUICK = bool(os.environ.get("DIGITSCOPE_QUICK"))
 
 (x, y), (x_test, y_test) = load_mnist()
@@ -72,7 +72,7 @@ def loss(W, b, image, label):
     return -np.log(probabilities(W, b, image)[label])
 
 
-loss(W, b, image, label), np.log(10)
+print(f"loss {loss(W, b, image, label):.4f}, log 10 = {np.log(10):.4f}")
 
 # %% [markdown]
 # ## The first derivative, by trying
@@ -87,7 +87,7 @@ more, less = W.copy(), W.copy()
 more[label, pixel] += change
 less[label, pixel] -= change
 by_trying = (loss(more, b, image, label) - loss(less, b, image, label)) / (2 * change)
-by_trying
+print(f"{by_trying:.6f}")
 
 # %% [markdown]
 # It is negative: a larger weight makes the loss smaller. That is no surprise, since this pixel has ink and the digit
@@ -112,8 +112,9 @@ print(f"by trying {by_trying:.10f}, by the formula {by_formula:.10f}")
 assert abs(by_trying - by_formula) < 1e-8
 
 # %% [markdown]
-# Each row of the gradient is the image itself, times a number. Orange means: more ink here raises the loss. The row
-# of the right digit is blue, because all its weights should grow.
+# Each row of the gradient is the image itself, times a number. The row of the right digit is blue, which means
+# negative: a larger weight makes the loss smaller. The rows of the nine others are positive, and so pale that they can
+# hardly be seen, since each of them is to blame for a ninth as much.
 
 # %%
 report.first_layer_weights(dW, (28, 28))
@@ -178,7 +179,7 @@ print(f"loss {gradients.loss:.3f}")
 # Never trust a derivative that has not been checked. `check_gradients` does what we did above, in the whole network.
 
 # %%
-check_gradients(network, to_batch(x[:2]), y[:2], SoftmaxCrossEntropy(), entries=20)
+print(check_gradients(network, to_batch(x[:2]), y[:2], SoftmaxCrossEntropy(), entries=20))
 
 # %% [markdown]
 # Here are all numbers of one step, forwards and backwards. Choose any of them to see the products that sum to it, and

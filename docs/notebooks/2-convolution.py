@@ -19,7 +19,7 @@ import numpy as np
 from digitscope import Model, explain, fit, load_mnist, report
 from digitscope.nn import Conv2D, Dense, to_batch
 
-# The tests set this variable, so that the notebook runs in a second. Less data, the same steps.
+# The tests set this variable: less data, the same steps.
 QUICK = bool(os.environ.get("DIGITSCOPE_QUICK"))
 
 (x, y), (x_test, y_test) = load_mnist()

@@ -23,7 +23,7 @@ from PIL import Image
 from digitscope import DataSet, Model, fit, load_mnist, prepare, read, report, teach, vision
 from digitscope.synthetic.photos import photograph_digit, photograph_numbers
 
-# The tests set this variable, so that the notebook runs in a second. Less data, the same steps.
+# The tests set this variable: less data, the same steps.
 QUICK = bool(os.environ.get("DIGITSCOPE_QUICK"))
 PHOTO = None
 

@@ -37,6 +37,12 @@ def notebook_paths() -> list[Path]:
     return sorted(FOLDER.glob("[0-9]-*.py"))
 
 
+def cells(path: Path) -> list[Any]:
+    """The cells of a notebook, as nbformat has them."""
+    found: list[Any] = jupytext.read(path).cells
+    return found
+
+
 def run_notebook(
     path: Path, folder: Path, names: dict[str, Any] | None = None, *, quick: bool = False
 ) -> Iterator[CellRun]:
@@ -47,7 +53,7 @@ def run_notebook(
     """
     names = {} if names is None else names
     names["__name__"] = "__main__"
-    for number, cell in enumerate(jupytext.read(path).cells):
+    for number, cell in enumerate(cells(path)):
         if cell.cell_type != "code":
             yield CellRun(cell)
             continue

@@ -133,7 +133,7 @@ class NotesRenderer(RendererHTML):
             return self._reference(equation, f"eq-{equation}", f"({equation})")
         if number in self._figures:
             return f"{word} {self._reference(number, f'fig-{number}', number)}"
-        if word.lower().startswith("chapter") and "." not in number and self._chapter(number):
+        if word and word.lower().startswith("chapter") and "." not in number and self._chapter(number):
             return self._reference(number, "", f"{word} {number}")
         return found[0]
 
