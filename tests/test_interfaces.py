@@ -2,16 +2,14 @@
 
 import ast
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import pytest
 from PIL import Image
 
-from digitscope.cli import cli
+from tests.test_commands_in_documents import check_command
 
 PAGE = (Path(__file__).parents[1] / "docs" / "interfaces.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (?P<theirs>.+?) \| (?P<ours>.+?) \|(?: (?P<differs>.+?))? \|$", re.MULTILINE)
@@ -85,7 +83,7 @@ def test_what_stands_in_a_row_runs(
         if source is None:
             assert right == "nothing", right
         elif source.startswith("digitscope "):
-            check_command(source)
+            check_command(source.removeprefix("digitscope "))
         else:
             run(source, ours, right)
 
@@ -96,11 +94,3 @@ def run(source: str, names: dict[str, Any], row: str) -> None:
     except Exception as error:
         error.add_note(f"In the row {row}")
         raise
-
-
-def check_command(line: str) -> None:
-    """The command and its options exist."""
-    verb, *arguments = shlex.split(line)[1:]
-    command = cli.get_command(click.Context(cli), verb)
-    assert command is not None, line
-    command.make_context(verb, arguments)

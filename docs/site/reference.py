@@ -13,7 +13,7 @@ import click
 import digitscope
 from digitscope.cli import cli
 
-PACKAGES = ("datasets", "explain", "metrics", "nn", "recipes", "report", "training", "vision")
+PACKAGES = ("datasets", "explain", "metrics", "nn", "notebook", "recipes", "report", "training", "vision")
 WIDTH = 80
 """Characters of a line of help."""
 

@@ -34,6 +34,8 @@ try:
 except ImportError as error:
     raise ImportError("Widgets for notebooks need anywidget: pip install 'digitscope[notebook]'.") from error
 
+__all__ = ["OneStep"]
+
 ROUTES = {(route.method, route.path): route for route in step.ROUTES}
 STYLES = ("shell.css", "step/room.css", "notes/text.css", "notebook/widget.css")
 REPLACED = {"state.js": "notebook/state.js"}
