@@ -1,6 +1,7 @@
 """The targets by name."""
 
 from tests.fuzz.checkpoints import checkpoint_files, use_checkpoint
+from tests.fuzz.classifiers import classifier_files, use_classifier
 from tests.fuzz.datasets import (
     csv_files,
     idx_files,
@@ -27,6 +28,7 @@ TARGETS = {
     "parquet": Target(parquet_files, mutate_bytes, use_parquet, quick_cases=60),
     "pictures": Target(picture_files, mutate_bytes, use_picture, quick_cases=120),
     "models": Target(model_files, mutate_tensors, use_model, quick_cases=200),
+    "classifiers": Target(classifier_files, mutate_tensors, use_classifier, quick_cases=60),
     "weights": Target(weight_files, mutate_bytes, use_weights, quick_cases=150),
     "checkpoints": Target(checkpoint_files, mutate_tensors, use_checkpoint, quick_cases=30),
 }

@@ -118,6 +118,9 @@ BAD: dict[str, Callable[[dict[str, Any]], None]] = {
     "a preparation": partial(changed, keys="preparation", value={"dtype": "O"}),
     "an image shape": partial(changed, keys="image_shape", value=[2]),
     "an optimizer": partial(changed, keys="parameters.optimizer", value="loud"),
+    "a seed": partial(changed, keys="parameters.random_state", value=0.5),
+    "verbosity": partial(changed, keys="parameters.verbose", value="loud"),
+    "equal names": partial(changed, keys="names_of_features", value=["a", "b", "c", "a"]),
     "a batch size": partial(changed, keys="parameters.batch_size", value="many"),
 }
 

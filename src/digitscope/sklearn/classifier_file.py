@@ -128,10 +128,16 @@ def _read(file: TensorFile, kind: "type[NetworkClassifier]") -> "NetworkClassifi
     fill_network(network, arrays)
     parameters = {name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()}
     classifier = kind(**parameters)
+    classifier._check_training_parameters()
+    seed = classifier.random_state
+    if seed is not None and not (is_whole(seed) and 0 <= seed < 2**32):
+        raise ModelError(
+            f"random_state is expected as a whole number from 0 to below 2^32, or null; got {shown(seed)}."
+        )
     classifier.classes_, classifier.n_features_in_ = classes, int(features)
     if (names := about["names_of_features"]) is not None:
-        if not (_are_texts(names) and len(names) == features):
-            raise ModelError(f"names_of_features are expected as {features} texts.")
+        if not (_are_texts(names) and len(names) == len(set(names)) == features):
+            raise ModelError(f"names_of_features are expected as {features} different texts.")
         classifier.feature_names_in_ = np.array(names, object)
     shape = about["image_shape"]
     if shape is not None and not (isinstance(shape, list) and len(shape) == 2 and all(map(is_whole, shape))):

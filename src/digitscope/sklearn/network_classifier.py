@@ -262,7 +262,7 @@ class NetworkClassifier(ClassifierMixin, CallbackSupport, BaseEstimator):  # typ
             raise ArgumentError(f"validation_fraction is expected between 0 and 1; got {self.validation_fraction}.")
         check_whole("n_iter_no_change", self.n_iter_no_change, 1)
         check_number("tol", self.tol, least=0)
-        check_whole("verbose", int(self.verbose), 0)
+        check_whole("verbose", int(self.verbose) if isinstance(self.verbose, bool) else self.verbose, 0)
         thread_count(self.n_threads)
 
     def _available_threads(self) -> int:
