@@ -1,6 +1,9 @@
 """The page "One step" as a widget: what the kernel answers, and the page in a browser with a stand-in for Jupyter."""
 
+import importlib
 import json
+import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +73,13 @@ def test_a_step_that_is_not_possible_is_one_clear_error(arguments: dict[str, Any
     with pytest.raises(DigitscopeError, match=message) as caught:
         OneStep(**arguments)
     assert "\n" not in str(caught.value)
+
+
+def test_without_anywidget_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    monkeypatch.delitem(sys.modules, "digitscope.notebook")
+    with pytest.raises(ImportError, match=re.escape("pip install 'digitscope[notebook]'")):
+        importlib.import_module("digitscope.notebook")
 
 
 def test_each_script_comes_after_those_that_it_imports() -> None:

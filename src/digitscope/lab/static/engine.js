@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The only way in which pages get numbers. A page computes no network: it asks here, and the lab's server answers. A
- * version without a server would replace this module.
+ * The only way in which pages get numbers. A page computes no network: it asks here, and the lab's server answers. In a
+ * notebook the kernel does: notebook/widget.js stands for `fetch` there.
  */
 
 /** What the server says when it cannot answer: one line that says what was expected. */
