@@ -33,6 +33,13 @@ def test_the_longest_name_that_fits_can_be_written(in_folder: Files) -> None:
     assert in_folder() == ["n" * 255]
 
 
+@pytest.mark.parametrize("path", ["", "."])
+def test_an_empty_name_is_an_error(path: str, in_folder: Files) -> None:
+    with pytest.raises(DigitscopeError, match=r"The name of a file is expected; got '\.'\."):
+        write_atomic(Path(path), b"x")
+    assert in_folder() == []
+
+
 def test_two_writers_do_not_disturb_each_other(in_folder: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both have written half when the first one ends."""
     meeting = threading.Barrier(2)

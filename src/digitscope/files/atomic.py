@@ -66,6 +66,8 @@ def make_folder_atomic(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     """A name beside the path, whose folder exists. What has this name after an error is removed."""
+    if not path.name:
+        raise DigitscopeError(f"The name of a file is expected; got {str(path)!r}.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary_path(path)
