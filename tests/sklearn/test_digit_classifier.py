@@ -77,6 +77,7 @@ def two_networks(rng: np.random.Generator, shape: tuple[int, int], classes: int)
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe(recipe: str, images: tuple[Array, Array], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digitscope.training.inference.CHUNK", 20)  # images that are computed for an image alone
     if recipe == "ensemble":  # five networks of `deep` would take ten seconds
         monkeypatch.setitem(RECIPES, recipe, replace(RECIPES[recipe], build=two_networks))
     x, y = images
