@@ -32,15 +32,22 @@ def classifier_files() -> dict[str, bytes]:
     return files
 
 
-def use_classifier(path: Path) -> None:
-    """Loads the classifier, and predicts a few rows with it."""
-    kind = DenseClassifier if path.name.endswith("dense.safetensors") else DigitClassifier
-    classifier = kind.load(path)
+def load_classifier(path: Path) -> DenseClassifier | DigitClassifier:
+    """The classifier in one of these files."""
+    return (DenseClassifier if path.name.endswith("dense.safetensors") else DigitClassifier).load(path)
+
+
+def rows_for(classifier: DenseClassifier | DigitClassifier) -> Any:
+    """Three rows that it can predict."""
     names = getattr(classifier, "feature_names_in_", range(classifier.n_features_in_))
     rows: Any = pd.DataFrame(np.resize(ROWS, (3, len(names))), columns=names)
-    if not hasattr(classifier, "feature_names_in_"):
-        rows = rows.to_numpy()
-    probabilities = classifier.predict_proba(rows)
+    return rows if hasattr(classifier, "feature_names_in_") else rows.to_numpy()
+
+
+def use_classifier(path: Path) -> None:
+    """Loads the classifier, and predicts a few rows with it."""
+    classifier = load_classifier(path)
+    probabilities = classifier.predict_proba(rows_for(classifier))
     if not np.isfinite(probabilities).all() or probabilities.shape != (3, len(classifier.classes_)):
         raise AssertionError(f"probabilities {probabilities}")
     repr(classifier)

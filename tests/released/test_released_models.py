@@ -11,8 +11,10 @@ from digitscope.files.tensors import read_tensors
 from digitscope.model import Model
 from digitscope.nn import LOSSES
 from digitscope.nn.layer import built_in_layers
+from tests.fuzz.classifiers import load_classifier, rows_for
 from tests.fuzz.mutate import join_tensors, split_tensors
 from tests.released import FOLDER
+from tests.released.make import make_classifiers
 
 MODELS = sorted(FOLDER.glob("*/*.safetensors"))
 
@@ -30,6 +32,17 @@ def test_a_released_model_answers_as_it_did(path: Path, tmp_path: Path) -> None:
     again = Model.load(tmp_path / "again.safetensors")
     assert again.info == model.info
     assert np.array_equal(again.logits(images, threads=1), model.logits(images, threads=1))
+
+
+def test_released_classifiers_predict_as_they_did(tmp_path: Path) -> None:
+    """Of the versions that have some, and of this one."""
+    make_classifiers(tmp_path / "classifiers")
+    paths = [*FOLDER.glob("*/classifiers/*.safetensors"), *tmp_path.glob("classifiers/*.safetensors")]
+    assert len(paths) >= 2
+    for path in paths:
+        classifier = load_classifier(path)
+        expected = np.load(path.parent / "answers.npz")[path.stem]
+        np.testing.assert_allclose(classifier.predict_proba(rows_for(classifier)), expected, rtol=1e-6)
 
 
 def test_every_layer_and_loss_is_in_a_released_model() -> None:
