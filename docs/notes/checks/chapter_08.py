@@ -9,9 +9,6 @@ import sympy as sp
 from digitscope.arrays import Array
 from digitscope.model import SHIPPED, Model
 from digitscope.nn import AveragePool2D, Conv2D, Dense, GlobalAveragePool2D, MaxPool2D, Network
-from digitscope.nn.kernels.convolution import row_windows, transform_rows
-from digitscope.nn.kernels.toom_cook import Transforms, toom_cook
-from digitscope.nn.kernels.toom_cook import direct_transforms as copied
 from docs.notes.checks import agree, check, differences, matrices
 from docs.notes.checks.formula import Value, holds
 
@@ -133,7 +130,7 @@ def places(length: int, size: int, stride: int, padding: int) -> int:
 
 
 def windows(x: Array, k: int, s: int, p: int) -> Array:
-    """(8.14) with an axis for each of the six indices, number by number."""
+    """(8.16) with an axis for each of the six indices, number by number."""
     c, h, w, n = x.shape
     found = np.zeros((c, k, k, places(h, k, s, p), places(w, k, s, p), n), dtype=x.dtype)
     for u, v, i, j in product(*map(range, found.shape[1:5])):
@@ -238,7 +235,7 @@ def a_layers_derivatives_are_digitscopes() -> None:
 
 
 def as_product(layer: Conv2D, x: Array) -> tuple[Array, Array]:
-    """W and X of (8.15)."""
+    """W and X of (8.17)."""
     weight = layer.params["weight"]
     columns = windows(x, layer.kernel_size, layer.stride, layer.padding)
     return weight.reshape(len(weight), -1), columns.reshape(weight[0].size, -1)
@@ -255,7 +252,7 @@ def into_pixels(dwindows: Array, shape: tuple[int, ...], s: int, p: int) -> Arra
     return dx
 
 
-@check("8.14", "8.15", by="digitscope")
+@check("8.16", "8.17", by="digitscope")
 def one_product_is_digitscopes() -> None:
     for numbers in CASES:
         layer, x, _ = case(numbers)
@@ -265,7 +262,7 @@ def one_product_is_digitscopes() -> None:
         agree(y.reshape(len(weight), -1), weight @ columns + layer.params["bias"].reshape(-1, 1) @ ones.T)
 
 
-@check("8.16", "8.18", by="sympy")
+@check("8.18", by="sympy")
 def one_product_symbolically() -> None:
     """Two rows of places, whose columns stand one behind the other in X."""
     weight, b = sp.Matrix(2, 3, sp.symbols("w:6")), sp.Matrix(2, 1, sp.symbols("b:2"))
@@ -280,7 +277,7 @@ def one_product_symbolically() -> None:
     assert sp.expand(sp.Matrix(3, 4, [sp.diff(along, v) for v in x]) - weight.T * dy) == sp.zeros(3, 4)
 
 
-@check("8.16", by="differences")
+@check("8.18", by="differences")
 def one_product_by_differences() -> None:
     weight, columns, dy = RNG.normal(size=(2, 4)), RNG.normal(size=(4, 6)), RNG.normal(size=(2, 6))
     agree(differences(lambda w: w @ columns, weight, dy), dy @ columns.T)
@@ -289,7 +286,7 @@ def one_product_by_differences() -> None:
     agree(differences(lambda b: b @ ones.T, np.zeros((2, 1)), dy), dy @ ones)
 
 
-@check("8.16", "8.17", "8.18", by="digitscope")
+@check("8.18", by="digitscope")
 def the_products_derivatives_are_digitscopes() -> None:
     for numbers in CASES:
         layer, x, dy = case(numbers)
@@ -301,27 +298,6 @@ def the_products_derivatives_are_digitscopes() -> None:
         agree(grads["bias"].ravel(), flat @ np.ones(flat.shape[1]))
         seen = windows(x, k, s, p)
         agree(dx, into_pixels((weight.T @ flat).reshape(seen.shape), x.shape, s, p))
-        # R, its windows X_i, and what they make.
-        rows = transform_rows(copied(x.shape[2], k, s, p).input_transform, x, p, p)
-        channels, height, width, batch = x.shape
-        for h, c, v, j in np.ndindex(height + 2 * p, channels, k, dy.shape[2]):
-            inside = 0 <= h - p < height and 0 <= s * j + v - p < width
-            expected = x[c, h - p, s * j + v - p] if inside else np.zeros(batch)
-            agree(rows[h, v * channels + c, 0].reshape(-1, batch)[j], expected)
-        turned = layer.params["weight"].transpose(0, 2, 3, 1).reshape(len(dy), -1)
-        xs, y = row_windows(rows, k, s)[0], layer.forward(x)[0] - layer.params["bias"]
-        dw = np.zeros_like(turned)
-        for i, window in enumerate(xs):
-            agree(turned @ window, y[:, i].reshape(len(dy), -1))
-            dw += dy[:, i].reshape(len(dy), -1) @ window.T
-        agree(dw, grads["weight"].transpose(0, 2, 3, 1).reshape(dw.shape))
-
-
-@check("8.18", by="differences")
-def the_rows_by_differences() -> None:
-    xs, dys = RNG.normal(size=(3, 4, 2)), RNG.normal(size=(3, 2, 2))
-    dw = sum(d @ x.T for d, x in zip(dys, xs, strict=True))
-    agree(differences(lambda w: w @ xs, RNG.normal(size=(2, 4)), dys), dw)
 
 
 POOLS = ((2, 2, 4, 5), (3, 2, 7, 5), (2, 1, 3, 4))  # size, stride, height, width
@@ -466,7 +442,7 @@ def one_dimension_as_printed() -> None:
     holds("8.8", {"dw": grads["weight"][0, 0, 0][:, None], "dx": dx[0, 0]})
 
 
-@check("8.9", "8.10", "8.11", "8.12", "8.13", "8.14", "8.15", "8.16", "8.17", "8.18", by="printed")
+@check("8.9", "8.10", "8.11", "8.12", "8.13", "8.16", "8.17", "8.18", by="printed")
 def a_layer_as_printed() -> None:
     for numbers in (CASES[0], CASES[3]):
         layer, x, dy = case(numbers)
@@ -483,130 +459,17 @@ def a_layer_as_printed() -> None:
         holds("8.10", {"H": float(h), "H'": float(y.shape[1]), "p": float(p), "k": float(k), "s": float(s)})
         holds("8.10", {"H": float(w), "H'": float(y.shape[2]), "p": float(p), "k": float(k), "s": float(s)})
         seen = windows(x, k, s, p)
-        holds("8.14", {"X": seen, "x": x, "s": float(s), "p": float(p)})
+        holds("8.16", {"X": seen, "x": x, "s": float(s), "p": float(p)})
         columns = seen.reshape(-1, dy[0].size)
         flat = {
             "X": columns, "W": layer.params["weight"].reshape(o, -1), "b": layer.params["bias"].reshape(o, 1),
             "Y": y.reshape(o, -1), "ones": np.ones((columns.shape[1], 1)), "dY": dy.reshape(o, -1),
             "dW": grads["weight"].reshape(o, -1), "db": grads["bias"].reshape(o, 1),
         }  # fmt: skip
-        holds("8.15", flat)
+        holds("8.17", flat)
         dense = Dense(*flat["W"].shape[::-1]).astype(np.float64)
         dense.params = {"weight": flat["W"], "bias": flat["b"]}
-        holds("8.16", flat | {"dX": dense.forward(columns)[1](flat["dY"])[0]})
-        rows = transform_rows(copied(w, k, s, p).input_transform, x, p, p)
-        named = rows.reshape(h + 2 * p, k, x.shape[0], dy.shape[2], n)
-        holds("8.17", {"R": named, "x": x, "p": float(p), "s": float(s)})
-        turned = layer.params["weight"].transpose(0, 2, 3, 1).reshape(o, -1)
-        by_row = {
-            "Y": (y - layer.params["bias"]).transpose(1, 0, 2, 3).reshape(dy.shape[1], o, -1), "W": turned,
-            "X": row_windows(rows, k, s)[0], "dY": dy.transpose(1, 0, 2, 3).reshape(dy.shape[1], o, -1),
-            "dW": grads["weight"].transpose(0, 2, 3, 1).reshape(o, -1),
-        }  # fmt: skip
-        holds("8.18", by_row)
-
-
-TILE = 2
-
-
-def one_tile(rng: np.random.Generator, tile: int = TILE) -> tuple[Transforms, Array, Array, Array]:
-    """T, G and A for all places of a row at once; a row, a pattern, and a derivative with respect to the places."""
-    length = tile + SIZE - 1
-    return toom_cook(length, SIZE, 0, tile), rng.normal(size=length), rng.normal(size=SIZE), rng.normal(size=tile)
-
-
-def places_of_products(A: Array, P: Array) -> Array:
-    y: Array = A.T @ P
-    return y
-
-
-def tiled(T: Array, G: Array, A: Array, x: Array, w: Array) -> Array:
-    """(8.30), as it stands."""
-    return places_of_products(A, (G @ w) * (T @ x))
-
-
-def by_hand() -> tuple[Array, Array, Array, Array]:
-    """V, A, G and T of the points 0, 1, -1 and infinity, as the text has them."""
-    V = np.array([[1.0, 0, 0, 0], [1, 1, 1, 1], [1, -1, 1, -1], [0, 0, 0, 1]])
-    A, G = (np.vstack([V[:3, :n], np.eye(n)[-1]]) for n in (TILE, SIZE))
-    return V, A, G, np.linalg.inv(V).T
-
-
-@check("8.28", "8.29", "8.30", "8.31", by="sympy")
-def a_product_of_polynomials() -> None:
-    V, A, G, T = by_hand()
-    z = sp.Symbol("z")
-    f, w, x = sp.symbols("f:2"), sp.symbols("w:3"), sp.symbols("x:4")
-    product_ = sp.Poly(sum(f[a] * z**a for a in range(2)) * sum(w[v] * z**v for v in range(3)), z)
-    e = product_.all_coeffs()[::-1]
-    for h in range(4):
-        assert sp.expand(e[h] - sum(f[a] * w[h - a] for a in range(2) if 0 <= h - a < 3)) == 0
-    for value, other in zip(
-        sp.Matrix(V) * sp.Matrix(e), zip(A @ np.array(f), G @ np.array(w), strict=True), strict=True
-    ):
-        assert sp.simplify(value - other[0] * other[1]) == 0
-    total = sum(x[h] * e[h] for h in range(4))
-    y = A.T @ ((G @ np.array(w)) * (T @ np.array(x)))
-    for a in range(2):
-        assert sp.expand(sp.diff(total, f[a]) - sum(w[v] * x[a + v] for v in range(3))) == 0
-        assert sp.simplify(sp.diff(total, f[a]) - y[a]) == 0
-
-
-@check("8.30", "8.32", by="differences")
-def a_tile_by_differences() -> None:
-    for tile in range(2, 7):
-        (T, G, A), x, w, dy = one_tile(RNG, tile)
-        T, G, A = T[0, :, 0], G[0], A[:, 0]
-        agree(places_of_products(A, (G @ w) * (T @ x)), correlation(x, w))
-        dP = A @ dy
-        agree(differences(partial(tiled, T, G, A, x), w, dy), G.T @ (dP * (T @ x)))
-        agree(differences(partial(tiled, T, G, A, w=w), x, dy), T.T @ (dP * (G @ w)))
-        agree(differences(partial(places_of_products, A), (G @ w) * (T @ x), dy), dP)
-
-
-@check("8.32", by="sympy")
-def a_tile_symbolically() -> None:
-    _, A, G, T = by_hand()
-    w, x, dy = (np.array(sp.symbols(f"{name}:{n}")) for name, n in (("w", 3), ("x", 4), ("d", 2)))
-    along = dy @ (A.T @ ((G @ w) * (T @ x)))
-    for symbols, slopes in ((w, G.T @ ((A @ dy) * (T @ x))), (x, T.T @ ((A @ dy) * (G @ w)))):
-        for symbol, slope in zip(symbols, slopes, strict=True):
-            assert sp.simplify(sp.diff(along, symbol) - slope) == 0
-    P = np.array(sp.symbols("p:4"))
-    for symbol, slope in zip(P, A @ dy, strict=True):
-        assert sp.simplify(sp.diff(dy @ (A.T @ P), symbol) - slope) == 0
-
-
-@check("8.28", "8.30", "8.32", by="digitscope")
-def a_tile_is_digitscopes() -> None:
-    (T, G, A), x, w, dy = one_tile(RNG)
-    T, G, A = T[0, :, 0], G[0], A[:, 0]
-    y, backward = in_a_row(w).forward(as_row(x, SIZE))
-    dx, grads = backward(dy.reshape(1, 1, -1, 1))
-    agree(A.T @ ((G @ w) * (T @ x)), y.ravel())
-    agree(G.T @ ((A @ dy) * (T @ x)), grads["weight"][0, 0, 0])
-    agree(T.T @ ((A @ dy) * (G @ w)), dx[0, 0, :, 0])
-    agree(np.array([sum(dy[a] * w[h - a] for a in range(TILE) if 0 <= h - a < SIZE) for h in range(4)]), dx[0, 0, :, 0])
-
-
-@check("8.28", "8.29", "8.30", "8.31", "8.32", by="printed")
-def a_tile_as_printed() -> None:
-    V, A, G, T = by_hand()
-    f, w, x, dy = (RNG.normal(size=n) for n in (TILE, SIZE, TILE + SIZE - 1, TILE))
-    e = np.convolve(f, w)
-    holds("8.28", {"e": e, "f": f, "w": w, "m": float(TILE)})
-    columns = {name: one[:, None] for name, one in (("e", e), ("f", f), ("w", w), ("x", x), ("dy", dy))}
-    y, backward = in_a_row(w).forward(as_row(x, SIZE))
-    dx, grads = backward(dy.reshape(1, 1, -1, 1))
-    ours: dict[str, Value] = {
-        **columns, "V": V, "A": A, "G": G, "T": T, "y": y.reshape(-1, 1), "dx": dx[0, 0],
-        "dw": grads["weight"][0, 0, 0][:, None], "dP": A @ columns["dy"],
-    }  # fmt: skip
-    for number in ("8.29", "8.30", "8.32"):
-        holds(number, ours)
-    _, m3, x3 = matrices("8.3")
-    x, w = x3[:4], m3[0, :3, None]
-    holds("8.31", {"T": T, "x": x, "G": G, "w": w, "y": correlation(x.ravel(), w.ravel())[:, None]})
+        holds("8.18", flat | {"dX": dense.forward(columns)[1](flat["dY"])[0]})
 
 
 @check("8.19", "8.20", "8.21", "8.22", "8.23", "8.24", "8.25", "8.26", "8.27", by="printed")
@@ -643,3 +506,58 @@ def pooling_as_printed() -> None:
     reach, jump = [1.0, 5, 6, 10, 14, 16, 24], [1.0, 1, 2, 2, 2, 4, 4]
     known = {"E": np.array(reach), "J": np.array(jump), "k": np.array(size), "s": np.array(stride)}
     holds("8.27", known, sizes={"l": len(reach) - 1})
+
+
+def small_example() -> tuple[Array, Array, Array, Conv2D]:
+    """x, W and y of (8.14), and the layer."""
+    x, w, y = matrices("8.14")
+    layer = Conv2D(1, 1, 2).astype(np.float64)
+    layer.params = {"weight": w.reshape(1, 1, 2, 2), "bias": np.zeros((1, 1, 1, 1))}
+    return x, w, y, layer
+
+
+SMALL_DY = np.array([[1.0, 0.0], [0.0, -1.0]])
+
+
+def small_map(x: Array, w: Array) -> Array:
+    """(8.9), as it stands, for one channel without padding."""
+    return np.array([[(w * x[i : i + 2, j : j + 2]).sum() for j in range(2)] for i in range(2)])
+
+
+@check("8.14", "8.15", by="digitscope")
+def two_dimensions_are_digitscopes() -> None:
+    x, _, y, layer = small_example()
+    ours, backward = layer.forward(x.reshape(1, 3, 3, 1))
+    agree(ours[0, :, :, 0], y)
+    dx, grads = backward(SMALL_DY.reshape(1, 2, 2, 1))
+    w_first, w_last, x_first, x_last = matrices("8.15")
+    agree(grads["weight"][0, 0], w_first - w_last)
+    agree(dx[0, :, :, 0], x_first - x_last)
+
+
+@check("8.15", by="differences")
+def two_dimensions_by_differences() -> None:
+    x, w, _, _ = small_example()
+    w_first, w_last, x_first, x_last = matrices("8.15")
+    agree(differences(lambda w: small_map(x, w), w, SMALL_DY), w_first - w_last)
+    agree(differences(lambda x: small_map(x, w), x, SMALL_DY), x_first - x_last)
+
+
+@check("8.15", by="sympy")
+def two_dimensions_symbolically() -> None:
+    numbers, w, _, _ = small_example()
+    x, weight = sp.Matrix(3, 3, sp.symbols("x:9")), sp.Matrix(2, 2, sp.symbols("w:4"))
+    along = sum(weight[u, v] * (x[u, v] - x[u + 1, v + 1]) for u in range(2) for v in range(2))
+    there = dict(zip([*x, *weight], [*numbers.ravel(), *w.ravel()], strict=True))
+    w_first, w_last, x_first, x_last = matrices("8.15")
+    for symbols, slopes in ((weight, w_first - w_last), (x, x_first - x_last)):
+        for symbol, slope in zip(symbols, slopes.ravel(), strict=True):
+            agree(float(sp.diff(along, symbol).subs(there)), float(slope))
+
+
+@check("8.14", "8.15", by="printed")
+def two_dimensions_as_printed() -> None:
+    x, w, y, layer = small_example()
+    holds("8.14", {"x": x, "W": w, "y": y})
+    dx, grads = layer.forward(x.reshape(1, 3, 3, 1))[1](SMALL_DY.reshape(1, 2, 2, 1))
+    holds("8.15", {"dW": grads["weight"][0, 0], "dx": dx[0, :, :, 0]})

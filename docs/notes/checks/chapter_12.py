@@ -152,7 +152,7 @@ def simulated(calls: int, latency: float, work: float, rate: float) -> float:
     return clock
 
 
-@check("12.11", "12.16", by="numbers")
+@check("12.18", "12.23", by="numbers")
 def calls_and_work_add_up() -> None:
     calls, latency, work, rate = 7, 0.3, 40.0, 2.0
     agree(simulated(calls, latency, work, rate), calls * latency + work / rate)
@@ -160,13 +160,13 @@ def calls_and_work_add_up() -> None:
     agree(simulated(calls, latency, images * work, rate), 2 * calls * latency)
 
 
-@check("12.11", "12.16", by="printed")
+@check("12.18", "12.23", by="printed")
 def calls_and_work_as_printed() -> None:
     time = simulated(7, 0.3, 40.0, 2.0)
     costs = script(D=time, K=7.0, L=0.3, F=40.0, R=2.0)
-    holds("12.11", costs)
+    holds("12.18", costs)
     images = simulated(7, 0.3, 0.0, 2.0) * 2.0 / 40.0
-    holds("12.16", {**costs, "N": images})
+    holds("12.23", {**costs, "N": images})
 
 
 def finished(pieces: list[float], threads: int) -> float:
@@ -178,19 +178,19 @@ def finished(pieces: list[float], threads: int) -> float:
     return max(clocks)
 
 
-@check("12.12", by="numbers")
+@check("12.19", by="numbers")
 def a_shared_part_counted() -> None:
     for shared, threads in ((0.9, 2), (0.9, 10), (0.5, 5)):
         time = (1 - shared) + finished([shared / 100] * 100, threads)
         agree(1 / time, 1 / ((1 - shared) + shared / threads))
 
 
-@check("12.12", by="printed")
+@check("12.19", by="printed")
 def a_shared_part_as_printed() -> None:
     for shared, threads in ((0.9, 2), (0.9, 10), (0.5, 5)):
         times = np.zeros(threads + 1)  # of one thread it has the first place, as D_1; of T the place T
         times[0], times[threads] = 1, (1 - shared) + finished([shared / 100] * 100, threads)
-        holds("12.12", script(D=times, P=shared, T=float(threads)))
+        holds("12.19", script(D=times, P=shared, T=float(threads)))
 
 
 # Rounding.
@@ -211,7 +211,7 @@ def in_a_tree(x: Array) -> float:
     return float(parts[0][0])
 
 
-@check("12.13", "12.14", "12.15", by="numbers")
+@check("12.20", "12.21", "12.22", by="numbers")
 def rounding_stays_within_its_bounds() -> None:
     bound = 2.0**-24
     x = RNG.uniform(-1, 1, (500, 2)).astype(np.float32).astype(np.float64)
@@ -228,18 +228,18 @@ def rounding_stays_within_its_bounds() -> None:
     assert abs(in_a_tree(positive) - exact_sum) < abs(in_a_row(positive) - exact_sum)
 
 
-@check("12.13", "12.14", "12.15", by="printed")
+@check("12.20", "12.21", "12.22", by="printed")
 def rounding_as_printed() -> None:
     functions: dict[str, Value] = {"fl": rounded}
     for x, y in RNG.uniform(0.5, 1, (20, 2)).astype(np.float32).astype(np.float64):
         error = rounded(x + y) / (x + y) - 1
-        holds("12.13", {**script(E=2.0**-24), **functions, "x": float(x), "y": float(y), "ι": error}, tolerance=1e-15)
-    holds("12.14", functions, tolerance=1e-15)
+        holds("12.20", {**script(E=2.0**-24), **functions, "x": float(x), "y": float(y), "ι": error}, tolerance=1e-15)
+    holds("12.21", functions, tolerance=1e-15)
     positive = RNG.uniform(0, 1, 1 << 12).astype(np.float32)
     exact = float(positive.astype(np.float64).sum())
     for computed, additions in ((in_a_row(positive), len(positive) - 1), (in_a_tree(positive), highest(positive))):
         values = {**script(E=2.0**-24, A=float(additions)), "y": exact, "y'": computed}
-        holds("12.15", values, tolerance=1e-15)
+        holds("12.22", values, tolerance=1e-15)
 
 
 # Many machines.
@@ -269,7 +269,7 @@ def ring(parts: Array) -> tuple[Array, int]:
     return have, rounds
 
 
-@check("12.17", "12.18", "12.19", by="numbers")
+@check("12.24", "12.25", "12.26", by="numbers")
 def sums_over_machines_counted() -> None:
     for machines in (2, 4, 8, 16):
         agree(tree_time(machines, 0.2, 0.7), 2 * math.log2(machines) * (0.2 + 0.7))
@@ -280,7 +280,7 @@ def sums_over_machines_counted() -> None:
         agree(5 / machines + tree_time(machines, 0.2, 0.7), 5 / machines + 2 * math.log2(machines) * 0.9)
 
 
-@check("12.20", by="sympy")
+@check("12.27", by="sympy")
 def the_best_number_of_machines() -> None:
     machines, alone, message = sp.symbols("M D c", positive=True)
     time = alone / machines + 2 * sp.log(machines) / sp.log(2) * message
@@ -289,19 +289,19 @@ def the_best_number_of_machines() -> None:
     assert sp.simplify(sp.diff(time, machines, 2).subs(machines, best)).is_positive
 
 
-@check("12.17", "12.18", "12.19", "12.20", by="printed")
+@check("12.24", "12.25", "12.26", "12.27", by="printed")
 def many_machines_as_printed() -> None:
     latency, size, bandwidth = 0.2, 2.1, 3.0
     wire = script(L=latency, Q=size, B=bandwidth)
     for machines in (2, 4, 8):
         named: dict[str, Value] = {"log": np.log2, **wire, **script(M=float(machines))}
         there = tree_time(machines, latency, size / bandwidth)
-        holds("12.17", {**named, **script(D=there)})
+        holds("12.24", {**named, **script(D=there)})
         on = np.zeros(machines + 1)  # of one machine it has the first place, as D_1; of M the place M
         on[0], on[machines] = 5, 5 / machines + there
-        holds("12.19", {**named, **script(D=on)})
+        holds("12.26", {**named, **script(D=on)})
         rounds = ring(np.ones((machines, machines)))[1]
-        holds("12.18", {**named, **script(D=rounds * (latency + size / machines / bandwidth))})
+        holds("12.25", {**named, **script(D=rounds * (latency + size / machines / bandwidth))})
     many = np.linspace(0.5, 8, 7501)
     times = 5 / many + 2 * np.log2(many) * (latency + size / bandwidth)
-    holds("12.20", {**wire, **script(M=float(many[times.argmin()]), D=np.array([5.0]))}, tolerance=1e-3)
+    holds("12.27", {**wire, **script(M=float(many[times.argmin()]), D=np.array([5.0]))}, tolerance=1e-3)

@@ -42,7 +42,7 @@ def fast_convolve(
     rows, and T^T at the end.
 
     Source: as matrix products Chellapilla, Puri and Simard 2006; with fewer multiplications Lavin and Gray 2016, here
-    along one axis. Derivation: docs/notes/08-convolution.md#fewer-multiplications
+    along one axis. Derivation: docs/notes/12-speed.md#fewer-multiplications
     """
     (outputs, channels, k, _), s, p = W.shape, stride, padding
     height = (x.shape[1] + 2 * p - k) // s + 1

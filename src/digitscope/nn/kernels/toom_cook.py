@@ -62,7 +62,7 @@ def toom_cook(width: int, size: int, padding: int, tile: int) -> Transforms:
     output a of the tile. So y = A^T ((G w) * (V^-T x)).
 
     Source: Winograd 1980, Arithmetic Complexity of Computations; for convolutional networks Lavin and Gray 2016.
-    Derivation: docs/notes/08-convolution.md#fewer-multiplications
+    Derivation: docs/notes/12-speed.md#fewer-multiplications
     """
     places, count = width + 2 * padding - size + 1, tile + size - 1
     A, G, V = (_powers(length, count) for length in (tile, size, count))
