@@ -430,20 +430,20 @@ def adam_as_printed() -> None:
     adam = Adam(beta1=0.7, beta2=0.9, eps=eps)
     params = {"0.weight": np.ones(4)}
     state = adam.start(params)
-    w, m, v = [np.ones(4)], [], []
+    w, m, s = [np.ones(4)], [], []
     for step, g in enumerate(slopes):
         adam.update(params, {"0.weight": g.copy()}, state, rate, step)
         w.append(params["0.weight"].copy())
         m.append(state["mean"]["0.weight"].copy())
-        v.append(state["square"]["0.weight"].copy())
-    holds("6.21", {"m": np.array(m), "v": np.array(v), "β": beta, "g": slopes})
-    padded = {"m": from_step_one(np.array(m)), "v": from_step_one(np.array(v)), "w": from_step_one(np.array(w))}
+        s.append(state["square"]["0.weight"].copy())
+    holds("6.21", {"m": np.array(m), "s": np.array(s), "β": beta, "g": slopes})
+    padded = {"m": from_step_one(np.array(m)), "s": from_step_one(np.array(s)), "w": from_step_one(np.array(w))}
     for t in range(1, 7):
         right: dict[str, Value] = {**padded, "β": beta, "t": float(t)}
         holds("6.22", {**right, "g": from_step_one(slopes)}, sizes={"j": t})
-        one, two = (padded[name][1:] for name in "mv")
+        one, two = (padded[name][1:] for name in "ms")
         powers = np.arange(1, 7)[:, None]
-        right |= {"m'": from_step_one(one / (1 - 0.7**powers)), "v'": from_step_one(two / (1 - 0.9**powers))}
+        right |= {"m'": from_step_one(one / (1 - 0.7**powers)), "s'": from_step_one(two / (1 - 0.9**powers))}
         holds("6.23", {**right, "η": rate, "ϵ": eps})
 
 

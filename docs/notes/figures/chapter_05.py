@@ -97,6 +97,101 @@ def step() -> tuple[list[Array], list[Array]]:
     return [X, a1, p], [dz1 @ X.T, dz2 @ a1.T]
 
 
+def node(axes: Axes, x: float, y: float, text: str, colour: str = INK, faded: bool = False) -> None:
+    axes.plot([x], [y], "o", color=FAINT if faded else colour, markersize=8, zorder=3)
+    axes.annotate(
+        text, (x, y), (0, 8), textcoords="offset points", ha="center", va="bottom", fontsize=SMALL, zorder=4,
+        color=MUTED if faded else colour,
+    )  # fmt: skip
+
+
+@drawing("05-paths")
+def paths_forward_and_sums_back() -> Figure:
+    """The weight from the second input to the second hidden unit, for the second image of the worked example."""
+    layers, _ = step()
+    dz2 = (layers[2] - Q)[:, 1] / 2
+    gate = (layers[1][:, 1] > 0).astype(float)
+    dz1 = (W2.T @ dz2) * gate
+    unit, source = 1, 1
+    x_i = X[source, 1]
+    figure = new_figure("Paths from one weight to the loss, and the same sums on the way back", 372)
+    axes = add_canvas(figure)
+    columns = (20.0, 150.0, 280.0)
+    for top, back in ((14.0, False), (202.0, True)):
+        title = "the way back: each box adds up what comes to it" if back else "forward: a change of one weight spreads"
+        axes.text(0, top, title, weight="bold", va="center")
+        middle = top + 92
+        places = [
+            [
+                (x, middle + (i - (len(values) - 1) / 2) * (38.0 if len(values) > 2 else 76.0))
+                for i in range(len(values))
+            ]
+            for x, values in zip(columns, layers, strict=True)
+        ]
+        loss = (392.0, middle)
+        for o, i in np.ndindex(*W1.shape):
+            is_it = (o, i) == (unit, source)
+            ends = zip(places[0][i], places[1][o], strict=True)
+            axes.plot(*ends, color=VERMILION if is_it else FAINT, linewidth=2.6 if is_it else 0.8, zorder=1)
+        for k, i in np.ndindex(*W2.shape):
+            on = i == unit if not back else bool(gate[i]) and W2[k, i] != 0
+            ends = zip(places[1][i], places[2][k], strict=True)
+            axes.plot(*ends, color=VERMILION if on else FAINT, linewidth=2 if i == unit else 0.9, zorder=1)
+        for k, (x, y) in enumerate(places[2]):
+            axes.plot([x, loss[0] - 12], [y, loss[1]], color=VERMILION, linewidth=2, zorder=1)
+            from_y = places[1][unit][1]
+            at = (columns[1] + 0.72 * (columns[2] - columns[1]), from_y + 0.72 * (y - from_y) - (9 if k == 0 else -11))
+            axes.text(*at, number(W2[k, unit]), color=MUTED, fontsize=SMALL, ha="right", va="center")
+            if not back:
+                sign = -1 if k == 0 else 1
+                axes.text(344, (y + loss[1]) / 2 + 11 * sign, number(dz2[k]), color=MUTED, fontsize=SMALL, va="center")
+        axes.text(*loss, "L", ha="center", va="center", fontsize=14, style="italic")
+        weight_at = (columns[0] + columns[1]) / 2, (places[0][source][1] + places[1][unit][1]) / 2
+        for i, (x, y) in enumerate(places[0]):
+            node(axes, x, y, number(X[i, 1]), faded=i != source)
+        for i, (x, y) in enumerate(places[1]):
+            text = number(dz1[i]) if back else number(layers[1][i, 1])
+            node(axes, x, y, text, VERMILION if back and gate[i] else INK, faded=not gate[i] if back else i != unit)
+        for k, (x, y) in enumerate(places[2]):
+            node(axes, x, y, number(dz2[k]) if back else number(layers[2][k, 1]), VERMILION if back else INK)
+        if back:
+            axes.text(
+                *(weight_at[0] - 4, weight_at[1] + 12),
+                number(dz1[unit] * x_i),
+                color=VERMILION,
+                ha="center",
+                va="center",
+                fontsize=SMALL,
+            )
+            lines = (
+                f"{number(W2[0, unit])} · ({number(dz2[0])})",
+                f"+ {number(W2[1, unit])} · {number(dz2[1])}",
+                f"= {number(dz1[unit])}, once",
+                f"times the input {number(x_i)}:",
+                f"{number(dz1[unit] * x_i)}",
+            )
+        else:
+            axes.text(
+                *(weight_at[0] - 4, weight_at[1] + 12),
+                "+ a little",
+                color=VERMILION,
+                ha="center",
+                va="center",
+                fontsize=SMALL,
+            )
+            lines = (
+                f"1 · ({number(W2[0, unit])}) · ({number(dz2[0])})",
+                f"= {number(W2[0, unit] * dz2[0])}",
+                f"1 · {number(W2[1, unit])} · {number(dz2[1])}",
+                f"= {number(W2[1, unit] * dz2[1])}",
+                f"together {number(dz1[unit] * x_i)}",
+            )
+        for row, line in enumerate(lines):
+            weight = "bold" if row == len(lines) - 1 else "normal"
+            axes.text(416, middle - 38 + 19 * row, line, fontsize=SMALL, va="center", weight=weight)
+    return figure
+
+
 @drawing("05-network")
 def the_network_twice() -> Figure:
     figure = new_figure("The network of 3, 4 and 2 units: values, and derivatives of its weights", 228)
@@ -117,7 +212,8 @@ def the_network_twice() -> Figure:
                     colour, width = (FAINT if silent else MUTED), 0.6 + 1.6 * abs(matrix[o, i])
                     width *= matrix[o, i] != 0
                 else:
-                    colour, width = (BLUE if matrix[o, i] < 0 else VERMILION), 6 * abs(matrix[o, i])
+                    # What should grow has the colour of positive weights.
+                    colour, width = (VERMILION if matrix[o, i] < 0 else BLUE), 6 * abs(matrix[o, i])
                 if width:
                     axes.plot([x0, x1], [y0, y1], color=colour, linewidth=width, solid_capstyle="butt", zorder=1)
         for layer, values in enumerate(layers):
@@ -147,7 +243,7 @@ def what_one_image_asks() -> Figure:
     how: Any = {"interpolation": "none", "aspect": "auto"}
     axes.imshow(images[0] / 255, extent=(0, 100, 138, 38), cmap=INK_SCALE, vmin=0, vmax=1, **how)
     axes.text(50, 152, "the image", ha="center", va="center", color=MUTED, fontsize=SMALL)
-    shade = np.sign(dw) * np.sqrt(np.abs(dw))  # so that the weak ones can be seen
+    shade = -np.sign(dw) * np.sqrt(np.abs(dw))  # what should grow is positive; roots, so that weak ones can be seen
     limit = np.abs(shade).max()
     for unit in range(10):
         left, top = 126 + unit % 5 * 80, 2 + unit // 5 * 95

@@ -1,5 +1,7 @@
 """Chapter 6: descent."""
 
+from collections.abc import Callable
+
 import numpy as np
 from contourpy import contour_generator
 from matplotlib.axes import Axes
@@ -39,6 +41,86 @@ def valley(axes: Axes, curvature: Array, levels: Array) -> None:
     axes.spines["bottom"].set_visible(False)
     axes.set_xticks([])
     axes.set_yticks([])
+
+
+@drawing("06-ring")
+def steps_of_one_length() -> Figure:
+    figure = new_figure("A ring of steps of one length around a point, and what each changes", 226)
+    curvature, at, length = np.array([1.0, 3.0]), np.array([1.5, 0.7]), 0.4
+    g = curvature * at
+
+    def loss(w: Array) -> Array:
+        height: Array = 0.5 * (curvature[:, None] * w**2).sum(axis=0)
+        return height
+
+    left = add_panel(figure, 4, 6, 236, 196)
+    valley(left, curvature, loss(at[:, None]) * np.array([0.1, 0.35, 0.68, 1, 1.5, 2.1, 3]))
+    left.set_xlim(-0.2, 2.7)
+    left.set_ylim(-0.75, 1.66)
+    left.set_aspect("equal")
+    angle = np.radians(np.arange(0, 360, 15))
+    steps = length * np.array([np.cos(angle), np.sin(angle)])
+    change = loss(at[:, None] + steps) - loss(at[:, None])
+    for step, value in zip(steps.T, change, strict=True):
+        place = at + step
+        left.plot(*place, "o", color=VERMILION if value > 0 else BLUE, markersize=2 + 9 * abs(value), zorder=3)
+    up = at + 0.36 * g / np.linalg.norm(g) * 2.3
+    left.annotate(
+        "", (up[0], up[1]), (at[0], at[1]), arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.6}, zorder=4
+    )
+    left.annotate("g", (up[0], up[1]), (5, -2), textcoords="offset points", style="italic", fontsize=14)
+    left.plot(*at, "o", color=INK, markersize=5, zorder=5)
+    right = add_panel(figure, 292, 12, WIDTH - 314, 168)
+    degrees = np.linspace(0, 360, 181)
+    towards = np.degrees(np.arctan2(g[1], g[0]))
+    right.plot(degrees, length * np.linalg.norm(g) * np.cos(np.radians(degrees)), color=MUTED, linewidth=1.4)
+    from_g = np.degrees(angle) - towards
+    order = np.argsort(from_g % 360)
+    for k in order:
+        colour = VERMILION if change[k] > 0 else BLUE
+        right.plot([from_g[k] % 360], [change[k]], "o", color=colour, markersize=2 + 9 * abs(change[k]))
+    right.axhline(0, color=MUTED, linewidth=0.8)
+    right.set_xlim(0, 360)
+    right.set_xticks((0, 90, 180, 270, 360), ("0°", "90°", "180°", "270°", "360°"))
+    right.set_xlabel("angle between step and gradient")
+    right.set_ylabel("change of the loss")
+    return figure
+
+
+@drawing("06-saddle")
+def a_bowl_a_saddle_and_two_valleys() -> Figure:
+    figure = new_figure("Gradient descent in a bowl, near a saddle and with two valleys", 196)
+    grid = np.linspace(-1.6, 1.6, 121)
+    x, y = np.meshgrid(grid, grid)
+    losses: tuple[tuple[str, Callable[[Array, Array], Array], tuple[float, float], float], ...] = (
+        ("a bowl", lambda x, y: (x**2 + 2 * y**2) / 2, (-1.4, 1.2), 0.12),
+        ("a saddle", lambda x, y: (y**2 - x**2) / 2 + x**4 / 8, (0.02, 1.4), 0.25),
+        ("two valleys", lambda x, y: (x**2 - 1) ** 2 / 2 + 0.28 * x + y**2 / 2, (0.25, 1.4), 0.12),
+    )
+    for column, (name, loss, start, rate) in enumerate(losses):
+        axes = add_panel(figure, 4 + column * 176, 24, 160, 160)
+        height = loss(x, y)
+        low, high = height.min(), height.max()
+        for level in low + (high - low) * np.linspace(0.02, 0.75, 11) ** 1.5:
+            for line in contour_generator(x, y, height).lines(level):
+                axes.plot(*np.asarray(line).T, color=INK + "40", linewidth=0.9, zorder=1)
+        w, path = np.array(start), [start]
+        for _ in range(40):
+            g = np.array(
+                [(loss(w[0] + h, w[1] + k) - loss(w[0] - h, w[1] - k)) / 2e-4 for h, k in ((1e-4, 0), (0, 1e-4))]
+            )
+            w = w - rate * g
+            path.append((float(w[0]), float(w[1])))
+        axes.plot(*np.array(path).T, color=BLUE, linewidth=1.4, marker="o", markersize=3, zorder=2)
+        axes.plot(*path[0], "o", color=VERMILION, markersize=6, zorder=3)
+        axes.set_xlim(-1.6, 1.6)
+        axes.set_ylim(-1.6, 1.6)
+        axes.grid(False)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines["bottom"].set_visible(False)
+        axes.text(0, 1.06, name, weight="bold", transform=axes.transAxes)
+    return figure
 
 
 @drawing("06-valley")
@@ -86,7 +168,7 @@ def four_batch_sizes() -> Figure:
     x, labels = data(10_000)
     passes = 5
     ends = []
-    for size, colour in ((10_000, VERMILION), (1000, PURPLE), (100, GREEN), (10, BLUE)):
+    for size, rate, colour in ((10_000, 0.3, VERMILION), (1000, 0.3, PURPLE), (100, 0.3, GREEN), (10, 0.1, BLUE)):
         network, rng = new_seed(), np.random.default_rng(0)
         steps, batches = passes * 10_000 // size, 10_000 // size
         every = max(1, steps // 100)
@@ -95,12 +177,12 @@ def four_batch_sizes() -> Figure:
             if step % batches == 0:
                 order = rng.permutation(10_000)
             some = order[step % batches * size :][:size]
-            take_step(network, x[:, some], labels[some], 0.1)
+            take_step(network, x[:, some], labels[some], rate)
             if (step + 1) % every == 0:
                 seen.append((step + 1) * size / 10_000)
                 losses.append(loss_of(network, x[:, :1000], labels[:1000]))
         axes.plot(seen, losses, color=colour, linewidth=1.6, marker="o" if size == 10_000 else None, markersize=4)
-        ends.append((f"{size:,} a batch", losses[-1], colour))
+        ends.append((f"{size:,} at rate {rate}", losses[-1], colour))
     for (text, loss, colour), shift in zip(ends, (0, 0, 6, -6), strict=True):
         axes.annotate(text, (passes, loss), (10, shift), textcoords="offset points", va="center", color=colour)
     axes.set_xlim(0, passes)
