@@ -9,6 +9,8 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from markdown_it.token import Token
+
 from digitscope.files.atomic import write_atomic
 from digitscope.notes.chapters import section_paths
 from digitscope.notes.renderer import NotesRenderer
@@ -96,7 +98,7 @@ def book() -> str:
     front = read_section(NOTES / "README.md")
     start = next(i for i, token in enumerate(front.tokens) if token.type == "heading_close") + 1
     end = next(i for i, token in enumerate(front.tokens) if token.type == "heading_open" and token.tag == "h2")
-    preface = renderer.render_tokens(front.tokens[start:end])
+    preface = renderer.render_tokens(front.tokens[start:end]) + renderer.render_tokens(_part(front, "How to read"))
     contents = "".join(_contents_entry(renderer, section) for section in sections)
     body = "".join(
         f'<section class="chapter">\n{renderer.render_section(section)}{_neighbours(sections, i)}</section>\n'
@@ -127,6 +129,13 @@ def book() -> str:
 </body>
 </html>
 """
+
+
+def _part(section: NotesSection, heading: str) -> Sequence[Token]:
+    """What stands below one of the section's second-level headings."""
+    opened = [i for i, token in enumerate(section.tokens) if token.type == "heading_open" and token.tag == "h2"]
+    number = next(n for n, i in enumerate(opened) if section.tokens[i + 1].content == heading)
+    return section.tokens[opened[number] + 3 : [*opened, len(section.tokens)][number + 1]]
 
 
 def _contents_entry(renderer: _BookRenderer, section: NotesSection) -> str:

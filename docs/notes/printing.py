@@ -30,7 +30,7 @@ def write_pdf(path: Path) -> int:
     It is printed twice: CSS in Chromium cannot ask for the page of a link's target, so the first print tells it.
     Raises: OSError where there is no browser; CalledProcessError where it fails.
     """
-    page = _without_masks(book().replace("<details>", "<details open>"))
+    page = _without_masks(book().replace("<details", "<details open"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.pdf"

@@ -159,7 +159,7 @@ def activation_is_digitscopes() -> None:
 
 def example() -> tuple[dict[str, Array], Array, Array]:
     """The parameters, X and Q of the worked example, as the chapter prints them."""
-    x, w1, b1, q = matrices("5.9")
+    x, q, w1, b1 = matrices("5.9")
     w2, b2 = matrices("5.10")
     return {"0.weight": w1, "0.bias": b1, "2.weight": w2, "2.bias": b2}, x, q
 
