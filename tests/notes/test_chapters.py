@@ -88,9 +88,11 @@ def test_a_chapter_has_what_every_chapter_has(path: Path) -> None:
     titles = [title for _, title in section.headings]
     assert titles[-2:] == ["The code", "Exercises"]
     exercises = section.text.partition("\n## Exercises\n")[2]
-    assert len(re.findall(r"^### ", exercises, flags=re.MULTILINE)) == 3
-    assert exercises.count("<details>") == exercises.count("</details>") == 3
-    assert "### Break it" in exercises
+    named = re.findall(r"^### (.*)", exercises, flags=re.MULTILINE)
+    assert len(named) >= 3
+    assert exercises.count("<details>") == exercises.count("</details>") == len(named)
+    assert named[0] == "Warm up"
+    assert named[-1] == "Break it"
 
 
 @every_chapter
@@ -132,6 +134,30 @@ def test_the_contents_name_every_chapter() -> None:
     for path in chapter_paths():
         number, title = read_section(path).title.split(". ", 1)
         assert f"{number}. [{title}]({path.name})" in readme
+
+
+def test_a_term_of_the_index_stands_in_italics_where_it_is_explained() -> None:
+    entries = re.findall(r"^- (.*?): (.*)$", (NOTES / "terms.md").read_text("utf-8"), flags=re.MULTILINE)
+    assert len(entries) > 100
+    assert [term for term, _ in entries] == sorted((term for term, _ in entries), key=str.casefold)
+    for term, places in entries:
+        for target in re.findall(r"\(([^()]*)\)", places):
+            name, _, anchor = target.partition("#")
+            text = section_text(read_section(NOTES / name), anchor)
+            shown = re.escape(term.partition(" (")[0]).replace("\\ ", r"\s+")
+            assert re.search(rf"(?<!\*)\*{shown}\*(?!\*)", text, flags=re.IGNORECASE), f"{term}: {target}"
+
+
+def section_text(section: NotesSection, anchor: str) -> str:
+    """The Markdown from a heading to the next one; from the title without an anchor."""
+    opened = [(i, token) for i, token in enumerate(section.tokens) if token.type == "heading_open"]
+    lines = section.text.splitlines()
+    for (_, token), (_, following) in zip(opened, [*opened[1:], (0, None)], strict=True):
+        if token.attrGet("id") == anchor or not anchor:
+            assert token.map
+            end = following.map[0] if following is not None and following.map else len(lines)
+            return "\n".join(lines[token.map[0] : end])
+    raise LookupError(f"{section.name} has no heading {anchor}.")
 
 
 def docstring_links() -> dict[tuple[str, str], set[str]]:

@@ -15,7 +15,7 @@ MARK = re.compile(r"<sup>(.*?)</sup>", re.DOTALL)
 KNOWN = re.compile(
     r"derived\b"
     r"|measured\b.*(\bn = \d|above|below|\bchapter \d|\blog\.md)"
-    r"|believed, from (this|these) sources?\b",
+    r"|believed(, from| in general, from) (this|these) sources?\b",
     re.DOTALL,
 )
 CLAIM = re.compile(

@@ -33,8 +33,8 @@ def a_row_and_a_column() -> Figure:
     grid(axes, w @ x, 346, top + CELL / 2, {(1, 0): INK})
     for left, sign in ((190, "·"), (315, "=")):
         axes.text(left, top + 1.5 * CELL, sign, ha="center", va="center", fontsize=16)
-    for left, text in ((60 + 1.5 * CELL, "W (2, 3)"), (216 + CELL, "X (3, 2)"), (346 + CELL, "W X (2, 2)")):
-        axes.text(left, 14, text, ha="center", va="center", color=MUTED, fontsize=SMALL)
+    for middle, text in ((60 + 1.5 * CELL, "W (2, 3)"), (216 + CELL, "X (3, 2)"), (346 + CELL, "W X (2, 2)")):
+        axes.text(middle, 14, text, ha="center", va="center", color=MUTED, fontsize=SMALL)
     return figure
 
 

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from scipy import ndimage
 
+from digitscope.arrays import Array
 from digitscope.nn import to_batch
 from digitscope.report.style import BLUE, FAINT, INK, INK_SCALE, MUTED, SMALL, VERMILION, WIDTH, add_canvas, new_figure
 from docs.notes.figures import drawing
@@ -79,4 +81,56 @@ def nearer_than_itself() -> Figure:
         axes.annotate("", (x - 22, 86), (x + 22, 86), arrowprops={"arrowstyle": "<->", "color": colour})
         axes.text(x, 101, "apart", ha="center", va="center", color=colour, fontsize=SMALL)
     axes.set_xlim(-1, WIDTH + 1)
+    return figure
+
+
+def photograph(digit: Array, rng: np.random.Generator) -> Array:
+    """The chapter's photo: a digit of any size somewhere on a sheet in uneven light."""
+    size = int(rng.integers(60, 110))
+    ink = ndimage.zoom(digit / 255, size / 28, order=1).clip(0, 1)
+    sheet = np.zeros((160, 160))
+    top, left = rng.integers(0, 160 - size - 1, 2)
+    sheet[top : top + len(ink), left : left + len(ink)] = ink
+    down, across = rng.uniform(0.5, 0.9, 2).tolist(), rng.uniform(0.6, 1.0, 2).tolist()
+    light = np.linspace(down[0], down[1], 160)[:, None] * np.linspace(across[0], across[1], 160)
+    photo: Array = light * (1 - 0.7 * sheet) + rng.normal(0, 0.01, (160, 160))
+    return photo
+
+
+def threshold(ink: Array) -> float:
+    """Otsu's: the shares of both groups times the squared distance of their means is largest."""
+
+    def between(level: float) -> float:
+        dark = ink > level
+        share = dark.mean()
+        return float(share * (1 - share) * (ink[dark].mean() - ink[~dark].mean()) ** 2)
+
+    return float(max(np.linspace(ink.min(), ink.max(), 102)[1:-1], key=between))
+
+
+@drawing("01-photo")
+def from_a_photo() -> Figure:
+    (images, _), _ = load_mnist()
+    photo = photograph(images[50_003], np.random.default_rng(6))
+    paper = ndimage.uniform_filter(ndimage.maximum_filter(photo, 41), 41)
+    even = (1 - photo / paper).clip(0, 1)
+    ink = np.where(even > threshold(even), even, 0) / even.max()
+    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
+    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    small = ndimage.zoom(ndimage.uniform_filter(cut, max(cut.shape) // 20), 20 / max(cut.shape), order=1)
+    page = np.zeros((28, 28))
+    page[: small.shape[0], : small.shape[1]] = small
+    row, column = ndimage.center_of_mass(page)
+    page = ndimage.shift(page, (14 - row, 14 - column), order=1).clip(0, 1)
+    figure = new_figure("A photo of a digit in four steps to 28 by 28 pixels", 146)
+    axes = add_canvas(figure)
+    side = 118.0
+    steps = (("photo", 1 - photo), ("light evened out", even), ("above the threshold", ink), ("28 by 28", page))
+    for k, (name, picture) in enumerate(steps):
+        left = 1 + k * 133.0
+        axes.imshow(picture, extent=(left, left + side, 2 + side, 2), **HOW)
+        axes.plot(*frame(left, 2, side), color=FAINT, linewidth=0.8)
+        axes.text(left + side / 2, 134, name, ha="center", va="center", color=MUTED, fontsize=SMALL)
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(146, 0)
     return figure

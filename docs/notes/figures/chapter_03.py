@@ -67,6 +67,24 @@ def sine_by_bends() -> Figure:
     return figure
 
 
+@drawing("03-folds")
+def folds_of_folds() -> Figure:
+    figure = new_figure("A number between 0 and 1 after one, two and four layers", 150)
+    x = np.linspace(0, 1, 257)
+    for column, layers in enumerate((1, 2, 4)):
+        axes = add_panel(figure, 8 + column * 174, 26, 156, 112)
+        y = x
+        for _ in range(layers):
+            y = 2 * np.maximum(y, 0) - 4 * np.maximum(y - 0.5, 0)
+        axes.plot(x, y, color=BLUE, linewidth=2)
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.05, 1.1)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.text(0, 1.08, f"{layers} layer{'s' * (layers > 1)}", weight="bold", transform=axes.transAxes)
+    return figure
+
+
 @drawing("03-four")
 def functions_and_slopes() -> Figure:
     figure = new_figure("ReLU, leaky ReLU, sigmoid and tanh with their slopes", 190)

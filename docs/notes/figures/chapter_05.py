@@ -263,6 +263,43 @@ def what_one_image_asks() -> Figure:
     return figure
 
 
+@drawing("05-units", tolerance=2)
+def ten_trained_units() -> Figure:
+    """The network from an empty page."""
+    (images, labels), _ = load_mnist()
+    x = to_batch(images[:5000])
+    q = np.eye(10, dtype=np.float32)[:, labels[:5000]]
+    rng = np.random.default_rng(1)
+    w1, b1, w2, b2 = (
+        rng.uniform(-0.5, 0.5, shape).astype(np.float32) for shape in ((10, 784), (10, 1), (10, 10), (10, 1))
+    )
+    start = w1.copy()
+    for _ in range(500):
+        a1 = np.maximum(w1 @ x + b1, 0)
+        e = np.exp(w2 @ a1 + b2)
+        dz2 = (e / e.sum(axis=0) - q) / q.shape[1]
+        dz1 = (w2.T @ dz2) * (a1 > 0)
+        w2 -= 0.1 * dz2 @ a1.T
+        b2 -= 0.1 * dz2.sum(axis=1, keepdims=True)
+        w1 -= 0.1 * dz1 @ x.T
+        b1 -= 0.1 * dz1.sum(axis=1, keepdims=True)
+    figure = new_figure("How the weights of ten hidden units have changed in training", 208)
+    axes = add_canvas(figure)
+    change = w1 - start
+    limit = np.abs(change).max()
+    for unit in range(10):
+        left, top = 8 + unit % 5 * 104, 4 + unit // 5 * 104
+        axes.imshow(
+            change[unit].reshape(28, 28), extent=(left, left + 88, top + 88, top), cmap=DIVERGING, vmin=-limit,
+            vmax=limit, interpolation="none", aspect="auto",
+        )  # fmt: skip
+        square = [left, left + 88, left + 88, left, left], [top, top, top + 88, top + 88, top]
+        axes.plot(*square, color=FAINT, linewidth=0.8)
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(208, 0)
+    return figure
+
+
 @drawing("05-differences", tolerance=40)
 def error_over_width() -> Figure:
     """The left half is rounding: in plain Python, which rounds alike on most machines, as NumPy does not."""

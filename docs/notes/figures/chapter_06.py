@@ -166,9 +166,9 @@ def four_batch_sizes() -> Figure:
     figure = new_figure("The loss over passes through the images for four batch sizes", 270)
     axes = add_panel(figure, 40, 12, WIDTH - 190, 210)
     x, labels = data(10_000)
-    passes = 5
+    passes = 3
     ends = []
-    for size, rate, colour in ((10_000, 0.3, VERMILION), (1000, 0.3, PURPLE), (100, 0.3, GREEN), (10, 0.1, BLUE)):
+    for size, rate, colour in ((10_000, 0.3, VERMILION), (1000, 0.3, PURPLE), (100, 1.0, GREEN), (10, 0.1, BLUE)):
         network, rng = new_seed(), np.random.default_rng(0)
         steps, batches = passes * 10_000 // size, 10_000 // size
         every = max(1, steps // 100)
@@ -182,10 +182,11 @@ def four_batch_sizes() -> Figure:
                 seen.append((step + 1) * size / 10_000)
                 losses.append(loss_of(network, x[:, :1000], labels[:1000]))
         axes.plot(seen, losses, color=colour, linewidth=1.6, marker="o" if size == 10_000 else None, markersize=4)
-        ends.append((f"{size:,} at rate {rate}", losses[-1], colour))
+        ends.append((f"{size:,} at rate {rate:g}", losses[-1], colour))
     for (text, loss, colour), shift in zip(ends, (0, 0, 6, -6), strict=True):
         axes.annotate(text, (passes, loss), (10, shift), textcoords="offset points", va="center", color=colour)
     axes.set_xlim(0, passes)
+    axes.set_xticks(range(passes + 1))
     axes.set_ylim(0, 4)
     axes.set_xlabel("passes through the images")
     axes.set_ylabel("loss")

@@ -35,7 +35,13 @@ After = Callable[[Params, int, int], None]
 
 
 def learn(
-    which: Array, hidden: int = 64, seed: int = 0, epochs: int = 20, smoothing: float = 0, after: After | None = None
+    which: Array,
+    hidden: int = 64,
+    seed: int = 0,
+    epochs: int = 20,
+    smoothing: float = 0,
+    after: After | None = None,
+    rate: float = 0.2,
 ) -> Network:
     """The chapter's training."""
     (images, labels), _ = load_mnist()
@@ -48,8 +54,8 @@ def learn(
         for some in np.array_split(rng.permutation(which), len(which) // 50):
             z, backward = network.forward(to_batch(images[some]).astype(np.float64))
             _, grads = backward(loss.forward(z, labels[some])[1](1.0))
-            rate = 0.2 if after else 0.1 * (1 - step / steps)
-            optimizer.update(network.params, grads, state, rate, step)
+            now = rate if after else 0.1 * (1 - step / steps)
+            optimizer.update(network.params, grads, state, now, step)
             step += 1
             if after:
                 after(network.params, step, steps)
@@ -61,6 +67,36 @@ def frame(axes: Axes, left: float, top: float, side: float) -> None:
     axes.plot([left, right, right, left, left], [top, top, bottom, bottom, top], color=FAINT, linewidth=0.8)
 
 
+@drawing("10-curves", tolerance=12)
+def learning_curves() -> Figure:
+    (images, labels), _ = load_mnist()
+    parts = [(to_batch(images[part]).astype(np.float64), labels[part]) for part in (slice(500), slice(50_000, 52_000))]
+    watched = learn(np.arange(50), epochs=1)
+    curves: list[list[float]] = []
+
+    def note(params: Params, step: int, steps: int) -> None:
+        if step % 10 == 0:
+            watched.params = params
+            curves.append([SoftmaxCrossEntropy().forward(watched.forward(x)[0], label)[0] for x, label in parts])
+
+    learn(np.arange(500), epochs=40, after=note, rate=0.02)
+    figure = new_figure("The loss on learned and on new images over 40 epochs", 226)
+    axes = add_panel(figure, 40, 12, WIDTH - 150, 166)
+    on_learned, on_new = np.array(curves).T
+    epochs = np.arange(1, len(curves) + 1)
+    lowest = int(on_new.argmin())
+    axes.axvline(epochs[lowest], color=MUTED, linewidth=1, linestyle="--")
+    for losses, colour, name in ((on_new, VERMILION, "new images"), (on_learned, BLUE, "learned images")):
+        axes.plot(epochs, losses, color=colour, linewidth=2)
+        axes.annotate(name, (epochs[-1], losses[-1]), (8, 0), textcoords="offset points", color=colour, va="center")
+    axes.set_xlim(1, 40)
+    axes.set_ylim(0, 1.8)
+    axes.set_xticks((1, 10, 20, 30, 40))
+    axes.set_xlabel("epochs")
+    axes.set_ylabel("loss")
+    return figure
+
+
 @drawing("10-two-ways", tolerance=8)
 def bias_and_variance() -> Figure:
     (images, labels), _ = load_mnist()
@@ -68,7 +104,7 @@ def bias_and_variance() -> Figure:
     drawn = np.random.default_rng(0).permutation(50_000).reshape(-1, 500)
     widths, bias, variance = (2, 4, 8, 16, 32, 64), [], []
     for hidden in widths:
-        networks = [learn(drawn[m], hidden, seed=m, epochs=30) for m in range(6)]
+        networks = [learn(drawn[m], hidden, seed=m) for m in range(6)]
         p = np.array([softmax(network.forward(new)[0]) for network in networks])
         bias.append(float(((p.mean(axis=0) - q) ** 2).sum(axis=0).mean()))
         variance.append(float(((p - p.mean(axis=0)) ** 2).sum(axis=1).mean()))
@@ -200,7 +236,7 @@ def leads() -> Figure:
     axes = add_panel(figure, 14, 14, WIDTH - 28, 176)
     edges = np.arange(0, 30.1, 0.5)
     for smoothing, colour in ((0.0, VERMILION), (0.1, BLUE)):
-        z = np.sort(learn(np.arange(4000), smoothing=smoothing).forward(x)[0], axis=0)
+        z = np.sort(learn(np.arange(4000), epochs=8, smoothing=smoothing).forward(x)[0], axis=0)
         heights, _ = np.histogram(z[-1] - z[-2], edges)
         axes.stairs(heights / 4000, edges, color=colour, fill=True, alpha=0.45, linewidth=0)
         axes.stairs(heights / 4000, edges, color=colour, linewidth=1.4)

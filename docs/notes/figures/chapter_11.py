@@ -24,6 +24,7 @@ from digitscope.nn import (
 )
 from digitscope.report.style import (
     BLUE,
+    DIVERGING,
     FAINT,
     INK,
     INK_SCALE,
@@ -247,6 +248,41 @@ def digits_and_letters() -> Figure:
             axes.text(20, 0.12, "digits", color=BLUE)
             axes.text(-1, 0.16, "letters", color=VERMILION, ha="right")
     axes.set_xlabel("evidence, in nats")
+    return figure
+
+
+@drawing("11-deceived", tolerance=3)
+def five_deceived() -> Figure:
+    (images, labels), _ = load_mnist()
+    network = plain()
+    x, label = to_batch(images[JUDGE][:200]).astype(np.float64), labels[JUDGE][:200]
+    z, backward = network.forward(x)
+    dx, _ = backward(SoftmaxCrossEntropy().forward(z, label)[1](1.0))
+    assert dx is not None
+    after = np.clip(x + 0.1 * np.sign(dx), 0, 1)
+    before_p, after_p = softmax(z), softmax(network.forward(after)[0])
+    fooled = (before_p.argmax(axis=0) == label) & (after_p.argmax(axis=0) != label) & (before_p.max(axis=0) > 0.9)
+    _, chosen = np.unique(np.where(fooled, label, 10), return_index=True)
+    figure = new_figure("Five digits, what is added to them, and their sums, which are misread", 316)
+    axes = add_canvas(figure)
+    how: Any = {"interpolation": "none", "aspect": "auto"}
+    side = 84.0
+    for column, n in enumerate(chosen[:5]):
+        left = 10 + column * 104
+        for numbers, cmap, low, high, top in (
+            (x[:, n], INK_SCALE, 0.0, 1.0, 4.0),
+            (after[:, n] - x[:, n], DIVERGING, -0.15, 0.15, 116.0),
+            (after[:, n], INK_SCALE, 0.0, 1.0, 206.0),
+        ):
+            extent = (left, left + side, top + side, top)
+            axes.imshow(numbers.reshape(28, 28), extent=extent, cmap=cmap, vmin=low, vmax=high, **how)
+            square = [left, left + side, left + side, left, left], [top, top, top + side, top + side, top]
+            axes.plot(*square, color=FAINT, linewidth=0.8)
+        for p, y, colour in ((before_p, 100, INK), (after_p, 304, VERMILION)):
+            text = f"{p[:, n].argmax()}: {p[:, n].max():.0%}"
+            axes.text(left + side / 2, y, text, ha="center", va="center", fontsize=SMALL, color=colour)
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(316, 0)
     return figure
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-APPENDICES = ("symbols", "bibliography")
+APPENDICES = ("symbols", "terms", "bibliography")
 """What follows the chapters, NAME.md."""
 
 
