@@ -89,10 +89,11 @@ def test_a_chapter_has_what_every_chapter_has(path: Path) -> None:
     assert titles[-2:] == ["The code", "Exercises"]
     exercises = section.text.partition("\n## Exercises\n")[2]
     named = re.findall(r"^### (.*)", exercises, flags=re.MULTILINE)
-    assert len(named) >= 3
+    assert len(named) >= 4
     assert exercises.count("<details>") == exercises.count("</details>") == len(named)
     assert named[0] == "Warm up"
-    assert named[-1] == "Break it"
+    assert named[-2:] == ["Break it", "Project"]
+    assert len(re.findall(r"^### .*\n\n★{1,3} ", exercises, flags=re.MULTILINE)) == len(named)
 
 
 @every_chapter
