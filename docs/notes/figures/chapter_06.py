@@ -161,6 +161,47 @@ def loss_of(network: Network, x: Array, labels: Array) -> float:
     return SoftmaxCrossEntropy().forward(network.forward(x)[0], labels)[0]
 
 
+@drawing("06-cloud", tolerance=6)
+def gradients_of_batches() -> Figure:
+    """Across: along the gradient of all images; up: along the direction in which those of batches differ most."""
+    figure = new_figure("Gradients of batches around that of all images, at the start and after 300 steps", 262)
+    x, labels = data(1000)
+    network, rng = new_seed(), np.random.default_rng(0)
+
+    def gradient(some: Array) -> Array:
+        scores, backward = network.forward(x[:, some])
+        grads = backward(SoftmaxCrossEntropy().forward(scores, labels[some])[1](1.0))[1]
+        return np.concatenate([g.ravel() for g in grads.values()])
+
+    for left, name, steps in ((6, "at the start", 0), (272, "after 300 steps", 300)):
+        for _ in range(steps):
+            some = rng.choice(1000, 100, replace=False)
+            take_step(network, x[:, some], labels[some], 0.2)
+        g = gradient(np.arange(1000))
+        along = g / np.linalg.norm(g)
+        batches = {size: [gradient(rng.choice(1000, size, replace=False)) for _ in range(100)] for size in (10, 100)}
+        errors = np.array(batches[10]) - g
+        errors -= np.outer(errors @ along, along)
+        across = np.linalg.svd(errors, full_matrices=False)[2][0]
+        across *= np.sign(across.sum())
+        axes = add_panel(figure, left, 30, 242, 196)
+        for size, colour in ((10, VERMILION), (100, BLUE)):
+            points = np.array(batches[size])
+            axes.plot(points @ along, points @ across, "o", color=colour, markersize=3.4, alpha=0.7, markeredgewidth=0)
+        axes.annotate(
+            "", (float(g @ along), 0.0), (0.0, 0.0), arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.8}
+        )
+        axes.set_xlim(-1.5, 5.7)
+        axes.set_ylim(-4.4, 2.4)
+        axes.set_yticks([])
+        axes.grid(False)
+        axes.text(0, 1.05, name, weight="bold", transform=axes.transAxes)
+        axes.set_xlabel("along the gradient of all")
+    for x_at, text, colour in ((0.62, "100 a batch", BLUE), (0.62, "10 a batch", VERMILION)):
+        axes.text(x_at, 0.95 if colour == BLUE else 0.87, text, color=colour, transform=axes.transAxes, fontsize=SMALL)
+    return figure
+
+
 @drawing("06-batches", tolerance=4)
 def four_batch_sizes() -> Figure:
     figure = new_figure("The loss over passes through the images for four batch sizes", 270)
