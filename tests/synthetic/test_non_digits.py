@@ -36,7 +36,7 @@ from digitscope.synthetic.non_digits import (
 from digitscope.vision.normalize import BOX, FINE, SIDE, stroke_width
 
 KINDS = {**NON_DIGITS, **VARIANTS}
-ANYWHERE = ("noise", "gradients")
+ANYWHERE = ("noise", "gradients", "edges")
 """Kinds that may fill the whole image."""
 TABLES = {name: getattr(glyph_tables, name) for name in ("LETTERS", "GREEK", "SCRIPTS", "SIGNS", "SHAPES", "DIGITS")}
 EACH = 60
@@ -78,7 +78,8 @@ def test_each_kind_is_in_mnists_format(name: str, digits: DigitSource) -> None:
         # Only where half of the box would be blank can the centre of mass not be brought to the middle.
         for axis in (0, 1):
             middle = mass.sum(axis=1 - axis) @ (np.arange(SIDE) + 0.5)
-            assert SIDE / 2 - 1e-9 <= middle < SIDE / 2 + 1 or (abs(middle - SIDE / 2) < 4 and name in NON_DIGITS)
+            missed = 4 if name in NON_DIGITS else 0.3
+            assert SIDE / 2 - 1e-9 <= middle < SIDE / 2 + 1 or abs(middle - SIDE / 2) < missed
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -132,7 +133,7 @@ def test_every_table_can_be_read_and_every_digit_is_a_variant() -> None:
         assert len(set(rows)) == len(rows) == len(parse_glyphs(table)), name
     assert sum(len(parse_glyphs(table)) for name, table in TABLES.items() if name != "DIGITS") > 250
     written = {figure.name.replace("-", " ") for figure in parse_glyphs(glyph_tables.DIGITS)}
-    assert written | {"7 barred"} == set(VARIANTS)
+    assert written | {"7 barred", *(f"{k} print" for k in range(10))} == set(VARIANTS)
 
 
 def test_a_curve_goes_through_its_points_in_small_steps() -> None:
@@ -243,9 +244,10 @@ def test_a_bar_leaves_the_rest_of_the_seven(digits: DigitSource) -> None:
 
 
 def test_drawn_digits_are_read_correctly(digits: DigitSource) -> None:
-    """The bundled `convnet` reads them. It was not trained on slashed zeros or long upstrokes."""
+    """The bundled `reader` of before reads the forms that it has learned, and most of the others."""
     model, rng = Model.load(), np.random.default_rng(8)
-    for name in VARIANTS.keys() - {"0 slashed", "1 upstroke"}:
+    unknown = {"0 corners", "1 tick", "1 foot", *(f"{k} segments" for k in range(10))}
+    for name in VARIANTS.keys() - unknown:
         images = np.stack([VARIANTS[name].draw(rng, digits) for _ in range(40)])
         assert (model.predict(images) == int(name[0])).mean() > 0.9, name
 

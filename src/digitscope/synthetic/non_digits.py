@@ -172,12 +172,26 @@ def _load_font(path: str) -> "FreeTypeFont":
 
 
 def _printed_sign(rng: Rng, digits: DigitSource) -> Image:
+    fonts = signs_by_font()
+    path, signs = fonts[rng.integers(len(fonts))]
+    return _printed(signs[rng.integers(len(signs))], path, rng)
+
+
+def _printed_digit(digit: str) -> Callable[[Rng, DigitSource], Image]:
+    """A function that prints this digit in one of the fonts."""
+
+    def draw(rng: Rng, digits: DigitSource) -> Image:
+        fonts = signs_by_font()
+        return _printed(digit, fonts[rng.integers(len(fonts))][0], rng)
+
+    return draw
+
+
+def _printed(sign: str, path: str, rng: Rng) -> Image:
+    """A sign of a font, a little turned, slanted and stretched."""
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
-    fonts = signs_by_font()
-    path, signs = fonts[rng.integers(len(fonts))]
-    sign = signs[rng.integers(len(signs))]
     side = 2 * _FONT_SIZE
     picture = Pillow.new("L", (side, side))
     ImageDraw.Draw(picture).text((side // 2, side // 2), sign, fill=255, font=_load_font(path), anchor="mm")
@@ -342,6 +356,34 @@ def _bars(rng: Rng, digits: DigitSource) -> Image:
     return to_mnist_format(draw_lines(bend(lines, rng, turn=8), random_pen_width(rng), rng))
 
 
+def _corner(rng: Rng, digits: DigitSource) -> Image:
+    """Where two lines of a grid meet: three of the four corners (the fourth is a 7), a T or a cross, or a slanted
+    stroke."""
+    arms = [("left", "up"), ("right", "down"), ("right", "up"), ("left", "right", "down"), ("left", "right", "up")]
+    arms += [("up", "down", "right"), ("left", "right", "up", "down"), ("slant",), ("slant",)]
+    ends = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+    chosen = arms[rng.integers(len(arms))]
+    if chosen == ("slant",):
+        angle = np.radians(rng.uniform(40, 85))  # from upright; a steeper stroke is a 1
+        lines = [np.array([[0, 0], [rng.choice([-1, 1]) * np.sin(angle), np.cos(angle)]])]
+    else:
+        lines = [np.array([[0, 0], ends[arm]]) * rng.uniform(0.5, 1) for arm in chosen]
+    return to_mnist_format(draw_lines(bend(lines, rng, wobble=0.01, turn=6), random_pen_width(rng), rng))
+
+
+def _edge(rng: Rng, digits: DigitSource) -> Image:
+    """The edge of a shadow, a sheet or a photo: all ink on one side of one line or two, sharp or soft."""
+    y, x = np.mgrid[:BOX, :BOX] / BOX - 0.5
+    filled = np.ones((BOX, BOX))
+    for _ in range(rng.integers(1, 3)):
+        angle = rng.uniform(0, 2 * np.pi)
+        side = np.cos(angle) * x + np.sin(angle) * y - rng.uniform(-0.3, 0.3) + rng.uniform(0, 1) * x * y
+        filled = np.minimum(filled, np.clip(0.5 + side * rng.choice([3.0, 10.0, 30.0]), 0, 1))
+    if filled.max() < 0.5:
+        return _edge(rng, digits)
+    return centre((255 * filled / filled.max()).astype(np.uint8))
+
+
 def _noise(rng: Rng, digits: DigitSource) -> Image:
     """Noise of one or two scales over the whole image or MNIST's box, grey or black and white."""
     texture = _texture(rng, int(rng.integers(3, SIDE + 1)))
@@ -434,6 +476,16 @@ def _side_by_side(pieces: list[Image], rng: Rng) -> Array:
         both[1, drops[1] : drops[1] + piece.shape[0], row.shape[1] + gap :] = piece
         row = both.max(axis=0)
     return row
+
+
+def _word(rng: Rng, digits: DigitSource) -> Image:
+    """Two or three letters side by side, or a digit and a letter."""
+    pieces = [_crop_to_ink(_table_glyph(tables.LETTERS, rng)) for _ in range(rng.integers(2, 4))]
+    if rng.random() < 0.25:
+        pieces = [digits.sample("023456789", rng), pieces[0]]
+        if rng.random() < 0.5:
+            pieces.reverse()
+    return _fit_with_thickening(_side_by_side(pieces, rng), rng)
 
 
 def _digit_and_part(rng: Rng, digits: DigitSource) -> Image:
@@ -541,42 +593,66 @@ def _variant(name: str) -> Callable[[Rng, DigitSource], Image]:
 
 NON_DIGITS = {
     "letters": DrawingKind(0.15, lambda rng, _: _table_glyph(tables.LETTERS, rng)),
-    "greek": DrawingKind(0.06, lambda rng, _: _table_glyph(tables.GREEK, rng)),
+    "greek": DrawingKind(0.05, lambda rng, _: _table_glyph(tables.GREEK, rng)),
     "scripts": DrawingKind(0.06, lambda rng, _: _table_glyph(tables.SCRIPTS, rng)),
     "signs": DrawingKind(0.08, lambda rng, _: _table_glyph(tables.SIGNS, rng)),
-    "shapes": DrawingKind(0.07, lambda rng, _: _table_glyph(tables.SHAPES, rng, shake=0.025)),
-    "print": DrawingKind(0.12, _printed_sign),
-    "scribbles": DrawingKind(0.08, _scribble),
-    "filled": DrawingKind(0.04, _filled),
+    "shapes": DrawingKind(0.06, lambda rng, _: _table_glyph(tables.SHAPES, rng, shake=0.025)),
+    "print": DrawingKind(0.11, _printed_sign),
+    "scribbles": DrawingKind(0.07, _scribble),
+    "filled": DrawingKind(0.03, _filled),
     "blobs": DrawingKind(0.03, _blob),
-    "silhouettes": DrawingKind(0.04, _silhouette),
+    "silhouettes": DrawingKind(0.03, _silhouette),
     "bars": DrawingKind(0.04, _bars),
-    "noise": DrawingKind(0.04, _noise),
+    "corners": DrawingKind(0.03, _corner),
+    "edges": DrawingKind(0.02, _edge),
+    "noise": DrawingKind(0.03, _noise),
     "gradients": DrawingKind(0.02, _gradient),
     "mirrored": DrawingKind(0.02, _mirrored),
-    "numbers": DrawingKind(0.08, _digits_side_by_side),
-    "one and a half": DrawingKind(0.04, _digit_and_part),
+    "numbers": DrawingKind(0.06, _digits_side_by_side),
+    "words": DrawingKind(0.05, _word),
+    "one and a half": DrawingKind(0.03, _digit_and_part),
     "pieces": DrawingKind(0.01, _half_digit),
     "collages": DrawingKind(0.02, _collage),
 }
 """Kinds of drawings that are not digits, by name. The shares add up to 1."""
 
+_VARIANT_SHARES = {
+    "0 slashed": 0.03,
+    "0 pointed": 0.01,
+    "0 open": 0.03,
+    "0 corners": 0.02,
+    "1 upstroke": 0.1,
+    "1 tick": 0.05,
+    "1 foot": 0.08,
+    "2 loop": 0.03,
+    "2 plain": 0.02,
+    "3 flat": 0.02,
+    "3 angular": 0.02,
+    "3 loop": 0.01,
+    "4 open": 0.04,
+    "4 closed": 0.03,
+    "4 loop": 0.05,
+    "5 bar": 0.02,
+    "5 separate": 0.02,
+    "5 angular": 0.01,
+    "6 sharp": 0.02,
+    "6 small": 0.02,
+    "6 straight": 0.01,
+    "7 crossed": 0.06,
+    "7 serif": 0.03,
+    "7 short": 0.02,
+    "7 strokes": 0.03,
+    "7 wavy": 0.02,
+    "8 circles": 0.02,
+    "8 open": 0.02,
+    "9 straight": 0.03,
+    "9 small": 0.02,
+    "9 hooked": 0.02,
+}
 VARIANTS = {
-    "7 barred": DrawingKind(0.14, _barred_seven),
-    "7 crossed": DrawingKind(0.14, _variant("7-crossed")),
-    "1 upstroke": DrawingKind(0.16, _variant("1-upstroke")),
-    "1 foot": DrawingKind(0.12, _variant("1-foot")),
-    "0 slashed": DrawingKind(0.03, _variant("0-slashed")),
-    "2 loop": DrawingKind(0.04, _variant("2-loop")),
-    "2 plain": DrawingKind(0.04, _variant("2-plain")),
-    "3 flat": DrawingKind(0.04, _variant("3-flat")),
-    "4 open": DrawingKind(0.05, _variant("4-open")),
-    "4 closed": DrawingKind(0.05, _variant("4-closed")),
-    "5 bar": DrawingKind(0.03, _variant("5-bar")),
-    "5 angular": DrawingKind(0.02, _variant("5-angular")),
-    "6 sharp": DrawingKind(0.04, _variant("6-sharp")),
-    "8 circles": DrawingKind(0.03, _variant("8-circles")),
-    "9 straight": DrawingKind(0.04, _variant("9-straight")),
-    "9 hooked": DrawingKind(0.03, _variant("9-hooked")),
+    "7 barred": DrawingKind(0.04, _barred_seven),
+    **{name: DrawingKind(share, _variant(name.replace(" ", "-"))) for name, share in _VARIANT_SHARES.items()},
+    **{f"{k} segments": DrawingKind(0.002, _variant(f"{k}-segments")) for k in range(10)},
+    **{f"{k} print": DrawingKind(0.003, _printed_digit(str(k))) for k in range(10)},
 }
 """Rare forms of digits by name, which begins with the label. The shares add up to 1."""
