@@ -79,6 +79,19 @@ def test_the_fitted_values() -> None:
     assert 0 < fitted.probability[0] <= fitted.probability[-1] <= 1
 
 
+def test_a_moved_calibration_refuses_the_same_share_where_all_evidence_moves_alike() -> None:
+    scores = np.arange(99, dtype=np.float32)
+    fitted = Calibration(1.5, scores, scores / 100)
+    moved = fitted.moved([1.0, 2.0, 3.0], [3.0, 4.5, 4.0])
+    np.testing.assert_allclose(moved.evidence, scores + 2)
+    assert moved.evidence_threshold(0.05) == fitted.evidence_threshold(0.05) + 2
+    assert moved.temperature == 1.5
+    np.testing.assert_array_equal(moved.probability, fitted.probability)
+    for before, after in (([1.0], [1.0, 2.0]), ([], [])):
+        with pytest.raises(DigitscopeError, match="evidence of the same images"):
+            fitted.moved(before, after)
+
+
 def test_labels_of_any_type_and_wrong_ones() -> None:
     rng = np.random.default_rng(0)
     labels, p = rng.integers(0, 30, 500), rng.dirichlet(np.ones(30), 500)

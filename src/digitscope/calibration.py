@@ -105,6 +105,18 @@ class Calibration:
         label_probability = temper(p, temperature)[np.arange(len(true)), true]
         return cls(temperature, np.sort(scores).astype(np.float32), np.sort(label_probability).astype(np.float32))
 
+    def moved(self, before: npt.ArrayLike, after: npt.ArrayLike) -> Self:
+        """The calibration of the network after it has learned a little more, if the images of the fit are not at hand.
+
+        Every evidence moves by the median change of that of other images. The temperature stays, and so do the
+        probabilities. The guarantee is then approximate.
+
+        Shapes: evidence of the same images before and after, (N,)
+        Raises: ShapeError if the two differ in shape, or for no images.
+        """
+        changes = np.subtract(*_pair(before, after))
+        return type(self)(self.temperature, self.evidence - np.float32(np.median(changes)), self.probability)
+
     def evidence_threshold(self, share: float) -> float:
         """The threshold for which at most this share of digits has less evidence."""
         return _score_at_rank(self.evidence, share)
@@ -112,6 +124,13 @@ class Calibration:
     def probability_threshold(self, share: float) -> float:
         """The threshold for which at most this share of digits has a smaller probability of the true class."""
         return _score_at_rank(self.probability, share)
+
+
+def _pair(before: npt.ArrayLike, after: npt.ArrayLike) -> tuple[Array, Array]:
+    first, second = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    if first.shape != second.shape or first.ndim != 1 or not first.size:
+        raise ShapeError(f"The evidence of the same images is expected, (N,); got {first.shape} and {second.shape}.")
+    return first, second
 
 
 def _log(probabilities: Array) -> Array:

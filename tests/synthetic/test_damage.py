@@ -11,6 +11,7 @@ from digitscope.synthetic.damage import (
     LEAST_INK,
     OTHER_DAMAGE,
     SHEET,
+    UNSEEN_DAMAGE,
     Damage,
     bilevel_scan,
     broken,
@@ -26,11 +27,11 @@ from digitscope.synthetic.damage import (
 )
 from digitscope.vision.normalize import BOX, SIDE, stroke_width
 
-KINDS = {**DIGIT_DAMAGE, **OTHER_DAMAGE}
+KINDS = {**DIGIT_DAMAGE, **OTHER_DAMAGE, **UNSEEN_DAMAGE}
 
 
 def test_shares_add_up_to_1() -> None:
-    for kinds in (DIGIT_DAMAGE, OTHER_DAMAGE):
+    for kinds in (DIGIT_DAMAGE, OTHER_DAMAGE, UNSEEN_DAMAGE):
         assert sum(kind.share for kind in kinds.values()) == pytest.approx(1)
         assert all(kind.share > 0 for kind in kinds.values())
 

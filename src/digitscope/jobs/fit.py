@@ -167,7 +167,9 @@ def fit(
         validation_accuracy=None if held_out is None else run.history["validation_accuracy"][-1],
     )
     model = Model(network, recipe.plan.loss, (height, width), info)
-    return model if held_out is None else model.calibrated(*held_out, threads=threads)
+    if held_out is None:
+        return model
+    return model.calibrated(*(training.calibration() if held_out is training.validation else held_out), threads=threads)
 
 
 def _recipe(start: Network | Model | str, data: DataSet, freeze: Sequence[int]) -> Recipe:

@@ -1,12 +1,15 @@
 """`digitscope teach` without the terminal: corrects a model with a few examples.
 
 The network is trained for a few seconds on the examples and on images that it already knows, because it would forget
-what it does not see again ("rehearsal", Robins 1995). Then its weights are interpolated back towards the old ones, if
+what it does not see again ("rehearsal", Robins 1995). In a convolutional network only the last convolution and the
+layers after it learn; the outputs of the layers before are computed once for each image, so a lesson takes a second or
+two (Yosinski et al. 2014: early layers are general). Then its weights are interpolated back towards the old ones, if
 that keeps more of the accuracy. On the line from the old to the new weights, networks read the new examples almost as
 well as at its end, and the old images better (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models";
 docs/log.md).
 """
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -17,20 +20,25 @@ import numpy as np
 import numpy.typing as npt
 
 from digitscope.arguments import check_function, check_kind, check_whole
-from digitscope.arrays import Array, as_images, as_labels
+from digitscope.arrays import Array, as_features, as_images, as_labels
 from digitscope.augmentation.augment import STANDARD
+from digitscope.calibration import Calibration
 from digitscope.datasets import DataSet, as_data_set
 from digitscope.datasets.load import LabelledImages
 from digitscope.errors import DataError, TrainingError
 from digitscope.files.atomic import check_new
 from digitscope.metrics import percentage
 from digitscope.model import Model
-from digitscope.nn import Adam, Network, OneCycle
+from digitscope.nn import Adam, Conv2D, Network, OneCycle, Reshape, to_batch
 from digitscope.recipes import recipe_of
 from digitscope.recipes.held_out import held_out
 from digitscope.recipes.recipe import VALIDATION_SHARE, hold_out_end
 from digitscope.training import Plan, Run, Step, TailAverage, measure_statistics, thread_count, train
+from digitscope.training.inference import CHUNK, outputs_in_chunks
+from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.shards import Augmentation
+from digitscope.training.parallel.threads import ThreadMap
+from digitscope.training.run import STATISTICS_IMAGES
 from digitscope.training_info import FineTuning
 
 
@@ -39,7 +47,13 @@ class TeachSettings:
     """How a model is taught. The defaults were measured; docs/log.md has the figures."""
 
     rehearsed_images: int = 10_000
-    """Maximum number of rehearsed images, and the approximate number of images in a round."""
+    """Maximum number of rehearsed images, and the approximate number of images in a round, if all layers learn."""
+    rehearsed_features: int = 4_000
+    """The same, if only the last layers learn: the images whose features are computed."""
+    feature_epochs: int = 4
+    """The number of passes over these features in a round."""
+    all_layers: bool = False
+    """Whether all layers learn, also where the first ones need not. It takes several times as long."""
     drawing_copies: int = 10
     """Copies of each rehearsed drawing, if the recipe generates any. Drawings are slow to make, so each is reused."""
     example_share: float = 0.05
@@ -163,41 +177,46 @@ def teach(
     before = model.predict_proba(examples, threads=threads)
     known = held_out(model.info, data)
     evaluated = hold_out_end(VALIDATION_SHARE)(data, np.random.default_rng(seed))[1] if known is None else known
-    evaluation_images, evaluation_labels = data.x_train[evaluated], data.y_train[evaluated]
+    evaluation_labels = data.y_train[evaluated]
     rng = np.random.default_rng(seed)
     others = rng.permutation(np.setdiff1d(np.arange(len(data.x_train)), evaluated))
-    rehearsed = _rehearsal(model, data.x_train[others], data.y_train[others], settings, rng)
-
-    def reads_examples(network: Network) -> bool:
-        return _enough(_with_network(model, network).predict(examples) == example_labels, settings)
-
-    def count_correct(network: Network) -> int:
-        answers = _with_network(model, network).predict(evaluation_images, threads=threads)
-        return int((answers == evaluation_labels).sum())
-
+    pupil = _pupil(model, settings, threads)
+    rehearsed = _rehearsal(model, data.x_train[others], data.y_train[others], settings, pupil.rehearsed, rng)
     copies = max(1, round(settings.example_share * len(rehearsed[0]) / len(examples)))
-    lesson_images = np.concatenate([rehearsed[0], np.repeat(examples, copies, axis=0)])
+    lesson = pupil.inputs(np.concatenate([rehearsed[0], np.repeat(examples, copies, axis=0)]), rng)
     lesson_labels = np.concatenate([rehearsed[1], np.repeat(example_labels, copies)])
-    plan = _plan(model, settings, epochs=max(1, settings.rehearsed_images // len(lesson_images)))
-    network = model.network.map_arrays(np.copy)
+    familiar = pupil.plain_inputs(rehearsed[0][:: -(-len(rehearsed[0]) // STATISTICS_IMAGES)])
+    plain_examples, evaluation = pupil.plain_inputs(examples), pupil.plain_inputs(data.x_train[evaluated])
+
+    def reads_examples(learner: Network) -> bool:
+        answers = outputs_in_chunks(learner, plain_examples).argmax(axis=0)
+        return _enough(answers == example_labels, settings)
+
+    def evaluate(learner: Network) -> tuple[Array, int]:
+        outputs = outputs_in_chunks(learner, evaluation, threads=threads)
+        return outputs, int((outputs.argmax(axis=0) == evaluation_labels).sum())
+
+    plan = _plan(model, settings, pupil, images=len(lesson))
+    old = pupil.learner
+    learner = old.map_arrays(np.copy)
     for _ in range(settings.rounds):
-        run = Run.start(network, plan, len(lesson_images), rng)
-        for step in train(run, lesson_images, lesson_labels, threads=threads):
+        run = Run.start(learner, plan, len(lesson), rng)
+        for step in train(run, lesson, lesson_labels, threads=threads):
             if isinstance(step, Step) and callback is not None:
                 callback(step)
-        network = run.outcome(rehearsed[0])
-        if reads_examples(network):
+        learner = run.outcome(familiar)
+        if reads_examples(learner):
             break
 
-    correct_before = count_correct(model.network)
-    best, correct_after = network, -1
+    old_outputs, correct_before = evaluate(old)
+    best, best_outputs, correct_after = learner, None, -1
     for fraction in settings.interpolation:
-        candidate = measure_statistics(interpolate(model.network, network, fraction), rehearsed[0])
+        candidate = measure_statistics(interpolate(old, learner, fraction), familiar)
         if fraction != settings.interpolation[0] and not reads_examples(candidate):
             break  # the nearer to the old weights, the more it reads as it did before
-        correct = count_correct(candidate)
+        outputs, correct = evaluate(candidate)
         if correct > correct_after:
-            best, correct_after = candidate, correct
+            best, best_outputs, correct_after = candidate, outputs, correct
         if correct_before - correct <= settings.negligible_loss * len(evaluated):
             break
 
@@ -211,10 +230,10 @@ def teach(
         data_digest=DataSet("examples", examples, example_labels).digest,
     )
     info = replace(model.info.without_accuracy(), taught=(*model.info.taught, fine_tuning))
-    taught = _with_network(model, best)
-    if known is not None:
+    taught = Model(pupil.whole(best), model.loss, model.image_shape)
+    if known is not None and best_outputs is not None:
         info = replace(info, validation_accuracy=correct_after / len(evaluated))
-        taught = taught.calibrated(evaluation_images, evaluation_labels, threads=threads)
+        taught = replace(taught, calibration=_calibration(model, old_outputs, best_outputs, evaluation_labels))
     taught = replace(taught, info=info)
     return TeachResult(
         model=taught,
@@ -228,6 +247,15 @@ def teach(
         correct_after=correct_after,
         settings=settings,
     )
+
+
+def _calibration(model: Model, before: Array, after: Array, labels: Array) -> Calibration:
+    """The taught model's calibration, given the outputs for the evaluated images, (classes, N). If the old one was
+    fitted to images that its recipe drew, it is moved, because drawing them again takes longer than the lesson."""
+    recipe = recipe_of(model.info)
+    if model.calibration is not None and recipe is not None and recipe.calibration_examples is not None:
+        return model.calibration.moved(model.loss.evidence(before), model.loss.evidence(after))
+    return Calibration.fit(labels, model.loss.probabilities(after).T, model.loss.evidence(after))
 
 
 def _enough(learned: Array, settings: TeachSettings) -> bool:
@@ -245,36 +273,89 @@ def interpolate(old: Network, new: Network, fraction: float) -> Network:
     return network
 
 
-def _with_network(model: Model, network: Network) -> Model:
-    """The model with another network, without info and calibration."""
-    return Model(network, model.loss, model.image_shape)
+@dataclass(frozen=True, eq=False)
+class _Pupil:
+    """A network whose last layers learn. If all of them do, they learn from images, else from features."""
+
+    fixed: Network | None
+    """The layers that stay as they are; None if all learn."""
+    learner: Network
+    """The other layers."""
+    augment: Augmentation
+    rehearsed: int
+    """The maximum number of images that are rehearsed."""
+    epochs: int
+    """The passes over these in a round; 0 for as many as give about so many images."""
+    threads: int
+
+    def whole(self, learner: Network) -> Network:
+        """The network with these last layers."""
+        return learner if self.fixed is None else Network(*self.fixed.layers, *learner.layers[1:])
+
+    def inputs(self, images: Array, rng: np.random.Generator) -> Array:
+        """What the last layers learn from: the features of augmented images, or the images, which the training
+        augments.
+
+        Shapes: uint8 (N, H, W) -> Features (N, D) or the same
+        """
+        if self.fixed is None:
+            return images
+        chunks = range(0, len(images), CHUNK)
+        rngs = rng.spawn(len(chunks))
+        columns = [self.augment(images[i : i + CHUNK], chunk) for i, chunk in zip(chunks, rngs, strict=True)]
+        return self._features(columns)
+
+    def plain_inputs(self, images: Array) -> Array:
+        """The same for images as they are."""
+        if self.fixed is None:
+            return images
+        return self._features([to_batch(images[i : i + CHUNK]) for i in range(0, len(images), CHUNK)])
+
+    def _features(self, batches: list[Array]) -> Array:
+        assert self.fixed is not None
+        fixed = self.fixed
+        with blas_threads(1), ThreadMap(min(self.threads, len(batches))) as thread_map:
+            outputs = thread_map(lambda x: fixed.forward(x, need_dx=False)[0], batches)
+        return as_features(np.concatenate([y.reshape(-1, y.shape[-1]).T for y in outputs]))
 
 
-def _plan(model: Model, settings: TeachSettings, epochs: int) -> Plan:
-    """Loss and augmentation are those of the training that the network comes from."""
+def _pupil(model: Model, settings: TeachSettings, threads: int) -> _Pupil:
+    """The network, cut before its last convolution, unless that is the first layer that has learned."""
     recipe = recipe_of(model.info)
-    loss, augment = model.loss, None
-    if recipe is not None:
-        augment = recipe.plan.augment
-        if type(recipe.plan.loss) is type(loss):
-            loss = recipe.plan.loss
+    augment = (recipe.plan.augment if recipe is not None else None) or settings.augment
+    layers = model.network.layers
+    convolutions = [i for i, layer in enumerate(layers) if isinstance(layer, Conv2D)]
+    cut = convolutions[-1] if convolutions else 0
+    if settings.all_layers or not any(layer.params for layer in layers[:cut]):
+        return _Pupil(None, model.network, augment, settings.rehearsed_images, 0, threads)
+    fixed = Network(*layers[:cut])
+    shape = fixed.output_shape((math.prod(model.image_shape),))
+    learner = Network(Reshape(*shape), *layers[cut:])
+    return _Pupil(fixed, learner, augment, settings.rehearsed_features, settings.feature_epochs, threads)
+
+
+def _plan(model: Model, settings: TeachSettings, pupil: _Pupil, *, images: int) -> Plan:
+    """Loss and augmentation are those of the training that the network comes from."""
+    recipe, loss = recipe_of(model.info), model.loss
+    if recipe is not None and type(recipe.plan.loss) is type(loss):
+        loss = recipe.plan.loss
     return Plan(
         loss=loss,
         optimizer=Adam(),  # its step size suits any network; the rates of other optimizers depend on the recipe
         schedule=OneCycle(0.001),
-        epochs=epochs,
+        epochs=pupil.epochs or max(1, settings.rehearsed_images // images),
         batch_size=128,
         shard_size=32,
-        augment=augment or settings.augment,
+        augment=pupil.augment if pupil.fixed is None else None,
         averaging=TailAverage(0.5),
     )
 
 
 def _rehearsal(
-    model: Model, images: Array, labels: Array, settings: TeachSettings, rng: np.random.Generator
+    model: Model, images: Array, labels: Array, settings: TeachSettings, count: int, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """The first of the images, and the recipe's extra examples, if it has any, in the recipe's proportion."""
-    recipe, count = recipe_of(model.info), settings.rehearsed_images
+    recipe = recipe_of(model.info)
     if recipe is None or recipe.extra_examples is None:
         return images[:count], labels[:count]
     copies = settings.drawing_copies

@@ -304,7 +304,7 @@ class Job:
             self.recipe, self.data, self.training, self.settings.seed, self.settings.changes, validation_accuracy
         )
         model = Model(network, run.plan.loss, self.data.x_train.shape[1:], info)
-        model = model.calibrated(*self.training.validation, threads=threads)
+        model = model.calibrated(*self.training.calibration(), threads=threads)
         if self.data.x_test is None or self.data.y_test is None:
             images, labels = self.training.validation
         else:

@@ -18,7 +18,7 @@ from digitscope.errors import ShapeError
 from digitscope.nn import BackgroundCrossEntropy, Momentum, Network, OneCycle
 from digitscope.recipes.blocks import four_convolutions
 from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
-from digitscope.synthetic.damage import DIGIT_DAMAGE, OTHER_DAMAGE, damage
+from digitscope.synthetic.damage import DIGIT_DAMAGE, OTHER_DAMAGE, UNSEEN_DAMAGE, damage
 from digitscope.synthetic.non_digits import non_digits, variants
 from digitscope.training import Plan
 
@@ -27,6 +27,8 @@ VARIANTS, DAMAGED, NON_DIGITS = 0.12, 0.25, 0.55
 """Numbers of drawings of each kind, as fractions of the number of images."""
 DAMAGED_VARIANTS, DAMAGED_NON_DIGITS = 0.25, 0.2
 """The fraction of the damaged digits that are variants, and of the drawings of no digit that are damaged."""
+CALIBRATION = 4000
+"""Number of images for the calibration."""
 
 
 def build(rng: np.random.Generator, shape: Shape, classes: int) -> Network:
@@ -50,6 +52,21 @@ def drawings(images: Array, labels: Array, rng: np.random.Generator) -> tuple[Ar
     return np.concatenate([written, damaged, others]), np.concatenate(
         [written_labels, sound_labels, labels[chosen], np.full(len(others), DIGITS)]
     )
+
+
+def unlike_training(images: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """CALIBRATION images for the promise of how many digits are refused: half of them MNIST's validation images as they
+    are, half damaged in ways that no training image is.
+
+    People's pictures differ from the training images, too, and evidence is lower for what a network has not learned. A
+    threshold that is fitted to validation images alone refuses many times the promised share of such pictures.
+    """
+    half = min(CALIBRATION // 2, len(images))
+    chosen = rng.permutation(len(images))[: 2 * half]
+    plain, other = chosen[:half], chosen[-half:]
+    other = other[images[other].any(axis=(1, 2))]
+    damaged = damage(images[other], rng, UNSEEN_DAMAGE)
+    return np.concatenate([images[plain], damaged]), np.concatenate([labels[plain], labels[other]])
 
 
 RECIPE = Recipe(
@@ -79,4 +96,5 @@ RECIPE = Recipe(
     ),
     split=hold_out_end(1 / 12),
     extra_examples=drawings,
+    calibration_examples=unlike_training,
 )

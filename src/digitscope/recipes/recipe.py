@@ -1,6 +1,7 @@
 """A recipe: a network, a plan for its training, and which images it is trained on."""
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Unpack
 
@@ -53,6 +54,9 @@ class Recipe:
     split: Split
     extra_examples: Callable[[Array, Array, np.random.Generator], tuple[Array, Array]] | None = None
     """(images, labels, rng) -> additional images and labels for training, made from these; None for none."""
+    calibration_examples: Callable[[Array, Array, np.random.Generator], tuple[Array, Array]] | None = None
+    """(validation images, labels, rng) -> the images and labels that temperature and thresholds are fitted to, made
+    from these; None for the validation images themselves."""
     summary: str = ""
     """The network in at most ten words, for the table in the README."""
     initializers: tuple[Initializer, Initializer] = he, zeros
@@ -64,7 +68,7 @@ class Recipe:
         Raises: TrainingError if no class has two images, or if the network cannot take images of this size; DataError
             if the labels have large gaps.
         """
-        _, network_rng, run_rng, extra_rng = np.random.default_rng(seed).spawn(4)
+        _, network_rng, run_rng, extra_rng, calibration_rng = np.random.default_rng(seed).spawn(5)
         _check_gaps(data.y_train)
         train, validation = self.divide(data, seed)
         images, labels = data.x_train[train], data.y_train[train]
@@ -78,6 +82,8 @@ class Recipe:
             labels=labels,
             validation=(data.x_train[validation], data.y_train[validation]),
             notices=class_notices(data, data.y_train[train], data.y_train[validation]),
+            calibration_examples=self.calibration_examples,
+            calibration_rng=calibration_rng,
         )
 
     def fits(self, shape: Shape, classes: int) -> bool:
@@ -186,6 +192,16 @@ class Training:
     validation: tuple[Array, Array]
     notices: tuple[str, ...] = ()
     """Warnings about the classes: see `class_notices`."""
+    calibration_examples: Callable[[Array, Array, np.random.Generator], tuple[Array, Array]] | None = None
+    """As in `Recipe`."""
+    calibration_rng: np.random.Generator | None = None
+
+    def calibration(self) -> tuple[Array, Array]:
+        """The images and labels that the model's temperature and thresholds are fitted to; the same each time."""
+        if self.calibration_examples is None or not len(self.validation[1]):
+            return self.validation
+        assert self.calibration_rng is not None
+        return self.calibration_examples(*self.validation, deepcopy(self.calibration_rng))
 
 
 def hold_out_end(share: float) -> Split:

@@ -301,6 +301,88 @@ def _pale_lines(shape: tuple[int, ...], rng: Rng) -> Array:
     return pale
 
 
+# Kinds that no training uses: for the calibration of what is refused
+
+
+def halftone(sheet: Array, rng: Rng) -> Array:
+    """A printed or faxed grey: dots instead of shades. Source of the matrix: Bayer 1973"""
+    small = _scanned(_blurred(sheet, rng.uniform(0.5, 2)), rng, 30, 60) * rng.uniform(0.7, 1)
+    bayer = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) / 16 + 1 / 32
+    rows, columns = (-(-side // 4) for side in small.shape)
+    levels = np.tile(bayer, (rows, columns))[: small.shape[0], : small.shape[1]]
+    dots: Array = (small > levels).astype(np.float32)
+    return dots
+
+
+def smeared(sheet: Array, rng: Rng) -> Array:
+    """The camera or the paper moved: the mean of copies along a straight way of up to two strokes' widths."""
+    reach = rng.uniform(1, 2.5) * SCALE
+    angle = rng.uniform(0, np.pi)
+    room = np.pad(sheet, 8)
+    steps = np.linspace(-0.5, 0.5, 7)
+    copies = [
+        np.roll(room, (round(reach * t * np.sin(angle)), round(reach * t * np.cos(angle))), (0, 1)) for t in steps
+    ]
+    mean = np.mean(copies, axis=0)
+    smear: Array = (mean / max(1e-6, float(mean.max()))).astype(np.float32)
+    return smear
+
+
+def turned(sheet: Array, rng: Rng) -> Array:
+    """Turned by 10 to 20 degrees."""
+    from PIL import Image as Pillow
+
+    angle = rng.choice([-1, 1]) * rng.uniform(10, 20)
+    picture = Pillow.fromarray(sheet).rotate(angle, Pillow.Resampling.BILINEAR, expand=True)
+    return cut_out(np.asarray(picture))
+
+
+def half_lit(sheet: Array, rng: Rng) -> Array:
+    """Pale on one side, and thinner there after the contrast is raised."""
+    rows, columns = np.mgrid[: sheet.shape[0], : sheet.shape[1]] / max(sheet.shape)
+    angle = rng.uniform(0, 2 * np.pi)
+    along = np.cos(angle) * columns + np.sin(angle) * rows
+    light = 1 - rng.uniform(0.3, 0.6) * (along - along.min()) / max(1e-6, float(np.ptp(along)))
+    lit: Array = np.clip(2 * (_blurred(sheet, 2) * light - 0.35) + 0.5, 0, 1).astype(np.float32)
+    return lit
+
+
+def written_twice(sheet: Array, rng: Rng) -> Array:
+    """Traced a second time, a little beside the first."""
+    room = np.pad(sheet, 8)
+    down, right = rng.integers(-7, 8, 2)
+    both: Array = np.maximum(room, np.roll(room, (int(down), int(right)), (0, 1)))
+    return cut_out(both)
+
+
+def shaky(sheet: Array, rng: Rng) -> Array:
+    """Written with a trembling hand: each row and column is displaced by a wave."""
+    room = np.pad(sheet, 6)
+    rows, columns = np.mgrid[: room.shape[0], : room.shape[1]]
+    waves = rng.uniform(0.08, 0.2, 2) * 2 * np.pi / SCALE * rng.uniform(0.5, 1)
+    heights = rng.uniform(1, 3.5, 2)
+    moved_rows = rows + heights[0] * np.sin(waves[0] * columns * 2 + rng.uniform(0, 6))
+    moved_columns = columns + heights[1] * np.sin(waves[1] * rows * 2 + rng.uniform(0, 6))
+    wavy: Array = room[
+        np.clip(moved_rows.round().astype(int), 0, room.shape[0] - 1),
+        np.clip(moved_columns.round().astype(int), 0, room.shape[1] - 1),
+    ]
+    return cut_out(wavy)
+
+
+def faxed(sheet: Array, rng: Rng) -> Array:
+    """A scan of 18 to 45 pixels of which some are wrong, everywhere."""
+    bits = bilevel_scan(sheet, rng, 18, 45)
+    wrong = rng.random(bits.shape) < rng.uniform(0.003, 0.02)
+    flipped: Array = np.where(wrong, 1 - bits, bits).astype(np.float32)
+    return flipped
+
+
+def blocky(sheet: Array, rng: Rng) -> Array:
+    """A scan of 9 to 18 pixels, enlarged without smoothing."""
+    return np.kron(bilevel_scan(sheet, rng, 9, 18), np.ones((8, 8), np.float32))
+
+
 def _then_scanned(first: Callable[[Array, Rng], Array]) -> Callable[[Array, Rng], Array]:
     return lambda sheet, rng: bilevel_scan(first(sheet, rng), rng, smallest=14, largest=45)
 
@@ -341,3 +423,15 @@ OTHER_DAMAGE: dict[str, Damage] = {
     "ruled": Damage(0.05, ruled),
 }
 """What happens to drawings that are not digits. A gap or a cut could make a digit of them."""
+
+UNSEEN_DAMAGE: dict[str, Damage] = {
+    "halftone": Damage(0.1, halftone),
+    "smeared": Damage(0.15, smeared),
+    "turned": Damage(0.15, turned),
+    "half lit": Damage(0.1, half_lit),
+    "written twice": Damage(0.1, written_twice),
+    "shaky": Damage(0.15, shaky),
+    "faxed": Damage(0.1, faxed),
+    "blocky": Damage(0.15, blocky),
+}
+"""What happens to the digits on which the refusal is calibrated, and never to training images."""

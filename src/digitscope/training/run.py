@@ -299,13 +299,13 @@ def measure_statistics(network: Network, images: npt.ArrayLike, *, count: int = 
     """A copy of the network with statistics of batch normalization measured on up to `count` of the images, spread
     evenly; the network itself if it has no statistics.
 
-    Shapes: images as for `as_images`, (N, H, W) or rows (N, D)
+    Shapes: images as for `as_images`, (N, H, W) or rows (N, D), or `Features`
     Raises: ShapeError for images of a size that the network does not take; DataError for other pixel values;
         TrainingError for no images.
     """
     check_kind("network", network, "a Network", Network)
     check_whole("count", count, 1)
-    return _measured(network, _spread(as_images(images), count))
+    return _measured(network, _spread(images if isinstance(images, Features) else as_images(images), count))
 
 
 def _spread(images: Any, count: int) -> Array:
