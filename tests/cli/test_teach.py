@@ -125,7 +125,7 @@ def test_without_success_no_model_is_written(
         ([], "teach expects pictures and the digits that they show; got only a model"),
         (["a.png"], "expects PICTURE=DIGIT, such as seven.png=7, or a folder; got 'a.png'"),
         (["=7"], "expects PICTURE=DIGIT, such as seven.png=7, or a folder; got '=7'"),
-        (["a.png="], "expects a digit after the last =, such as seven.png=7; got 'a.png='"),
+        (["a.png="], "expects a digit after the last =, such as seven.png=7, or numbers, such as page.png"),
         (["a.png=x"], "expects a digit after the last ="),
         (["a.png=-1"], "expects a digit after the last ="),
         (["a.png=٧"], "expects a digit after the last ="),
@@ -165,12 +165,27 @@ def test_a_picture_with_two_labels(
     assert f"{pictures[0]}=0 and {copy}=6 are the same picture with two labels." in answer.err
 
 
-def test_a_label_that_the_model_does_not_know(
+def test_a_picture_with_fewer_digits_than_its_label(
     digitscope: Digitscope, model: Path, few_file: Path, pictures: list[Path]
 ) -> None:
     answer = digitscope("teach", model, "--data", few_file, f"{pictures[0]}=12")
     assert answer.status == 2
-    assert "Labels are expected from 0 to 9; got 12" in answer.err
+    assert f"{pictures[0]} is said to show 2 digits, 12; 1 digit was found." in answer.err
+
+
+def test_the_digits_of_a_number_are_examples(
+    digitscope: Digitscope, model: Path, few_file: Path, few: DataSet, in_folder: Files
+) -> None:
+    digits = [few.x_train[np.flatnonzero(few.y_train == digit)[7]] for digit in (0, 1, 2)]
+    row = np.pad(np.concatenate(digits, axis=1), 8)
+    Image.fromarray(255 - row).resize((5 * row.shape[1], 5 * row.shape[0]), Image.Resampling.BICUBIC).save("page.png")
+    result = digitscope("teach", model, "--data", few_file, "page.png=0 12", "--out", "new.safetensors", "--json").json
+    assert [(e["file"], e["position"], e["label"]) for e in result["examples"]] == [
+        ("page.png", position, label) for position, label in ((1, 0), (2, 1), (3, 2))
+    ]
+    answer = digitscope("teach", model, "--data", few_file, "page.png=012", "--out", "again.safetensors")
+    assert "page.png, digit 2=1: read as " in answer.out
+    assert Path("again.safetensors").read_bytes() == Path("new.safetensors").read_bytes()
 
 
 def test_data_that_the_model_was_not_trained_on(digitscope: Digitscope, model: Path, pictures: list[Path]) -> None:

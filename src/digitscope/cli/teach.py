@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +52,10 @@ def teach(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Correct a model with a few examples: pictures of one digit each, with their labels. Three examples of a kind are
-    enough. A FOLDER has one subfolder for each class: my_digits/7 holds pictures of sevens.
+    """Correct a model with a few examples: pictures of digits or of whole numbers, with what they show. Three examples
+    of a kind are enough. A FOLDER has one subfolder for each class: my_digits/7 holds pictures of sevens.
 
-    The network is trained on the examples for a few seconds, together with images that it already knows, and is
+    The network is trained on the examples for a second or two, together with images that it already knows, and is
     written as a new model. The old model stays as it is: to undo the teaching, delete the new file. You can teach the
     new model again.
 
@@ -67,6 +68,7 @@ def teach(
     \b
     Examples:
       digitscope teach a.png=7 b.png=7 c.jpg=1
+      digitscope teach page.jpg="286 1000"
       digitscope teach convnet my_digits/
       digitscope predict convnet-taught.safetensors d.png
       digitscope teach convnet-taught.safetensors e.png=4 --out mine.safetensors
@@ -84,7 +86,7 @@ def teach(
             "after it.",
             context,
         )
-    paths, labels = zip(*(pair for example in examples for pair in _examples(example, context)), strict=True)
+    given = [pair for example in examples for pair in _examples(example, context)]
     loaded = Model.load(model)
     if not as_json:
         click.echo(model_text(model))
@@ -92,36 +94,58 @@ def teach(
     if out.suffix != ".safetensors":
         raise ModelError(f"{out}: --out expects a name that ends with .safetensors, such as mine.safetensors.")
     check_new(out, "--out")
-    images = _prepare(paths, labels, loaded.image_shape)
-    result = _teach(loaded, images, labels, load_data(source, loaded.image_shape), seed, threads, as_json)
+    prepared = _prepare(given, loaded)
+    result = _teach(loaded, prepared, load_data(source, loaded.image_shape), seed, threads, as_json)
     if not as_json:
-        _show(paths, result, source)
+        _show(prepared, result, source)
     result.save(out)
     if as_json:
-        click.echo(json.dumps({"model": str(out), "taught_from": str(model), **_as_json(paths, result)}))
+        click.echo(json.dumps({"model": str(out), "taught_from": str(model), **_as_json(prepared, result)}))
     else:
         click.echo(f"new model: {shown_path(out)} (delete it to undo)")
 
 
-def _examples(argument: Path, context: click.Context) -> list[tuple[Path, int]]:
+@dataclass(frozen=True, eq=False)
+class _Example:
+    """One digit of a picture."""
+
+    path: Path
+    position: int | None
+    """Its place among the digits of a number, from 1; None in a picture of one digit."""
+    label: int
+    image: "Array"
+
+    def __str__(self) -> str:
+        from digitscope.errors import printable
+        from digitscope.files.opening import shown_path
+
+        place = "" if self.position is None else f", digit {self.position}"
+        return printable(f"{shown_path(self.path)}{place}={self.label}")
+
+
+def _examples(argument: Path, context: click.Context) -> list[tuple[Path, str]]:
     """The pictures and labels of a folder with one subfolder for each class, or the one pair of PICTURE=LABEL."""
     from digitscope.datasets import list_picture_folder
 
-    return list_picture_folder(argument) if argument.is_dir() else [_example(str(argument), context)]
+    if argument.is_dir():
+        return [(path, str(label)) for path, label in list_picture_folder(argument)]
+    return [_example(str(argument), context)]
 
 
-def _example(argument: str, context: click.Context) -> tuple[Path, int]:
-    """The picture and the label in PICTURE=LABEL; the path may contain = too."""
-    path, equals, label = argument.rpartition("=")
+def _example(argument: str, context: click.Context) -> tuple[Path, str]:
+    """The picture and the text in PICTURE=TEXT; the path may contain = too."""
+    path, equals, text = argument.rpartition("=")
     if not (path and equals):
         raise click.UsageError(
             f"teach expects PICTURE=DIGIT, such as seven.png=7, or a folder; got {argument!r}.", context
         )
-    if not (label.isascii() and label.isdecimal()):
+    if not re.fullmatch("[0-9]+( +[0-9]+)*", text):
         raise click.UsageError(
-            f"teach expects a digit after the last =, such as seven.png=7; got {argument!r}.", context
+            f'teach expects a digit after the last =, such as seven.png=7, or numbers, such as page.png="28 6"; '
+            f"got {argument!r}.",
+            context,
         )
-    return Path(path), int(label)
+    return Path(path), text
 
 
 def taught_path(model: Path) -> Path:
@@ -137,45 +161,66 @@ def taught_path(model: Path) -> Path:
     raise AssertionError("count never ends")
 
 
-def _prepare(paths: tuple[Path, ...], labels: tuple[int, ...], shape: tuple[int, int]) -> "Array":
-    """The pictures as images, (N, *shape). An error line names each picture that cannot be used.
+def _prepare(given: list[tuple[Path, str]], model: "Model") -> list[_Example]:
+    """The digits of all pictures. An error line names each picture that cannot be used.
 
-    Raises: DataError if there is such a picture, or if two pictures with different labels are the same.
+    Raises: DataError if there is such a picture, or if two digits with different labels are the same image.
     """
-    import numpy as np
-
     from digitscope.errors import DataError
-    from digitscope.vision import prepare
 
-    images = []
-    for path in paths:
+    examples: list[_Example] = []
+    unusable = 0
+    for path, text in given:
         try:
-            images.append(prepare(path, shape).image)
+            examples += _digits(path, text, model)
         except DataError as error:
             print_error(f"Error: {error}")
-    if unusable := len(paths) - len(images):
-        raise DataError(f"{unusable} of {len(paths)} pictures cannot be used. Nothing was taught.")
-    first: dict[bytes, int] = {}
-    for i, image in enumerate(images):
-        j = first.setdefault(image.tobytes(), i)
-        if labels[i] != labels[j]:
-            raise DataError(
-                f"{paths[j]}={labels[j]} and {paths[i]}={labels[i]} are the same picture with two labels. Keep one. "
-                "Nothing was taught."
-            )
-    return np.stack(images)
+            unusable += 1
+    if unusable:
+        raise DataError(f"{unusable} of {len(given)} pictures cannot be used. Nothing was taught.")
+    first: dict[bytes, _Example] = {}
+    for example in examples:
+        same = first.setdefault(example.image.tobytes(), example)
+        if example.label != same.label:
+            raise DataError(f"{same} and {example} are the same picture with two labels. Keep one. Nothing was taught.")
+    return examples
+
+
+def _digits(path: Path, text: str, model: "Model") -> list[_Example]:
+    """The digits of one picture. A model of ten digits learns the digits of a longer text one by one.
+
+    Raises: PictureError if the picture cannot be read, DataError if it shows another number of digits.
+    """
+    from digitscope.errors import DataError
+    from digitscope.reader import read
+    from digitscope.vision import prepare
+
+    if len(text) == 1 or model.classes != 10:
+        return [_Example(path, None, int(text.replace(" ", "")), prepare(path, model.image_shape).image)]
+    labels = [int(label) for label in text.replace(" ", "")]
+    digits = [digit for line in read(path, model).lines for digit in line.digits]
+    if len(digits) != len(labels):
+        found = f"{len(digits)} digits were found" if len(digits) != 1 else "1 digit was found"
+        raise DataError(
+            f"{path} is said to show {len(labels)} digits, {text}; {found}. "
+            "Give the number as it is written, or a picture in which its digits do not touch."
+        )
+    return [
+        _Example(path, position, label, digit.image)
+        for position, (label, digit) in enumerate(zip(labels, digits, strict=True), 1)
+    ]
 
 
 def _teach(
     model: "Model",
-    images: "Array",
-    labels: tuple[int, ...],
+    examples: list[_Example],
     data: "DataSet",
     seed: int,
     threads: int | None,
     quiet: bool,
 ) -> "TeachResult":
     """Teaches the model. On a terminal, a progress bar is shown meanwhile."""
+    import numpy as np
     from rich.progress import BarColumn, Progress, TextColumn
 
     from digitscope.cli.console import Output
@@ -187,8 +232,8 @@ def _teach(
         task = progress.add_task("teaching", total=None)
         return teach(
             model,
-            images,
-            labels,
+            np.stack([example.image for example in examples]),
+            [example.label for example in examples],
             data,
             seed=seed,
             threads=threads,
@@ -196,14 +241,13 @@ def _teach(
         )
 
 
-def _show(paths: tuple[Path, ...], result: "TeachResult", source: str) -> None:
+def _show(examples: list[_Example], result: "TeachResult", source: str) -> None:
     from digitscope.errors import printable
-    from digitscope.files.opening import shown_path
     from digitscope.metrics import percentage
 
-    for path, label, before, after in zip(paths, result.labels, result.before, result.after, strict=True):
-        wrong = "" if after.argmax() == label else ", still wrong"
-        click.echo(f"{shown_path(path)}={label}: read as {_answer(before)} before, {_answer(after)} now{wrong}")
+    for example, before, after in zip(examples, result.before, result.after, strict=True):
+        wrong = "" if after.argmax() == example.label else ", still wrong"
+        click.echo(f"{example}: read as {_answer(before)} before, {_answer(after)} now{wrong}")
     click.echo(
         f"accuracy on {result.evaluated:,} images of {printable(source)}: "
         f"{percentage(result.accuracy_before)} % before, {percentage(result.accuracy_after)} % now"
@@ -219,15 +263,16 @@ def _answer(probabilities: "Array") -> str:
     return f"{digit} ({percentage(probabilities[digit], 1)} %)"
 
 
-def _as_json(paths: tuple[Path, ...], result: "TeachResult") -> dict[str, Any]:
+def _as_json(given: list[_Example], result: "TeachResult") -> dict[str, Any]:
     examples = [
         {
-            "file": str(path),
-            "label": int(label),
+            "file": str(example.path),
+            **({} if example.position is None else {"position": example.position}),
+            "label": example.label,
             "before": {"digit": int(before.argmax()), "probability": float(before.max())},
             "after": {"digit": int(after.argmax()), "probability": float(after.max())},
         }
-        for path, label, before, after in zip(paths, result.labels, result.before, result.after, strict=True)
+        for example, before, after in zip(given, result.before, result.after, strict=True)
     ]
     return {
         "examples": examples,
