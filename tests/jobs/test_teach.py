@@ -14,7 +14,17 @@ from digitscope.datasets import DataSet
 from digitscope.errors import DataError, DigitscopeError, ShapeError, TrainingError
 from digitscope.jobs.teach import TeachResult, TeachSettings, interpolate, teach
 from digitscope.model import Model
-from digitscope.nn import BatchNorm, Dense, MeanSquaredError, Network, Params, ReLU, SoftmaxCrossEntropy, to_batch
+from digitscope.nn import (
+    BatchNorm,
+    Conv2D,
+    Dense,
+    MeanSquaredError,
+    Network,
+    Params,
+    ReLU,
+    SoftmaxCrossEntropy,
+    to_batch,
+)
 from digitscope.recipes import RECIPES
 from digitscope.recipes.held_out import held_out
 from digitscope.recipes.recipe import hold_out_end
@@ -108,6 +118,58 @@ def test_a_taught_model_can_be_taught_again(model: Model, few: DataSet, examples
     assert first.problem is second.problem is None
     assert [lesson.labels for lesson in second.model.info.taught] == [{"0": 3}, {"1": 2}]
     assert second.accuracy_before == first.accuracy_after
+
+
+def test_only_the_last_layers_of_a_convolutional_network_learn(few: DataSet, examples: Array) -> None:
+    rng = np.random.default_rng(0)
+    network = RECIPES["tiny"].build(rng, (28, 28), 10)
+    run = Run.start(network, replace(RECIPES["tiny"].plan, epochs=2), len(few.x_train), rng)
+    for _ in train(run, few.x_train, few.y_train):
+        pass
+    model = Model(run.outcome(few.x_train), run.plan.loss, (28, 28), TrainingInfo(data_digest=few.digest))
+    last = max(i for i, layer in enumerate(model.network.layers) if isinstance(layer, Conv2D))
+    for all_layers in (False, True):
+        lesson = teach(model, examples, np.zeros(3, int), few, settings=replace(QUICK, all_layers=all_layers))
+        assert lesson.model.network.params.keys() == model.network.params.keys()
+        for arrays in ("params", "statistics"):
+            old, new = getattr(model.network, arrays), getattr(lesson.model.network, arrays)
+            for name, value in new.items():
+                same = np.array_equal(value, old[name])
+                assert same == (not all_layers and int(name.split(".")[0]) < last), name
+        assert lesson.learned.all()
+        np.testing.assert_array_equal(lesson.after, lesson.model.predict_proba(examples))
+
+
+def test_the_same_lesson_of_features_gives_the_same_bytes_on_any_number_of_threads(
+    mnist: DataSet, few: DataSet, examples: Array, tmp_path: Path
+) -> None:
+    settings = TeachSettings(rehearsed_features=500, accepted_loss=1.0)
+    contents = []
+    for name, threads in (("a", 1), ("b", 2)):
+        lesson = teach(Model.load("convnet"), examples, np.zeros(3, int), mnist, settings=settings, threads=threads)
+        lesson.save(tmp_path / name)
+        contents.append((tmp_path / name).read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_a_calibration_that_the_recipe_drew_is_moved(
+    model: Model, few: DataSet, examples: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned, validated = RECIPES["mlp"].divide(few, 0)
+    info = replace(model.info, recipe="mlp", seed=0, train_images=len(learned), validation_images=len(validated))
+    calibrated = replace(model, info=info).calibrated(few.x_train[validated], few.y_train[validated])
+    plain = teach(calibrated, examples, np.zeros(3, int), few, settings=QUICK).model.calibration
+    monkeypatch.setitem(
+        RECIPES, "mlp", replace(RECIPES["mlp"], calibration_examples=lambda images, labels, rng: (images, labels))
+    )
+    moved = teach(calibrated, examples, np.zeros(3, int), few, settings=QUICK).model.calibration
+    assert plain is not None
+    assert moved is not None
+    assert calibrated.calibration is not None
+    assert moved.temperature == calibrated.calibration.temperature != plain.temperature
+    changes = moved.evidence - calibrated.calibration.evidence
+    np.testing.assert_allclose(changes, changes[0], atol=1e-5)
+    assert abs(np.median(moved.evidence) - np.median(plain.evidence)) < 1
 
 
 def test_every_member_of_an_ensemble_learns(few: DataSet, examples: Array) -> None:

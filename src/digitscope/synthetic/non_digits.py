@@ -479,8 +479,8 @@ def _side_by_side(pieces: list[Image], rng: Rng) -> Array:
 
 
 def _word(rng: Rng, digits: DigitSource) -> Image:
-    """Two or three letters side by side, or a digit and a letter."""
-    pieces = [_crop_to_ink(_table_glyph(tables.LETTERS, rng)) for _ in range(rng.integers(2, 4))]
+    """Two to six letters side by side, or a digit and a letter."""
+    pieces = [_crop_to_ink(_table_glyph(tables.LETTERS, rng)) for _ in range(rng.choice([2, 2, 2, 3, 3, 4, 5, 6]))]
     if rng.random() < 0.25:
         pieces = [digits.sample("023456789", rng), pieces[0]]
         if rng.random() < 0.5:
@@ -621,15 +621,15 @@ _VARIANT_SHARES = {
     "0 pointed": 0.01,
     "0 open": 0.03,
     "0 corners": 0.02,
-    "1 upstroke": 0.1,
+    "1 upstroke": 0.09,
     "1 tick": 0.05,
-    "1 foot": 0.08,
+    "1 foot": 0.07,
     "2 loop": 0.03,
     "2 plain": 0.02,
     "3 flat": 0.02,
     "3 angular": 0.02,
     "3 loop": 0.01,
-    "4 open": 0.04,
+    "4 open": 0.05,
     "4 closed": 0.03,
     "4 loop": 0.05,
     "5 bar": 0.02,
@@ -638,7 +638,7 @@ _VARIANT_SHARES = {
     "6 sharp": 0.02,
     "6 small": 0.02,
     "6 straight": 0.01,
-    "7 crossed": 0.06,
+    "7 crossed": 0.05,
     "7 serif": 0.03,
     "7 short": 0.02,
     "7 strokes": 0.03,
@@ -647,12 +647,13 @@ _VARIANT_SHARES = {
     "8 open": 0.02,
     "9 straight": 0.03,
     "9 small": 0.02,
-    "9 hooked": 0.02,
+    "9 hooked": 0.03,
+    "9 open": 0.01,
 }
 VARIANTS = {
-    "7 barred": DrawingKind(0.04, _barred_seven),
+    "7 barred": DrawingKind(0.03, _barred_seven),
     **{name: DrawingKind(share, _variant(name.replace(" ", "-"))) for name, share in _VARIANT_SHARES.items()},
-    **{f"{k} segments": DrawingKind(0.002, _variant(f"{k}-segments")) for k in range(10)},
+    **{f"{k} segments": DrawingKind(0.003, _variant(f"{k}-segments")) for k in range(10)},
     **{f"{k} print": DrawingKind(0.003, _printed_digit(str(k))) for k in range(10)},
 }
 """Rare forms of digits by name, which begins with the label. The shares add up to 1."""
