@@ -126,7 +126,7 @@ def test_only_the_last_layers_of_a_convolutional_network_learn(few: DataSet, exa
     run = Run.start(network, replace(RECIPES["tiny"].plan, epochs=2), len(few.x_train), rng)
     for _ in train(run, few.x_train, few.y_train):
         pass
-    model = Model(run.outcome(few.x_train), run.plan.loss, (28, 28), TrainingInfo(data_digest=few.digest))
+    model = Model(network, run.plan.loss, (28, 28), TrainingInfo(data_digest=few.digest))
     last = max(i for i, layer in enumerate(model.network.layers) if isinstance(layer, Conv2D))
     for all_layers in (False, True):
         lesson = teach(model, examples, np.zeros(3, int), few, settings=replace(QUICK, all_layers=all_layers))
