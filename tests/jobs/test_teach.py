@@ -362,9 +362,9 @@ def test_the_recipes_extra_examples_are_rehearsed_in_their_share(
         seen = contents(recorder.seen)
         drawn = [key for key in seen if key not in contents(few.x_train) and key not in contents(examples)]
         assert set(drawn) <= contents(255 - few.x_train).keys()
-        assert len(drawn) == 20  # each in ten copies
+        assert len(drawn) == 10  # each in twenty copies
         assert {seen[key] for key in drawn} == {
-            10 * seen[image.tobytes()] for image in few.x_train if image.tobytes() in seen
+            20 * seen[image.tobytes()] for image in few.x_train if image.tobytes() in seen
         }
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
 
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
@@ -174,6 +175,20 @@ def test_a_point_given_twice_is_a_corner_and_once_it_is_not() -> None:
 
     assert sharpest("09~24~40-40~64~89") > 100
     assert sharpest("09~24~40~64~89") < 75
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("count", [2, 3, 4, 7])
+def test_a_curve_is_scipys_spline(count: int, closed: bool) -> None:
+    points = np.random.default_rng(count).uniform(0, 1, (count, 2))
+    if closed:
+        points = np.concatenate([points, points[:1]])
+    lengths = np.hypot(*np.diff(points, axis=0).T)
+    t = np.concatenate([[0], np.cumsum(np.sqrt(lengths))])
+    bc_type = "periodic" if closed and len(points) > 3 else "natural"
+    counts = np.maximum(1, np.round(lengths / POINT_SPACING).astype(int))
+    at = np.concatenate([t[i] + (t[i + 1] - t[i]) * np.arange(n) / n for i, n in enumerate(counts)])
+    np.testing.assert_allclose(curve_matrix(points) @ points, CubicSpline(t, points, bc_type=bc_type)(at), atol=1e-9)
 
 
 def test_a_closed_curve_through_four_points_is_round() -> None:

@@ -48,13 +48,13 @@ class TeachSettings:
 
     rehearsed_images: int = 10_000
     """Maximum number of rehearsed images, and the approximate number of images in a round, if all layers learn."""
-    rehearsed_features: int = 4_000
+    rehearsed_features: int = 3_000
     """The same, if only the last layers learn: the images whose features are computed."""
-    feature_epochs: int = 4
+    feature_epochs: int = 3
     """The number of passes over these features in a round."""
     all_layers: bool = False
     """Whether all layers learn, also where the first ones need not. It takes several times as long."""
-    drawing_copies: int = 10
+    drawing_copies: int = 20
     """Copies of each rehearsed drawing, if the recipe generates any. Drawings are slow to make, so each is reused."""
     example_share: float = 0.05
     """The examples are copied until they make up this fraction of the rehearsed images."""

@@ -77,18 +77,47 @@ def curve_matrix(points: Array) -> Array:
 
     Shapes: (K, 2) -> (D, K)
     """
-    from scipy.interpolate import CubicSpline
-
     lengths = np.maximum(np.hypot(*np.diff(points, axis=0).T), 1e-6)
-    t = np.concatenate([[0], np.cumsum(np.sqrt(lengths))])
+    steps = np.sqrt(lengths)
     counts = np.maximum(1, np.round(lengths / POINT_SPACING).astype(int))
-    sampled_t = np.concatenate([t[i] + (t[i + 1] - t[i]) * np.arange(n) / n for i, n in enumerate(counts)])
+    interval = np.repeat(np.arange(len(lengths)), counts)
+    position = np.concatenate([np.arange(n) / n for n in counts])
     values = np.eye(len(points))
     closed = len(points) > 3 and bool((points[0] == points[-1]).all())
     if closed:
         values[-1] = values[0]
-    matrix: Array = CubicSpline(t, values, bc_type="periodic" if closed else "natural")(sampled_t)
-    return matrix
+    return _spline(steps, values, interval, position, closed=closed)
+
+
+def _spline(steps: Array, values: Array, interval: NDArray[np.intp], position: Array, *, closed: bool) -> Array:
+    """The cubic spline through values at knots that are `steps` apart: natural, or periodic if `closed`.
+
+    With M for the second derivatives at the knots, y for the values and h for the steps, the first derivative is
+    continuous at knot i if
+        h[i-1] M[i-1] + 2 (h[i-1] + h[i]) M[i] + h[i] M[i+1] = 6 ((y[i+1] - y[i]) / h[i] - (y[i] - y[i-1]) / h[i-1])
+    and in interval i, with u = 1 - v for the position v from 0 to 1,
+        S = u y[i] + v y[i+1] + h[i]^2 ((u^3 - u) M[i] + (v^3 - v) M[i+1]) / 6
+    A natural spline has M = 0 at its ends.
+
+    Shapes: steps (K - 1,), values (K, D), interval and position (N,) -> (N, D)
+    """
+    knots = len(values)
+    matrix, right = np.eye(knots), np.zeros_like(values)
+    for i in range(0 if closed else 1, knots - 1):  # the first knot of a closed curve has the last but one before it
+        before, after = steps[i - 1], steps[i]
+        previous = i - 1 if i else knots - 2
+        matrix[i, i] = 2 * (before + after)
+        matrix[i, previous] += before
+        matrix[i, i + 1] += after
+        right[i] = 6 * ((values[i + 1] - values[i]) / after - (values[i] - values[previous]) / before)
+    if closed:
+        matrix[-1, 0] = -1  # M at the last knot is that at the first
+    second = np.linalg.solve(matrix, right)
+    v = position[:, None]
+    u, h = 1 - v, steps[interval, None]
+    curve: Array = u * values[interval] + v * values[interval + 1]
+    curve += h**2 / 6 * ((u**3 - u) * second[interval] + (v**3 - v) * second[interval + 1])
+    return curve
 
 
 def vary_glyph(glyph: Glyph, rng: np.random.Generator, shake: float = 0.04) -> list[Array]:

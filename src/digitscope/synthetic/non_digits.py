@@ -161,7 +161,8 @@ def signs_by_font() -> list[tuple[str, str]]:
     fonts = [
         f for f in files if f.name.startswith(_FONT_FAMILIES) and not any(part in f.name for part in _SYMBOL_FONTS)
     ]
-    return [(str(f), "".join(s for s in PRINTED_SIGNS if ord(s) in FT2Font(str(f)).get_charmap())) for f in fonts]
+    known = [(str(f), FT2Font(str(f)).get_charmap()) for f in fonts]
+    return [(font, "".join(s for s in PRINTED_SIGNS if ord(s) in charmap)) for font, charmap in known]
 
 
 @lru_cache(maxsize=64)
@@ -584,7 +585,7 @@ def _variant(name: str) -> Callable[[Rng, DigitSource], Image]:
     """A function that draws one of the glyphs of this name in the table of digits."""
 
     def draw(rng: Rng, digits: DigitSource) -> Image:
-        # The table is parsed at the first drawing, not at import: parsing needs SciPy, which takes most of a second.
+        # The table is parsed at the first drawing, not at import.
         forms = [glyph for glyph in parse_glyphs(tables.DIGITS) if glyph.name == name]
         return draw_glyph(forms[rng.integers(len(forms))], rng, shake=0.025)
 
