@@ -17,6 +17,7 @@ from digitscope.synthetic.glyphs import (
     WIDTH_RANGE,
     bend,
     curve_matrix,
+    dashed_lines,
     draw_glyph,
     draw_lines,
     parse_glyphs,
@@ -230,6 +231,18 @@ def test_pens_are_about_as_wide_as_mnists_and_thinner_for_many_strokes() -> None
     assert WIDTH_RANGE[0] * 0.8 < letters.min() < letters.max() < WIDTH_RANGE[1] * 1.15
     lattice = widths("# 00-90 02-92 04-94 06-96 08-98 00-09 20-29 40-49 60-69 80-89")
     assert np.median(lattice) < 2
+
+
+def test_dashes_leave_gaps_and_begin_and_end_on_the_line() -> None:
+    line = np.array([[0.0, 0], [0, 1], [1, 1]])
+    for seed in range(20):
+        dashes = dashed_lines([line], np.random.default_rng(seed))
+        assert len(dashes) >= 3
+        lengths = [np.hypot(*np.diff(dash, axis=0).T).sum() for dash in dashes]
+        assert max(lengths) <= 0.3 + 1e-9
+        assert sum(lengths) < 0.75 * 2
+        points = np.concatenate(dashes)
+        assert (np.minimum(np.abs(points[:, 0]), np.abs(points[:, 1] - 1)) < 1e-9).all()
 
 
 def test_a_seven_gets_its_bar(digits: DigitSource) -> None:

@@ -24,12 +24,14 @@ from digitscope.synthetic.glyphs import (
     Image,
     bend,
     curve_matrix,
+    dashed_lines,
     draw_glyph,
     draw_lines,
     fill_outline,
     parse_glyphs,
     random_pen_width,
     to_mnist_format,
+    vary_glyph,
 )
 from digitscope.vision.normalize import BOX, FINE, SIDE, centre, fit_box
 
@@ -581,13 +583,21 @@ def _with_line(image: Image, ends: Array, width: float) -> Array:
     return _crop_to_ink(np.maximum(sheet, np.asarray(line)))
 
 
+DASHED = 0.05
+"""The fraction of the glyphs of digits that are drawn with dashes."""
+
+
 def _variant(name: str) -> Callable[[Rng, DigitSource], Image]:
     """A function that draws one of the glyphs of this name in the table of digits."""
 
     def draw(rng: Rng, digits: DigitSource) -> Image:
         # The table is parsed at the first drawing, not at import.
         forms = [glyph for glyph in parse_glyphs(tables.DIGITS) if glyph.name == name]
-        return draw_glyph(forms[rng.integers(len(forms))], rng, shake=0.025)
+        form = forms[rng.integers(len(forms))]
+        if rng.random() >= DASHED or name.endswith("segments"):
+            return draw_glyph(form, rng, shake=0.025)
+        dashes = dashed_lines(vary_glyph(form, rng, 0.025), rng)
+        return to_mnist_format(draw_lines(dashes, min(random_pen_width(rng), 2.6), rng))
 
     return draw
 
