@@ -15,7 +15,7 @@ from benchmarks.pictures.scores import area_under_roc
 from digitscope.arrays import Array
 from digitscope.datasets import load_mnist
 from digitscope.model import Model
-from digitscope.synthetic.damage import DIGIT_DAMAGE, OTHER_DAMAGE, UNSEEN_DAMAGE, damage, damage_once
+from digitscope.synthetic.degradation import DIGIT_DAMAGE, OTHER_DAMAGE, UNSEEN_DAMAGE, damage, damage_once
 from digitscope.synthetic.non_digits import NON_DIGITS, VARIANTS, DigitSource
 
 NOT_A_DIGIT = 10

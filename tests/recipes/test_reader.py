@@ -9,7 +9,7 @@ from digitscope.datasets import DataSet
 from digitscope.recipes import RECIPES
 from digitscope.recipes import reader as module
 from digitscope.recipes.reader import DAMAGED, DIGITS, NON_DIGITS, VARIANTS, drawings, unlike_training
-from digitscope.synthetic.damage import DIGIT_DAMAGE, OTHER_DAMAGE, UNSEEN_DAMAGE
+from digitscope.synthetic.degradation import DIGIT_DAMAGE, OTHER_DAMAGE, UNSEEN_DAMAGE
 
 
 def test_drawings_come_in_their_shares_and_equal_generators_give_equal_ones(mnist: DataSet) -> None:

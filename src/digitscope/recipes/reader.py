@@ -18,7 +18,7 @@ from digitscope.errors import ShapeError
 from digitscope.nn import BackgroundCrossEntropy, Momentum, Network, OneCycle
 from digitscope.recipes.blocks import four_convolutions
 from digitscope.recipes.recipe import Recipe, Shape, hold_out_end
-from digitscope.synthetic.damage import DIGIT_DAMAGE, OTHER_DAMAGE, UNSEEN_DAMAGE, damage
+from digitscope.synthetic.degradation import DIGIT_DAMAGE, OTHER_DAMAGE, UNSEEN_DAMAGE, damage
 from digitscope.synthetic.non_digits import non_digits, variants
 from digitscope.training import Plan
 

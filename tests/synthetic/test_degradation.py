@@ -5,8 +5,8 @@ import pytest
 
 from digitscope.datasets import DataSet
 from digitscope.model import Model
-from digitscope.synthetic import damage as module
-from digitscope.synthetic.damage import (
+from digitscope.synthetic import degradation as module
+from digitscope.synthetic.degradation import (
     DIGIT_DAMAGE,
     LEAST_INK,
     OTHER_DAMAGE,
