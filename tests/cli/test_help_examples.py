@@ -65,8 +65,9 @@ def prepare(name: str, data: DataSet) -> None:
     if Path(path).exists() or "*" in path:
         return
     if path.endswith((".png", ".jpg")):
-        first = np.flatnonzero(data.y_train == int(label or 5))[0]
-        Image.fromarray(255 - data.x_train[first]).save(path)
+        firsts = [np.flatnonzero(data.y_train == int(digit))[0] for digit in label.replace(" ", "") or "5"]
+        row = Image.fromarray(255 - np.concatenate(data.x_train[firsts], axis=1))
+        row.resize((4 * row.width, 4 * row.height) if len(firsts) > 1 else row.size).save(path)
     elif path.endswith(".csv"):
         table = np.hstack([data.y_train[:60, None], data.x_train[:60].reshape(60, -1)])
         names = ["label", *(f"pixel{i}" for i in range(784))]
