@@ -42,7 +42,7 @@ from digitscope.report.style import (
     new_figure,
     styled,
 )
-from digitscope.synthetic.non_digits import NON_DIGITS, VARIANTS, DigitSource
+from digitscope.synthetic.non_digits import NON_DIGITS, VARIANTS, DigitSource, DrawingKind
 from digitscope.synthetic.photos import KINDS, Photo, photograph_digit, photograph_numbers
 from digitscope.training import train_step
 
@@ -138,27 +138,41 @@ def augmentations(images: Array) -> Figure:
 
 
 def drawings(images: Array, labels: Array) -> Figure:
-    """Of each kind of drawing, one after the other, as many as go into a line: dark ink on paper."""
-    count, side, pixel, left = 13, 28, 1.08, 118  # in a line, in pixels, in points, in points
+    """Of each kind of drawing a few: dark ink on paper. Print and seven segments have one line each for all digits."""
+    count, side, pixel, left = 5, 28, 1.08, 92  # in a line, in pixels, in points, in points
     rng, digits = np.random.default_rng(1), DigitSource(images, labels)
-    parts = {"What is not a digit": NON_DIGITS, "Digits as people write them": VARIANTS}
-    line, head = side * pixel + 3, 30
+    line, head, column = side * pixel + 3, 30, 266
+    parts = {"What is not a digit": _drawing_lines(NON_DIGITS), "Digits as people write them": _drawing_lines(VARIANTS)}
     with styled():
-        height = 8 + sum(head + line * len(kinds) for kinds in parts.values())
+        height = 8 + sum(head + line * -(-len(lines) // 2) for lines in parts.values())
         figure = new_figure("Drawings of each kind", height)
         axes = add_canvas(figure)
         top = 0.0
-        for title, kinds in parts.items():
+        for title, lines in parts.items():
             axes.text(8, top + 20, title, weight="bold")
             top += head
-            for name, kind in kinds.items():
-                axes.text(8, top + 12, name)
-                axes.text(8, top + 25, f"{100 * kind.share:.0f} %", color=MUTED, fontsize=SMALL - 1)
-                row = np.concatenate([kind.draw(rng, digits) for _ in range(count)], axis=1)
-                extent = (left, left + row.shape[1] * pixel, top + side * pixel, top)
+            rows = -(-len(lines) // 2)
+            for place, (name, kinds) in enumerate(lines.items()):
+                x, y = 8 + place // rows * column, top + place % rows * line
+                axes.text(x, y + 12, name)
+                axes.text(
+                    x, y + 25, f"{100 * sum(kind.share for kind in kinds):.0f} %", color=MUTED, fontsize=SMALL - 1
+                )
+                chosen = kinds * count if len(kinds) == 1 else [kinds[i] for i in rng.choice(len(kinds), count, False)]
+                row = np.concatenate([kind.draw(rng, digits) for kind in chosen], axis=1)
+                extent = (x + left, x + left + row.shape[1] * pixel, y + side * pixel, y)
                 axes.imshow(row, extent=extent, interpolation="none", aspect="auto", cmap="gray_r", vmin=0, vmax=255)
-                top += line
+            top += rows * line
     return figure
+
+
+def _drawing_lines(kinds: dict[str, DrawingKind]) -> dict[str, list[DrawingKind]]:
+    """The kinds that share a line in the picture, by its name."""
+    lines: dict[str, list[DrawingKind]] = {}
+    for name, kind in kinds.items():
+        digit, _, form = name.partition(" ")
+        lines.setdefault(form if digit.isdigit() and form in ("print", "segments") else name, []).append(kind)
+    return lines
 
 
 def photos(images: Array) -> Figure:
