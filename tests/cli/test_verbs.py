@@ -18,7 +18,7 @@ from digitscope.datasets.mnist_facts import MNIST_DIGEST
 from digitscope.metrics import percentage
 from digitscope.model import DEFAULT_MODEL, SHIPPED, Model
 from digitscope.nn import Dense, Network, SoftmaxCrossEntropy, softmax
-from digitscope.recipes import RECIPES
+from digitscope.recipes import RECIPES, reader
 from digitscope.report.style import PHONE_WIDTH
 from digitscope.vision import prepare
 
@@ -215,7 +215,7 @@ class TestPredict:
         refused, read = digitscope("predict", "grid.png", "five.png", "--json").json
         assert refused["digit"] is None
         assert refused["reason"].startswith("score ")
-        assert (read["digit"], read["reason"], read["plausible"]) == (5, None, [5])
+        assert (read["digit"], read["reason"], read["plausible"][0]) == (5, None, 5)
         assert refused["evidence"] < read["evidence"]
         assert digitscope("predict", "grid.png", "--refuse", 0, "--json").json[0]["digit"] is not None
         for share in ("-0.1", "0.6", "nan"):
@@ -261,15 +261,26 @@ class TestEnsemble:
             Model.load(name).info.seed for name in (model, "convnet")
         ]
 
-    @pytest.mark.parametrize("member", ["convnet", "reader"])  # the second has a background class
-    def test_its_calibration(self, digitscope: Digitscope, tmp_path: Path, member: str) -> None:
+    def test_its_calibration(self, digitscope: Digitscope, tmp_path: Path) -> None:
         out = tmp_path / "ensemble.safetensors"
-        assert digitscope("ensemble", member, member, "--out", out).status == 0
-        ensemble, one = Model.load(out).calibration, Model.load(member).calibration
+        assert digitscope("ensemble", "convnet", "convnet", "--out", out).status == 0
+        ensemble, one = Model.load(out).calibration, Model.load("convnet").calibration
         assert ensemble is not None
         assert one is not None
         assert ensemble.temperature == pytest.approx(one.temperature, rel=0.01)
         np.testing.assert_allclose(ensemble.evidence, one.evidence, rtol=0.01, atol=0.01)
+
+    def test_it_is_calibrated_on_what_its_recipe_draws(
+        self, digitscope: Digitscope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(reader, "CALIBRATION", 400)
+        out = tmp_path / "ensemble.safetensors"
+        assert digitscope("ensemble", "reader", "reader", "--out", out).status == 0
+        ensemble, one = Model.load(out).calibration, Model.load("reader").calibration
+        assert ensemble is not None
+        assert one is not None
+        assert len(ensemble.evidence) == 400
+        assert ensemble.evidence_threshold(0.1) == pytest.approx(one.evidence_threshold(0.1), abs=1)
 
     def test_bad_members_are_refused(
         self, digitscope: Digitscope, model: Path, tmp_path: Path, in_folder: Files

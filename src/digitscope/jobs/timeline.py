@@ -398,7 +398,7 @@ class Timeline:
         )
         height, width = t.images.shape[1:]
         model = Model(network, self.plan.loss, (height, width), info)
-        return model.calibrated(*t.validation, threads=threads)
+        return model.calibrated(*t.calibration(), threads=threads)
 
     def kept(self, branch: int) -> list[int]:
         """The steps of a branch of which there are checkpoints."""
