@@ -1,13 +1,22 @@
 """Measures lessons of `teach`: three examples that a model reads worst, and 200 others of their kind.
 
-uv run python -m benchmarks.lessons "convnet:1 upstroke" "reader:4 loop" --all-layers
+    uv run python -m benchmarks.lessons "convnet:1 upstroke" "reader:4 loop" --all-layers
+
+--command also times `digitscope teach` with pictures of the three, from start to end.
 """
 
 import argparse
+import os
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from digitscope.arrays import Array
 from digitscope.datasets import load_data
 from digitscope.jobs.teach import TeachSettings, teach
 from digitscope.model import Model
@@ -20,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lessons", nargs="+", metavar="MODEL:KIND")
     parser.add_argument("--all-layers", action="store_true", help="also lessons in which all layers learn")
+    parser.add_argument("--command", action="store_true", help="also the command, with its start")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -48,6 +58,26 @@ def main() -> None:
                     f"{', rejected' if result.problem else ''}",
                     flush=True,
                 )
+        if options.command:
+            for _ in range(options.seeds):
+                seconds, processor = time_command(name, images[hardest], label, options.threads)
+                print(f"{lesson}, the command: {seconds:.1f} s ({processor:.1f} s of the processor)", flush=True)
+
+
+def time_command(model: str, images: Array, label: int, threads: int) -> tuple[float, float]:
+    """The seconds of `digitscope teach` for pictures of these images, by the clock and of the processor."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "digitscope", "teach", model, "--threads", str(threads), "--json"]
+        command += ["--out", f"{folder}/taught.safetensors"]
+        for k, image in enumerate(images):
+            path = Path(folder) / f"{k}.png"
+            Image.fromarray(255 - image).resize((224, 224), Image.Resampling.BICUBIC).save(path)
+            command.append(f"{path}={label}")
+        began, times = time.perf_counter(), os.times()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        seconds, after = time.perf_counter() - began, os.times()
+    used = after.children_user + after.children_system - times.children_user - times.children_system
+    return seconds, used
 
 
 if __name__ == "__main__":
