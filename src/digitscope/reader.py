@@ -36,12 +36,12 @@ Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels of the picture."""
 
 CLASSES = 10
-MIN_PRESENCE = 0.93
+MIN_PRESENCE = 0.95
 """The geometric mean, over a reading's digits, of the probability that a digit is present. Noise has less."""
 SURE = 0.95
 """After a reading of two or more digits with more than this confidence, only one more assumption about ink and paper is
 tried; otherwise all are. A single digit is not enough, because a stroke may be an edge of the sheet."""
-MIN_DIGIT_SHARE = 0.25
+MIN_DIGIT_SHARE = 0.4
 """Minimum share of the components that are digits by themselves, if there are many; with less, they are a texture."""
 
 # The features of an arc and their weights; lengths are in heights of a digit.

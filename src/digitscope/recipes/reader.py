@@ -3,6 +3,9 @@
 Test accuracy 99.55 % ± 0.03 (n = 5 seeds), 8.1 min (1 thread) of training, 58,470 parameters; 2 cores of AMD EPYC
 with AVX-512, Linux.
 
+These runs had fewer forms of digits and no damaged ones. With the present drawings only seed 1 has been measured: test
+accuracy 99.64 % (n = 1), 8.1 min of training.
+
 The four convolutions of `convnet`, a little wider, learn four things in addition to MNIST: strokes that are thinner,
 thicker, paler and noisier than MNIST's; forms of digits that are rare in MNIST (a crossed 7, a 1 with a foot, print);
 digits that were damaged before they were brought into MNIST's format (scans of a few pixels, broken and clipped
