@@ -36,7 +36,7 @@ Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels of the picture."""
 
 CLASSES = 10
-MIN_PRESENCE = 0.95
+MIN_PRESENCE = 0.93
 """The geometric mean, over a reading's digits, of the probability that a digit is present. Noise has less."""
 SURE = 0.95
 """After a reading of two or more digits with more than this confidence, only one more assumption about ink and paper is
