@@ -86,9 +86,9 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def book() -> str:
-    """The whole page."""
-    sections = [read_section(path) for path in section_paths()]
+def book(paths: Sequence[Path] | None = None) -> str:
+    """The page of these chapters and appendices; of all without any."""
+    sections = [read_section(path) for path in (section_paths() if paths is None else paths)]
     how: dict[str, list[str]] = {}
     for check in checks():
         for number in check.equations:

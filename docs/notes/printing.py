@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,13 @@ def find_browser() -> str | None:
     return next((path for name in _BROWSERS if (path := shutil.which(name))), None)
 
 
-def write_pdf(path: Path) -> int:
-    """Writes the book as PDF and returns how many pages it has.
+def write_pdf(path: Path, sections: Sequence[Path] | None = None) -> int:
+    """Writes the book, or these chapters and appendices of it, as PDF and returns how many pages it has.
 
     It is printed twice: CSS in Chromium cannot ask for the page of a link's target, so the first print tells it.
     Raises: OSError where there is no browser; CalledProcessError where it fails.
     """
-    page = _without_masks(book().replace("<details", "<details open"))
+    page = _without_masks(book(sections).replace("<details", "<details open"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.pdf"
