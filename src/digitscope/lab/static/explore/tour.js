@@ -256,6 +256,9 @@ export async function show(host, { state, save, models, signal }) {
     const button = el("button", { "aria-label": t("explore.axis", { digit: String(k) }), title: t("explore.axis", { digit: String(k) }) }, String(k));
     button.style.setProperty("--class", `var(--class-${k % 10})`);
     const move = latest("/api/explore/tour/drag");
+    let held = false;
+    /** @type {Promise<void>} */
+    let last = Promise.resolve();
     /** @param {number} x @param {number} y */
     const drag = async (x, y) => {
       const answer = await move({ frame, axis: k, x, y }).catch(complain);
@@ -268,19 +271,22 @@ export async function show(host, { state, save, models, signal }) {
     button.addEventListener("pointerdown", (event) => {
       run(false);
       dragging = k;
+      held = true;
       button.setPointerCapture(event.pointerId);
     });
     button.addEventListener("pointermove", (event) => {
-      if (dragging !== k) return;
+      if (!held) return;
       const box = picture.stage.getBoundingClientRect();
       const { mean, out } = tips();
       const [x, y] = [(2 * (event.clientX - box.left)) / box.width - 1, 1 - (2 * (event.clientY - box.top)) / box.height];
       const share = Math.max(0, Math.hypot(x, y) - out) / (Math.hypot(x, y) || 1) / scale;
-      void drag(mean[0] + share * x, mean[1] + share * y);
+      last = drag(mean[0] + share * x, mean[1] + share * y);
     });
     for (const end of ["pointerup", "pointercancel"]) {
-      button.addEventListener(end, () => {
-        if (dragging !== k) return;
+      button.addEventListener(end, async () => {
+        held = false;
+        await last;  // until the tip is where it was dropped, the picture keeps its scale
+        if (held || dragging !== k) return;
         dragging = -1;
         remember();
       });
