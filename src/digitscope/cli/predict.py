@@ -70,7 +70,7 @@ def predict(
         click.echo(model_text(model))
 
     def read(path: Path) -> PictureResult | list[PictureResult]:
-        if path.is_file() and is_table(path):
+        if is_table(path):
             return read_rows(path)
         try:
             preparation = prepare(path, loaded.image_shape)

@@ -29,10 +29,15 @@ TableSet = dict[str, list[Path]]
 
 
 def is_table(path: Path) -> bool:
-    """Whether the file is a Parquet file, or text whose first line has as many cells as the smallest image.
+    """Whether it is a Parquet file, or one of text whose first line has as many cells as the smallest image.
 
-    Raises: DataError if it cannot be read.
+    Raises: DataError if it is a file that cannot be read.
     """
+    try:
+        if not path.is_file():
+            return False
+    except OSError:  # The name is too long, or a folder on the way cannot be searched.
+        return False
     with open_plain_or_gzip(path) as stream:
         head = stream.read(_FIRST_LINE)
     line = head.partition(b"\n")[0]
