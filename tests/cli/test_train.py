@@ -135,16 +135,16 @@ def test_every_recipe_learns(digitscope: Digitscope, few: DataSet, in_folder: Fi
 def test_an_ensemble_is_trained_evaluated_and_used_like_any_network(
     digitscope: Digitscope, few: DataSet, in_folder: Files
 ) -> None:
-    data = write_first("few.npz", few, 60)
-    command = ["train", "--recipe", "ensemble", "--data", data, "--epochs", 1, "--threads", 1, "--out", "five"]
+    data = write_first("few.npz", few, 100)
+    command = ["train", "--recipe", "ensemble", "--data", data, "--epochs", 2, "--threads", 1, "--out", "five"]
     result = digitscope(*command, "--json").json
-    assert result["epochs"] == 5
+    assert result["epochs"] == 10
     loaded = Model.load(result["model"])
     (ensemble,) = loaded.network.layers
     assert isinstance(ensemble, Ensemble)
     assert len(ensemble.layers) == 5
     answer = digitscope("evaluate", result["model"], "--data", data, "--threads", 1, "--json").json
-    assert answer["accuracy"] == result["test_accuracy"]
+    assert answer["accuracy"] == result["test_accuracy"] > 0.2
 
 
 def test_without_a_terminal_the_output_is_plain_lines(digitscope: Digitscope, few_file: Path, in_folder: Files) -> None:

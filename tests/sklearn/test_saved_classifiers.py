@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import NotFittedError
@@ -73,9 +73,10 @@ def test_a_file_of_another_kind_is_an_error(tmp_path: Path) -> None:
         Model.load(path)
     with pytest.raises(ModelError, match="does not exist"):
         DenseClassifier.load(tmp_path / "missing.safetensors")
+    wrong: Any
     for wrong in (3, None):
         with pytest.raises(ArgumentError, match="path is expected as a file name"):
-            DenseClassifier.load(wrong)  # type: ignore[arg-type]
+            DenseClassifier.load(wrong)
 
 
 def test_what_a_file_cannot_hold_is_an_error_and_writes_nothing(tmp_path: Path) -> None:
@@ -130,7 +131,8 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], d
     path = tmp_path_factory.mktemp("classifier") / "c.safetensors"
     dense().fit(X, Y).save(path)
     with safe_open(path, framework="numpy") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["digitscope"])  # noqa: SIM118
+        about = json.loads(file.metadata()["digitscope"])
+    return load_file(path), about
 
 
 @pytest.mark.parametrize("name", BAD)

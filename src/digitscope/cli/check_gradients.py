@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digitscope.cli.completion import complete_recipe
-from digitscope.cli.options import known_recipe
+from digitscope.cli.options import recipe_option
 
 if TYPE_CHECKING:
     from digitscope.nn import LayerCheck
@@ -19,14 +18,7 @@ DRAWN = 400
 
 
 @click.command(name="check-gradients", short_help="Check every derivative against finite differences.")
-@click.option(
-    "--recipe",
-    "name",
-    metavar="NAME",
-    callback=known_recipe,
-    shell_complete=complete_recipe,
-    help="Check this recipe's network only, and show one line for each layer. [default: all]",
-)
+@recipe_option("Check this recipe's network only, and show one line for each layer. [default: all]", "name")
 @click.option(
     "--full",
     is_flag=True,

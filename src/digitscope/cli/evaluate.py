@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digitscope.cli.completion import complete_recipe
 from digitscope.cli.options import (
     FilePath,
     data_option,
     json_option,
-    known_recipe,
     model_argument,
     model_text,
+    recipe_option,
     threads_option,
 )
 
@@ -56,13 +55,7 @@ MAX_ROWS = 60
     help="Cross-validate a recipe instead of a model: each of K parts of the training images is read by a network that "
     "learned from the others.",
 )
-@click.option(
-    "--recipe",
-    metavar="NAME",
-    callback=known_recipe,
-    shell_complete=complete_recipe,
-    help="The recipe that --folds trains. [default: convnet]",
-)
+@recipe_option("The recipe that --folds trains. [default: convnet]")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Its epochs. [default: the recipe's]")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="The seed of its random numbers. [default: 0]")
 @threads_option

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digitscope.cli.completion import complete_recipe
-from digitscope.cli.options import FilePath, json_option, known_recipe, threads_option
+from digitscope.cli.options import FilePath, json_option, recipe_option, threads_option
 
 if TYPE_CHECKING:
     from digitscope.cli.console import Output
@@ -26,13 +25,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="The file to write. The models go to a folder beside it: submission-run for submission.csv.",
 )
-@click.option(
-    "--recipe",
-    metavar="NAME",
-    callback=known_recipe,
-    shell_complete=complete_recipe,
-    help="The network and its training settings; see `digitscope recipes`. [default: convnet]",
-)
+@recipe_option("The network and its training settings; see `digitscope recipes`. [default: convnet]")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Passes over the images. [default: the recipe's]")
 @click.option(
     "--folds",

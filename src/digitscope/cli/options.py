@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from digitscope.bundled import DEFAULT_MODEL, SHIPPED
-from digitscope.cli.completion import complete_data, complete_model
+from digitscope.cli.completion import complete_data, complete_model, complete_recipe
 
 Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -126,6 +126,13 @@ refuse_option = click.option(
     metavar="SHARE",
     help='The fraction of real digits that may be rejected as "not a digit"; 0 rejects only blank pictures.',
 )
+
+
+def recipe_option(text: str, *names: str) -> Decorator:
+    """--recipe NAME with this help; names: the parameter's, if it is not recipe"""
+    return click.option(
+        "--recipe", *names, metavar="NAME", callback=known_recipe, shell_complete=complete_recipe, help=text
+    )
 
 
 def paths_argument(metavar: str, complete: Completion, name: str = "arguments") -> Decorator:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digitscope.cli.completion import complete_recipe
-from digitscope.cli.options import FilePath, data_option, json_option, known_recipe, threads_option
+from digitscope.cli.options import FilePath, data_option, json_option, recipe_option, threads_option
 
 if TYPE_CHECKING:
     from digitscope.jobs.sweep import SweepJob, SweepTrial
@@ -28,13 +27,7 @@ SHOWN = 10
     help="A setting of `digitscope train` and its values: learning-rate=0.001..0.1, dropout=0,0.25,0.5, "
     "batch-size=32..256, layers=64,32x32, optimizer=adam,nesterov. May be repeated.",
 )
-@click.option(
-    "--recipe",
-    metavar="NAME",
-    callback=known_recipe,
-    shell_complete=complete_recipe,
-    help="The network, and the settings that are not tried; see `digitscope recipes`. [default: convnet]",
-)
+@recipe_option("The network, and the settings that are not tried; see `digitscope recipes`. [default: convnet]")
 @data_option
 @click.option(
     "--trials", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="Settings that are tried."

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from digitscope.cli.completion import complete_recipe, complete_setting
+from digitscope.cli.completion import complete_setting
 from digitscope.cli.options import (
     FilePath,
     GroupedCommand,
     data_option,
     finite,
     json_option,
-    known_recipe,
+    recipe_option,
     seed_list,
     threads_option,
     widths,
@@ -34,13 +34,7 @@ GROUPS = {
 
 
 @click.command(cls=GroupedCommand, groups=GROUPS, short_help="Train a network and write its model and report.")
-@click.option(
-    "--recipe",
-    metavar="NAME",
-    callback=known_recipe,
-    shell_complete=complete_recipe,
-    help="The network and its training settings; see `digitscope recipes`. [default: convnet]",
-)
+@recipe_option("The network and its training settings; see `digitscope recipes`. [default: convnet]")
 @data_option
 @click.option(
     "--layers",

@@ -9,12 +9,28 @@ from types import TracebackType
 from typing import Self
 
 from digitscope.errors import TrainingError
+from digitscope.files.atomic import remove_all_temporary, unwritable
 
 NAME = "in-use.lock"
 _BYTE = 1 << 20
 """The byte that is locked on Windows, where a locked byte cannot be read: behind all content."""
 _ATTEMPTS = 100
 """Maximum number of times that the file is opened. Only a file system without stable file numbers needs as many."""
+
+
+def lock_folder(folder: Path) -> "FolderLock":
+    """Locks a folder, which is made if it is not there, and removes what an interrupted writing has left in it.
+
+    Raises: DigitscopeError if it cannot be made; TrainingError if another process holds the lock.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    lock = FolderLock(folder)
+    lock.acquire()
+    remove_all_temporary(folder)
+    return lock
 
 
 class FolderLock:

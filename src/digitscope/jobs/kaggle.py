@@ -13,8 +13,8 @@ import numpy as np
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet, Table, load_data, read_table
 from digitscope.errors import DataError, DigitscopeError, TrainingError
-from digitscope.files.atomic import check_new, remove_all_temporary, remove_temporary, unwritable, write_atomic
-from digitscope.files.lock import FolderLock
+from digitscope.files.atomic import check_new, remove_temporary, write_atomic
+from digitscope.files.lock import lock_folder
 from digitscope.files.opening import exists, shown_path, unreadable
 from digitscope.jobs.cross_validation import CrossValidation, FoldTrainings, Progress, expected_interval
 from digitscope.jobs.train import Settings
@@ -176,12 +176,7 @@ class KaggleJob:
     def _open_folder(self, begun: dict[str, Any], force: bool, stack: ExitStack) -> None:
         """Locks the folder, which is then one of a job with these settings."""
         path = self.folder / SETTINGS
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unwritable(self.folder, error) from error
-        stack.enter_context(FolderLock(self.folder))
-        remove_all_temporary(self.folder)
+        stack.enter_context(lock_folder(self.folder))
         remove_temporary(self.out)
         if not exists(path) and any(self.folder.glob("*.safetensors")):
             raise DigitscopeError(

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Self
 from digitscope.arguments import check_whole
 from digitscope.datasets import load_data
 from digitscope.errors import DataError, DigitscopeError, DivergenceError, TrainingError
-from digitscope.files.atomic import remove_all_temporary, unwritable, write_atomic
-from digitscope.files.lock import FolderLock
+from digitscope.files.atomic import write_atomic
+from digitscope.files.lock import lock_folder
 from digitscope.files.opening import exists, shown_path
 from digitscope.jobs.cross_validation import TRAINING, train_from_checkpoint
 from digitscope.jobs.train import Settings
@@ -237,12 +237,7 @@ class SweepJob:
 
     def _open_folder(self, begun: dict[str, Any], stack: ExitStack) -> None:
         path = self.folder / SETTINGS
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unwritable(self.folder, error) from error
-        stack.enter_context(FolderLock(self.folder))
-        remove_all_temporary(self.folder)
+        stack.enter_context(lock_folder(self.folder))
         before = None
         if exists(path):
             try:
