@@ -38,6 +38,9 @@ Box = tuple[float, float, float, float]
 CLASSES = 10
 MIN_PRESENCE = 0.93
 """The geometric mean, over a reading's digits, of the probability that a digit is present. Noise has less."""
+MANY, MIN_CERTAINTY = 8, 0.65
+"""From so many digits on, the minimum geometric mean of the probability that a digit is right. Textures of many strokes
+have less; few digits may be as uncertain and yet be there."""
 SURE = 0.95
 """After a reading of two or more digits with more than this confidence, only one more assumption about ink and paper is
 tried; otherwise all are. A single digit is not enough, because a stroke may be an edge of the sheet."""
@@ -230,7 +233,11 @@ def _reading(lines: list[TextLine], size: tuple[int, ...], model: Model, threads
 def _present(reading: Reading) -> Reading:
     """The reading, or an empty one if its digits are probably noise."""
     present = [digit.present for line in reading.lines for digit in line.digits]
-    return reading if np.prod(present) > MIN_PRESENCE ** len(present) else Reading((), 1.0)
+    count = len(present)
+    if np.prod(present) <= MIN_PRESENCE**count:
+        return Reading((), 1.0)
+    certainty = float(reading.confidence ** (1 / max(count, 1)))
+    return Reading((), 1 - certainty) if count >= MANY and certainty < MIN_CERTAINTY else reading
 
 
 def _reading_score(reading: Reading) -> float:

@@ -75,4 +75,4 @@ def test_clouds_have_hardly_any_digits() -> None:
         cloud = gaussian_filter(np.random.default_rng(seed).normal(size=(160, 240)), 3)
         grey = np.clip(128 + 60 * cloud / cloud.std(), 0, 255).astype(np.uint8)
         texts.append(read(np.repeat(grey[..., None], 3, axis=2), MODEL).text)
-    assert texts.count("") >= 9
+    assert texts.count("") >= 10
