@@ -80,7 +80,7 @@ def test_each_kind_is_in_mnists_format(name: str, digits: DigitSource) -> None:
         # Only where half of the box would be blank can the centre of mass not be brought to the middle.
         for axis in (0, 1):
             middle = mass.sum(axis=1 - axis) @ (np.arange(SIDE) + 0.5)
-            missed = 4 if name in NON_DIGITS else 0.6
+            missed = 4 if name in NON_DIGITS else 0.6 if name == "7 serif" else 0  # its ink is nearly all in the bar
             assert SIDE / 2 - 1e-9 <= middle < SIDE / 2 + 1 or abs(middle - SIDE / 2) < missed
 
 
