@@ -165,8 +165,11 @@ def wait_until(page: Page, holds: Callable[[], object]) -> None:
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[PageOpener]:
-    """The test fails if a page has problems."""
+def open_page(browser: Browser, start_server: Callable[..., Server]) -> Iterator[PageOpener]:
+    """The test fails if a page has problems.
+
+    Pages are closed before servers are killed, in whatever order a test names them: so this one needs start_server.
+    """
     with contextlib.ExitStack() as contexts:
         opener = PageOpener(browser, contexts)
         yield opener
