@@ -25,8 +25,9 @@ from digitscope.nn import (
     check_gradients,
 )
 from digitscope.nn.conv import convolve
-from digitscope.nn.kernels import convolution
+from digitscope.nn.kernels import convolution, large_convolution
 from digitscope.nn.kernels.convolution import fast_convolve
+from digitscope.nn.kernels.large_convolution import convolve_large
 from digitscope.nn.kernels.toom_cook import toom_cook
 from digitscope.nn.layer import Backward, Params
 
@@ -42,9 +43,13 @@ GEOMETRIES = [  # kernel_size, stride, padding, height, width
 ]
 
 
-def make(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0, *, seed: int = 0) -> Conv2D:
+def make(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0, *, dilation: int = 1, seed: int = 0
+) -> Conv2D:
     rng = np.random.default_rng(seed)
-    layer = Conv2D(inputs, outputs, kernel, stride=stride, padding=padding, rng=rng).astype(np.float64)
+    layer = Conv2D(inputs, outputs, kernel, stride=stride, padding=padding, dilation=dilation, rng=rng).astype(
+        np.float64
+    )
     layer.params["bias"][...] = rng.normal(size=(outputs, 1, 1, 1))
     return layer
 
@@ -364,3 +369,67 @@ def test_rows_of_factors_are_not_a_power_of_two_apart() -> None:
     line = 8 * 4 * 64
     assert rows.strides[1] == (line + convolution.ROW_GAP) * 4
     assert products.strides[0] == (5 * line + convolution.ROW_GAP) * 4
+
+
+@settings(deadline=None)
+@given(
+    channels=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    window=st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 5)),
+    more=st.tuples(st.integers(0, 60), st.integers(0, 60)),
+    batch=st.integers(1, 3),
+    block=st.sampled_from([1, 40, 128_000]),
+    need_dx=st.booleans(),
+    bias=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_version_for_large_images_agrees_with_the_definition(
+    channels: tuple[int, int],
+    window: tuple[int, int, int],
+    more: tuple[int, int],
+    batch: int,
+    block: int,
+    need_dx: bool,
+    bias: bool,
+    seed: int,
+) -> None:
+    (inputs, outputs), (k, dilation, padding) = channels, window
+    rng = np.random.default_rng(seed)
+    least = max(1, dilation * (k - 1) + 1 - 2 * padding)
+    x = rng.normal(size=(inputs, least + more[0], least + more[1], batch))
+    W, b = rng.normal(size=(outputs, inputs, k, k)), rng.normal(size=(outputs, 1, 1, 1)) * bias
+    expected, expected_backward = convolve(x, W, b, 1, padding, dilation)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(large_convolution, "BLOCK", min(block, x.size))
+        y, backward = convolve_large(x, W, b if bias else None, padding, dilation, need_dx=need_dx)
+        dy = rng.normal(size=y.shape)
+        dx, dW, db = backward(dy)
+    expected_dx, expected_dW, expected_db = expected_backward(dy)
+    np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(dW, expected_dW, rtol=1e-9, atol=1e-9)
+    assert (dx is None) == (not need_dx)
+    assert (db is None) == (not bias)
+    if dx is not None:
+        np.testing.assert_allclose(dx, expected_dx, rtol=1e-9, atol=1e-9)
+    if db is not None:
+        np.testing.assert_allclose(db, expected_db, rtol=1e-9, atol=1e-9)
+
+
+def test_a_dilated_window_reads_every_other_pixel() -> None:
+    layer = make(1, 1, 3, dilation=2)
+    x = np.random.default_rng(0).normal(size=(1, 5, 5, 1))
+    y, _ = layer.forward(x)
+    W, b = layer.params["weight"], layer.params["bias"]
+    assert y.shape == (1, 1, 1, 1)
+    assert y.item() == pytest.approx((W[0, 0] * x[0, ::2, ::2, 0]).sum() + b.item())
+    result = check_gradients(
+        Network(Reshape(1, 6, 7), make(1, 2, 3, padding=2, dilation=2), Tanh(), Flatten(), Dense(84, 3)),
+        np.random.default_rng(1).normal(size=(42, 4)),
+        np.array([0, 1, 2, 0]),
+    )
+    assert result.passed, str(result)
+
+
+@pytest.mark.parametrize("dilation", [0, 2])
+def test_dilation_is_at_least_1_and_excludes_a_stride(dilation: int) -> None:
+    with pytest.raises(ShapeError, match="dilation"):
+        Conv2D(1, 1, 3, stride=2, dilation=dilation)

@@ -14,24 +14,32 @@ from digitscope.errors import DataError, ShapeError
 from digitscope.nn import (
     AveragePool2D,
     BatchNorm,
+    Conv1D,
     Conv2D,
     Dense,
+    DepthToSpace,
     Dropout,
     Ensemble,
     Flatten,
+    FoldHeight,
     Frozen,
     GlobalAveragePool2D,
     Layer,
     LeakyReLU,
     MaxPool2D,
+    MaxPoolHeight,
     Network,
     ReLU,
     Reshape,
     Residual,
     ShiftAverage,
     Sigmoid,
+    Skip,
+    SpaceToDepth,
+    SplitSteps,
     Standardize,
     Tanh,
+    Upsample2D,
     to_batch,
 )
 from digitscope.nn.kernels.product import MAX_SUM_LENGTH, product
@@ -254,6 +262,8 @@ def test_every_layer_is_created_again_from_its_configuration() -> None:
     convolutions = Network(
         Reshape(1, 6, 7),
         Conv2D(1, 2, 3, stride=2, padding=1),
+        Skip(Conv2D(2, 2, 3, padding=2, dilation=2)),
+        *(Upsample2D(2), SpaceToDepth(2), DepthToSpace(2), SpaceToDepth(2), Conv2D(16, 2, 1)),
         Residual(BatchNorm(2, eps=1e-3), Conv2D(2, 2, 3, padding=1, bias=False), Residual(LeakyReLU(0.2))),
         AveragePool2D(2, 1),
         GlobalAveragePool2D(),
@@ -262,8 +272,9 @@ def test_every_layer_is_created_again_from_its_configuration() -> None:
     other = Network(
         Reshape(2, 3, 7), MaxPool2D(2), MaxPool2D(1, 2), Flatten(), Frozen(Dense(4, 5), Tanh()), Dense(5, 4)
     )
+    sequence = Network(Reshape(4, 1, 1), MaxPoolHeight(1), FoldHeight(), Conv1D(4, 4, 3), SplitSteps(2))
     looking = ShiftAverage(Ensemble(convolutions, other), 6, 7, [(0, 0), (1, -2)])
-    network = Network(Standardize(eps=0.1), Network(looking, Sigmoid()), Dropout(0.1), ReLU())
+    network = Network(Standardize(eps=0.1), Network(looking, Sigmoid()), Dropout(0.1), ReLU(), sequence)
 
     def kinds(config: Any) -> set[str]:
         inner = [config["network"]] if "network" in config else config.get("layers", [])

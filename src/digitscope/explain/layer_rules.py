@@ -12,22 +12,26 @@ from digitscope.explain.trace import Call
 from digitscope.nn import (
     AveragePool2D,
     BatchNorm,
+    Conv1D,
     Conv2D,
     Dense,
     Dropout,
     Ensemble,
     Flatten,
+    FoldHeight,
     Frozen,
     GlobalAveragePool2D,
     Layer,
     LeakyReLU,
     MaxPool2D,
+    MaxPoolHeight,
     Network,
     ReLU,
     Reshape,
     Residual,
     ShiftAverage,
     Sigmoid,
+    SplitSteps,
     Standardize,
     Tanh,
 )
@@ -137,6 +141,37 @@ def _(layer: Conv2D, call: Call, of: str, index: Index) -> Explanation | None:
     return Explanation([term(call.entry("dy", (index[0], *rest))) for rest in np.ndindex(call.y.shape[1:])], "db")
 
 
+@layer_terms.register
+def _(layer: Conv1D, call: Call, of: str, index: Index) -> Explanation | None:
+    k, p = layer.kernel_size, layer.kernel_size // 2
+    _, length, examples = call.x.shape
+    if of == "y":
+        o, t, n = index
+        terms = [term(call.entry("bias", (o, 0, 0), "b"))] if "bias" in layer.params else []
+        for u, place in _inside(t, k, 1, p, length):
+            for c in range(layer.in_channels):
+                terms.append(term(call.entry("weight", (o, c, u), "W"), call.entry("x", (c, place, n))))
+        return Explanation(terms, "y")
+    if of == "dx":
+        c, t, n = index
+        places = product(range(layer.out_channels), _windows(t + p, k, 1, length))
+        return Explanation(
+            [term(call.entry("weight", (o, c, u), "W"), call.entry("dy", (o, i, n))) for o, (i, u) in places], "dx"
+        )
+    if of == "dweight":
+        o, c, u = index
+        steps = [(t, t + u - p) for t in range(length) if 0 <= t + u - p < length]
+        return Explanation(
+            [
+                term(call.entry("dy", (o, t, n)), call.entry("x", (c, place, n)))
+                for t, place in steps
+                for n in range(examples)
+            ],
+            "dW",
+        )
+    return Explanation([term(call.entry("dy", (index[0], *rest))) for rest in np.ndindex(call.y.shape[1:])], "db")
+
+
 def _inside(i: int, kernel: int, stride: int, padding: int, length: int) -> Iterator[tuple[int, int]]:
     """The positions u in window i that lie within the image, and the position in the image: stride i + u - padding."""
     start = stride * i - padding
@@ -163,6 +198,31 @@ def _(layer: MaxPool2D, call: Call, of: str, index: Index) -> Explanation | None
         largest = places[values.index(max(values))] == (row, column)
         terms.append(term(call.entry("dy", (c, i, j, n)), constant("[x is the largest]", largest)))
     return Explanation(terms, "dx")
+
+
+@layer_terms.register
+def _(layer: MaxPoolHeight, call: Call, of: str, index: Index) -> Explanation | None:
+    c, row, column, n = index
+    window = row if of == "y" else row // layer.size
+    if window >= call.y.shape[1]:
+        return Explanation([], "dx")  # a row left over
+    places = [layer.size * window + u for u in range(layer.size)]
+    values = [call.x[c, h, column, n] for h in places]
+    largest = values.index(max(values))
+    if of == "y":
+        return Explanation([term(call.entry("x", (c, h, column, n))) for h in places], "y", "max", chosen=largest)
+    is_largest = constant("[x is the largest]", places[largest] == row)
+    return Explanation([term(call.entry("dy", (c, window, column, n)), is_largest)], "dx")
+
+
+@layer_terms.register
+def _(layer: SplitSteps, call: Call, of: str, index: Index) -> Explanation | None:
+    channels, parts = call.y.shape[0], layer.factor
+    channel, step, n = index
+    if of == "y":
+        return Explanation([term(call.entry("x", (step % parts * channels + channel, step // parts, n)))], "y")
+    part, own = divmod(channel, channels)
+    return Explanation([term(call.entry("dy", (own, parts * step + part, n)))], "dx")
 
 
 def _window(layer: MaxPool2D | AveragePool2D, i: int, j: int) -> list[tuple[int, int]]:
@@ -305,6 +365,7 @@ def _(layer: Tanh, call: Call, of: str, index: Index) -> Explanation | None:
 
 @layer_terms.register(Reshape)
 @layer_terms.register(Flatten)
+@layer_terms.register(FoldHeight)
 def _(layer: Layer, call: Call, of: str, index: Index) -> Explanation | None:
     target, origin, number = (call.y, call.x, "x") if of == "y" else (call.x, call.y, "dy")
     place = np.unravel_index(np.ravel_multi_index(index, target.shape), origin.shape)

@@ -20,6 +20,7 @@ from digitscope.nn.losses import (
     Loss,
     MeanSquaredError,
     SoftmaxCrossEntropy,
+    binary_cross_entropy,
     log_sum_exp,
     softmax,
     weighted_loss,
@@ -38,7 +39,9 @@ from digitscope.nn.optimizers import (
 from digitscope.nn.pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
 from digitscope.nn.reshape import Flatten, Reshape
 from digitscope.nn.residual import Residual
+from digitscope.nn.resolution import DepthToSpace, Skip, SpaceToDepth, Upsample2D
 from digitscope.nn.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay, WarmUp
+from digitscope.nn.sequence import Conv1D, FoldHeight, MaxPoolHeight, SplitSteps
 from digitscope.nn.standardize import Standardize
 
 __all__ = [
@@ -50,12 +53,15 @@ __all__ = [
     "Backward",
     "BatchNorm",
     "Constant",
+    "Conv1D",
     "Conv2D",
     "Cosine",
     "Dense",
+    "DepthToSpace",
     "Dropout",
     "Ensemble",
     "Flatten",
+    "FoldHeight",
     "Frozen",
     "GlobalAveragePool2D",
     "GradientCheck",
@@ -66,6 +72,7 @@ __all__ = [
     "LeakyReLU",
     "Loss",
     "MaxPool2D",
+    "MaxPoolHeight",
     "MeanSquaredError",
     "Momentum",
     "Network",
@@ -78,11 +85,16 @@ __all__ = [
     "Schedule",
     "ShiftAverage",
     "Sigmoid",
+    "Skip",
     "SoftmaxCrossEntropy",
+    "SpaceToDepth",
+    "SplitSteps",
     "Standardize",
     "StepDecay",
     "Tanh",
+    "Upsample2D",
     "WarmUp",
+    "binary_cross_entropy",
     "check_gradients",
     "check_layers",
     "clip_scale",

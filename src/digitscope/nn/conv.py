@@ -11,29 +11,36 @@ from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn.initializers import Initializer, check_initializers, he, zeros
 from digitscope.nn.kernels.convolution import fast_convolve
+from digitscope.nn.kernels.large_convolution import BLOCK, convolve_large
 from digitscope.nn.layer import Backward, Layer, Params
+
+WIDE = 40
+"""Width, in pixels, from which on `convolve_large` is faster than `fast_convolve`."""
 
 
 def convolve(
-    x: Array, W: Array, b: Array, stride: int = 1, padding: int = 0
+    x: Array, W: Array, b: Array, stride: int = 1, padding: int = 0, dilation: int = 1
 ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
     """2-D cross-correlation with zero padding: the definition. Returns y and backward, dy -> (dx, dW, db).
 
-    With s the stride, p the padding, and x zero outside the image:
-    y[o,i,j,n] = b[o] + sum_{c,u,v} W[o,c,u,v] x[c, s i + u - p, s j + v - p, n]
-    dW[o,c,u,v] = sum_{i,j,n} dy[o,i,j,n] x[c, s i + u - p, s j + v - p, n]
+    With s the stride, p the padding, d the dilation, and x zero outside the image:
+    y[o,i,j,n] = b[o] + sum_{c,u,v} W[o,c,u,v] x[c, s i + d u - p, s j + d v - p, n]
+    dW[o,c,u,v] = sum_{i,j,n} dy[o,i,j,n] x[c, s i + d u - p, s j + d v - p, n]
     db[o] = sum_{i,j,n} dy[o,i,j,n]
-    dx[c,h,w,n] = sum_{o,u,v} W[o,c,u,v] dy[o,i,j,n] over the i, j with s i + u - p = h and s j + v - p = w
+    dx[c,h,w,n] = sum_{o,u,v} W[o,c,u,v] dy[o,i,j,n] over the i, j with s i + d u - p = h and s j + d v - p = w
 
-    Conv2D computes the same by `fast_convolve`.
+    Conv2D computes the same by `fast_convolve`, or by `convolve_large` for wide images and for dilation.
 
-    Shapes: x (C, H, W, N), W (O, C, k, k), b (O, 1, 1, 1) -> y (O, H', W', N), H' = (H + 2p - k) // s + 1, W' likewise
-    Source: LeCun et al. 1998, section II. Derivation: docs/notes/08-convolution.md
+    Shapes: x (C, H, W, N), W (O, C, k, k), b (O, 1, 1, 1) -> y (O, H', W', N) with
+    H' = (H + 2p - d (k - 1) - 1) // s + 1, and W' likewise
+    Source: LeCun et al. 1998, section II; dilation: Yu and Koltun 2016. Derivation: docs/notes/08-convolution.md
     """
-    k, s, p = W.shape[2], stride, padding
+    k, s, p, d = W.shape[2], stride, padding, dilation
+    extent = d * (k - 1) + 1
     _, height, width, _ = x.shape
     padded = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (k, k), axis=(1, 2))[:, ::s, ::s]  # (C, H', W', N, k, k)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (extent, extent), axis=(1, 2))
+    windows = windows[:, ::s, ::s, :, ::d, ::d]  # (C, H', W', N, k, k)
     y: Array = np.tensordot(W, windows, axes=((1, 2, 3), (0, 4, 5))) + b
 
     def backward(dy: Array) -> tuple[Array, Array, Array]:
@@ -43,7 +50,7 @@ def convolve(
         for u in range(k):
             for v in range(k):
                 # The entries of x that W[..., u, v] was multiplied by.
-                covered = dx[:, u : u + s * dy.shape[1] : s, v : v + s * dy.shape[2] : s]
+                covered = dx[:, d * u : d * u + s * dy.shape[1] : s, d * v : d * v + s * dy.shape[2] : s]
                 covered += np.tensordot(W[:, :, u, v], dy, axes=(0, 0))
         return dx[:, p : p + height, p : p + width], dW, db
 
@@ -55,8 +62,9 @@ class Conv2D(Layer):
 
     y, dW, db and dx are those of `convolve`.
 
-    Shapes: x (C, H, W, N) -> y (O, H', W', N) with H' = (H + 2p - k) // s + 1, and W' likewise;
-    W (O, C, k, k), b (O, 1, 1, 1). Set `bias` to False before batch normalization, which would subtract b again.
+    Shapes: x (C, H, W, N) -> y (O, H', W', N) with H' = (H + 2p - d (k - 1) - 1) // s + 1, and W' likewise;
+    W (O, C, k, k), b (O, 1, 1, 1). Stride and dilation cannot both be above 1. Set `bias` to False before batch
+    normalization, which would subtract b again.
     Raises: ShapeError if x is not of rank 4, does not have C channels, or is smaller than the window.
     Source: LeCun et al. 1998, section II. Derivation: docs/notes/08-convolution.md
     """
@@ -69,6 +77,7 @@ class Conv2D(Layer):
         *,
         stride: int = 1,
         padding: int = 0,
+        dilation: int = 1,
         bias: bool = True,
         rng: np.random.Generator | None = None,
         weight: Initializer = he,
@@ -76,7 +85,7 @@ class Conv2D(Layer):
         """Draws the weights from `rng`; if it is None, from a generator with a random seed."""
         super().__init__()
         check_sizes("Conv2D", in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size)
-        check_sizes("Conv2D", stride=stride, padding=padding)
+        check_sizes("Conv2D", stride=stride, padding=padding, dilation=dilation)
         check_truth("Conv2D's bias", bias)
         check_initializers("Conv2D", rng, weight=weight)
         if min(in_channels, out_channels, kernel_size, stride) < 1 or padding < 0:
@@ -84,9 +93,12 @@ class Conv2D(Layer):
                 "Conv2D expects channels, kernel_size and stride of at least 1 and padding of at least 0; "
                 f"got {in_channels}, {out_channels}, {kernel_size}, {stride}, {padding}."
             )
+        if dilation < 1 or (dilation > 1 and stride > 1):
+            raise ShapeError(f"Conv2D expects a dilation of at least 1, and of 1 if it has a stride; got {dilation}.")
         rng = np.random.default_rng() if rng is None else rng
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.dilation = dilation
         window = kernel_size * kernel_size
         shape = (out_channels, in_channels, kernel_size, kernel_size)
         self.params["weight"] = weight(rng, shape, in_channels * window, out_channels * window)
@@ -98,7 +110,10 @@ class Conv2D(Layer):
     ) -> tuple[Array, Backward]:
         self._check(x.shape)
         W, b = self.params["weight"], self.params.get("bias")
-        y, convolution_backward = fast_convolve(x, W, b, self.stride, self.padding, need_dx=need_dx)
+        if self._is_large(x.shape):
+            y, convolution_backward = convolve_large(x, W, b, self.padding, self.dilation, need_dx=need_dx)
+        else:
+            y, convolution_backward = fast_convolve(x, W, b, self.stride, self.padding, need_dx=need_dx)
 
         def backward(dy: Array) -> tuple[Array | None, Params]:
             dx, dW, db = convolution_backward(dy)
@@ -106,8 +121,16 @@ class Conv2D(Layer):
 
         return y, backward
 
+    def _is_large(self, shape: tuple[int, ...]) -> bool:
+        return self.dilation > 1 or (self.stride == 1 and shape[2] >= WIDE)
+
+    @property
+    def _extent(self) -> int:
+        """Side of the window in pixels, those between its weights included."""
+        return self.dilation * (self.kernel_size - 1) + 1
+
     def _check(self, shape: tuple[int, ...]) -> None:
-        k, p = self.kernel_size, self.padding
+        k, p = self._extent, self.padding
         if len(shape) != 4 or shape[0] != self.in_channels:
             hint = f" Put Reshape({self.in_channels}, H, W) before it." if len(shape) == 2 else ""
             raise ShapeError(f"Conv2D expects ({self.in_channels}, H, W, N); got {shape}.{hint}")
@@ -116,12 +139,16 @@ class Conv2D(Layer):
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         self._check((*shape, 1))
-        height, width = ((side + 2 * self.padding - self.kernel_size) // self.stride + 1 for side in shape[1:])
+        height, width = ((side + 2 * self.padding - self._extent) // self.stride + 1 for side in shape[1:])
         return self.out_channels, height, width
 
     def memory(self, shape: tuple[int, ...]) -> int:
         """Of `fast_convolve`: each row of the padded image and of the output, transformed, and the transform itself."""
         _, rows, places = self.output_shape(shape)
+        if self._is_large(shape):
+            padded_pixels = (shape[1] + 2 * self.padding) * (shape[2] + 2 * self.padding)
+            windows = min(BLOCK, self.in_channels * self.kernel_size**2 * padded_pixels)
+            return super().memory(shape) + (self.in_channels + self.out_channels) * padded_pixels + windows
         transformed = self.kernel_size * (places + 1)
         padded = self.in_channels * (shape[1] + 2 * self.padding)
         return super().memory(shape) + transformed * (padded + self.out_channels * rows + 2 * shape[2])
@@ -138,7 +165,7 @@ class Conv2D(Layer):
             "stride": self.stride,
             "padding": self.padding,
             "bias": "bias" in self.params,
-        }
+        } | ({"dilation": self.dilation} if self.dilation > 1 else {})
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

@@ -238,6 +238,33 @@ def weighted_loss(loss: Loss, outputs: Array, labels: Array, weights: Array) -> 
     return value, lambda dloss=1.0: backward(dloss) * weights
 
 
+def binary_cross_entropy(logits: Array, targets: Array, weights: Array | None = None) -> tuple[float, LossBackward]:
+    """Sigmoid and cross-entropy as one function, for numbers that are each a question of yes or no; the weighted mean.
+
+    p = 1 / (1 + e^-z)
+    L = sum w (-t log p - (1 - t) log(1 - p)) / W,   W the number of numbers
+      = sum w (max(z, 0) - t z + log(1 + e^-|z|)) / W, in which nothing overflows
+    dz = w (p - t) / W
+
+    The target of a pixel may be a fraction, the share of it that is ink. Weights are 1 unless given; a pixel of weight
+    0 may be either.
+
+    Shapes: logits z, targets t and weights w all alike, t from 0 to 1 -> a number, in nats, and backward as of
+    `Loss.forward`. Raises: ShapeError if their shapes differ.
+    Source: Cox 1958, for labels; here for each pixel of an image.
+    Derivation: docs/notes/08-convolution.md#an-answer-for-every-pixel
+    """
+    w = np.ones_like(logits) if weights is None else weights
+    if targets.shape != logits.shape or w.shape != logits.shape:
+        raise ShapeError(
+            f"Targets and weights are expected in the logits' shape {logits.shape}; got {targets.shape}, {w.shape}."
+        )
+    e = np.exp(-np.abs(logits))
+    value = float((w * (np.maximum(logits, 0) - targets * logits + np.log1p(e))).mean())
+    p = np.where(logits >= 0, 1, e) / (1 + e)
+    return value, lambda dloss=1.0: w * (p - targets) * logits.dtype.type(dloss / logits.size)
+
+
 def softmax(logits: Array) -> Array:
     """p[k,n] = e^z[k,n] / sum_j e^z[j,n], stable for logits of any size.
 
