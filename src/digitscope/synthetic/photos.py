@@ -31,6 +31,8 @@ class Photo:
     """(N, 4): left, top, right, bottom of each digit's ink, in pixels, in reading order."""
     lines: Array
     """(N,): index of each digit's line, from 0."""
+    ink: NDArray[np.uint8]
+    """(H, W): the share of each pixel that the digits' strokes cover, 0 to 255, sharp as before the camera's blur."""
     kind: str
     """One of KINDS."""
 
@@ -193,7 +195,9 @@ def photograph_numbers(
     paper, ink = _contrasting_colours(sheet, pen, rng)
     millimetre = max(width * unit, MIN_LINE_WIDTH) / (pen.size * rng.uniform(0.7, 1.4))
     picture = _draw_sheet(sheet, style, paper, np.linalg.inv(camera), millimetre, (height, across), rng)
-    boxes = [_draw_digit(picture, digit, camera @ placing, pen, ink, style.antialiased, rng) for digit in written]
+    coverage = np.zeros((height, across), np.float32)
+    to_pixels = camera @ placing
+    boxes = [_draw_digit(picture, coverage, digit, to_pixels, pen, ink, style.antialiased, rng) for digit in written]
     if style.two_tone:
         middle = (_luminance(paper) + _luminance(ink)) / 2
         grey = picture.mean(axis=0) + rng.normal(0, 0.03, (height, across))
@@ -201,7 +205,7 @@ def photograph_numbers(
     else:
         _apply_light(picture, style, rng)
     pixels = _simulate_camera(picture, style, rng)
-    return Photo(pixels, np.array(boxes), np.array([digit.line for digit in written]), name)
+    return Photo(pixels, np.array(boxes), np.array([digit.line for digit in written]), _grey_uint8(coverage), name)
 
 
 def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
@@ -446,9 +450,19 @@ def _draw_desk(picture: Array, x: Array, y: Array, rng: np.random.Generator) -> 
 
 
 def _draw_digit(
-    picture: Array, digit: PlacedDigit, camera: Array, pen: Pen, ink: Array, antialiased: bool, rng: np.random.Generator
+    picture: Array,
+    coverage: Array,
+    digit: PlacedDigit,
+    camera: Array,
+    pen: Pen,
+    ink: Array,
+    antialiased: bool,
+    rng: np.random.Generator,
 ) -> Array:
-    """Draws a digit, in place. camera: (3, 3), maps units to pixels. Returns left, top, right, bottom of the ink."""
+    """Draws a digit into the picture and its strokes into the coverage (H, W), in place.
+
+    camera: (3, 3), maps units to pixels. Returns left, top, right, bottom of the ink.
+    """
     from PIL import Image
 
     height, width = picture.shape[1:]
@@ -484,6 +498,7 @@ def _draw_digit(
         covered = (covered > 0.5).astype(np.float32)
     box: Array = _bounding_box(covered > 0.3 * covered.max()) + np.array([left, top, left, top])
     covered *= min(1.0, thickness)  # a line thinner than a pixel covers only part of it
+    np.maximum(coverage[top:bottom, left:right], covered, out=coverage[top:bottom, left:right])
     if pen.grain:
         grain = _smooth_noise(rng, size, max(1.0, 0.12 * thickness))
         covered *= np.clip(1 + np.float32(pen.grain) * (grain - 0.3), 0, 1)
@@ -542,6 +557,12 @@ def _simulate_camera(picture: Array, style: PhotoKind, rng: np.random.Generator)
         Image.fromarray(pixels).save(content, format="JPEG", quality=quality)
         pixels = np.asarray(Image.open(content))
     return pixels
+
+
+def _grey_uint8(grey: Array) -> NDArray[np.uint8]:
+    """(H, W), 0 to 1 -> 0 to 255"""
+    levels: NDArray[np.uint8] = np.clip(grey * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
+    return levels
 
 
 def _to_uint8(picture: Array) -> NDArray[np.uint8]:
