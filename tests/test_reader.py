@@ -1,8 +1,6 @@
-"""Numbers are read, and their probabilities are sums over all readings."""
+"""Numbers are read, with their boxes and probabilities."""
 
-import itertools
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,15 +8,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.fit_reader import NAMES, Line, log_probability
-from benchmarks.fit_reader import main as fit_reader
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import ModelError
 from digitscope.model import Model
 from digitscope.nn import Dense, Network
-from digitscope.reader import CLASSES, WEIGHTS, Graph, arc_scores, log_sum_of_text, read, solve
-from digitscope.recipes.records import records_folder
+from digitscope.reader import read
 
 Picture = NDArray[np.uint8]
 
@@ -61,105 +56,6 @@ def below_each_other(*pictures: Picture) -> Picture:
     width = max(picture.shape[1] for picture in pictures)
     padded = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in pictures]
     return np.concatenate(padded)
-
-
-def random_graph(rng: np.random.Generator, pieces: int) -> Graph:
-    arcs = [(i, j) for i in range(pieces) for j in range(i + 1, min(pieces, i + 3) + 1)]
-    digits = [(i, j, (i, 0, j, 1)) for i, j in arcs]
-    left_out = [(i, i + 1, None) for i in range(pieces)]
-    everything = sorted([*digits, *left_out], key=lambda arc: arc[:2])
-    classes = np.log(rng.dirichlet(np.ones(CLASSES), len(everything)))
-    for k, arc in enumerate(everything):
-        if arc[2] is None:
-            classes[k] = -np.inf
-    start, end = (np.array([arc[k] for arc in everything]) for k in (0, 1))
-    return Graph(
-        nodes=pieces + 1,
-        start=start,
-        end=end,
-        features=rng.normal(0, 0.3, (len(everything), len(WEIGHTS))),
-        classes=classes,
-        box=[arc[2] for arc in everything],
-        heaviest=rng.integers(start, end),
-    )
-
-
-def all_paths(graph: Graph, node: int = 0) -> Iterator[list[int]]:
-    if node == graph.nodes - 1:
-        yield []
-    for arc in np.flatnonzero(graph.start == node):
-        for rest in all_paths(graph, graph.end[arc]):
-            yield [int(arc), *rest]
-
-
-class TestSolve:
-    @pytest.mark.parametrize("pieces", [1, 2, 3])
-    def test_against_every_reading(self, pieces: int) -> None:
-        rng = np.random.default_rng(pieces)
-        weights = rng.normal(0, 0.5, len(WEIGHTS))
-        graph = random_graph(rng, pieces)
-        scores, total = arc_scores(graph, weights)
-        readings = []
-        for path in all_paths(graph):
-            digits = [arc for arc in path if graph.box[arc] is not None]
-            for labels in itertools.product(range(CLASSES), repeat=len(digits)):
-                score = sum(total[arc] for arc in path if graph.box[arc] is None)
-                score += sum(scores[arc, label] for arc, label in zip(digits, labels, strict=True))
-                readings.append((score, labels, digits))
-        p = np.exp([reading[0] for reading in readings])
-        p /= p.sum()
-        found, confidence = solve(graph, weights)
-        _, labels, digits = readings[int(p.argmax())]
-        assert [(arc, label) for arc, label, *_ in found] == list(zip(digits, labels, strict=True))
-        same = [q for q, reading in zip(p, readings, strict=True) if reading[1] == labels]
-        assert confidence == pytest.approx(sum(same))
-        for arc, label, sure, present in found:
-            piece = graph.heaviest[arc]
-            here = [
-                [other for a, other in zip(arcs, others, strict=True) if graph.start[a] <= piece < graph.end[a]]
-                for _, others, arcs in readings
-            ]
-            assert sure == pytest.approx(sum(q for q, at in zip(p, here, strict=True) if label in at))
-            assert present == pytest.approx(sum(q for q, at in zip(p, here, strict=True) if at))
-
-    def test_an_empty_line(self) -> None:
-        nothing = np.zeros(0, np.intp)
-        graph = Graph(1, nothing, nothing, np.zeros((0, len(WEIGHTS))), np.zeros((0, CLASSES)), [], nothing)
-        assert solve(graph) == ([], 1.0)
-
-
-class TestFit:
-    """`benchmarks.fit_reader` fits the weights again."""
-
-    @pytest.mark.parametrize("text", [(3,), (1, 4), (7, 7, 7)])
-    def test_the_gradient_against_differences(self, text: tuple[int, ...]) -> None:
-        rng = np.random.default_rng(len(text))
-        line = Line(random_graph(rng, 4), text)
-        weights = rng.normal(0, 0.5, len(WEIGHTS))
-        log_p, gradient = log_probability(line, weights)
-        scores, total = arc_scores(line.graph, weights)
-        log_z = np.logaddexp.reduce([sum(total[arc] for arc in path) for path in all_paths(line.graph)])
-        assert log_p == pytest.approx(log_sum_of_text(line.graph, scores, total, text) - log_z)
-        for k in range(len(weights)):
-            step = np.zeros(len(weights))
-            step[k] = 1e-5
-            ahead, behind = (log_probability(line, weights + sign * step)[0] for sign in (1, -1))
-            assert gradient[k] == pytest.approx((ahead - behind) / 2e-5, abs=1e-6)
-
-    def test_a_text_that_no_path_has(self) -> None:
-        line = Line(random_graph(np.random.default_rng(0), 1), (1, 2))
-        log_p, gradient = log_probability(line, WEIGHTS)
-        assert log_p == -np.inf
-        assert not gradient.any()
-
-    def test_it_runs(self, capsys: pytest.CaptureFixture[str]) -> None:
-        fit_reader(["--quick", "--processes", "1"])
-        assert "fitted: accuracy" in capsys.readouterr().out
-
-    def test_the_record_is_of_the_weights_in_the_source(self) -> None:
-        record = json.loads((records_folder() / "vision_weights.json").read_text(encoding="utf-8"))["reader"]
-        assert list(record["present"]) == list(NAMES)
-        assert list(record["present"].values()) == WEIGHTS.tolist()
 
 
 class TestRead:
@@ -216,7 +112,7 @@ class TestRead:
                 reading = read(in_colour(np.full(shape, grey)), model)
                 assert reading.lines == ()
                 assert reading.text == ""
-                assert reading.confidence == 1
+                assert reading.confidence > 0.8
 
     def test_a_small_picture(self, model: Model, mnist: DataSet) -> None:
         images = mnist.x_train[:12]

@@ -1,16 +1,15 @@
-"""Reads whole numbers: decides which pieces of a line form digits together, and which digits these are.
+"""Reads all numbers in a picture.
 
-A line is a graph (LeCun, Bottou, Bengio and Haffner 1998, sections V and VI): its nodes are the places between pieces,
-an arc from i to j is the run of pieces i .. j-1, which is a digit or is left out as something else. A path from the
-first node to the last is a reading of the line. The score of a reading is the sum of the scores of its arcs, and
+`vision.layout` finds the lines of writing, and a network reads each of them (`vision.line_reader`): digits, signs, and
+a mark for everything else. The digits' images are classified by the model, too, and the text is the one with the
+highest
 
-    P(reading | line) = exp(score) / Z,   Z = sum over all readings of exp(score)
+    log P(text | line) + sum over its digits of CLASS_WEIGHT log P(digit | image, a digit)
+                                              + DIGIT_WEIGHT log P(a digit | image) + BONUS
 
-The score of an arc is a weighted sum of features: the network's log probabilities, and measures of its shape. The
-weights were fitted by maximum likelihood to lines of generated photos; `python -m benchmarks.fit_reader` fits them
-again. The probability of the right text is the sum over all readings with this text.
-
-Sources: conditional random fields, Lafferty, McCallum and Pereira 2001; on segments, Sarawagi and Cohen 2004.
+among the texts that the network finds most probable. The bonus makes up for the factors, each below 1, that a longer
+text has more; a text with letters has the bonus of the longest. The probability of a number is the sum over all texts
+that have its digits in this order. A picture of a single digit is read as `vision.prepare` and the model read it.
 """
 
 import os
@@ -27,51 +26,25 @@ from digitscope.arrays import Array
 from digitscope.errors import ModelError
 from digitscope.model import Model
 from digitscope.nn import BackgroundCrossEntropy
+from digitscope.nn.ctc import beam_search
 from digitscope.training import thread_count
 from digitscope.vision.decode import PictureSource, to_picture
-from digitscope.vision.lines import HEIGHT, TextLine, find_lines, find_lines_in_ink
-from digitscope.vision.segment import Candidate, Piece, candidates, cut
+from digitscope.vision.layout import Layout, Part, find_digit, find_layout, layout_of_ink, turned
+from digitscope.vision.line_reader import LINE_NETWORK, OTHER, LineReader, shares_kept, to_labels, to_text
+from digitscope.vision.normalize import Shape, centre, cut_out, fit_box
+from digitscope.vision.prepare import fit_to_format
 
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels of the picture."""
 
 CLASSES = 10
-MIN_PRESENCE = 0.93
-"""The geometric mean, over a reading's digits, of the probability that a digit is present. Noise has less."""
-MANY, MIN_CERTAINTY = 8, 0.65
-"""From so many digits on, the minimum geometric mean of the probability that a digit is right. Textures of many strokes
-have less; few digits may be as uncertain and yet be there."""
-SURE = 0.95
-"""After a reading of two or more digits with more than this confidence, only one more assumption about ink and paper is
-tried; otherwise all are. A single digit is not enough, because a stroke may be an edge of the sheet."""
-MIN_DIGIT_SHARE = 0.4
-"""Minimum share of the components that are digits by themselves, if there are many; with less, they are a texture."""
-
-# The features of an arc and their weights; lengths are in heights of a digit.
-DIGIT_WEIGHTS = {
-    "bias": -0.77,
-    "log P(a digit)": 0.47,
-    "log P(this digit)": 1.3,
-    "both log P, times width": 2.14,
-    "both log P, times pieces": -0.08,
-    "strokes cut": -0.51,
-    "gap": -2.73,
-    "height, |log|": -2.28,
-    "width over height, beyond 0.9": -2.82,
-    "several components": -0.44,
-    "whole components": 1.35,
-}
-LEFT_OUT_WEIGHTS = {
-    "bias": 0.16,
-    "piece of a component": -1.47,
-    "log P(no digit)": 0.13,
-    "height": -0.34,
-    "ink": -3.33,
-    "at the border": 2.71,
-}
-CLASS_FEATURE = list(DIGIT_WEIGHTS).index("log P(this digit)")
-"""The feature that differs from class to class: 0 in `Graph.features`, since `Graph.classes` holds it."""
-WEIGHTS: Array = np.array([*DIGIT_WEIGHTS.values(), *LEFT_OUT_WEIGHTS.values()])
+TEXTS = 6
+"""Number of texts, with different digits, among which the model decides."""
+CLASS_WEIGHT, DIGIT_WEIGHT, BONUS = 0.5, 0.7, 1.2
+LEAST = 1e-4
+"""The least probability that the model is believed to give a digit."""
+UPRIGHT = 0.35
+"""A page with a score of less for each digit may be turned. A digit that is sure has a score of 0.5."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,11 +54,9 @@ class ReadDigit:
     label: int
     confidence: float
     """The probability that this digit is in this place."""
-    present: float
-    """The probability that any digit is in this place."""
     box: Box
     image: NDArray[np.uint8] = field(compare=False)
-    """(H, W): the digit as the network saw it."""
+    """(H, W): the digit as the model saw it."""
 
     def __str__(self) -> str:
         return str(self.label)
@@ -97,14 +68,17 @@ class ReadDigit:
 
 @dataclass(frozen=True, repr=False)
 class ReadLine:
-    """A line of digits, from left to right."""
+    """A line of writing with digits, from left to right."""
 
+    text: str
+    """As written, with signs, decimal points and one blank between numbers. Letters are left out."""
     digits: tuple[ReadDigit, ...]
     confidence: float
-    """The probability that the line is right: no digit is wrong, missing or superfluous."""
+    """The probability that the line's digits are right: none is wrong, missing or superfluous."""
 
     @property
-    def text(self) -> str:
+    def digits_alone(self) -> str:
+        """The digits without signs and blanks."""
         return "".join(map(str, self.digits))
 
     def __str__(self) -> str:
@@ -121,7 +95,9 @@ class Reading:
     lines: tuple[ReadLine, ...]
     """From top to bottom; empty if there are no digits."""
     confidence: float
-    """The probability that every line is right."""
+    """The probability that every line is right, and that no other has digits."""
+    left_out: tuple[Box, ...] = ()
+    """Writing that is not read: letters and other things."""
 
     @property
     def digits(self) -> int:
@@ -130,7 +106,7 @@ class Reading:
 
     @property
     def text(self) -> str:
-        """The digits of each line, separated by line breaks."""
+        """The text of each line, separated by line breaks."""
         return "\n".join(map(str, self.lines))
 
     def __str__(self) -> str:
@@ -140,39 +116,18 @@ class Reading:
         return f"Reading({self.text!r}, confidence={self.confidence:.3f})"
 
 
-@dataclass(frozen=True, eq=False)
-class Graph:
-    """The graph of a line. Its arcs are in the order of their first nodes."""
-
-    nodes: int
-    start: NDArray[np.intp]
-    end: NDArray[np.intp]
-    features: Array
-    """(arcs, features): those of DIGIT_WEIGHTS, then those of LEFT_OUT_WEIGHTS."""
-    classes: Array
-    """(arcs, classes): the log probability of each digit; arbitrary for an arc that is left out."""
-    box: list[tuple[int, int, int, int] | None]
-    """left, top, right, bottom of a digit in the line; None for an arc that is left out."""
-    heaviest: NDArray[np.intp]
-    """The arc's piece with the most ink."""
-
-    @property
-    def left_out(self) -> NDArray[np.bool_]:
-        return np.array([box is None for box in self.box])
-
-
 def read(
     picture: PictureSource, model: Model | str | os.PathLike[str] | None = None, *, threads: int | None = 1
 ) -> Reading:
     """All digits in a picture, line by line.
 
-    If ink and paper can be told apart in several ways, the reading with the most digits and confidence is returned.
-
     picture: a path, bytes, an open file, a PIL image or an array, as `vision.decode.to_picture` takes it
     model: a model of ten digits, or its file or name; None for the default model, which is loaded once
     Raises: PictureError if the picture cannot be read; ModelError for another model.
     """
-    return _read(to_picture(picture), _to_model(model), thread_count(threads))
+    pixels, reader = to_picture(picture), _Reader(_to_model(model), thread_count(threads))
+    reading = reader.read(find_layout(pixels), pixels.shape[:2])
+    return reader.read_as_one(reading, pixels) if reading.text.isdigit() and reading.digits == 1 else reading
 
 
 def read_ink(ink: Array, model: Model | str | os.PathLike[str] | None = None, *, threads: int | None = 1) -> Reading:
@@ -180,9 +135,7 @@ def read_ink(ink: Array, model: Model | str | os.PathLike[str] | None = None, *,
 
     Shapes: ink (H, W), 0 paper to 1 ink. Raises: ModelError for a model of other classes than the ten digits.
     """
-    model = _to_model(model)
-    _check_classes(model)
-    return _present(_reading(find_lines_in_ink(ink), ink.shape, model, thread_count(threads)))
+    return _Reader(_to_model(model), thread_count(threads)).read(layout_of_ink(ink), ink.shape)
 
 
 def _to_model(model: Model | str | os.PathLike[str] | None) -> Model:
@@ -199,215 +152,134 @@ def _default_model() -> Model:
     return Model.load()
 
 
-def _read(picture: NDArray[np.uint8], model: Model, threads: int) -> Reading:
-    _check_classes(model)
-    best = 0.0, Reading((), 1.0)
-
-    def no_digits(images: NDArray[np.uint8]) -> bool:
-        log_digit, _, _ = _classify(images, model, threads)
-        return float(np.mean(log_digit > np.log(0.5))) < MIN_DIGIT_SHARE
-
-    for lines in find_lines(picture, no_digits, model.image_shape):
-        is_last = best[1].digits > 1 and best[1].confidence > SURE
-        reading = _reading(lines, picture.shape[:2], model, threads)
-        best = max(best, (_reading_score(reading), reading), key=lambda pair: pair[0])
-        if is_last:
-            break
-    return _present(best[1])
+@cache
+def _line_reader() -> LineReader:
+    return LineReader.load(LINE_NETWORK)
 
 
-def _check_classes(model: Model) -> None:
-    if model.classes != CLASSES:
-        raise ModelError(
-            f"Reading numbers expects a model of {CLASSES} digits; got {model.classes} classes. Use one that was "
-            "trained on MNIST."
+@dataclass(frozen=True)
+class _ReadPart:
+    """A part of a line: its text with OTHER for what is left out."""
+
+    text: str
+    digits: tuple[ReadDigit, ...]
+    left_out: tuple[Box, ...]
+    confidence: float
+
+
+class _Reader:
+    """Reads layouts with a model. Raises: ModelError for a model of other classes than the ten digits."""
+
+    def __init__(self, model: Model, threads: int) -> None:
+        if model.classes != CLASSES:
+            raise ModelError(
+                f"Reading numbers expects a model of {CLASSES} digits; got {model.classes} classes. Use one that was "
+                "trained on MNIST."
+            )
+        self._model, self._threads = model, threads
+
+    def read(self, layout: Layout, size: tuple[int, ...]) -> Reading:
+        """The reading of a layout, which is turned if that gives more. size: of the picture"""
+        score, reading = self._read_upright(layout, size)
+        if layout.lines and score < UPRIGHT * max(1, reading.digits):
+            for quarters in (1, 3, 2):
+                other, other_reading = self._read_upright(turned(layout, quarters), size)
+                if other > score + 1 and other > UPRIGHT * other_reading.digits and other_reading.digits > 1:
+                    score, reading = other, other_reading
+        return reading
+
+    def _read_upright(self, layout: Layout, size: tuple[int, ...]) -> tuple[float, Reading]:
+        """A score that is high for sure digits and low for letters, and the reading."""
+        lines: list[ReadLine] = []
+        left_out: list[Box] = []
+        confidence, score = 1 - layout.left_out, 0.0
+        for parts in layout.lines:
+            read_parts = [self._read_part(part, layout, size) for part in parts]
+            sure = float(np.prod([part.confidence for part in read_parts]))
+            confidence *= sure
+            digits = tuple(digit for part in read_parts for digit in part.digits)
+            left_out += [box for part in read_parts for box in part.left_out]
+            text = " ".join(part.text for part in read_parts)
+            score += sum(digit.confidence - 0.5 for digit in digits) - 0.5 * text.count(OTHER)
+            if digits:
+                lines.append(ReadLine(" ".join(text.replace(OTHER, " ").split()), digits, sure))
+        return score, Reading(tuple(lines), confidence, tuple(left_out))
+
+    def _read_part(self, part: Part, layout: Layout, size: tuple[int, ...]) -> _ReadPart:
+        said = _line_reader()(part.ink, part.top, part.bottom)
+        by_digits: dict[str, list[tuple[float, str]]] = {}
+        for labels, log_p in beam_search(said.logits):
+            text = to_text(labels)
+            by_digits.setdefault("".join(filter(str.isdigit, text)), []).append((log_p, text))
+        totals = {digits: float(np.logaddexp.reduce([p for p, _ in found])) for digits, found in by_digits.items()}
+        seen = min(1.0, float(np.exp(np.logaddexp.reduce(list(totals.values())))))
+        options = sorted(totals, key=lambda digits: -totals[digits])[:TEXTS]
+        boxes: dict[str, list[Box]] = {}
+        images: dict[str, NDArray[np.uint8]] = {}
+        scores = np.array([totals[digits] for digits in options])
+        longest = max(map(len, options))
+        for k, digits in enumerate(options):
+            text = max(by_digits[digits])[1]
+            scores[k] += BONUS * (longest if OTHER in text else len(digits))
+            boxes[digits] = said.boxes(to_labels(text))
+            of_digits = [box for character, box in zip(text, boxes[digits], strict=True) if character.isdigit()]
+            images[digits] = self._images(part.ink, of_digits)
+            if digits:
+                log_digit, log_class = self._log_classes(images[digits])
+                of_labels = log_class[np.arange(len(digits)), [int(c) for c in digits]]
+                scores[k] += float((CLASS_WEIGHT * of_labels + DIGIT_WEIGHT * log_digit).sum())
+        shares = seen * np.exp(scores - np.logaddexp.reduce(scores))
+        best = options[int(scores.argmax())]
+        text = max(by_digits[best])[1]
+        in_picture = [
+            tuple(np.clip(layout.to_picture(part.to_map(box)), 0, [*size[1::-1]] * 2).tolist()) for box in boxes[best]
+        ]
+        kept = shares_kept(best, list(zip(options, shares.tolist(), strict=True)))
+        places = [box for character, box in zip(text, in_picture, strict=True) if character.isdigit()]
+        found = zip(best, kept, places, images[best], strict=True)
+        return _ReadPart(
+            text,
+            tuple(ReadDigit(int(character), seen * p, box, image) for character, p, box, image in found),
+            tuple(box for character, box in zip(text, in_picture, strict=True) if character == OTHER),
+            float(shares.max()),
         )
 
+    def _images(self, ink: Array, boxes: Sequence[Box]) -> NDArray[np.uint8]:
+        """The ink in each box in MNIST's format. (N, *shape)"""
+        shape = self._model.image_shape
+        return np.array([_digit_image(ink, box, shape) for box in boxes], np.uint8).reshape(-1, *shape)
 
-def _reading(lines: list[TextLine], size: tuple[int, ...], model: Model, threads: int) -> Reading:
-    read_lines = [_read_line(line, size, model, threads) for line in lines]
-    confidence = float(np.prod([line.confidence for line in read_lines]))
-    return Reading(tuple(line for line in read_lines if line.digits), confidence)
+    def _log_classes(self, images: NDArray[np.uint8]) -> tuple[Array, Array]:
+        """log P(a digit) of each image, (N,), and log P(class | a digit), (N, classes)."""
+        loss = self._model.loss
+        outputs = self._model.logits(images, threads=self._threads).T.astype(np.float64)
+        log_class: Array = np.log(np.maximum(loss.probabilities(outputs).T, LEAST))
+        if not isinstance(loss, BackgroundCrossEntropy):  # knows digits only, so that it is unsure of other things
+            return log_class.max(axis=1), log_class
+        return np.maximum(-np.logaddexp(0, -loss.evidence(outputs)), np.log(LEAST)), log_class
 
-
-def _present(reading: Reading) -> Reading:
-    """The reading, or an empty one if its digits are probably noise."""
-    present = [digit.present for line in reading.lines for digit in line.digits]
-    count = len(present)
-    if np.prod(present) <= MIN_PRESENCE**count:
-        return Reading((), 1.0)
-    certainty = float(reading.confidence ** (1 / max(count, 1)))
-    return Reading((), 1 - certainty) if count >= MANY and certainty < MIN_CERTAINTY else reading
-
-
-def _reading_score(reading: Reading) -> float:
-    """The total size of the digits' boxes, in pixels of the picture, weighted by confidence."""
-    pixels = 0.0
-    for line in reading.lines:
-        for digit in line.digits:
-            left, top, right, bottom = digit.box
-            pixels += digit.confidence**2 * (right - left + bottom - top)
-    return pixels * (0.2 + reading.confidence)
-
-
-def _read_line(line: TextLine, size: tuple[int, ...], model: Model, threads: int) -> ReadLine:
-    pieces = cut(line)
-    found = candidates(line, pieces, model.image_shape)
-    images = {(candidate.first, candidate.last + 1): candidate.image for candidate in found}
-    graph = build_graph(line, pieces, found, model, threads)
-    text, confidence = solve(graph)
-    limits = [*size[::-1]] * 2
-    digits = []
-    for arc, label, confidence_of_digit, present in text:
-        inside = np.array([line.corner] * 2).ravel() + line.scale * np.array(graph.box[arc])
-        left, top, right, bottom = np.clip(inside, 0, limits).tolist()
-        image = images[int(graph.start[arc]), int(graph.end[arc])]
-        digits.append(ReadDigit(label, confidence_of_digit, present, (left, top, right, bottom), image))
-    return ReadLine(tuple(digits), confidence)
+    def read_as_one(self, reading: Reading, picture: NDArray[np.uint8]) -> Reading:
+        """The reading of a picture of one digit, which the model gives the class that it has in `prepare`."""
+        found = find_digit(picture)
+        if found is None:
+            return reading
+        image = fit_to_format(found.coverage, self._model.image_shape)[1]
+        log_p = self._log_classes(image[None])[1][0]
+        (line,) = reading.lines
+        label = int(log_p.argmax())
+        confidence = float(np.exp(log_p[label]) * line.digits[0].confidence)
+        if label != line.digits[0].label:
+            confidence = min(confidence, float(np.exp(log_p[label]) / 2))
+        digit = ReadDigit(label, confidence, line.digits[0].box, image)
+        sure = min(reading.confidence, confidence)
+        return Reading((ReadLine(str(label), (digit,), sure),), sure, reading.left_out)
 
 
-def build_graph(line: TextLine, pieces: list[Piece], digits: list[Candidate], model: Model, threads: int = 1) -> Graph:
-    """The graph of a line: an arc for each candidate digit, and for each component and each piece to be left out."""
-    log_digit, log_none, classes = _classify(np.array([c.image for c in digits]), model, threads)
-    none = {(c.first, c.last): float(p) for c, p in zip(digits, log_none, strict=True)}
-    arcs: list[tuple[int, int, list[float], Array, tuple[int, int, int, int] | None]] = []
-    for c, log_present, log_class in zip(digits, log_digit, classes, strict=True):
-        left, top, right, bottom = c.box
-        width, height = (right - left) / HEIGHT, (bottom - top) / HEIGHT
-        both = float(log_present + log_class.max())
-        features = [
-            1,
-            float(log_present),
-            0,  # differs from class to class
-            both * width,
-            both * (c.last - c.first + 1),
-            c.cuts,
-            max(c.gap, 0),
-            abs(np.log(height)),
-            max(0, width / height - 0.9),
-            float(c.gap > -1),
-            float(c.whole),
-            *[0.0] * len(LEFT_OUT_WEIGHTS),
-        ]
-        arcs.append((c.first, c.last + 1, features, log_class, c.box))
-    no_classes = np.zeros(CLASSES)
-    for first, last, whole in _runs_to_leave_out(pieces):
-        run = pieces[first : last + 1]
-        top, bottom = min(p.place[0].start for p in run), max(p.place[0].stop for p in run)
-        ink = sum(float(p.coverage.sum()) for p in run) / (HEIGHT * line.stroke)
-        features = [
-            *[0.0] * len(DIGIT_WEIGHTS),
-            1,
-            float(not whole),
-            none.get((first, last), 0.0),
-            min((bottom - top) / HEIGHT, 1.5),
-            min(ink, 4),
-            float(line.at_border[run[0].component]),
-        ]
-        arcs.append((first, last + 1, features, no_classes, None))
-    arcs.sort(key=lambda arc: arc[:2])
-    ink_of = np.array([p.coverage.sum() for p in pieces])
-    return Graph(
-        nodes=len(pieces) + 1,
-        start=np.array([arc[0] for arc in arcs], np.intp),
-        end=np.array([arc[1] for arc in arcs], np.intp),
-        features=np.array([arc[2] for arc in arcs]).reshape(len(arcs), len(WEIGHTS)),
-        classes=np.array([arc[3] for arc in arcs]).reshape(len(arcs), CLASSES),
-        box=[arc[4] for arc in arcs],
-        heaviest=np.array([arc[0] + int(ink_of[arc[0] : arc[1]].argmax()) for arc in arcs], np.intp),
-    )
-
-
-def _classify(images: NDArray[np.uint8], model: Model, threads: int) -> tuple[Array, Array, Array]:
-    """log P(a digit), log P(not a digit), both (N,), and log P(class | a digit), (N, classes), of each image."""
-    if not len(images):
-        return np.zeros(0), np.zeros(0), np.zeros((0, CLASSES))
-    outputs = model.logits(images, threads=threads).T.astype(np.float64)
-    classes = np.log(np.maximum(model.loss.probabilities(outputs).T, 1e-30))
-    if isinstance(model.loss, BackgroundCrossEntropy):
-        odds = model.loss.evidence(outputs)
-    else:  # a model that knows digits only is unsure of other things
-        odds = classes.max(axis=1) - np.log(np.maximum(1 - np.exp(classes.max(axis=1)), 1e-30))
-    return -np.logaddexp(0, -odds), -np.logaddexp(0, odds), classes
-
-
-def _runs_to_leave_out(pieces: list[Piece]) -> list[tuple[int, int, bool]]:
-    """First and last piece of every run that may be left out, and whether it is a whole component.
-
-    These are the components whose pieces are neighbours, and the single pieces.
-    """
-    runs = []
-    pieces_of: dict[int, list[int]] = {}
-    for i, piece in enumerate(pieces):
-        pieces_of.setdefault(piece.component, []).append(i)
-    for numbers in pieces_of.values():
-        if numbers[-1] - numbers[0] + 1 == len(numbers):
-            runs.append((numbers[0], numbers[-1], True))
-        if len(numbers) > 1:
-            runs += [(i, i, False) for i in numbers]
-    return runs
-
-
-def solve(graph: Graph, weights: Array = WEIGHTS) -> tuple[list[tuple[int, int, float, float]], float]:
-    """The most probable reading and the probability of its text.
-
-    The reading is a list of (arc, label, probability of this digit, probability of any digit). The best path is found
-    by the Viterbi algorithm, sums over all paths by the forward and backward recursion,
-        A[j] = log sum over arcs i -> j of exp(A[i] + score),  A[0] = 0,  log Z = A[last]
-    and B the same from the end. The probability of an arc is exp(A[i] + score + B[j] - log Z). A path contains at most
-    one of the arcs that have a piece in common, so the probability of a digit is the sum over all arcs with its
-    heaviest piece as this label; the probability of any digit is the sum over all labels.
-    """
-    scores, total = arc_scores(graph, weights)
-    best = np.where(graph.left_out, total, scores.max(axis=1, initial=-np.inf))
-    ahead, behind = np.full(graph.nodes, -np.inf), np.full(graph.nodes, -np.inf)
-    highest, back = ahead.copy(), np.zeros(graph.nodes, int)
-    ahead[0] = highest[0] = behind[-1] = 0
-    for arc, (i, j) in enumerate(zip(graph.start, graph.end, strict=True)):
-        ahead[j] = np.logaddexp(ahead[j], ahead[i] + total[arc])
-        if highest[i] + best[arc] > highest[j]:
-            highest[j], back[j] = highest[i] + best[arc], arc
-    for arc in range(len(total) - 1, -1, -1):
-        i, j = graph.start[arc], graph.end[arc]
-        behind[i] = np.logaddexp(behind[i], behind[j] + total[arc])
-    around = ahead[graph.start] + behind[graph.end] - ahead[-1]
-    digits = []
-    node = graph.nodes - 1
-    while node > 0:
-        arc = int(back[node])
-        if not graph.left_out[arc]:
-            label = int(scores[arc].argmax())
-            piece = graph.heaviest[arc]
-            arcs = (graph.start <= piece) & (piece < graph.end)
-            probabilities = np.exp(around[arcs, None] + scores[arcs]).sum(axis=0).clip(max=1)
-            digits.append((arc, label, float(probabilities[label]), float(min(1, probabilities.sum()))))
-        node = graph.start[arc]
-    digits.reverse()
-    text_sum = log_sum_of_text(graph, scores, total, [label for _, label, *_ in digits])
-    return digits, min(1.0, float(np.exp(text_sum - ahead[-1])))
-
-
-def arc_scores(graph: Graph, weights: Array) -> tuple[Array, Array]:
-    """The score of each arc as each class, -inf where it is left out, and log sum exp of all that an arc may be.
-
-    Shapes: (arcs, classes), (arcs,)
-    """
-    shape = graph.features @ weights
-    left_out = graph.left_out
-    scores = np.where(left_out[:, None], -np.inf, shape[:, None] + weights[CLASS_FEATURE] * graph.classes)
-    total = np.where(left_out, shape, np.logaddexp.reduce(scores, axis=1))
-    return scores, total
-
-
-def log_sum_of_text(graph: Graph, scores: Array, total: Array, text: Sequence[int]) -> float:
-    """log of the sum of exp(score) over all readings with this text, by the forward recursion: A[j, k] for k digits."""
-    ahead = np.full((graph.nodes, len(text) + 1), -np.inf)
-    ahead[0, 0] = 0
-    left_out = graph.left_out
-    labels = np.array(text, int)
-    for arc, (i, j) in enumerate(zip(graph.start, graph.end, strict=True)):
-        if left_out[arc]:
-            ahead[j] = np.logaddexp(ahead[j], ahead[i] + total[arc])
-        else:
-            ahead[j, 1:] = np.logaddexp(ahead[j, 1:], ahead[i, :-1] + scores[arc, labels])
-    return float(ahead[-1, -1])
+def _digit_image(ink: Array, box: Box, shape: Shape) -> NDArray[np.uint8]:
+    left, top, right, bottom = box
+    rows = slice(max(0, int(np.floor(top))), max(int(np.ceil(bottom)), int(top) + 1))
+    columns = slice(max(0, int(np.floor(left))), max(int(np.ceil(right)), int(left) + 1))
+    part = ink[rows, columns]
+    if part.size == 0 or part.max() <= 0.3:
+        return np.zeros(shape, np.uint8)
+    return centre(fit_box(cut_out(part), shape), shape)

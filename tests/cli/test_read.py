@@ -54,7 +54,7 @@ def test_json_has_boxes(digitscope: Digitscope, numbers: Path, few: DataSet) -> 
         assert 0 <= top < bottom <= 112
         assert 0 < digit["confidence"] <= 1
     assert 0 < three["confidence"] <= 1
-    assert blank == {"file": "blank.png", "model": "reader", "text": "", "confidence": 1.0, "lines": []}
+    assert blank == {"file": "blank.png", "model": "reader", "text": "", "confidence": 1.0, "lines": [], "left_out": []}
 
 
 def test_show_draws_them(digitscope: Digitscope, numbers: Path) -> None:

@@ -229,7 +229,7 @@ class TestPredict:
         with Image.open("steps.png") as picture:
             assert picture.format == "PNG"
             assert picture.width == 2 * PHONE_WIDTH
-            assert picture.height > 2000
+            assert picture.height > 1500
         before = Path("steps.png").read_bytes()
         answer = digitscope("predict", "0.png", "--show", "steps.png")
         assert (answer.status, answer.out) == (2, "")

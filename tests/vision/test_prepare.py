@@ -15,10 +15,8 @@ from digitscope.datasets import DataSet
 from digitscope.errors import NoInkError
 from digitscope.model import Model
 from digitscope.vision import prepare
-from digitscope.vision.ink import find_ink
+from digitscope.vision.layout import DigitInk, find_digit
 from digitscope.vision.normalize import centre, cut_out, enlarge, fit_box, set_width, stroke_width
-from digitscope.vision.paper import ink_axis, relative_light
-from digitscope.vision.ruling import find_ruling, subtract_ruling
 
 COUNT = 24
 """Digits of each kind of paper."""
@@ -138,7 +136,8 @@ def test_tiny_pictures_that_are_full(digits: tuple[Array, Array]) -> None:
         beside = max(0, 20 - cut.shape[1]) // 2
         full = Image.fromarray(np.pad(cut, ((0, 0), (beside, beside))))
         tiny = np.asarray(full.resize((8, 8), Image.Resampling.BOX))
-        ink = next(step.image for step in prepare(tiny).steps if step.name == "digit") > 100
+        digit = next(step.image for step in prepare(tiny).steps if step.name == "digit")
+        ink = np.asarray(Image.fromarray(digit).resize((8, 8), Image.Resampling.BOX)) > 100
         assert tiny[ink].mean() > tiny[~ink].mean()
 
 
@@ -183,7 +182,7 @@ def test_mnists_own_images_hardly_change(mnist: DataSet, model: Model) -> None:
 def test_each_step_has_a_caption(digits: tuple[Array, Array]) -> None:
     preparation = prepare(painted(drawn(digits[0][0]), 0, 255))
     names = [step.name for step in preparation.steps]
-    assert names == ["picture", "grey", "paper", "contrast", "ink", "digit", "strokes", "box", "image"]
+    assert names == ["picture", "ink", "digit", "strokes", "box", "image"]
     for step in preparation.steps:
         assert step.image.dtype == np.uint8
         assert step.sentence.endswith(".")
@@ -204,59 +203,40 @@ def test_no_ink(size: tuple[int, int], tmp_path: Path) -> None:
 
 
 class TestInk:
-    def test_the_axis_is_the_colour_in_which_ink_differs(self) -> None:
-        picture = np.full((40, 40, 3), [0.5, 0.5, 0.9])
-        picture[10:30, 18:21] = [0.9, 0.5, 0.5]
-        np.testing.assert_allclose(np.abs(ink_axis(picture)), [0.5, 0, 0.5], atol=1e-6)
-        np.testing.assert_allclose(ink_axis(np.repeat(picture[..., :1], 3, axis=2)), 1 / 3)
-
     def test_the_width_of_a_bar(self) -> None:
         for width in (4, 8, 20):
             drawing = np.zeros((60, 600))
             drawing[20 : 20 + width, 5:-5] = 1
             assert stroke_width(drawing, fine=1) == pytest.approx(width, rel=0.05)
 
-    def test_a_line_across_goes_and_ink_stays(self) -> None:
-        contrast = np.zeros((100, 120))
-        for row in (10, 40, 70):
-            contrast[row : row + 2] = 0.3
-        contrast[20:80, 60:64] = 0.3  # no darker than the line
-        lines = find_ruling(contrast)
-        without = subtract_ruling(contrast, lines)
-        assert not without[:, :55].any()
-        np.testing.assert_allclose(without[20:80, 60:64], 0.3)
-
-    def test_the_bar_of_a_7_that_fills_the_picture_is_not_ruling(self) -> None:
-        contrast = np.zeros((100, 80))
-        contrast[5:8] = 0.9
-        contrast[8:, 50:53] = 0.9
-        assert not find_ruling(contrast).any()
-
-    def test_ink_has_one_contrast_in_light_and_shadow(self) -> None:
-        light = np.where(np.arange(50) < 20, 0.5, 1.0)
-        paper, ink = 0.9 * light, 0.3 * light
-        contrast = (paper - ink) / relative_light(1 - paper)
-        np.testing.assert_allclose(contrast, 0.6)
-
-    def test_one_pixel_wide_strokes(self) -> None:
-        for column in (80, 81):  # in both cases if only every other pixel is used
-            value = np.ones((240, 240))
-            value[40:200, column] = 0
-            found = find_ink(value)
+    def test_thin_strokes(self) -> None:
+        for column in (80, 81):
+            page = np.full((240, 240, 3), 255, np.uint8)
+            page[80:160, column : column + 2] = page[80:82, column - 40 : column] = 0  # a 7
+            found = find_digit(page)
             assert found is not None
-            assert found.digit[120, column]
+            left, top, right, bottom = box_in_picture(found)
+            assert left == pytest.approx(column - 40, abs=12)
+            assert right == pytest.approx(column, abs=12)
+            assert top == pytest.approx(80, abs=12)
+            assert bottom == pytest.approx(160, abs=12)
 
     def test_components_near_the_digit_belong_to_it_and_specks_do_not(self) -> None:
-        value = np.ones((200, 200))
-        value[60:140, 80:90] = 0
-        value[60:68, 98:140] = 0  # the separate bar of a 5
-        value[180:182, 20:22] = 0
-        found = find_ink(value)
+        page = np.full((200, 200, 3), 255, np.uint8)
+        page[60:140, 80:90] = 0
+        page[60:68, 98:140] = 0  # a separate bar
+        page[180:182, 20:22] = 0
+        found = find_digit(page)
         assert found is not None
-        assert found.dark
-        assert found.digit[64, 120]
-        assert found.ink[181, 21]
-        assert not found.digit[181, 21]
+        left, _, right, bottom = box_in_picture(found)
+        assert left > 60
+        assert right > 120
+        assert bottom < 160
+
+
+def box_in_picture(found: DigitInk) -> tuple[float, ...]:
+    rows, columns = found.box
+    return found.layout.to_picture((columns.start, rows.start, columns.stop, rows.stop))
 
 
 class TestNormalize:

@@ -27,16 +27,21 @@ SHOWN_SIDE = 1600
     metavar="READ.png",
     help="Also write a picture that shows each file with its digits marked.",
 )
+@click.option("--digits-only", is_flag=True, help="Print the digits without signs, points and blanks.")
 @json_option
 @click.pass_context
-def read(context: click.Context, arguments: tuple[Path, ...], show: Path | None, as_json: bool) -> None:
-    """Read the numbers in pictures: all digits, line by line, from left to right.
+def read(
+    context: click.Context, arguments: tuple[Path, ...], show: Path | None, digits_only: bool, as_json: bool
+) -> None:
+    """Read the numbers in pictures, line by line, from left to right.
 
     FILE is a photo, a scan or a drawing of any size, with dark ink on light paper or light on dark. The paper may be
-    lined. Digits may touch or be written in several strokes. Dots, dashes and ruling are ignored.
+    lined, digits may stand in boxes or in a table, and the page may be turned by 90 or 180 degrees. Digits may touch or
+    be written in several strokes.
 
-    Each line of digits is printed with the probability that all of it is right, and with the probability of each digit
-    below 90 %. A picture without digits is not an error.
+    Each line with digits is printed as it is written, with signs and decimal points, and one blank between numbers. The
+    probability is the one that all of its digits are right; digits below 90 % are named. Letters are left out. A
+    picture without digits is not an error.
 
     MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used; the
     others are `best` and `convnet`.
@@ -62,7 +67,8 @@ def read(context: click.Context, arguments: tuple[Path, ...], show: Path | None,
         picture = to_picture(path)
         reading = read_numbers(picture, loaded)
         marked = partial(_marked, path, picture, reading)
-        return {"file": str(path), "model": str(model), **_as_json(reading)}, _in_words(path, reading), marked
+        words = _in_words(path, reading, digits_only)
+        return {"file": str(path), "model": str(model), **_as_json(reading, digits_only)}, words, marked
 
     read_each(files, read_file, as_json=as_json, show=show, draw=_draw)
 
@@ -73,7 +79,7 @@ def _draw(shown: list[Any]) -> "Figure":
     return reading_figure(shown)
 
 
-def _in_words(path: Path, reading: "Reading") -> str:
+def _in_words(path: Path, reading: "Reading", digits_only: bool) -> str:
     from digitscope.files.opening import shown_path
     from digitscope.metrics import CONFIDENT, percentage
 
@@ -87,25 +93,28 @@ def _in_words(path: Path, reading: "Reading") -> str:
             if digit.confidence < CONFIDENT
         ]
         more = f"; unsure: {', '.join(unsure)}" if unsure else ""
-        lines.append(f"{shown_path(path)}: {line.text} ({percentage(line.confidence, 1)} %{more})")
+        text = line.digits_alone if digits_only else line.text
+        lines.append(f"{shown_path(path)}: {text} ({percentage(line.confidence, 1)} %{more})")
     return "\n".join(lines)
 
 
-def _as_json(reading: "Reading") -> dict[str, Any]:
+def _as_json(reading: "Reading", digits_only: bool) -> dict[str, Any]:
+    texts = [line.digits_alone if digits_only else line.text for line in reading.lines]
     return {
-        "text": reading.text,
+        "text": "\n".join(texts),
         "confidence": reading.confidence,
         "lines": [
             {
-                "text": line.text,
+                "text": text,
                 "confidence": line.confidence,
                 "digits": [
                     {"digit": digit.label, "confidence": digit.confidence, "box": [round(x, 1) for x in digit.box]}
                     for digit in line.digits
                 ],
             }
-            for line in reading.lines
+            for text, line in zip(texts, reading.lines, strict=True)
         ],
+        "left_out": [[round(x, 1) for x in box] for box in reading.left_out],
     }
 
 
@@ -116,11 +125,12 @@ def _marked(path: Path, picture: Any, reading: "Reading") -> Any:
 
     small = shrink(picture, SHOWN_SIDE)
     scale = small.shape[1] / picture.shape[1]
-    marks = [
+    marks: list[Any] = [
         (digit.label, digit.confidence, tuple(scale * x for x in digit.box))
         for line in reading.lines
         for digit in line.digits
     ]
+    marks += [(None, 1.0, tuple(scale * x for x in box)) for box in reading.left_out]
     text = " / ".join(line.text for line in reading.lines)
     heading = f"{text} ({percentage(reading.confidence, 1)} %)" if text else "no digits"
     return heading, path.name, small, marks

@@ -16,8 +16,9 @@ _MAX_HEIGHT = 500  # points: limits a picture in portrait format
 _HEADING = 42  # points
 _MAX_NAME = 62  # characters
 
-Mark = tuple[int, float, tuple[float, float, float, float]]
-"""A digit: its label, its confidence, and its box in the picture's pixels: left, top, right, bottom."""
+Mark = tuple[int | None, float, tuple[float, float, float, float]]
+"""A digit: its label, its confidence, and its box in the picture's pixels: left, top, right, bottom. None for writing
+that was left out."""
 
 
 def reading_figure(pictures: Sequence[tuple[str, str, Array, Sequence[Mark]]]) -> Figure:
@@ -48,10 +49,12 @@ def reading_figure(pictures: Sequence[tuple[str, str, Array, Sequence[Mark]]]) -
             extent = (_MARGIN, _MARGIN + width, y + scale * image.shape[0], y)
             axes.imshow(image, extent=extent, interpolation=interpolation, aspect="auto")
             for label, confidence, (left, upper, right, lower) in marks:
-                colour = BLUE if confidence >= CONFIDENT else VERMILION
+                colour = MUTED if label is None else BLUE if confidence >= CONFIDENT else VERMILION
                 corner = _MARGIN + scale * left, y + scale * upper
                 size = scale * (right - left), scale * (lower - upper)
                 axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=1.5))
+                if label is None:
+                    continue
                 text = str(label) if confidence >= CONFIDENT else f"{label} {percentage(confidence, 0)} %"
                 above = corner[1] - 3 > y + SMALL
                 axes.text(

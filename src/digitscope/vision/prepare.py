@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from digitscope.arrays import Array
 from digitscope.errors import NoInkError
 from digitscope.vision.decode import PictureSource, as_bytes, shrink, source_name, to_picture
-from digitscope.vision.ink import Ink, find_ink
+from digitscope.vision.layout import DigitInk, find_digit
 from digitscope.vision.normalize import (
     SHAPE,
     WIDTHS,
@@ -22,13 +22,9 @@ from digitscope.vision.normalize import (
     set_width,
     stroke_width,
 )
-from digitscope.vision.paper import ink_axis, project_colours
 
-WORKING = 320
-"""Maximum longer side, in pixels, of the picture in which ink is searched for."""
-SMALL = 0.2
-"""Fraction of the longer side: for a digit no larger than this, the search is repeated in an enlarged part of the
-picture."""
+SHOWN = 320
+"""Maximum longer side, in pixels, of the picture in a step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,30 +64,36 @@ def prepare_decoded(whole: NDArray[np.uint8], name: str, shape: Shape = SHAPE) -
 
     Raises: NoInkError if nothing is written on it.
     """
-    colours = shrink(whole, WORKING)
-    value, ink = _search(colours)
-    if ink is None:
+    found = find_digit(whole)
+    if found is None:
         raise NoInkError(
             f"{name} shows no ink: nothing stands out from its paper. "
             "Write larger or darker, or give the part with the digit."
         )
+    last_steps, image = fit_to_format(found.coverage, shape)
+    return Preparation((*_first_steps(whole, found), *last_steps), image)
+
+
+def _first_steps(whole: NDArray[np.uint8], found: DigitInk) -> tuple[PreparationStep, ...]:
     height, width = whole.shape[:2]
     steps = [
         PreparationStep(
-            "picture", f"As given, upright: {width} by {height} pixels.", colours, {"width": width, "height": height}
+            "picture",
+            f"As given, upright: {width} by {height} pixels.",
+            shrink(whole, SHOWN),
+            {"width": width, "height": height},
         )
     ]
-    surroundings = _surroundings(ink.digit, whole)
-    if surroundings is not None:
-        closer = shrink(surroundings, WORKING)
-        closer_value, closer_ink = _search(closer)
-        if closer_ink is not None:
-            steps.append(
-                PreparationStep("closer", "The digit is small, so the search is repeated in its surroundings.", closer)
-            )
-            value, ink = closer_value, closer_ink
-    last_steps, image = fit_to_format(ink.coverage, shape)
-    return Preparation((*steps, *_ink_steps(value, ink), *last_steps), image)
+    layout = found.layout
+    rows, columns = layout.searched((height, width))
+    if (rows.stop - rows.start) * (columns.stop - columns.start) < height * width:
+        closer = shrink(whole[rows, columns], SHOWN)
+        steps.append(PreparationStep("closer", "The part with writing is searched again, in another size.", closer))
+    return (
+        *steps,
+        PreparationStep("ink", "How probable it is, for each pixel, that it is ink.", as_bytes(layout.ink)),
+        PreparationStep("digit", "The ink that belongs to the digit.", as_bytes(found.in_map)),
+    )
 
 
 def fit_to_format(coverage: Array, shape: Shape = SHAPE) -> tuple[tuple[PreparationStep, ...], NDArray[np.uint8]]:
@@ -126,45 +128,6 @@ def fit_to_format(coverage: Array, shape: Shape = SHAPE) -> tuple[tuple[Preparat
         ),
     )
     return steps, image
-
-
-def _search(colours: NDArray[np.uint8]) -> tuple[Array, Ink | None]:
-    rgb = colours.astype(np.float32) / 255
-    value = project_colours(rgb, ink_axis(rgb))
-    return value, find_ink(value)
-
-
-def _surroundings(digit: Array, whole: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """The digit with a margin of its own size; None if the digit would not be much larger in this part."""
-    scale = max(whole.shape[:2]) / max(digit.shape)
-    places = [np.flatnonzero(digit.any(axis=1 - axis)) for axis in (0, 1)]
-    size = max(place[-1] - place[0] + 1 for place in places)
-    if scale < 1.5 or size > SMALL * max(digit.shape):
-        return None
-    parts = [slice(max(0, round((p[0] - size) * scale)), round((p[-1] + 1 + size) * scale)) for p in places]
-    return whole[parts[0], parts[1]]
-
-
-def _ink_steps(value: Array, ink: Ink) -> tuple[PreparationStep, ...]:
-    kind, other = ("dark", "light") if ink.dark else ("light", "dark")
-    lines = " Lines that cross the whole picture are removed." if ink.ruled else ""
-    return (
-        PreparationStep("grey", "The colours projected on the axis in which the ink stands out most.", as_bytes(value)),
-        PreparationStep(
-            "paper",
-            f"The {other} paper alone: its {kind} strokes are painted over.",
-            as_bytes(ink.paper),
-            {"dark": ink.dark},
-        ),
-        PreparationStep(
-            "contrast",
-            f"How far each pixel differs from its paper.{lines}",
-            as_bytes(ink.contrast / ink.level),
-            {"ruled": ink.ruled},
-        ),
-        PreparationStep("ink", "Every pixel that counts as ink.", as_bytes(ink.ink)),
-        PreparationStep("digit", "The ink that belongs to the digit.", as_bytes(ink.coverage)),
-    )
 
 
 def _width_sentence(width: float, target: float) -> str:

@@ -85,8 +85,7 @@ function stepItem(step) {
   if (key === "strokes") {
     const { width, target } = step.values;
     variant = width === target ? "strokes_kept" : target > width ? "strokes_thicker" : "strokes_thinner";
-  } else if (key === "paper") variant = step.values.dark ? "paper_dark" : "paper_light";
-  else if (key === "contrast" && step.values.ruled) variant = "contrast_ruled";
+  }
   const text = t(`draw.step_${has(`draw.step_${variant}`) ? variant : "other"}`, values);
   const kind = key === "picture" || key === "closer" ? "photo" : "ink";
   const picture = el("img", { src: `data:image/png;base64,${step.picture}`, alt: "", class: kind });
