@@ -8,9 +8,21 @@ import sympy as sp
 
 from digitscope.arrays import Array
 from digitscope.model import SHIPPED, Model
-from digitscope.nn import AveragePool2D, Conv2D, Dense, GlobalAveragePool2D, MaxPool2D, Network
+from digitscope.nn import (
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    GlobalAveragePool2D,
+    MaxPool2D,
+    Network,
+    Skip,
+    Upsample2D,
+    binary_cross_entropy,
+)
 from docs.notes.checks import agree, check, differences, matrices
 from docs.notes.checks.formula import Value, holds
+
+UNPRINTED = {"8.31": "the derivative is of a function without a formula"}
 
 RNG = np.random.default_rng(8)
 
@@ -506,6 +518,165 @@ def pooling_as_printed() -> None:
     reach, jump = [1.0, 5, 6, 10, 14, 16, 24], [1.0, 1, 2, 2, 2, 4, 4]
     known = {"E": np.array(reach), "J": np.array(jump), "k": np.array(size), "s": np.array(stride)}
     holds("8.27", known, sizes={"l": len(reach) - 1})
+
+
+DILATED = ((2, 3, 3, 1, 2, 2, 6, 5, 2), (1, 2, 2, 1, 0, 3, 5, 6, 1))
+"""channels, outputs, width of the pattern, stride, padding, dilation, height, width, images"""
+
+
+def dilated(x: Array, weight: Array, b: Array, p: int, d: int) -> Array:
+    """(8.28) with stride 1, as it stands."""
+    (_, h, w, n), (o, _, k, _) = x.shape, weight.shape
+    y = np.zeros((o, h + 2 * p - d * (k - 1), w + 2 * p - d * (k - 1), n)) + b
+    for i, j, u, v in product(*map(range, (*y.shape[1:3], k, k))):
+        row, column = i + d * u - p, j + d * v - p
+        if 0 <= row < h and 0 <= column < w:
+            y[:, i, j] += weight[:, :, u, v] @ x[:, row, column]
+    return y
+
+
+def dilated_derivatives(x: Array, weight: Array, dy: Array, p: int, d: int) -> tuple[Array, Array]:
+    """(8.29) with stride 1, product by product."""
+    dw, dx = np.zeros_like(weight), np.zeros_like(x)
+    _, h, w, _ = x.shape
+    for i, j, u, v in product(*map(range, (*dy.shape[1:3], *weight.shape[2:]))):
+        row, column = i + d * u - p, j + d * v - p
+        if 0 <= row < h and 0 <= column < w:
+            dw[:, :, u, v] += dy[:, i, j] @ x[:, row, column].T
+            dx[:, row, column] += weight[:, :, u, v].T @ dy[:, i, j]
+    return dw, dx
+
+
+@check("8.28", "8.29", by="digitscope")
+def dilation_is_digitscopes() -> None:
+    for c, o, k, _, p, d, h, w, n in DILATED:
+        layer = Conv2D(c, o, k, padding=p, dilation=d).astype(np.float64)
+        x, weight = RNG.normal(size=(c, h, w, n)), layer.params["weight"]
+        y, backward = layer.forward(x)
+        agree(y, dilated(x, weight, layer.params["bias"], p, d))
+        dy = RNG.normal(size=y.shape)
+        dx, grads = backward(dy)
+        dw, own_dx = dilated_derivatives(x, weight, dy, p, d)
+        agree(grads["weight"], dw)
+        agree(dx, own_dx)
+
+
+@check("8.29", by="differences")
+def dilation_by_differences() -> None:
+    for c, o, k, _, p, d, h, w, n in DILATED:
+        x, weight, b = RNG.normal(size=(c, h, w, n)), RNG.normal(size=(o, c, k, k)), RNG.normal(size=(o, 1, 1, 1))
+        dy = RNG.normal(size=dilated(x, weight, b, p, d).shape)
+        dw, dx = dilated_derivatives(x, weight, dy, p, d)
+        agree(differences(partial(dilated, x, b=b, p=p, d=d), weight, dy), dw)
+        agree(differences(partial(dilated, weight=weight, b=b, p=p, d=d), x, dy), dx)
+
+
+def enlarged(x: Array, s: int) -> Array:
+    """y of (8.30), number by number."""
+    c, h, w, _ = x.shape
+    return np.array([[[x[q, i // s, j // s] for j in range(s * w)] for i in range(s * h)] for q in range(c)])
+
+
+def sums_of_squares(dy: Array, s: int) -> Array:
+    """dx of (8.30)."""
+    c, h, w, n = dy.shape
+    dx = np.zeros((c, h // s, w // s, n))
+    for row, column, u, v in product(range(h // s), range(w // s), range(s), range(s)):
+        dx[:, row, column] += dy[:, s * row + u, s * column + v]
+    return dx
+
+
+@check("8.30", "8.31", by="digitscope")
+def resolution_is_digitscopes() -> None:
+    x = RNG.normal(size=(2, 2, 3, 2))
+    y, backward = Upsample2D(2).forward(x)
+    dy = RNG.normal(size=y.shape)
+    agree(y, enlarged(x, 2))
+    agree(backward(dy)[0], sums_of_squares(dy, 2))
+    layer = Dense(3, 4).astype(np.float64)
+    x = RNG.normal(size=(3, 5))
+    y, backward = Skip(layer).forward(x)
+    agree(y, np.concatenate([x, layer.forward(x)[0]]))
+    dy = RNG.normal(size=y.shape)
+    agree(backward(dy)[0], dy[:3] + layer.params["weight"].T @ dy[3:])
+
+
+@check("8.30", "8.31", by="differences")
+def resolution_by_differences() -> None:
+    x, dy = RNG.normal(size=(2, 2, 3, 2)), RNG.normal(size=(2, 4, 6, 2))
+    agree(differences(partial(enlarged, s=2), x, dy), sums_of_squares(dy, 2))
+    m, x, dy = RNG.normal(size=(4, 3)), RNG.normal(size=(3, 5)), RNG.normal(size=(7, 5))
+    agree(differences(lambda x: np.concatenate([x, m @ x]), x, dy), dy[:3] + m.T @ dy[3:])
+
+
+def mean_of_pixels(z: Array, t: Array, w: Array) -> Array:
+    """L of (8.32)."""
+    p = 1 / (1 + np.exp(-z))
+    return np.asarray(-(w * (t * np.log(p) + (1 - t) * np.log(1 - p))).mean())
+
+
+@check("8.32", by="digitscope")
+def the_loss_of_pixels_is_digitscopes() -> None:
+    z, t, w = RNG.normal(size=(1, 3, 4, 2)), RNG.random((1, 3, 4, 2)), RNG.random((1, 3, 4, 2))
+    value, backward = binary_cross_entropy(z, t, w)
+    agree(np.asarray(value), mean_of_pixels(z, t, w))
+    agree(backward(1.0), w * (1 / (1 + np.exp(-z)) - t) / z.size)
+
+
+@check("8.32", by="differences")
+def the_loss_of_pixels_by_differences() -> None:
+    z, t, w = RNG.normal(size=6), RNG.random(6), RNG.random(6)
+    agree(differences(partial(mean_of_pixels, t=t, w=w), z, np.ones(())), w * (1 / (1 + np.exp(-z)) - t) / 6)
+
+
+@check("8.29", "8.30", "8.31", "8.32", by="sympy")
+def pixels_symbolically() -> None:
+    x, w, d = sp.symbols("x:5"), sp.symbols("w:2"), sp.symbols("d:3")
+    along = sum(d[i] * sum(w[u] * x[i + 2 * u] for u in range(2)) for i in range(3))
+    for u in range(2):
+        assert sp.expand(sp.diff(along, w[u]) - sum(d[i] * x[i + 2 * u] for i in range(3))) == 0
+    for h in range(5):
+        back = sum(w[u] * d[i] for u in range(2) for i in range(3) if i + 2 * u == h)
+        assert sp.expand(sp.diff(along, x[h]) - back) == 0
+    e = sp.symbols("e:4")
+    along = sum(e[i] * x[i // 2] for i in range(4))
+    assert [sp.diff(along, x[h]) for h in range(2)] == [e[0] + e[1], e[2] + e[3]]
+    f = sp.Function("f")
+    along = d[0] * x[0] + d[1] * f(x[0])
+    assert sp.simplify(sp.diff(along, x[0]) - d[0] - sp.diff(f(x[0]), x[0]) * d[1]) == 0
+    z, t, weight = sp.symbols("z t w", real=True)
+    p = 1 / (1 + sp.exp(-z))
+    loss = -weight * (t * sp.log(p) + (1 - t) * sp.log(1 - p))
+    assert sp.simplify(sp.diff(loss, z) - weight * (p - t)) == 0
+
+
+@check("8.28", "8.29", by="printed")
+def dilation_as_printed() -> None:
+    for c, o, k, s, p, d, h, w, n in DILATED:
+        layer = Conv2D(c, o, k, stride=s, padding=p, dilation=d).astype(np.float64)
+        x = RNG.normal(size=(c, h, w, n))
+        y, backward = layer.forward(x)
+        dy = RNG.normal(size=y.shape)
+        dx, grads = backward(dy)
+        ours: dict[str, Value] = {
+            "x": x, "y": y, "W": layer.params["weight"], "b": layer.params["bias"].ravel(), "dy": dy, "dx": dx,
+            "dW": grads["weight"], "s": float(s), "p": float(p), "d": float(d), "k": float(k), "N": float(n),
+        }  # fmt: skip
+        holds("8.28", ours)
+        holds("8.29", ours)
+
+
+@check("8.30", "8.32", by="printed")
+def pixels_as_printed() -> None:
+    x = RNG.normal(size=(2, 2, 3, 2))
+    y, backward = Upsample2D(2).forward(x)
+    dy = RNG.normal(size=y.shape)
+    sizes = {"u": 2, "v": 2}
+    holds("8.30", {"dx": backward(dy)[0], "dy": dy, "s": 2.0}, skip=1, sizes=sizes)  # the first rounds an index
+    z, t, w = RNG.normal(size=6), RNG.random(6), RNG.random(6)
+    value, loss_backward = binary_cross_entropy(z, t, w)
+    p = 1 / (1 + np.exp(-z))
+    holds("8.32", {"L": value, "M": 6.0, "w": w, "t": t, "p": p, "dz": loss_backward(1.0)})
 
 
 def small_example() -> tuple[Array, Array, Array, Conv2D]:
