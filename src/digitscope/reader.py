@@ -29,7 +29,7 @@ from digitscope.nn import BackgroundCrossEntropy
 from digitscope.nn.ctc import beam_search
 from digitscope.training import thread_count
 from digitscope.vision.decode import PictureSource, to_picture
-from digitscope.vision.layout import Layout, Part, find_digit, find_layout, layout_of_ink, turned
+from digitscope.vision.layout import PageLayout, Part, find_digit, find_layout, layout_of_ink, turned
 from digitscope.vision.line_reader import LINE_NETWORK, OTHER, LineReader, shares_kept, to_labels, to_text
 from digitscope.vision.normalize import Shape, centre, cut_out, fit_box
 from digitscope.vision.prepare import fit_to_format
@@ -178,7 +178,7 @@ class _Reader:
             )
         self._model, self._threads = model, threads
 
-    def read(self, layout: Layout, size: tuple[int, ...]) -> Reading:
+    def read(self, layout: PageLayout, size: tuple[int, ...]) -> Reading:
         """The reading of a layout, which is turned if that gives more. size: of the picture"""
         score, reading = self._read_upright(layout, size)
         if layout.lines and score < UPRIGHT * max(1, reading.digits):
@@ -188,7 +188,7 @@ class _Reader:
                     score, reading = other, other_reading
         return reading
 
-    def _read_upright(self, layout: Layout, size: tuple[int, ...]) -> tuple[float, Reading]:
+    def _read_upright(self, layout: PageLayout, size: tuple[int, ...]) -> tuple[float, Reading]:
         """A score that is high for sure digits and low for letters, and the reading."""
         lines: list[ReadLine] = []
         left_out: list[Box] = []
@@ -205,7 +205,7 @@ class _Reader:
                 lines.append(ReadLine(" ".join(text.replace(OTHER, " ").split()), digits, sure))
         return score, Reading(tuple(lines), confidence, tuple(left_out))
 
-    def _read_part(self, part: Part, layout: Layout, size: tuple[int, ...]) -> _ReadPart:
+    def _read_part(self, part: Part, layout: PageLayout, size: tuple[int, ...]) -> _ReadPart:
         said = _line_reader()(part.ink, part.top, part.bottom)
         by_digits: dict[str, list[tuple[float, str]]] = {}
         for labels, log_p in beam_search(said.logits):

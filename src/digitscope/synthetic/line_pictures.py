@@ -10,7 +10,7 @@ from digitscope.arrays import Array
 from digitscope.nn import Network
 from digitscope.synthetic import photos
 from digitscope.synthetic import text_lines as lines
-from digitscope.synthetic.scenes import Sheet, WritingSource, draw_scene
+from digitscope.synthetic.scenes import WritingSheet, WritingSource, draw_scene
 from digitscope.synthetic.text_lines import TALL, UNIT, LineStyle, LineWriter, WrittenLine
 from digitscope.vision.ink_map import ink_map
 
@@ -52,7 +52,7 @@ def _photograph(
     ruling = _ruling(written, style, rng)
     covered = _placed(ink, x, y, side)
 
-    def draw(sheet: Sheet, _source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
+    def draw(sheet: WritingSheet, _source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
         if ruling is not None:
             sheet.rule(_placed(_resized(ruling, zoom), x, y, side), rng)
         elif rng.random() < 0.5:

@@ -72,7 +72,7 @@ class WritingSource:
 
 
 @dataclass
-class Sheet:
+class WritingSheet:
     """What is drawn so far."""
 
     picture: Array
@@ -129,7 +129,7 @@ def draw_scene(
         picture += rough * photos._smooth_noise(rng, shape, 1.2) + rough * photos._smooth_noise(rng, shape, 6)
         if surface == "blackboard":
             picture += rng.uniform(0, 0.06) * np.maximum(photos._smooth_noise(rng, shape, 40), 0)
-    sheet = Sheet(picture, np.zeros(shape, np.float32), np.ones(shape, np.float32), paper, colour, [])
+    sheet = WritingSheet(picture, np.zeros(shape, np.float32), np.ones(shape, np.float32), paper, colour, [])
     (draw or _CONTENTS[content][1])(sheet, source, pen, surface, rng)
     x, y = _coordinates(side, rng, 0.1)
     if rng.random() < style.crease:
@@ -197,7 +197,7 @@ def _style(rng: Rng, flat: bool) -> photos.PhotoKind:
     return replace(style, dark=(0.3, 0.75), noise=0.07) if rng.random() < 0.1 else style
 
 
-def _take(sheet: Sheet, style: photos.PhotoKind, content: str, rng: Rng) -> Scene:
+def _take(sheet: WritingSheet, style: photos.PhotoKind, content: str, rng: Rng) -> Scene:
     """The scene as it comes from a camera, a scanner, or in few pixels."""
     from PIL import Image
 
@@ -266,7 +266,7 @@ def _coordinates(side: int, rng: Rng, turn: float) -> tuple[Array, Array]:
 # What is not ink
 
 
-def _decorate(sheet: Sheet, rng: Rng, height: float) -> tuple[Array, Array]:
+def _decorate(sheet: WritingSheet, rng: Rng, height: float) -> tuple[Array, Array]:
     """Ruling, frames, tables and print around writing of some height. Returns the sheet's coordinates."""
     x, y = _coordinates(sheet.side, rng, 0.03)
     kind = rng.choice(
@@ -290,7 +290,7 @@ def _decorate(sheet: Sheet, rng: Rng, height: float) -> tuple[Array, Array]:
     return x, y
 
 
-def _line_colour(sheet: Sheet, rng: Rng) -> Array:
+def _line_colour(sheet: WritingSheet, rng: Rng) -> Array:
     """A colour of printed lines, from faint to as dark as ink."""
     if rng.random() < 0.35:
         return sheet.paper + (sheet.colour - sheet.paper) * rng.uniform(0.25, 1.1)
@@ -301,7 +301,7 @@ def _line_colour(sheet: Sheet, rng: Rng) -> Array:
     return sheet.paper + (tint - sheet.paper) * strength
 
 
-def _rule(sheet: Sheet, x: Array, y: Array, squares: bool, height: float, rng: Rng) -> None:
+def _rule(sheet: WritingSheet, x: Array, y: Array, squares: bool, height: float, rng: Rng) -> None:
     gap = max(7.0, height * np.exp(rng.uniform(np.log(0.4), np.log(2.5))))
     width = np.clip(gap * np.exp(rng.uniform(np.log(0.015), np.log(0.12))), 0.5, 6)
     lines = photos._ruling_coverage(y, gap, max(width, 1), rng)
@@ -314,7 +314,9 @@ def _rule(sheet: Sheet, x: Array, y: Array, squares: bool, height: float, rng: R
     photos._blend(sheet.picture, min(1, width) * lines, _line_colour(sheet, rng))
 
 
-def _frame(sheet: Sheet, x: Array, y: Array, middle: Array, half: Array, rng: Rng, width: float | None = None) -> None:
+def _frame(
+    sheet: WritingSheet, x: Array, y: Array, middle: Array, half: Array, rng: Rng, width: float | None = None
+) -> None:
     """The outline of a rectangle, maybe filled with a slightly different paper."""
     width = np.exp(rng.uniform(0, np.log(7))) if width is None else width
     inside = np.minimum(half[0] - np.abs(x - np.float32(middle[0])), half[1] - np.abs(y - np.float32(middle[1])))
@@ -341,7 +343,7 @@ def _grid_coverage(
     return covered
 
 
-def _table(sheet: Sheet, x: Array, y: Array, height: float, rng: Rng) -> tuple[Array, Array, Array]:
+def _table(sheet: WritingSheet, x: Array, y: Array, height: float, rng: Rng) -> tuple[Array, Array, Array]:
     """Cells of a table, a grid or a form: cell, count and origin."""
     cell = height * np.array([rng.uniform(0.8, 4), rng.uniform(1, 2.2)])
     if rng.random() < 0.6:
@@ -355,7 +357,7 @@ def _table(sheet: Sheet, x: Array, y: Array, height: float, rng: Rng) -> tuple[A
     return cell, count, origin
 
 
-def _print(sheet: Sheet, height: float, rng: Rng, *, is_ink: bool = False) -> None:
+def _print(sheet: WritingSheet, height: float, rng: Rng, *, is_ink: bool = False) -> None:
     """Printed text. As the ground of writing, faint print is not ink, and strong print may be claimed or not."""
     from PIL import Image, ImageDraw, ImageFont
 
@@ -391,7 +393,7 @@ def _print(sheet: Sheet, height: float, rng: Rng, *, is_ink: bool = False) -> No
 
 
 def _write_digit(
-    sheet: Sheet,
+    sheet: WritingSheet,
     source: WritingSource,
     pen: photos.Pen,
     width: float,
@@ -445,7 +447,7 @@ def _write_digit(
 
 
 def _write_glyph(
-    sheet: Sheet,
+    sheet: WritingSheet,
     lines: Sequence[Array],
     pen: photos.Pen,
     width: float,
@@ -467,7 +469,7 @@ def _write_glyph(
 
 
 def _draw_lines(
-    sheet: Sheet, lines: Sequence[Array], radius: float, pen: photos.Pen, left: float, bottom: float, rng: Rng
+    sheet: WritingSheet, lines: Sequence[Array], radius: float, pen: photos.Pen, left: float, bottom: float, rng: Rng
 ) -> float:
     """Draws lines, given in pixels, such that their ink begins at `left` and stands on `bottom`; returns its right
     end.
@@ -505,7 +507,7 @@ def _draw_lines(
 
 
 def _ink(
-    sheet: Sheet, rows: slice, columns: slice, outside: Array, thickness: float, pen: photos.Pen, rng: Rng
+    sheet: WritingSheet, rows: slice, columns: slice, outside: Array, thickness: float, pen: photos.Pen, rng: Rng
 ) -> None:
     """Blends strokes in: `outside` is each pixel's signed distance from the edge of the ink."""
     if pen.edge:
@@ -548,7 +550,7 @@ def _sign(name: str, rng: Rng) -> tuple[list[Array], float]:
 
 
 def _write_text(
-    sheet: Sheet,
+    sheet: WritingSheet,
     source: WritingSource,
     pen: photos.Pen,
     width: float,
@@ -594,7 +596,7 @@ def _write_text(
         _draw_lines(sheet, [line], max(width * height / 2, MIN_RADIUS), pen, left - 0.1 * height, bottom - lift, rng)
 
 
-def _height(sheet: Sheet, rng: Rng, low: float = 14, high: float = 130) -> float:
+def _height(sheet: WritingSheet, rng: Rng, low: float = 14, high: float = 130) -> float:
     if low <= 14 and rng.random() < 0.15:  # small writing on a page
         return float(rng.uniform(10, 18))
     return float(np.clip(np.exp(rng.normal(np.log(42), 0.6)), low, high))
@@ -604,7 +606,7 @@ def _pen_width(pen: photos.Pen, height: float, rng: Rng) -> float:
     return max(photos._log_uniform(rng, pen.width), 1.2 / height)
 
 
-def _numbers(sheet: Sheet, source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
+def _numbers(sheet: WritingSheet, source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
     """Lines of digits, signs and letters, on any ground."""
     height = _height(sheet, rng)
     if surface not in ("canvas", "screen") or rng.random() < 0.3:
@@ -620,7 +622,7 @@ def _numbers(sheet: Sheet, source: WritingSource, pen: photos.Pen, surface: str,
         bottom += leading
 
 
-def _single(sheet: Sheet, source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
+def _single(sheet: WritingSheet, source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
     """One or few large digits; most of the time whole, with a margin, as in a picture of one digit."""
     side = sheet.side
     height = float(np.exp(rng.uniform(np.log(35), np.log(min(280, 1.1 * side)))))
@@ -642,7 +644,7 @@ def _single(sheet: Sheet, source: WritingSource, pen: photos.Pen, surface: str, 
     _write_text(sheet, source, pen, width, height, left, bottom, int(rng.integers(1, 4)), rng)
 
 
-def _printed(sheet: Sheet, source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
+def _printed(sheet: WritingSheet, source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
     """Printed digits and text that are to be read."""
     height = float(np.exp(rng.uniform(np.log(12), np.log(0.8 * sheet.side))))
     if rng.random() < 0.4:
@@ -650,7 +652,7 @@ def _printed(sheet: Sheet, source: WritingSource, pen: photos.Pen, surface: str,
     _print(sheet, height, rng, is_ink=True)
 
 
-def _cells(sheet: Sheet, source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
+def _cells(sheet: WritingSheet, source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
     """A table, a form or a grid, some cells with digits, which may touch or cross the lines."""
     height = _height(sheet, rng, 16, 90)
     x, y = _coordinates(sheet.side, rng, 0.02)
@@ -679,7 +681,7 @@ def _cells(sheet: Sheet, source: WritingSource, pen: photos.Pen, surface: str, r
         _print(sheet, height, rng)
 
 
-def _empty(sheet: Sheet, source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
+def _empty(sheet: WritingSheet, source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
     """Paper without writing, with ruling, frames or print."""
     height = _height(sheet, rng)
     if rng.random() < 0.8:
@@ -688,7 +690,7 @@ def _empty(sheet: Sheet, source: WritingSource, pen: photos.Pen, surface: str, r
             _table(sheet, x, y, height, rng)
 
 
-def _texture(sheet: Sheet, source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
+def _texture(sheet: WritingSheet, source: WritingSource, pen: photos.Pen, surface: str, rng: Rng) -> None:
     """Cloth, wood, skin, leaves or noise; sometimes objects with sharp edges; seldom with writing over it."""
     shape = sheet.ink.shape
     base = rng.random(3)
@@ -743,7 +745,7 @@ def _blob(side: int, rng: Rng) -> Array:
     return np.asarray(layer.filter(ImageFilter.GaussianBlur(float(rng.choice([0.5, 2, 10])))), np.float32) / 255
 
 
-Content = Callable[[Sheet, WritingSource, photos.Pen, str, Rng], None]
+Content = Callable[[WritingSheet, WritingSource, photos.Pen, str, Rng], None]
 _CONTENTS: dict[str, tuple[float, Content]] = {
     "numbers": (0.36, _numbers),
     "single": (0.26, _single),

@@ -111,7 +111,7 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class PageLayout:
     """The writing in a picture."""
 
     ink: Array
@@ -155,7 +155,7 @@ def ink_network() -> Network:
     return load_ink_network(INK_NETWORK)
 
 
-def find_layout(picture: NDArray[np.uint8], *, pixels: int = FIRST_PIXELS) -> Layout:
+def find_layout(picture: NDArray[np.uint8], *, pixels: int = FIRST_PIXELS) -> PageLayout:
     """The lines of writing.
 
     pixels: of the picture in which the network looks first; DIGIT_PIXELS if one digit is expected, which is large
@@ -182,7 +182,7 @@ def find_layout(picture: NDArray[np.uint8], *, pixels: int = FIRST_PIXELS) -> La
         components, labels = find_components(ink, zoom * smallest)
     if not components:
         peak = float(ink.max(initial=0))
-        return Layout(ink, (0.0, 0.0), 1 / zoom, (), labels, (), peak if peak > FAINTEST else 0.0)
+        return PageLayout(ink, (0.0, 0.0), 1 / zoom, (), labels, (), peak if peak > FAINTEST else 0.0)
     tall = typical_height(components)
     rows, columns = _around(components, tall, zoom, (height, width))
     area = (rows.stop - rows.start) * (columns.stop - columns.start)
@@ -235,10 +235,12 @@ def _dilated(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
     return np.asarray(binary_dilation(mask, np.ones((3, 3)), by))
 
 
-def _layout(ink: Array, corner: tuple[float, float], scale: float, smallest: float = 3, quarters: int = 0) -> Layout:
+def _layout(
+    ink: Array, corner: tuple[float, float], scale: float, smallest: float = 3, quarters: int = 0
+) -> PageLayout:
     components, labels = find_components(ink, smallest)
     lines, left_out = _lines(ink, components, labels)
-    return Layout(ink, corner, scale, tuple(components), labels, lines, left_out, quarters)
+    return PageLayout(ink, corner, scale, tuple(components), labels, lines, left_out, quarters)
 
 
 def ink_of_tiny(picture: NDArray[np.uint8]) -> tuple[Array, int]:
@@ -262,13 +264,13 @@ def ink_of_tiny(picture: NDArray[np.uint8]) -> tuple[Array, int]:
     return np.clip(np.asarray(Image.fromarray(ink).resize((zoom * width, zoom * height), filters)), 0, 1), zoom
 
 
-def turned(layout: Layout, quarters: int) -> Layout:
+def turned(layout: PageLayout, quarters: int) -> PageLayout:
     """The layout if the picture is turned by 90 degrees counter-clockwise, `quarters` times."""
     ink = np.ascontiguousarray(np.rot90(layout.ink, quarters))
     return _layout(ink, layout.corner, layout.scale, quarters=quarters)
 
 
-def layout_of_ink(ink: Array) -> Layout:
+def layout_of_ink(ink: Array) -> PageLayout:
     """The lines of writing if it is known where ink is, as in a drawing. Shapes: ink (H, W), 0 paper to 1 ink"""
     return _layout(ink, (0.0, 0.0), 1.0)
 
@@ -484,7 +486,7 @@ def _levelled(ink: Array, slope: float) -> tuple[Array, int]:
 class DigitInk:
     """The ink of the one digit in a picture."""
 
-    layout: Layout
+    layout: PageLayout
     in_map: Array
     """(h, w): the digit's ink in the map, 0 paper to 1 ink."""
     box: tuple[slice, slice]
@@ -506,7 +508,7 @@ def find_digit(picture: NDArray[np.uint8]) -> DigitInk | None:
     return found
 
 
-def one_digit(layout: Layout) -> DigitInk | None:
+def one_digit(layout: PageLayout) -> DigitInk | None:
     """The component that looks most like the digit, by its size and strength, and those that are part of it."""
     if not layout.components:
         return None
