@@ -24,6 +24,7 @@ from digitscope.files.tensors import write_tensors
 from digitscope.nn import Adam, Network, binary_cross_entropy, clip_scale, gradient_norm
 from digitscope.synthetic.scenes import Scene, WritingSource, draw_scene
 from digitscope.vision.ink_map import ink_network, load_ink_network, local_contrast
+from digitscope.vision.rounded_weights import rounded
 
 CROP = 160
 """Side of a crop, in pixels."""
@@ -138,7 +139,7 @@ def train(options: argparse.Namespace) -> None:
             held_out_scores = scores(network, held_out, options.seed + 1, 8)
             print(step + 1, json.dumps(held_out_scores), flush=True)
             about = record(options, step + 1, time.perf_counter() - began, held_out_scores)
-            write_tensors(options.out, "ink map", {name: a.astype(np.float16) for name, a in average.items()}, about)
+            write_tensors(options.out, "ink map", rounded(average), about)
             network.params = now
         if stop:
             print("stopped by --until", flush=True)

@@ -21,6 +21,8 @@ from digitscope.nn import Dense, Network, SoftmaxCrossEntropy, softmax
 from digitscope.recipes import RECIPES, reader
 from digitscope.report.style import PHONE_WIDTH
 from digitscope.vision import prepare
+from digitscope.vision.ink_map import INK_NETWORK
+from digitscope.vision.line_reader import LINE_NETWORK
 
 Digitscope = Callable[..., Any]  # see conftest.py
 Files = Callable[[], list[str]]
@@ -313,7 +315,8 @@ class TestBundledModels:
         assert repr(Model.load()) == repr(Model.load(DEFAULT_MODEL))
 
     def test_they_are_small(self) -> None:
-        assert sum(path.stat().st_size for path in SHIPPED.values()) < 3_000_000
+        files = [*SHIPPED.values(), INK_NETWORK, LINE_NETWORK]
+        assert sum(path.stat().st_size for path in files) < 3_000_000
 
     @pytest.mark.parametrize(("arguments", "model"), [([], "reader"), (["convnet"], "convnet")])
     def test_they_are_accurate(self, digitscope: Digitscope, arguments: list[str], model: str) -> None:

@@ -24,7 +24,8 @@ MAX_DEPTH = 100
 
 _KEY = "digitscope"
 _DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "I64": "int64"}
-"""The types of arrays that are read: safetensors' names and NumPy's."""
+"""The types of arrays that other programs write: safetensors' names and NumPy's."""
+_OWN_DTYPES = {**_DTYPES, "I8": "int8"}
 
 
 def write_tensors(
@@ -100,8 +101,8 @@ def open_tensors(path: Path, kind: str) -> Iterator[TensorFile]:
             found = other if other in KINDS else "safetensors file of another program"
             raise ModelError(f"{expected}; it is a {found}.")
         for name, part in slices.items():
-            if part.get_dtype() not in _DTYPES:
-                known = ", ".join(_DTYPES.values())
+            if part.get_dtype() not in _OWN_DTYPES:
+                known = ", ".join(_OWN_DTYPES.values())
                 raise ModelError(f"{shown}: {name} expects one of {known}; got {part.get_dtype()}.")
 
         def read() -> dict[str, Array]:
@@ -109,7 +110,7 @@ def open_tensors(path: Path, kind: str) -> Iterator[TensorFile]:
                 return {name: file.get_tensor(name) for name in slices}
 
         shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
-        yield TensorFile(about, shapes, {name: _DTYPES[part.get_dtype()] for name, part in slices.items()}, read)
+        yield TensorFile(about, shapes, {name: _OWN_DTYPES[part.get_dtype()] for name, part in slices.items()}, read)
 
 
 def read_tensors(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from digitscope.arrays import Array
 from digitscope.files.tensors import read_tensors
 from digitscope.nn import Conv2D, DepthToSpace, Network, ReLU, Skip, SpaceToDepth, Upsample2D
+from digitscope.vision.rounded_weights import unrounded
 
 INK_NETWORK = Path(__file__).parent / "networks" / "ink.safetensors"
 """The weights that come with Digitscope."""
@@ -95,7 +96,7 @@ def load_ink_network(path: Path, channels: tuple[int, int, int] = CHANNELS) -> N
     """
     arrays, _ = read_tensors(path, "ink map")
     network = ink_network(np.random.default_rng(0), channels)
-    network.params = {name: array.astype(np.float32) for name, array in arrays.items()}
+    network.params = unrounded(arrays)
     return network
 
 

@@ -14,6 +14,7 @@ from digitscope.files.tensors import open_tensors, write_tensors
 from digitscope.nn.ctc import BLANK, align, beam_search
 from digitscope.nn.layer import Layer, build, describe
 from digitscope.vision.line_image import HEIGHT, MARGIN, line_image
+from digitscope.vision.rounded_weights import rounded, unrounded
 
 LINE_NETWORK = Path(__file__).parent / "networks" / "line.safetensors"
 """The weights that come with Digitscope."""
@@ -179,8 +180,8 @@ class LineReader:
         return self(ink, top, bottom).read()
 
     def save(self, path: Path) -> None:
-        """Writes the network to a file, its weights as float16."""
-        arrays = {f"params.{name}": value.astype(np.float16) for name, value in self.network.params.items()}
+        """Writes the network to a file, its weights as `rounded`."""
+        arrays = {f"params.{name}": value for name, value in rounded(self.network.params).items()}
         arrays |= {f"statistics.{name}": value.astype(np.float32) for name, value in self.network.statistics.items()}
         write_tensors(path, "model", arrays, {"alphabet": ALPHABET, "blank": BLANK, "network": describe(self.network)})
 
@@ -191,7 +192,7 @@ class LineReader:
             if file.about.get("alphabet") != ALPHABET:
                 raise ModelError(f"{path.name}: expected a line reader of {ALPHABET!r}; it reads others or is another.")
             network = build(file.about["network"])
-            arrays = {name: value.astype(np.float32) for name, value in file.read().items()}
+            arrays = unrounded(file.read())
         for kind in ("params", "statistics"):
             values = {n.partition(".")[2]: array for n, array in arrays.items() if n.startswith(kind + ".")}
             setattr(network, kind, values)
