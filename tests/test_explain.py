@@ -22,6 +22,7 @@ from digitscope.nn import (
     Conv1D,
     Conv2D,
     Dense,
+    DepthToSpace,
     Dropout,
     Ensemble,
     Flatten,
@@ -41,10 +42,13 @@ from digitscope.nn import (
     Residual,
     ShiftAverage,
     Sigmoid,
+    Skip,
     SoftmaxCrossEntropy,
+    SpaceToDepth,
     SplitSteps,
     Standardize,
     Tanh,
+    Upsample2D,
     softmax,
     to_batch,
 )
@@ -174,6 +178,20 @@ NETWORKS: dict[str, Layer] = {
         Conv1D(2, 2, 3, bias=False, rng=RNG),
         Flatten(),
         dense(4 * SIDE, CLASSES),
+    ),
+    "resolutions": Network(
+        Reshape(1, SIDE, SIDE),
+        Conv2D(1, 3, 3, padding=2, dilation=2, rng=RNG),
+        Skip(
+            SpaceToDepth(SIDE // 2),
+            Conv2D(3 * (SIDE // 2) ** 2, 2 * (SIDE // 2) ** 2, 1, rng=RNG),
+            Skip(Tanh()),
+            DepthToSpace(SIDE // 2),
+            AveragePool2D(SIDE // 2),
+            Upsample2D(SIDE // 2),
+        ),
+        Flatten(),
+        dense(7 * PIXELS, CLASSES),
     ),
     "inside each other": Network(
         dense(PIXELS, 4), Network(dense(4, 4), Residual(Network(dense(4, 4), Tanh()))), dense(4, CLASSES)

@@ -15,6 +15,7 @@ from digitscope.nn import (
     Conv1D,
     Conv2D,
     Dense,
+    DepthToSpace,
     Dropout,
     Ensemble,
     Flatten,
@@ -31,9 +32,12 @@ from digitscope.nn import (
     Residual,
     ShiftAverage,
     Sigmoid,
+    Skip,
+    SpaceToDepth,
     SplitSteps,
     Standardize,
     Tanh,
+    Upsample2D,
 )
 
 
@@ -106,21 +110,21 @@ def _(layer: Dense, call: Call, of: str, index: Index) -> Explanation | None:
 
 @layer_terms.register
 def _(layer: Conv2D, call: Call, of: str, index: Index) -> Explanation | None:
-    k, s, p = layer.kernel_size, layer.stride, layer.padding
+    k, s, p, d = layer.kernel_size, layer.stride, layer.padding, layer.dilation
     _, height, width, examples = call.x.shape
     rows, columns = call.y.shape[1:3]
     if of == "y":
         o, i, j, n = index
         terms = [term(call.entry("bias", (o, 0, 0, 0), "b"))] if "bias" in layer.params else []
-        for u, h in _inside(i, k, s, p, height):
-            for v, w in _inside(j, k, s, p, width):
+        for u, h in _inside(i, k, s, p, height, d):
+            for v, w in _inside(j, k, s, p, width, d):
                 for c in range(layer.in_channels):
                     terms.append(term(call.entry("weight", (o, c, u, v), "W"), call.entry("x", (c, h, w, n))))
         return Explanation(terms, "y")
     if of == "dx":
         c, h, w, n = index
         places = product(
-            range(layer.out_channels), _windows(h + p, k, s, rows), _windows(w + p, k, s, columns)
+            range(layer.out_channels), _windows(h + p, k, s, rows, d), _windows(w + p, k, s, columns, d)
         )  # the windows that contain the pixel, and its position in each
         return Explanation(
             [
@@ -133,7 +137,7 @@ def _(layer: Conv2D, call: Call, of: str, index: Index) -> Explanation | None:
         o, c, u, v = index
         terms = []
         for i, j in product(range(rows), range(columns)):
-            h, w = s * i + u - p, s * j + v - p
+            h, w = s * i + d * u - p, s * j + d * v - p
             if 0 <= h < height and 0 <= w < width:
                 for n in range(examples):
                     terms.append(term(call.entry("dy", (o, i, j, n)), call.entry("x", (c, h, w, n))))
@@ -172,15 +176,20 @@ def _(layer: Conv1D, call: Call, of: str, index: Index) -> Explanation | None:
     return Explanation([term(call.entry("dy", (index[0], *rest))) for rest in np.ndindex(call.y.shape[1:])], "db")
 
 
-def _inside(i: int, kernel: int, stride: int, padding: int, length: int) -> Iterator[tuple[int, int]]:
-    """The positions u in window i that lie within the image, and the position in the image: stride i + u - padding."""
+def _inside(
+    i: int, kernel: int, stride: int, padding: int, length: int, dilation: int = 1
+) -> Iterator[tuple[int, int]]:
+    """The positions u in window i that lie within the image, and the position in the image,
+    stride i + dilation u - padding.
+    """
     start = stride * i - padding
-    return ((u, start + u) for u in range(kernel) if 0 <= start + u < length)
+    return ((u, start + dilation * u) for u in range(kernel) if 0 <= start + dilation * u < length)
 
 
-def _windows(h: int, kernel: int, stride: int, windows: int) -> list[tuple[int, int]]:
-    """The windows i that contain position h, and its position u in each of them: stride i + u = h."""
-    return [(i, h - stride * i) for i in range(windows) if 0 <= h - stride * i < kernel]
+def _windows(h: int, kernel: int, stride: int, windows: int, dilation: int = 1) -> list[tuple[int, int]]:
+    """The windows i that contain position h, and its position u in each of them: stride i + dilation u = h."""
+    offsets = ((i, h - stride * i) for i in range(windows))
+    return [(i, o // dilation) for i, o in offsets if o % dilation == 0 and 0 <= o // dilation < kernel]
 
 
 @layer_terms.register
@@ -213,6 +222,41 @@ def _(layer: MaxPoolHeight, call: Call, of: str, index: Index) -> Explanation | 
         return Explanation([term(call.entry("x", (c, h, column, n))) for h in places], "y", "max", chosen=largest)
     is_largest = constant("[x is the largest]", places[largest] == row)
     return Explanation([term(call.entry("dy", (c, window, column, n)), is_largest)], "dx")
+
+
+@layer_terms.register
+def _(layer: SpaceToDepth, call: Call, of: str, index: Index) -> Explanation | None:
+    place = (_in_squares if of == "y" else _in_channels)(index, layer.size, len(call.x))
+    return Explanation([term(call.entry("x" if of == "y" else "dy", place))], of)
+
+
+@layer_terms.register
+def _(layer: DepthToSpace, call: Call, of: str, index: Index) -> Explanation | None:
+    place = (_in_channels if of == "y" else _in_squares)(index, layer.size, len(call.y))
+    return Explanation([term(call.entry("x" if of == "y" else "dy", place))], of)
+
+
+def _in_squares(index: Index, size: int, channels: int) -> Index:
+    """The place in the larger image, with so many channels, of a number of the smaller one."""
+    channel, i, j, n = index
+    square, c = divmod(channel, channels)
+    u, v = divmod(square, size)
+    return c, size * i + u, size * j + v, n
+
+
+def _in_channels(index: Index, size: int, channels: int) -> Index:
+    """The place in the smaller image of a number of the larger one, which has so many channels."""
+    c, h, w, n = index
+    (i, u), (j, v) = divmod(h, size), divmod(w, size)
+    return (size * u + v) * channels + c, i, j, n
+
+
+@layer_terms.register
+def _(layer: Upsample2D, call: Call, of: str, index: Index) -> Explanation | None:
+    (c, h, w, n), s = index, layer.size
+    if of == "y":
+        return Explanation([term(call.entry("x", (c, h // s, w // s, n)))], "y")
+    return Explanation([term(call.entry("dy", (c, s * h + u, s * w + v, n))) for u in range(s) for v in range(s)], "dx")
 
 
 @layer_terms.register
@@ -390,6 +434,18 @@ def _(layer: Residual, call: Call, of: str, index: Index) -> Explanation | None:
 
 
 @layer_terms.register
+def _(layer: Skip, call: Call, of: str, index: Index) -> Explanation | None:
+    if not call.parts:
+        return None
+    if of == "y":
+        c, *rest = index
+        beside = c - len(call.x)
+        found = call.entry("x", index) if beside < 0 else _output(call.parts[-1], (beside, *rest), "f")
+        return Explanation([term(found)], "y")
+    return Explanation([term(call.entry("dy", index)), term(_input_derivative(call.parts[0], index, "df"))], "dx")
+
+
+@layer_terms.register
 def _(layer: Ensemble, call: Call, of: str, index: Index) -> Explanation | None:
     if of == "dx":
         return Explanation([term(_input_derivative(part, index, "dx of f_m")) for part in call.parts], "dx")
@@ -446,6 +502,13 @@ def part_terms(layer: object, call: Call, part: Call, of: str, index: Index) -> 
 @part_terms.register
 def _(layer: Residual, call: Call, part: Call, of: str, index: Index) -> Explanation:
     return Explanation([term(call.entry("x" if of == "x" else "dy", index))], "y" if of == "x" else "dx")
+
+
+@part_terms.register
+def _(layer: Skip, call: Call, part: Call, of: str, index: Index) -> Explanation:
+    if of == "x":
+        return Explanation([term(call.entry("x", index))], "y")
+    return Explanation([term(call.entry("dy", (len(call.x) + index[0], *index[1:])))], "dx")
 
 
 @part_terms.register

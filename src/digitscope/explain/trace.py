@@ -24,6 +24,7 @@ from digitscope.nn import (
     Params,
     Residual,
     ShiftAverage,
+    Skip,
     Standardize,
     softmax,
     to_batch,
@@ -125,6 +126,7 @@ def watch_inside(layer: object, watch: Watch) -> Layer:
 
 @watch_inside.register(Network)
 @watch_inside.register(Residual)
+@watch_inside.register(Skip)
 @watch_inside.register(Ensemble)
 def _(layer: Network, watch: Watch) -> Layer:
     watched = copy(layer)
@@ -145,8 +147,9 @@ def part_input(layer: object, call: Call, part: str) -> str:
     return call.parts[-1].name if call.parts else call.input
 
 
-@part_input.register
-def _(layer: Residual, call: Call, part: str) -> str:
+@part_input.register(Residual)
+@part_input.register(Skip)
+def _(layer: Layer, call: Call, part: str) -> str:
     return call.parts[-1].name if call.parts else call.inside("branch")
 
 

@@ -23,6 +23,7 @@ from digitscope.nn import (
     Residual,
     ShiftAverage,
     Sigmoid,
+    Skip,
     Standardize,
     Tanh,
 )
@@ -43,7 +44,7 @@ def shown_calls(call: Call) -> Iterator[Call]:
         else:
             yield from shown_calls(part)
     # The output of a network is that of its last layer, which was shown.
-    if not call.parts or alike or isinstance(call.layer, Residual) or not isinstance(call.layer, Network):
+    if not call.parts or alike or isinstance(call.layer, Residual | Skip) or not isinstance(call.layer, Network):
         yield call
 
 
@@ -82,7 +83,7 @@ def _input_box(call: Call, box: Box) -> Box | None:
     inner: Box | None = box
     for part in reversed(call.parts):
         inner = None if inner is None else _input_box(part, inner)
-    if inner is None or not isinstance(call.layer, Residual):
+    if inner is None or not isinstance(call.layer, Residual | Skip):
         return inner
     return min(box[0], inner[0]), min(box[1], inner[1]), max(box[2], inner[2]), max(box[3], inner[3])
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitscope.arrays import Array
-from digitscope.files.tensors import read_tensors
 from digitscope.nn import Conv2D, DepthToSpace, Network, ReLU, Skip, SpaceToDepth, Upsample2D
 from digitscope.vision.rounded_weights import unrounded
 
@@ -94,6 +93,8 @@ def load_ink_network(path: Path, channels: tuple[int, int, int] = CHANNELS) -> N
 
     Raises: ModelError if the file cannot be read.
     """
+    from digitscope.files.tensors import read_tensors  # only here, because safetensors takes long to load
+
     arrays, _ = read_tensors(path, "ink map")
     network = ink_network(np.random.default_rng(0), channels)
     network.params = unrounded(arrays)
