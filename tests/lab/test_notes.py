@@ -103,7 +103,7 @@ def test_every_picture_loads_and_nothing_else_is_asked_for(shared_lab: str, open
         pictures += page.evaluate(decode)
         sizes = "[...document.querySelectorAll('article svg')].map(s => s.getBoundingClientRect().height)"
         assert min(page.evaluate(sizes), default=100) > 50
-    assert pictures == 154  # as `grep -o "<image " docs/notes/pictures/*.svg` counts them
+    assert pictures == 155  # as `grep -o "<image " docs/notes/pictures/*.svg` counts them
 
 
 def test_search(client: TestClient) -> None:
