@@ -28,6 +28,7 @@ from digitscope.model import Model
 from digitscope.nn import BackgroundCrossEntropy
 from digitscope.nn.ctc import beam_search
 from digitscope.training import thread_count
+from digitscope.vision.characters import INKED
 from digitscope.vision.decode import PictureSource, to_picture
 from digitscope.vision.layout import PageLayout, Part, find_digit, find_layout, layout_of_ink, turned
 from digitscope.vision.line_reader import LINE_NETWORK, OTHER, LineReader, shares_kept, to_labels, to_text
@@ -214,16 +215,14 @@ class _Reader:
         totals = {digits: float(np.logaddexp.reduce([p for p, _ in found])) for digits, found in by_digits.items()}
         seen = min(1.0, float(np.exp(np.logaddexp.reduce(list(totals.values())))))
         options = sorted(totals, key=lambda digits: -totals[digits])[:TEXTS]
-        boxes: dict[str, list[Box]] = {}
         images: dict[str, NDArray[np.uint8]] = {}
         scores = np.array([totals[digits] for digits in options])
         longest = max(map(len, options))
         for k, digits in enumerate(options):
             text = max(by_digits[digits])[1]
             scores[k] += BONUS * (longest if OTHER in text else len(digits))
-            boxes[digits] = said.boxes(to_labels(text))
-            of_digits = [box for character, box in zip(text, boxes[digits], strict=True) if character.isdigit()]
-            images[digits] = self._images(part.ink, of_digits)
+            inks = said.characters(to_labels(text))
+            images[digits] = self._images([ink for c, ink in zip(text, inks, strict=True) if c.isdigit()])
             if digits:
                 log_digit, log_class = self._log_classes(images[digits])
                 of_labels = log_class[np.arange(len(digits)), [int(c) for c in digits]]
@@ -232,7 +231,8 @@ class _Reader:
         best = options[int(scores.argmax())]
         text = max(by_digits[best])[1]
         in_picture = [
-            tuple(np.clip(layout.to_picture(part.to_map(box)), 0, [*size[1::-1]] * 2).tolist()) for box in boxes[best]
+            tuple(np.clip(layout.to_picture(part.to_map(box)), 0, [*size[1::-1]] * 2).tolist())
+            for box in said.boxes(to_labels(text))
         ]
         kept = shares_kept(best, list(zip(options, shares.tolist(), strict=True)))
         places = [box for character, box in zip(text, in_picture, strict=True) if character.isdigit()]
@@ -244,10 +244,10 @@ class _Reader:
             float(shares.max()),
         )
 
-    def _images(self, ink: Array, boxes: Sequence[Box]) -> NDArray[np.uint8]:
-        """The ink in each box in MNIST's format. (N, *shape)"""
+    def _images(self, digits: Sequence[Array]) -> NDArray[np.uint8]:
+        """The digits' ink in MNIST's format. (N, *shape)"""
         shape = self._model.image_shape
-        return np.array([_digit_image(ink, box, shape) for box in boxes], np.uint8).reshape(-1, *shape)
+        return np.array([_digit_image(ink, shape) for ink in digits], np.uint8).reshape(-1, *shape)
 
     def _log_classes(self, images: NDArray[np.uint8]) -> tuple[Array, Array]:
         """log P(a digit) of each image, (N,), and log P(class | a digit), (N, classes)."""
@@ -275,11 +275,5 @@ class _Reader:
         return Reading((ReadLine(str(label), (digit,), sure),), sure, reading.left_out)
 
 
-def _digit_image(ink: Array, box: Box, shape: Shape) -> NDArray[np.uint8]:
-    left, top, right, bottom = box
-    rows = slice(max(0, int(np.floor(top))), max(int(np.ceil(bottom)), int(top) + 1))
-    columns = slice(max(0, int(np.floor(left))), max(int(np.ceil(right)), int(left) + 1))
-    part = ink[rows, columns]
-    if part.size == 0 or part.max() <= 0.3:
-        return np.zeros(shape, np.uint8)
-    return centre(fit_box(cut_out(part), shape), shape)
+def _digit_image(ink: Array, shape: Shape) -> NDArray[np.uint8]:
+    return centre(fit_box(cut_out(ink), shape), shape) if ink.max(initial=0) > INKED else np.zeros(shape, np.uint8)

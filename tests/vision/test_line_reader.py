@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from digitscope.errors import ModelError
 from digitscope.nn import Conv2D, Network
 from digitscope.nn.layer import Layer
 from digitscope.nn.sequence import Conv1D, FoldHeight
-from digitscope.vision.line_image import HEIGHT, line_image
+from digitscope.vision.line_image import HEIGHT, MARGIN, line_image
 from digitscope.vision.line_reader import ALPHABET, LineLogits, LineReader, to_labels, to_text
 
 CLASSES = len(ALPHABET) + 1
@@ -32,7 +33,8 @@ def line_logits(path: str, sureness: float = 8.0) -> LineLogits:
     for t, character in enumerate(path):
         if character not in "_ ":
             image[8:24, 4 * t + 1 : 4 * t + 3] = 1
-    return LineLogits(logits_of(path, sureness), image, scale=2.0, middle=50.0)
+    ink = np.kron(image[:, MARGIN:], np.ones((2, 2), np.float32))
+    return LineLogits(logits_of(path, sureness), image, scale=2.0, ink=ink, top=16, bottom=48)
 
 
 def test_text_confidence_and_boxes() -> None:
@@ -44,7 +46,9 @@ def test_text_confidence_and_boxes() -> None:
     assert all(character.confidence > 0.9 for character in reading.characters)
     left, top, right, bottom = reading.characters[0].box
     assert (left, right) == (2 * (9 - 8), 2 * (11 - 8))  # columns 9 and 10, after MARGIN, twice as large
-    assert (top, bottom) == (2 * (8 - 16) + 50, 2 * (24 - 16) + 50)
+    assert (top, bottom) == (2 * 8, 2 * 24)
+    assert reading.characters[3].text == " "
+    assert reading.characters[2].box[2] <= reading.characters[3].box[0] <= reading.characters[3].box[2]
 
 
 def test_an_empty_line() -> None:
@@ -58,7 +62,7 @@ def test_a_doubtful_character_has_less_confidence_than_the_others() -> None:
     line = line_logits("__4__7__1_")
     logits = line.logits.copy()
     logits[to_labels("1")[0], 5] = 7.5
-    reading = LineLogits(logits, line.image, 2.0, 50.0).read()
+    reading = replace(line, logits=logits).read()
     assert reading.text == "471"
     confidences = [character.confidence for character in reading.characters]
     assert confidences[1] < 0.8 < min(confidences[0], confidences[2])
@@ -69,7 +73,8 @@ def test_the_probability_of_exactly_one_digit_is_the_sum_over_all_paths(seed: in
     logits = np.full((CLASSES, 4), -40.0)
     few = [0, *to_labels("17-?")]
     logits[few] = 2 * np.random.default_rng(seed).normal(size=(len(few), 4))
-    line = LineLogits(logits, np.zeros((HEIGHT, 16), np.float32), 1.0, 16.0)
+    empty = np.zeros((HEIGHT, 16), np.float32)
+    line = LineLogits(logits, empty, 1.0, empty, 5, 27)
     p = np.exp(line.log_p)
     wanted = np.zeros(10)
     for path in itertools.product(few, repeat=4):

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,8 @@ from digitscope.errors import ModelError
 from digitscope.files.tensors import open_tensors, write_tensors
 from digitscope.nn.ctc import BLANK, align, beam_search
 from digitscope.nn.layer import Layer, build, describe
-from digitscope.vision.line_image import HEIGHT, MARGIN, line_image
+from digitscope.vision.characters import Box, box_of_ink, divide
+from digitscope.vision.line_image import HEIGHT, MARGIN, ink_rows, line_image
 from digitscope.vision.rounded_weights import rounded, unrounded
 
 LINE_NETWORK = Path(__file__).parent / "networks" / "line.safetensors"
@@ -24,9 +24,8 @@ ALPHABET[k - 1]."""
 DIGITS = slice(1, 11)
 """The classes of the digits."""
 OTHER = "?"
-
-Box = tuple[float, float, float, float]
-"""left, top, right, bottom in pixels of the ink."""
+PRESENT = 0.35
+"""The least height of what is a digit by itself, as a share of the height of the line's digits."""
 
 
 def to_labels(text: str) -> list[int]:
@@ -79,8 +78,11 @@ class LineLogits:
     """(HEIGHT, W): the line as the network saw it."""
     scale: float
     """Columns of the ink along the side of one of the image's pixels."""
-    middle: float
-    """The row of the ink in the middle of the image."""
+    ink: Array
+    """(H, W'): the line's ink, 0 paper to 1 ink."""
+    top: float
+    """The upper edge of the digits, in rows of the ink."""
+    bottom: float
 
     @cached_property
     def log_p(self) -> Array:
@@ -117,31 +119,23 @@ class LineLogits:
         p: Array = np.exp(np.logaddexp(during, after))
         return p
 
-    def boxes(self, labels: list[int]) -> list[Box]:
-        """The ink of each label: from one least inked column to the next, between the places of the alignment."""
-        if not labels:
-            return []
-        step = self.image.shape[1] / self.logits.shape[1]
-        spans = [((first + 0.5) * step, (last + 0.5) * step) for first, last in align(self.logits, labels)]
-        columns = self.image.sum(axis=0)
-        limits = [0]
-        for (_, end), (begin, _) in pairwise(spans):
-            low, high = int(end), max(int(end) + 1, int(np.ceil(begin)))
-            middle = (low + high) / 2
-            between = columns[low:high] + 1e-3 * np.abs(np.arange(low, low + len(columns[low:high])) - middle)
-            limits.append(low + int(between.argmin()))
-        limits.append(self.image.shape[1])
-        return [self._box(left, right) for left, right in pairwise(limits)]
+    def characters(self, labels: list[int]) -> list[Array]:
+        """The ink of each label, (H, W) like the line's."""
+        step = self.scale * self.image.shape[1] / self.logits.shape[1]
+        places = [(first + last + 1) / 2 * step - MARGIN * self.scale for first, last in align(self.logits, labels)]
+        height = self.bottom - self.top
+        needs = [0.0 if c == " " else PRESENT * height if c.isdigit() or c == OTHER else 1.0 for c in to_text(labels)]
+        return divide(self.ink, places, needs)
 
-    def _box(self, left: int, right: int) -> Box:
-        """The ink between two columns of the image, in pixels of the ink."""
-        part = self.image[:, left : max(right, left + 1)] > 0.3
-        rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
-        if not len(rows):
-            rows, columns = np.array([0, HEIGHT - 1]), np.array([0, part.shape[1] - 1])
-        x0, x1 = (self.scale * (left + int(c) - MARGIN) for c in (columns[0], columns[-1] + 1))
-        y0, y1 = (self.scale * (int(r) - HEIGHT / 2) + self.middle for r in (rows[0], rows[-1] + 1))
-        return x0, y0, x1, y1
+    def boxes(self, labels: list[int]) -> list[Box]:
+        """The box of each label's ink; what has none is as high as the line, and lies between its neighbours."""
+        found = [box_of_ink(ink) for ink in self.characters(labels)]
+        boxes, right = [], 0.0
+        for k, box in enumerate(found):
+            following = next((other[0] for other in found[k + 1 :] if other), float(self.ink.shape[1]))
+            boxes.append(box or (right, self.top, max(right, following), self.bottom))
+            right = boxes[-1][2]
+        return boxes
 
 
 def shares_kept(best: str, texts: list[tuple[str, float]]) -> list[float]:
@@ -168,12 +162,14 @@ class LineReader:
 
         Shapes: (H, W)
         """
-        image, scale, middle = line_image(ink, top, bottom)
+        if top is None or bottom is None:
+            top, bottom = ink_rows(ink)
+        image, scale, _ = line_image(ink, top, bottom)
         width = -(-image.shape[1] // 4) * 4
         x = np.zeros((1, HEIGHT, width, 1), np.float32)
         x[0, :, : image.shape[1], 0] = image
         logits = self.network.forward(x, need_dx=False)[0]
-        return LineLogits(logits[..., 0], x[0, ..., 0], scale, middle)
+        return LineLogits(logits[..., 0], x[0, ..., 0], scale, ink, top, bottom)
 
     def read(self, ink: Array, top: float | None = None, bottom: float | None = None) -> LineReading:
         """The line's text, boxes and confidence. Shapes: (H, W), 0 paper to 1 ink"""
