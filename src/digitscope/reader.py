@@ -215,34 +215,41 @@ class _Reader:
         totals = {digits: float(np.logaddexp.reduce([p for p, _ in found])) for digits, found in by_digits.items()}
         seen = min(1.0, float(np.exp(np.logaddexp.reduce(list(totals.values())))))
         options = sorted(totals, key=lambda digits: -totals[digits])[:TEXTS]
-        images: dict[str, NDArray[np.uint8]] = {}
-        scores = np.array([totals[digits] for digits in options])
-        longest = max(map(len, options))
-        for k, digits in enumerate(options):
-            text = max(by_digits[digits])[1]
-            scores[k] += BONUS * (longest if OTHER in text else len(digits))
+        texts = [max(by_digits[digits])[1] for digits in options]
+        images: list[NDArray[np.uint8]] = []
+        for text in texts:
             inks = said.characters(to_labels(text))
-            images[digits] = self._images([ink for c, ink in zip(text, inks, strict=True) if c.isdigit()])
-            if digits:
-                log_digit, log_class = self._log_classes(images[digits])
-                of_labels = log_class[np.arange(len(digits)), [int(c) for c in digits]]
-                scores[k] += float((CLASS_WEIGHT * of_labels + DIGIT_WEIGHT * log_digit).sum())
+            images.append(self._images([ink for c, ink in zip(text, inks, strict=True) if c.isdigit()]))
+        longest = max(map(len, options))
+        lengths = [longest if OTHER in text else len(options[k]) for k, text in enumerate(texts)]
+        scores = np.array([totals[digits] for digits in options]) + BONUS * np.array(lengths)
+        scores += self._digit_scores(options, images)
         shares = seen * np.exp(scores - np.logaddexp.reduce(scores))
-        best = options[int(scores.argmax())]
-        text = max(by_digits[best])[1]
+        first = int(scores.argmax())
+        best, text = options[first], texts[first]
         in_picture = [
             tuple(np.clip(layout.to_picture(part.to_map(box)), 0, [*size[1::-1]] * 2).tolist())
             for box in said.boxes(to_labels(text))
         ]
         kept = shares_kept(best, list(zip(options, shares.tolist(), strict=True)))
         places = [box for character, box in zip(text, in_picture, strict=True) if character.isdigit()]
-        found = zip(best, kept, places, images[best], strict=True)
+        found = zip(best, kept, places, images[first], strict=True)
         return _ReadPart(
             text,
             tuple(ReadDigit(int(character), seen * p, box, image) for character, p, box, image in found),
             tuple(box for character, box in zip(text, in_picture, strict=True) if character == OTHER),
             float(shares.max()),
         )
+
+    def _digit_scores(self, options: Sequence[str], images: Sequence[NDArray[np.uint8]]) -> Array:
+        """What the model says of the digits of each text. (texts,)"""
+        if not any(options):
+            return np.zeros(len(options))
+        log_digit, log_class = self._log_classes(np.concatenate(images))
+        of_labels = log_class[np.arange(len(log_class)), [int(digit) for digits in options for digit in digits]]
+        of_digits = CLASS_WEIGHT * of_labels + DIGIT_WEIGHT * log_digit
+        ends = np.cumsum([len(digits) for digits in options])
+        return np.array([part.sum() for part in np.split(of_digits, ends[:-1])])
 
     def _images(self, digits: Sequence[Array]) -> NDArray[np.uint8]:
         """The digits' ink in MNIST's format. (N, *shape)"""

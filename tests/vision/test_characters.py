@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from digitscope.arrays import Array
-from digitscope.vision.characters import box_of_ink, divide
+from digitscope.vision.characters import InkComponents, box_of_ink
 
 TALL = 20.0
 
@@ -15,6 +15,10 @@ def line(*boxes: tuple[int, int, int, int]) -> Array:
     for left, top, right, bottom in boxes:
         ink[top:bottom, left:right] = 1
     return ink
+
+
+def divide(ink: Array, places: list[float], needs: list[float]) -> list[Array]:
+    return InkComponents(ink).divide(places, needs)
 
 
 def test_a_component_belongs_to_the_nearest_character_though_it_reaches_under_its_neighbour() -> None:

@@ -12,7 +12,7 @@ from digitscope.errors import ModelError
 from digitscope.files.tensors import open_tensors, write_tensors
 from digitscope.nn.ctc import BLANK, align, beam_search
 from digitscope.nn.layer import Layer, build, describe
-from digitscope.vision.characters import Box, box_of_ink, divide
+from digitscope.vision.characters import Box, InkComponents, box_of_ink
 from digitscope.vision.line_image import HEIGHT, MARGIN, ink_rows, line_image
 from digitscope.vision.rounded_weights import rounded, unrounded
 
@@ -92,6 +92,10 @@ class LineLogits:
         log_p: Array = z - np.log(np.exp(z).sum(axis=0))
         return log_p
 
+    @cached_property
+    def _components(self) -> InkComponents:
+        return InkComponents(self.ink)
+
     def read(self, *, width: int = 16, n_best: int = 5) -> LineReading:
         """The most probable text. width: of the beam"""
         found = [(labels, float(np.exp(value))) for labels, value in beam_search(self.logits, width=width)]
@@ -125,7 +129,7 @@ class LineLogits:
         places = [(first + last + 1) / 2 * step - MARGIN * self.scale for first, last in align(self.logits, labels)]
         height = self.bottom - self.top
         needs = [0.0 if c == " " else PRESENT * height if c.isdigit() or c == OTHER else 1.0 for c in to_text(labels)]
-        return divide(self.ink, places, needs)
+        return self._components.divide(places, needs)
 
     def boxes(self, labels: list[int]) -> list[Box]:
         """The box of each label's ink; what has none is as high as the line, and lies between its neighbours."""
