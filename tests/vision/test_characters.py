@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from digitscope.arrays import Array
-from digitscope.vision.characters import InkComponents, box_of_ink
+from digitscope.vision.characters import InkComponents, Place, box_of_ink
 
 TALL = 20.0
 
@@ -18,7 +18,7 @@ def line(*boxes: tuple[int, int, int, int]) -> Array:
 
 
 def divide(ink: Array, places: list[float], needs: list[float]) -> list[Array]:
-    return InkComponents(ink).divide(places, needs)
+    return InkComponents(ink).divide(list(map(Place, places, needs)))
 
 
 def test_a_component_belongs_to_the_nearest_character_though_it_reaches_under_its_neighbour() -> None:
@@ -67,6 +67,16 @@ def test_pale_pixels_at_an_edge_belong_to_the_stroke_beside_them() -> None:
     np.testing.assert_array_equal(one[:, :12], ink[:, :12])
     assert not one[:, 12:].any()
     assert not other[:, :12].any()
+
+
+def test_what_is_far_from_a_digits_strokes_is_a_piece_of_a_frame() -> None:
+    ink = line((2, 0, 4, 24), (10, 2, 15, 22), (17, 2, 22, 4), (30, 2, 34, 22), (44, 2, 46, 20))
+    components = InkComponents(ink)
+    one, other = components.divide([Place(15, 7, 5), Place(32, 7, 5)])
+    assert box_of_ink(one) == (10, 2, 22, 22)
+    assert box_of_ink(other) == (30, 2, 34, 22)
+    _, word = components.divide([Place(15, 7, 5), Place(32, 7)])  # a word is of any width
+    assert box_of_ink(word) == (30, 2, 46, 22)
 
 
 @pytest.mark.parametrize("places", [[], [10.0], [10.0, 20.0]])

@@ -12,7 +12,7 @@ from digitscope.errors import ModelError
 from digitscope.files.tensors import open_tensors, write_tensors
 from digitscope.nn.ctc import BLANK, align, beam_search
 from digitscope.nn.layer import Layer, build, describe
-from digitscope.vision.characters import Box, InkComponents, box_of_ink
+from digitscope.vision.characters import Box, InkComponents, Place, box_of_ink
 from digitscope.vision.line_image import HEIGHT, MARGIN, ink_rows, line_image
 from digitscope.vision.rounded_weights import rounded, unrounded
 
@@ -26,6 +26,8 @@ DIGITS = slice(1, 11)
 OTHER = "?"
 PRESENT = 0.35
 """The least height of what is a digit by itself, as a share of the height of the line's digits."""
+REACH = 0.2
+"""The greatest gap between the strokes of a digit, as a share of the same."""
 
 
 def to_labels(text: str) -> list[int]:
@@ -126,10 +128,15 @@ class LineLogits:
     def characters(self, labels: list[int]) -> list[Array]:
         """The ink of each label, (H, W) like the line's."""
         step = self.scale * self.image.shape[1] / self.logits.shape[1]
-        places = [(first + last + 1) / 2 * step - MARGIN * self.scale for first, last in align(self.logits, labels)]
-        height = self.bottom - self.top
-        needs = [0.0 if c == " " else PRESENT * height if c.isdigit() or c == OTHER else 1.0 for c in to_text(labels)]
-        return self._components.divide(places, needs)
+        height, reach = (share * (self.bottom - self.top) for share in (PRESENT, REACH))
+        places = []
+        for character, (first, last) in zip(to_text(labels), align(self.logits, labels), strict=True):
+            column = (first + last + 1) / 2 * step - MARGIN * self.scale
+            if character.isdigit():
+                places.append(Place(column, height, reach))
+            else:
+                places.append(Place(column, {" ": 0.0, OTHER: height}.get(character, 1.0)))
+        return self._components.divide(places)
 
     def boxes(self, labels: list[int]) -> list[Box]:
         """The box of each label's ink; what has none is as high as the line, and lies between its neighbours."""
