@@ -3,8 +3,12 @@
 import json
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +16,10 @@ import pytest
 from digitscope.datasets import DataSet
 from digitscope.errors import DigitscopeError, TrainingError
 from digitscope.jobs.cross_validation import TRAINING
-from digitscope.jobs.sweep import Choices, SweepJob, SweepTrial, ranking
+from digitscope.jobs.sweep import Choices, SweepJob, SweepTrial, TrialEpoch, ranking
 from digitscope.jobs.train import Settings
+from digitscope.training.parallel.ranks import Ranks
+from tests.training.test_ranks import finish, start, with_mpi
 
 CHOICES = {
     "learning_rate": Choices.parse("learning_rate", "0.00001..1"),
@@ -86,7 +92,7 @@ def test_a_trial_continues_from_its_checkpoint(
         next(work)
         next(work)  # within the first trial
         work.close()
-    assert (tmp_path / TRAINING).exists()
+    assert (tmp_path / f"trial-1-{TRAINING}").exists()
     assert not (tmp_path / "trial-1.json").exists()
     with SweepJob(settings, CHOICES, tmp_path, trials=3, threads=1) as job:
         results = list(job.work())
@@ -104,6 +110,62 @@ def test_more_trials_go_on_from_a_finished_sweep(
     assert job.done == finished[1][:3]
 
 
+class RankInThread(Ranks):
+    """A rank of two that are threads of this process."""
+
+    def __init__(self, rank: int, meeting: threading.Barrier, parts: list[list[Any]]) -> None:
+        self.rank, self.size, self._meeting, self._parts = rank, 2, meeting, parts
+
+    def share(self, value: Any = None) -> Any:
+        self._meeting.wait(60)
+
+    def gather(self, part: Sequence[Any]) -> list[Any]:
+        self._parts[self.rank] = list(part)
+        self._meeting.wait(60)
+        found = [item for items in self._parts for item in items]
+        self._meeting.wait(60)
+        return found
+
+
+def on_two_ranks(settings: Settings, folder: Path, trials: int) -> list[list[SweepTrial | TrialEpoch]]:
+    """What a sweep says on each of two ranks."""
+    meeting = threading.Barrier(2)
+    parts: list[list[Any]] = [[], []]
+
+    def work(rank: int) -> list[SweepTrial | TrialEpoch]:
+        ranks = RankInThread(rank, meeting, parts)
+        with SweepJob(settings, CHOICES, folder, trials=trials, threads=1, ranks=ranks) as job:
+            return list(job.work())
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(work, range(2)))
+
+
+@with_mpi
+def test_ranks_try_settings_at_the_same_time_and_end_alike_however_often_they_were_stopped(
+    finished: tuple[Path, list[SweepTrial]], data_file: Path, tmp_path: Path
+) -> None:
+    command = ["-m", "digitscope", "sweep", "--recipe", "mlp", "--data", data_file, *COMMAND, "--trials", "5"]
+    status, out, err = finish(start(2, *command, "--out", tmp_path / "mpi", "--threads", "1"))
+    assert (status, err) == (0, "")
+    assert [line.split(":")[0] for line in out.splitlines()[:5]] == [f"trial {n} of 5" for n in range(1, 6)]
+    settings, folder = Settings("mlp", str(data_file), epochs=4), tmp_path / "threads"
+    said = on_two_ranks(settings, folder, 3)
+    (folder / "trial-1.json").unlink()  # as if it had been killed in the first round, after its second trial
+    (folder / "trial-3.json").unlink()
+    said = on_two_ranks(settings, folder, 5)
+    done = [[result for result in results if isinstance(result, SweepTrial)] for results in said]
+    assert [trial.number for trial in done[0]] == [1, 2, 3, 4, 5]
+    assert done[0] == done[1]
+    assert done[0][0] == finished[1][0]
+    epochs = [{result.number for result in results if isinstance(result, TrialEpoch)} for results in said]
+    assert not epochs[0] & epochs[1]
+    assert epochs[1] <= {4}  # the second trial was done before
+    assert (folder / "trials.csv").read_bytes() == (tmp_path / "mpi" / "trials.csv").read_bytes()
+    with pytest.raises(TrainingError, match="number of ranks"):
+        SweepJob(settings, CHOICES, folder, trials=5)
+
+
 def test_a_trial_that_diverges_is_listed_as_failed(data_file: Path, tmp_path: Path) -> None:
     choices = {"learning_rate": Choices.parse("learning_rate", "1e30,0.1")}
     with SweepJob(Settings("mlp", str(data_file), epochs=1), choices, tmp_path, trials=6, threads=1) as job:
@@ -118,7 +180,7 @@ def test_another_sweep_or_a_damaged_trial_is_an_error(data_file: Path, tmp_path:
     settings = Settings("mlp", str(data_file), epochs=1)
     with SweepJob(settings, CHOICES, tmp_path, trials=1, threads=1) as job:
         list(job.work())
-    with pytest.raises(TrainingError, match="holds a sweep of other settings or data"):
+    with pytest.raises(TrainingError, match="holds a sweep of other settings, data or number of ranks"):
         SweepJob(Settings("mlp", str(data_file), epochs=2), CHOICES, tmp_path, trials=1)
     for content in ("{", json.dumps({"number": 1})):
         (tmp_path / "trial-1.json").write_text(content)

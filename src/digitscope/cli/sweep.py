@@ -1,6 +1,7 @@
 """digitscope sweep."""
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digitscope.cli.options import FilePath, data_option, json_option, recipe_option, threads_option
+from digitscope.cli.ranks import ending_together
 
 if TYPE_CHECKING:
     from digitscope.jobs.sweep import SweepJob, SweepTrial
@@ -67,26 +69,36 @@ def sweep(
     Examples:
       digitscope sweep --recipe mlp --try learning-rate=0.001..0.1 --trials 4
       digitscope sweep --data train.csv --try layers=32,64 --trials 2 --out kaggle
+      mpiexec -n 4 digitscope sweep ...     four trials at a time: see docs/scale.md
     """
     from digitscope.cli.console import Output
     from digitscope.cli.exit_status import INTERRUPTED, print_error
     from digitscope.jobs.sweep import SweepJob
     from digitscope.jobs.train import Settings
     from digitscope.recipes import DEFAULT
+    from digitscope.training import thread_count
+    from digitscope.training.parallel.ranks import mpi_ranks
 
     choices = _choices(tried)
     settings = Settings(recipe or DEFAULT, source, epochs=epochs, seed=seed)
     out = Path("sweeps", settings.recipe) if folder is None else folder
-    console = Output(quiet=as_json, soft_wrap=True)
-    with SweepJob(settings, choices, out, trials=trials, threads=threads) as job:
-        if job.done:
-            console.print(f"continuing after trial {len(job.done)}")
-        try:
-            _work(job, console)
-        except KeyboardInterrupt:
-            print_error("Stopped. The same command continues from the last checkpoint.")
-            sys.exit(INTERRUPTED)
-    _show(job, console, as_json)
+    ranks = mpi_ranks()
+    with ending_together(ranks):
+        is_first = ranks is None or ranks.rank == 0
+        if not is_first:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Rank 0 stops the sweep.
+        console = Output(quiet=as_json or not is_first, soft_wrap=True, force_terminal=None if ranks is None else False)
+        threads = thread_count(threads) if threads or ranks is None else ranks.threads()
+        with SweepJob(settings, choices, out, trials=trials, threads=threads, ranks=ranks) as job:
+            if job.done:
+                console.print(f"continuing after trial {len(job.done)}")
+            try:
+                _work(job, console)
+            except KeyboardInterrupt:
+                print_error("Stopped. The same command continues from the last checkpoint.")
+                sys.exit(INTERRUPTED)
+        if is_first:
+            _show(job, console, as_json)
 
 
 def _choices(tried: Sequence[str]) -> dict[str, Any]:

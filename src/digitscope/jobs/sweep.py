@@ -3,6 +3,9 @@
 Optuna chooses the settings (a tree-structured Parzen estimator, after ten trials at random) and says which trials to
 stop (asynchronous successive halving). It keeps nothing on disk: each trial that is done is a file of ours, written
 whole, from which a new study is filled. So a sweep that was killed continues with the same trials as one that was not.
+
+Ranks try settings in rounds, one each. What a round tries, and when it stops, depends on the rounds before it, not on
+which rank was faster.
 """
 
 import csv
@@ -26,6 +29,7 @@ from digitscope.files.opening import exists, shown_path
 from digitscope.jobs.cross_validation import TRAINING, train_from_checkpoint
 from digitscope.jobs.train import Settings
 from digitscope.training import Epoch
+from digitscope.training.parallel.ranks import Ranks
 from digitscope.training.settings import setting_text
 
 if TYPE_CHECKING:
@@ -143,6 +147,7 @@ class SweepJob:
         trials: int,
         threads: int | None = None,
         checkpoint_every: float = 5.0,
+        ranks: Ranks | None = None,
     ) -> None:
         check_whole("trials", trials, 1, error=TrainingError)
         if not choices:
@@ -150,17 +155,22 @@ class SweepJob:
         _check_installed()
         self.settings, self.choices, self.folder = settings, dict(choices), folder
         self.trials, self.threads, self.checkpoint_every = trials, threads, checkpoint_every
+        self.ranks, (self.rank, self.size) = ranks, (0, 1) if ranks is None else (ranks.rank, ranks.size)
         self.data = load_data(settings.data)
         for name, choice in choices.items():
             for value in choice.values or (choice.low, choice.high):
-                tried: dict[str, Any] = {
+                changed: dict[str, Any] = {
                     name: round(choice.low) if name == "batch_size" and not choice.values else value
                 }
-                replace(settings, **tried).changed_recipe()  # raises its errors before anything is written
+                replace(settings, **changed).changed_recipe()  # raises its errors before anything is written
         settings.changed_recipe().start(self.data, settings.seed)
-        begun = {**asdict(settings), "data": self.data.digest, "try": {n: asdict(c) for n, c in choices.items()}}
+        tried = {name: asdict(choice) for name, choice in choices.items()}
+        begun = {**asdict(settings), "data": self.data.digest, "try": tried, "ranks": self.size}
         with ExitStack() as stack:
-            self._open_folder(json.loads(json.dumps(begun)), stack)
+            if self.rank == 0:
+                self._open_folder(json.loads(json.dumps(begun)), stack)
+            if ranks is not None:
+                ranks.share()  # The others read what rank 0 has locked.
             self.done = self._read_trials()
             self._stack = stack.pop_all()
 
@@ -173,35 +183,51 @@ class SweepJob:
         self._stack.close()
 
     def work(self) -> Generator[TrialEpoch | SweepTrial, None, None]:
-        """Trains the trials that are not done yet, and yields their epochs and each that is done.
+        """Trains the trials that are not done yet, and yields their epochs and each that is done; of ranks, each the
+        epochs of its own.
 
         Raises: DigitscopeError if a file cannot be written; ModelError for a damaged checkpoint.
         """
+        for first in range(len(self.done) // self.size * self.size + 1, self.trials + 1, self.size):
+            before = self.done[: first - 1]
+            own: list[SweepTrial] = []
+            if (number := first + self.rank) <= self.trials:
+                own = [self._read_trial(number) or (yield from self._try(number, before))]
+            if self.ranks is None:
+                found = own
+            else:
+                self.ranks.share()  # Ranks that are done sleep here.
+                found = self.ranks.gather(own)
+            new = found[len(self.done) - len(before) :]
+            self.done = before + found
+            if self.rank == 0:
+                self._write_table()
+            yield from new
+        if self.rank == 0:
+            self._write_table()
+            self._write_plot()
+
+    def _try(self, number: int, before: Sequence[SweepTrial]) -> Generator[TrialEpoch, None, SweepTrial]:
+        """Chooses a trial's settings by those of the rounds before, trains it and keeps its record."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION)
-        study = optuna.create_study(direction="maximize", pruner=pruner)
+        # A generator for each trial: what it draws depends on the trials before it, not on who was killed.
+        sampler = optuna.samplers.TPESampler(seed=(self.settings.seed + number) % 2**32)
+        study = optuna.create_study(direction="maximize", pruner=pruner, sampler=sampler)
         distributions = {name: choice.distribution(name) for name, choice in self.choices.items()}
-        for done in self.done:
+        for done in before:
             study.add_trial(_frozen(done, distributions))
-        for number in range(len(self.done) + 1, self.trials + 1):
-            # A generator for each trial: what it draws depends on the trials before it, not on who was killed.
-            study.sampler = optuna.samplers.TPESampler(seed=(self.settings.seed + number) % 2**32)
-            trial = study.ask(distributions)
-            done = yield from self._trial(number, trial)
-            state = {COMPLETE: optuna.trial.TrialState.COMPLETE, STOPPED: optuna.trial.TrialState.PRUNED}
-            told = state.get(done.state, optuna.trial.TrialState.FAIL)
-            study.tell(trial, done.accuracy if done.state == COMPLETE else None, state=told)
-            done = replace(done, notes=study.trials[-1].system_attrs)
-            record = json.dumps(asdict(done))
-            write_atomic(self._record(number), record.encode())
-            (self.folder / TRAINING).unlink(missing_ok=True)
-            self.done.append(SweepTrial(**json.loads(record)))  # as it is read again: with lists, not tuples
-            self._write_table()
-            yield self.done[-1]
-        self._write_table()
-        self._write_plot()
+        trial = study.ask(distributions)
+        done = yield from self._trial(number, trial)
+        state = {COMPLETE: optuna.trial.TrialState.COMPLETE, STOPPED: optuna.trial.TrialState.PRUNED}
+        told = state.get(done.state, optuna.trial.TrialState.FAIL)
+        study.tell(trial, done.accuracy if done.state == COMPLETE else None, state=told)
+        record = json.dumps(asdict(replace(done, notes=study.trials[-1].system_attrs)))
+        write_atomic(self._record(number), record.encode())
+        self._checkpoint(number).unlink(missing_ok=True)
+        return SweepTrial(**json.loads(record))  # as it is read again: with lists, not tuples
 
     def _trial(self, number: int, trial: "optuna.Trial") -> Generator[TrialEpoch, None, SweepTrial]:
         """Trains one trial, until it ends or the pruner stops it."""
@@ -214,7 +240,7 @@ class SweepJob:
             about = json.loads(json.dumps({**asdict(chosen), "data": self.data.digest, "trial": number}))
             results = train_from_checkpoint(
                 training,
-                self.folder / TRAINING,
+                self._checkpoint(number),
                 about,
                 validated=True,
                 threads=self.threads,
@@ -248,26 +274,35 @@ class SweepJob:
             write_atomic(path, json.dumps(begun).encode())
         elif before != begun:
             raise TrainingError(
-                f"{shown_path(self.folder)} holds a sweep of other settings or data. Continue it with the same ones, "
-                "or choose another --out."
+                f"{shown_path(self.folder)} holds a sweep of other settings, data or number of ranks. Continue it with "
+                "the same ones, or choose another --out."
             )
 
     def _record(self, number: int) -> Path:
         return self.folder / f"trial-{number}.json"
 
+    def _checkpoint(self, number: int) -> Path:
+        return self.folder / f"trial-{number}-{TRAINING}"
+
     def _read_trials(self) -> list[SweepTrial]:
-        """The trials that are done, in order."""
+        """The trials that are done, in order, up to the first that is not."""
         found: list[SweepTrial] = []
-        while exists(path := self._record(len(found) + 1)):
-            try:
-                done = SweepTrial(**json.loads(path.read_text(encoding="utf-8")))
-                _frozen(done, {name: choice.distribution(name) for name, choice in self.choices.items()})
-            except (OSError, ValueError, TypeError, KeyError) as error:
-                raise DigitscopeError(
-                    f"{shown_path(path)} is damaged ({error}). Delete it and the trials after it to repeat them."
-                ) from error
+        while done := self._read_trial(len(found) + 1):
             found.append(done)
         return found
+
+    def _read_trial(self, number: int) -> SweepTrial | None:
+        """The trial, if it is done."""
+        if not exists(path := self._record(number)):
+            return None
+        try:
+            done = SweepTrial(**json.loads(path.read_text(encoding="utf-8")))
+            _frozen(done, {name: choice.distribution(name) for name, choice in self.choices.items()})
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise DigitscopeError(
+                f"{shown_path(path)} is damaged ({error}). Delete it and the trials after it to repeat them."
+            ) from error
+        return done
 
     def _write_table(self) -> None:
         text = io.StringIO()
