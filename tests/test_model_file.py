@@ -24,6 +24,7 @@ from digitscope.nn import (
     Ensemble,
     GlobalAveragePool2D,
     Layer,
+    MaxPoolHeight,
     Network,
     ReLU,
     Reshape,
@@ -71,6 +72,16 @@ def within(about: Header, wrap: Callable[[Any], Any], times: int) -> None:
     about["network"]["layers"] = inner
 
 
+def layer(index: int, **settings: Any) -> Change:
+    """Other settings of a layer."""
+    return lambda about, *_: layers(about)[index].update(settings)
+
+
+def instead(index: int, *descriptions: Header) -> Change:
+    """Other layers in the place of one."""
+    return lambda about, *_: layers(about).__setitem__(index, {"type": "Network", "layers": descriptions})
+
+
 def put(name: str, value: Any) -> Change:
     """Another value of an entry."""
     return lambda about, *_: about.update({name: value})
@@ -88,6 +99,18 @@ def number(name: str, value: float) -> Change:
 
 def ensemble_of(network: Any) -> Any:
     return {"type": "Ensemble", "layers": [network]}
+
+
+def skip_of(network: Any) -> Any:
+    return {"type": "Skip", "layers": [network]}
+
+
+BESIDE_ITSELF = {"type": "Skip", "layers": []}
+"""Doubles the channels."""
+
+
+def up(size: int) -> Any:
+    return {"type": "Upsample2D", "size": size}
 
 
 def shifts_of(network: Any) -> Any:
@@ -199,6 +222,24 @@ DAMAGE: dict[str, tuple[str, Change, str]] = {
         lambda about, *_: layers(about)[5].update(size=99),
         "Pooling over 99x99",
     ),
+    **{
+        f"a {type(value).__name__} as {name} of layer {index}": ("sequence", layer(index, **{name: value}), message)
+        for index, name, value, message in (
+            (1, "dilation", 0, "dilation of at least 1"),
+            (1, "dilation", 1.5, "dilation is expected as a whole number; got 1.5"),
+            (3, "size", "2", "size is expected as a whole number; got '2'"),
+            (4, "size", 0.5, "size is expected as a whole number; got 0.5"),
+            (6, "kernel_size", 4, "odd kernel_size; got 3, 2, 4"),
+            (6, "bias", 1, "bias is expected as True or False; got 1"),
+            (7, "factor", None, "factor is expected as a whole number; got None"),
+        )
+    },
+    "a stride with a dilation": ("sequence", layer(1, stride=2), "of 1 if it has a stride; got 2"),
+    "layers that change the resolution inside a connection past them": (
+        "sequence",
+        lambda about, *_: layers(about)[2]["layers"].pop(),
+        r"Skip expects layers that keep all axes but the first of \(2, 12, 12\); they give \(2, 6, 6\)",
+    ),
     "a shape at the end": (
         "dense",
         lambda about, *_: layers(about).append({"type": "Reshape", "shape": [2, 2]}),
@@ -231,6 +272,53 @@ DAMAGE: dict[str, tuple[str, Change, str]] = {
         lambda about, *_: layers(about)[1].update(padding=10**400),
         "expected to be below",
     ),
+    "a sequence of 10^9 channels": ("sequence", layer(6, out_channels=10**9), "the 254 numbers"),
+    "a kernel of 10^9 steps": ("sequence", layer(6, kernel_size=10**9 + 1), "the 254 numbers"),
+    "a dilation of 10^9": ("sequence", layer(1, dilation=10**9), "window of 2000000001x2000000001 does not fit"),
+    "a dilation and a padding of 10^9": (
+        "sequence",
+        layer(1, dilation=10**9, padding=10**9),
+        "memory for 268,435,456",
+    ),
+    "a dilation of 10^400": ("sequence", layer(1, dilation=10**400), "expected to be below"),
+    **{
+        f"{name} of {value:.0e}": ("sequence", layer(index, **{size: value}), message)
+        for value in (10**9, 2**127)
+        for index, name, size, message in (
+            (3, "squares", "size", "DepthToSpace expects"),
+            (4, "rows", "size", "MaxPoolHeight expects"),
+            (7, "steps", "factor", "SplitSteps expects"),
+        )
+    },
+    "squares of 10^30 to channels": (
+        "sequence",
+        instead(3, {"type": "SpaceToDepth", "size": 10**30}),
+        "divisible by 10",
+    ),
+    "an enlargement by 10^5": (
+        "sequence",
+        instead(3, up(10**5), {"type": "MaxPool2D", "size": 10**5}, {"type": "DepthToSpace", "size": 2}),
+        "memory for 268,435,456",
+    ),
+    "an enlargement by 10^30": (
+        "sequence",
+        instead(3, up(10**30)),
+        "at most 9,223,372,036",
+    ),
+    "9000 enlargements": ("sequence", instead(3, *9000 * [up(2)]), "at most 9,223,372,036"),
+    "9000 connections past nothing": (
+        "sequence",
+        instead(3, *9000 * [BESIDE_ITSELF]),
+        "at most 9,223",
+    ),
+    "20 connections past nothing": (
+        "sequence",
+        instead(
+            3, *20 * [BESIDE_ITSELF], {"type": "DepthToSpace", "size": 2**11}, {"type": "MaxPool2D", "size": 2**10}
+        ),
+        "memory for 268,435,456",
+    ),
+    "connections past layers nested 16 deep": ("sequence", lambda about, *_: within(about, skip_of, 16), "at most 8"),
     "10^4 shifts": (
         "shifted",
         lambda about, *_: layers(about)[0].update(shifts=[[0, 1]] * 10**4),
@@ -410,7 +498,7 @@ def test_a_damaged_model_is_one_error(tmp_path: Path, name: str, change: Change,
 
 
 def test_an_undamaged_model_is_loaded(tmp_path: Path) -> None:
-    for name in ("dense", "convolutional", "pooled", "shifted"):
+    for name in ("dense", "convolutional", "pooled", "shifted", "sequence"):
         Model.load(damaged(tmp_path / "m", name, lambda *_: None)).predict(IMAGES)
     Model.load(damaged(tmp_path / "m", "convolutional", number("4.1.variance", 0))).predict(IMAGES)
 
@@ -572,6 +660,16 @@ def test_padding_in_20_layers_and_a_long_look_at_one_image_are_refused(tmp_path:
     wide = Network(Dense(784, 1000), Dense(1000, 1000), Dense(1000, 4))
     with pytest.raises(ModelError, match="may take 68,719,476,736 operations; it takes"):
         model(ShiftAverage(wide, 28, 28, [(0, 0)] * 38_000)).save(tmp_path / "m")
+
+
+def test_windows_that_take_many_calls_are_refused(tmp_path: Path) -> None:
+    large = (600, 500), Reshape(1, 300_000, 1)
+    for (shape, *before), window in (
+        (large, MaxPoolHeight(300_000)),
+        (((100, 100), Reshape(1, 100, 100)), Conv2D(1, 1, 50, bias=False)),
+    ):
+        with pytest.raises(ModelError, match="memory for 268,435,456 numbers; it takes"):
+            model(*before, window, GlobalAveragePool2D(), Dense(1, 10), shape=shape).save(tmp_path / "m")
 
 
 def test_every_layer_with_arrays_of_its_own_is_counted_before_it_is_built(tmp_path: Path) -> None:

@@ -212,6 +212,7 @@ def _count_numbers(layer: Mapping[str, Any]) -> int:
 
 SIZES = {
     "Dense": ("in_features", "out_features"),
+    "Conv1D": ("in_channels", "out_channels", "kernel_size"),
     "Conv2D": ("in_channels", "out_channels", "kernel_size", "kernel_size"),
     "BatchNorm": ("channels",),
 }

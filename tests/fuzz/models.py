@@ -11,15 +11,19 @@ from digitscope.nn import (
     AveragePool2D,
     BackgroundCrossEntropy,
     BatchNorm,
+    Conv1D,
     Conv2D,
     Dense,
+    DepthToSpace,
     Dropout,
     Ensemble,
     Flatten,
+    FoldHeight,
     Frozen,
     GlobalAveragePool2D,
     LeakyReLU,
     MaxPool2D,
+    MaxPoolHeight,
     MeanSquaredError,
     Network,
     ReLU,
@@ -27,9 +31,13 @@ from digitscope.nn import (
     Residual,
     ShiftAverage,
     Sigmoid,
+    Skip,
     SoftmaxCrossEntropy,
+    SpaceToDepth,
+    SplitSteps,
     Standardize,
     Tanh,
+    Upsample2D,
 )
 from digitscope.training_info import FineTuning, TrainingInfo
 
@@ -47,12 +55,17 @@ def model_files() -> dict[str, bytes]:
     convolutional = Network(*start, MaxPool2D(2), Flatten(), Dense(12, 4, rng=rng))
     pooled = Network(Frozen(*start), AveragePool2D(2), GlobalAveragePool2D(), Dense(3, 4, rng=rng), Sigmoid())
     shifted = Network(ShiftAverage(Ensemble(dense, Network(Ensemble(dense, convolutional))), 12, 12, [(0, 0), (0, 1)]))
+    level = Skip(SpaceToDepth(2), Conv2D(8, 2, 1, rng=rng), Upsample2D(2))
+    maps = Reshape(1, 12, 12), Conv2D(1, 2, 3, padding=2, dilation=2, rng=rng), level, DepthToSpace(2)
+    steps = MaxPoolHeight(8), FoldHeight(), Conv1D(3, 2, 3, rng=rng), SplitSteps(2)
+    sequence = Network(*maps, *steps, Flatten(), Dense(48, 4, rng=rng))
     shape = 12, 12
     taught = TrainingInfo(classes=4, members=(INFO, INFO), taught=(FineTuning(3, {"1": 2, "3": 1}, 0, 50, 0.9, 0.95),))
     models = {
         "dense": Model(dense, MeanSquaredError(), shape, INFO),
         "convolutional": Model(convolutional, SoftmaxCrossEntropy(), shape, INFO),
         "pooled": Model(pooled, BackgroundCrossEntropy(), shape, TrainingInfo()),
+        "sequence": Model(sequence, SoftmaxCrossEntropy(), shape, INFO),
         "shifted": Model(shifted, SoftmaxCrossEntropy(), shape, taught),
     }
     files = {}

@@ -122,6 +122,11 @@ def peak(layer: Layer, x: Array) -> int:
         (MaxPool2D(5, 1), (8, 14, 14)),
         (Conv2D(8, 8, 3, padding=2, dilation=2), (8, 14, 14)),
         (Conv2D(2, 3, 3, padding=1), (2, 8, 60)),
+        (Conv1D(8, 12, 5), (8, 40)),
+        (DepthToSpace(2), (16, 14, 14)),
+        (MaxPoolHeight(4), (8, 28, 28)),
+        (SplitSteps(2), (24, 100)),
+        (Upsample2D(3), (4, 14, 14)),
         (Skip(SpaceToDepth(2), Conv2D(16, 4, 1), Upsample2D(2)), (4, 14, 14)),
         (Dense(784, 100), (784,)),
         (Residual(Conv2D(4, 4, 3, padding=1), BatchNorm(4), ReLU()), (4, 14, 14)),
@@ -144,6 +149,14 @@ def test_memory_is_a_bound_and_not_far_above(layer: Layer, shape: tuple[int, ...
         # 66 x 66 outputs; three columns for each of 67 places: rows with padding, rows of outputs, two images
         (Conv2D(3, 2, 3, padding=30), (3, 8, 8), 1000 + 2 * 66 * 66 + 3 * 67 * (3 * 68 + 2 * 66 + 2 * 8)),
         (MaxPool2D(5, 1), (8, 14, 14), 1000 + 800 + 1568 + 10_000),
+        # 10 x 9 pixels with padding, six numbers and four calls for a window
+        (Conv2D(2, 3, 2, padding=1, dilation=3), (2, 8, 7), 1000 + 3 * 7 * 6 + 5 * 90 + 8 * 90 + 4000),
+        # a window of more numbers than a block has: each is a block of its own
+        (Conv2D(1, 1, 400), (1, 400, 409), 1000 + 10 + 2 * 163_600 + 160_000 + 163_600 * 160_000 * 1000),
+        (Conv1D(3, 2, 5), (3, 10), 1000 + 20 + 3 * 14 + 40 + 5000),
+        (MaxPoolHeight(3), (2, 7, 5), 1000 + 20 + 20 + 3000),
+        (Upsample2D(3), (2, 4, 5), 1000 + 360),
+        (Skip(Upsample2D(1)), (2, 4, 5), 1000 + 1040 + 80),
         (AveragePool2D(3, 2), (3, 7, 5), 1000 + 18 + 9000),
         (Residual(Dense(12, 12)), (12,), 1000 + 1012 + 12),
         (Ensemble(Dense(12, 4), Dense(12, 4)), (12,), 1000 + 2 * 1004),
@@ -170,6 +183,21 @@ def test_the_shape_of_a_layer_of_ones_own_comes_from_its_forward() -> None:
     assert layer.output_shape((3,)) == (11,)
     assert layer.memory((3,)) == Layer.memory(layer, (3,)) == 1011
     assert Network(layer, Dense(11, 2)).flops((3,)) == 44
+
+
+def test_a_connection_past_layers_needs_an_axis_to_put_them_beside() -> None:
+    for layers, shape in (((), ()), ((Reshape(),), (1,)), ((Reshape(1),), ())):
+        with pytest.raises(ShapeError, match="Skip expects layers that keep all axes but the first"):
+            Skip(*layers).output_shape(shape)
+        with pytest.raises(ShapeError, match="Skip expects layers that keep all axes but the first"):
+            Skip(*layers).forward(np.ones((*shape, 1)))
+
+
+def test_no_layer_multiplies_numbers_without_limit() -> None:
+    assert Upsample2D(2**31).output_shape((1, 1, 1)) == (1, 2**31, 2**31)
+    for layer in (Upsample2D(2**32), Skip(Upsample2D(1))):
+        with pytest.raises(ShapeError, match="expects to give at most 9,223,372,036,854,775,807 numbers; it gives"):
+            layer.output_shape((2**62, 1, 1))
 
 
 def test_padding_takes_no_memory_before_it_is_used() -> None:

@@ -12,7 +12,7 @@ from digitscope.errors import ShapeError
 from digitscope.nn.initializers import Initializer, check_initializers, he, zeros
 from digitscope.nn.kernels.convolution import fast_convolve
 from digitscope.nn.kernels.large_convolution import BLOCK, convolve_large
-from digitscope.nn.layer import Backward, Layer, Params
+from digitscope.nn.layer import CALL, Backward, Layer, Params
 
 WIDE = 40
 """Width, in pixels, from which on `convolve_large` is faster than `fast_convolve`."""
@@ -143,12 +143,19 @@ class Conv2D(Layer):
         return self.out_channels, height, width
 
     def memory(self, shape: tuple[int, ...]) -> int:
-        """Of `fast_convolve`: each row of the padded image and of the output, transformed, and the transform itself."""
+        """Of `fast_convolve`: each row of the padded image and of the output, transformed, and the transform itself.
+
+        Of `convolve_large`: the padded image, outputs at all its pixels and one block of windows. In each block, each
+        weight of a kernel takes a call of NumPy.
+        """
         _, rows, places = self.output_shape(shape)
         if self._is_large(shape):
             padded_pixels = (shape[1] + 2 * self.padding) * (shape[2] + 2 * self.padding)
-            windows = min(BLOCK, self.in_channels * self.kernel_size**2 * padded_pixels)
-            return super().memory(shape) + (self.in_channels + self.out_channels) * padded_pixels + windows
+            window = self.in_channels * self.kernel_size**2
+            blocks = -(-padded_pixels // max(1, BLOCK // window))
+            maps = (self.in_channels + self.out_channels) * padded_pixels
+            block = min(max(BLOCK, window), window * padded_pixels)
+            return super().memory(shape) + maps + block + blocks * self.kernel_size**2 * CALL
         transformed = self.kernel_size * (places + 1)
         padded = self.in_channels * (shape[1] + 2 * self.padding)
         return super().memory(shape) + transformed * (padded + self.out_channels * rows + 2 * shape[2])

@@ -6,11 +6,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from digitscope.arguments import check_whole
+from digitscope.arguments import check_whole, shown
 from digitscope.arrays import Array
 from digitscope.errors import ShapeError
 from digitscope.nn.layer import Backward, Layer, Params
 from digitscope.nn.network import Network
+
+MAX_NUMBERS = 2**63 - 1
+"""Numbers of an example. Without a limit, layers that multiply them would have shapes of millions of digits."""
 
 
 class SpaceToDepth(Layer):
@@ -85,7 +88,8 @@ class Upsample2D(Layer):
     y[c,i,j,n] = x[c, i // s, j // s, n]
     dx[c,h,w,n] = sum of dy[c,i,j,n] over the square, i // s = h and j // s = w
 
-    Shapes: x (C, H, W, N) -> y (C, s H, s W, N). Raises: ShapeError if x is not of rank 4.
+    Shapes: x (C, H, W, N) -> y (C, s H, s W, N). Raises: ShapeError if x is not of rank 4, or y is too large for any
+    array.
     Source: Odena, Dumoulin and Olah 2016, "Deconvolution and checkerboard artifacts".
     Derivation: docs/notes/08-convolution.md#an-answer-for-every-pixel
     """
@@ -110,7 +114,7 @@ class Upsample2D(Layer):
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(shape) != 3:
             raise ShapeError(f"Upsample2D expects (C, H, W, N); got {shape} and N.")
-        return shape[0], self.size * shape[1], self.size * shape[2]
+        return _check_output("Upsample2D", (shape[0], self.size * shape[1], self.size * shape[2]))
 
     def config(self) -> dict[str, Any]:
         return {"size": self.size}
@@ -125,7 +129,8 @@ class Skip(Network):
     With layers that shrink the image and enlarge it again as f, this is one level of a U-Net: x keeps what is fine, and
     f(x) knows what is around it.
 
-    Shapes: x (C, ..., N) -> y (C + C', ..., N). Raises: ShapeError if f(x) differs from x in another axis.
+    Shapes: x (C, ..., N) -> y (C + C', ..., N). Raises: ShapeError if f(x) differs from x in another axis, if x has no
+    axis but the batch's, or if y is too large for any array.
     Source: Ronneberger, Fischer and Brox 2015, "U-Net", section 2.
     Derivation: docs/notes/08-convolution.md#an-answer-for-every-pixel
     """
@@ -134,7 +139,7 @@ class Skip(Network):
         self, x: Array, *, training: bool = False, rng: np.random.Generator | None = None, need_dx: bool = True
     ) -> tuple[Array, Backward]:
         f, f_backward = super().forward(x, training=training, rng=rng, need_dx=need_dx)
-        self._check(x.shape, f.shape)
+        self._check(x.shape[:-1], f.shape[:-1])
         channels = len(x)
 
         def backward(dy: Array) -> tuple[Array | None, Params]:
@@ -144,13 +149,13 @@ class Skip(Network):
         return np.concatenate([x, f]), backward
 
     def _check(self, shape: tuple[int, ...], changed: tuple[int, ...]) -> None:
-        if changed[1:] != shape[1:]:
+        if not shape or not changed or changed[1:] != shape[1:]:
             raise ShapeError(f"Skip expects layers that keep all axes but the first of {shape}; they give {changed}.")
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         changed = super().output_shape(shape)
         self._check(shape, changed)
-        return shape[0] + changed[0], *shape[1:]
+        return _check_output("Skip", (shape[0] + changed[0], *shape[1:]))
 
     def memory(self, shape: tuple[int, ...]) -> int:
         return super().memory(shape) + prod(self.output_shape(shape))
@@ -170,6 +175,12 @@ def depth_to_space(x: Array, size: int) -> Array:
     """y of `DepthToSpace`"""
     (c, h, w, n), s = x.shape, size
     return x.reshape(s, s, c // (s * s), h, w, n).transpose(2, 3, 0, 4, 1, 5).reshape(c // (s * s), s * h, s * w, n)
+
+
+def _check_output(layer: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if (numbers := prod(shape)) > MAX_NUMBERS:
+        raise ShapeError(f"{layer} expects to give at most {MAX_NUMBERS:,} numbers; it gives {shown(numbers)}.")
+    return shape
 
 
 def _check_size(layer: str, size: int) -> int:

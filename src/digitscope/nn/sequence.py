@@ -1,6 +1,7 @@
 """Layers from images to sequences: the height becomes channels, then convolution along the width alone."""
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from digitscope.errors import ShapeError
 from digitscope.nn.initializers import Initializer, check_initializers, he, zeros
 from digitscope.nn.kernels.pooling import max_along
 from digitscope.nn.kernels.product import row_sums
-from digitscope.nn.layer import Backward, Layer, Params
+from digitscope.nn.layer import CALL, Backward, Layer, Params
 
 
 class MaxPoolHeight(Layer):
@@ -47,6 +48,10 @@ class MaxPoolHeight(Layer):
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         self._check((*shape, 1))
         return shape[0], shape[1] // self.size, shape[2]
+
+    def memory(self, shape: tuple[int, ...]) -> int:
+        """The maximum so far and the next one; each row of the window takes a call of NumPy."""
+        return super().memory(shape) + prod(self.output_shape(shape)) + self.size * CALL
 
     def config(self) -> dict[str, Any]:
         return {"size": self.size}
@@ -155,6 +160,11 @@ class Conv1D(Layer):
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         self._check((*shape, 1))
         return self.out_channels, shape[1]
+
+    def memory(self, shape: tuple[int, ...]) -> int:
+        """The padded input, a product and the sum so far; each place of the kernel takes a call of NumPy."""
+        padded = self.in_channels * (shape[1] + self.kernel_size - 1)
+        return super().memory(shape) + padded + 2 * prod(self.output_shape(shape)) + self.kernel_size * CALL
 
     def flops(self, shape: tuple[int, ...], *, training: bool = False, need_dx: bool = False) -> int:
         return 2 * (1 + training * (1 + need_dx)) * self.params["weight"].size * self.output_shape(shape)[1]
