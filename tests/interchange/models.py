@@ -9,15 +9,20 @@ from digitscope.calibration import Calibration
 from digitscope.nn import (
     AveragePool2D,
     BatchNorm,
+    Conv1D,
     Conv2D,
     Dense,
+    DepthToSpace,
     Dropout,
     Ensemble,
     Flatten,
+    FoldHeight,
     Frozen,
+    GlobalAveragePool2D,
     Layer,
     LeakyReLU,
     MaxPool2D,
+    MaxPoolHeight,
     MeanSquaredError,
     Network,
     ReLU,
@@ -25,9 +30,13 @@ from digitscope.nn import (
     Residual,
     ShiftAverage,
     Sigmoid,
+    Skip,
     SoftmaxCrossEntropy,
+    SpaceToDepth,
+    SplitSteps,
     Standardize,
     Tanh,
+    Upsample2D,
 )
 from digitscope.recipes import RECIPES
 
@@ -83,6 +92,20 @@ def odd_network() -> Network:
     )
 
 
+def sequence_network() -> Network:
+    """Layers of networks that answer for every pixel or for every step of a sequence."""
+    rng = np.random.default_rng(3)
+    level = Conv2D(12, 8, 3, padding=3, dilation=3, rng=rng), Skip(Tanh()), DepthToSpace(2)
+    return with_statistics(
+        Network(
+            *(Reshape(1, 12, 10), Conv2D(1, 3, 3, padding=2, dilation=2, rng=rng), Skip(SpaceToDepth(2), *level)),
+            *(MaxPoolHeight(5), Upsample2D(3), FoldHeight(), Conv1D(42, 6, 5, bias=False, rng=rng), BatchNorm(6)),
+            *(ReLU(), SplitSteps(3), Conv1D(2, 3, 3, rng=rng), Flatten(), Dense(270, 3, rng=rng)),
+        ),
+        rng,
+    )
+
+
 def _odd_model(*layers: Layer, squared: bool = False) -> Model:
     return Model(Network(*layers), MeanSquaredError() if squared else SoftmaxCrossEntropy(), (12, 10))
 
@@ -95,6 +118,9 @@ SHIFTS = (0, 0), (3, -2), (-40, 0), (0, 5)
 ODD = {
     "odd": _odd_model(*odd_network().layers),
     "frozen": _odd_model(Frozen(*odd_network().layers[:-1]), ReLU(), odd_network().layers[-1]),
+    "mean": _odd_model(Reshape(1, 12, 10), Conv2D(1, 3, 5, rng=np.random.default_rng(4)), GlobalAveragePool2D()),
+    "sequence": _odd_model(*sequence_network().layers),
+    "sequences": _odd_model(Ensemble(*(Frozen(*sequence_network().layers) for _ in range(2)))),
     "shifts": _odd_model(ShiftAverage(odd_network(), 12, 10, SHIFTS)),
     "different members": _odd_model(Ensemble(odd_network(), Dense(120, 3), ShiftAverage(_dense(), 12, 10, SHIFTS))),
     "nested members": _odd_model(Ensemble(*2 * [Network(Ensemble(_dense(), Dense(120, 3)))]), squared=True),

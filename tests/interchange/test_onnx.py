@@ -15,6 +15,7 @@ from digitscope.errors import ModelError
 from digitscope.interchange import export_model
 from digitscope.interchange.onnx_graph import OUTPUTS, onnx_bytes
 from digitscope.nn import Dense, Layer, SoftmaxCrossEntropy
+from digitscope.nn.layer import built_in_layers
 from digitscope.recipes import RECIPES
 from tests.interchange.models import ODD, recipe_model
 
@@ -55,6 +56,11 @@ def test_every_recipe(name: str, few: DataSet) -> None:
 @pytest.mark.parametrize("name", ODD)
 def test_layers_with_other_settings(name: str) -> None:
     check(ODD[name], np.random.default_rng(0).integers(0, 256, (5, 12, 10), dtype=np.uint8))
+
+
+def test_every_layer_is_among_them() -> None:
+    layers = [layer for model in ODD.values() for _, layer in model.network.named_layers()]
+    assert {type(layer).__name__ for layer in layers} == built_in_layers().keys()
 
 
 def test_any_number_of_images(few: DataSet) -> None:

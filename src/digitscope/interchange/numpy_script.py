@@ -17,16 +17,20 @@ from digitscope.model import REFUSED_SHARE, Model
 from digitscope.nn import (
     AveragePool2D,
     BatchNorm,
+    Conv1D,
     Conv2D,
     Dense,
+    DepthToSpace,
     Dropout,
     Ensemble,
     Flatten,
+    FoldHeight,
     Frozen,
     GlobalAveragePool2D,
     Layer,
     LeakyReLU,
     MaxPool2D,
+    MaxPoolHeight,
     MeanSquaredError,
     Network,
     ReLU,
@@ -34,8 +38,12 @@ from digitscope.nn import (
     Residual,
     ShiftAverage,
     Sigmoid,
+    Skip,
+    SpaceToDepth,
+    SplitSteps,
     Standardize,
     Tanh,
+    Upsample2D,
 )
 from digitscope.nn.layer import built_in_layers
 
@@ -207,11 +215,14 @@ class _Script:
                 f"A file of plain NumPy is expected to consist of Digitscope's layers; {names.literal} is a layer of "
                 f"your own, {type(layer).__name__}. Save the model as .safetensors and import its class."
             )
-        if type(layer) in (Network, Frozen, Residual):
+        if type(layer) in (Network, Frozen, Residual, Skip):
             inner = _sequence(layer, shape)
             lines = [line for key, part, size in inner for line in self._lines(part, size, names.inner(key))]
             before = f"before_{names.prefix.removesuffix('.').replace('.', '_')}"
-            return [f"{before} = x", *lines, f"x = {before} + x"] if isinstance(layer, Residual) else lines
+            if isinstance(layer, Residual | Skip):
+                joined = f"{before} + x" if isinstance(layer, Residual) else f"np.concatenate([{before}, x])"
+                return [f"{before} = x", *lines, f"x = {joined}"]
+            return lines
         expression = self._expression(layer, shape, names)
         if expression is None:
             return []
@@ -234,18 +245,32 @@ class _Script:
             case Dense():
                 return f"{self.use(plain_layers.dense)}(x, {arrays})"
             case Conv2D():
-                settings = _settings(layer, stride=1, padding=0)
+                settings = _settings(layer, stride=1, padding=0, dilation=1)
                 return f"{self.use(plain_layers.convolution)}(x{settings}, {arrays})"
+            case Conv1D():
+                return f"{self.use(plain_layers.convolution_1d)}(x, {arrays})"
             case BatchNorm():
                 return f"{self.use(plain_layers.batch_norm)}(x{_settings(layer, eps=1e-5)}, {arrays})"
             case Standardize():
                 return f"{self.use(plain_layers.standardize)}(x{_settings(layer, eps=1e-5)})"
             case MaxPool2D():
                 return f"{self.use(plain_layers.max_pool)}(x, {layer.size}, stride={layer.stride})"
+            case MaxPoolHeight():
+                return f"{self.use(plain_layers.max_pool_height)}(x, {layer.size})"
             case AveragePool2D():
                 return f"{self.use(plain_layers.average_pool)}(x, {layer.size}, stride={layer.stride})"
             case GlobalAveragePool2D():
                 return "x.mean(axis=(1, 2))"
+            case SpaceToDepth():
+                return f"{self.use(plain_layers.space_to_depth)}(x, {layer.size})"
+            case DepthToSpace():
+                return f"{self.use(plain_layers.depth_to_space)}(x, {layer.size})"
+            case Upsample2D():
+                return f"x.repeat({layer.size}, axis=1).repeat({layer.size}, axis=2)"
+            case SplitSteps():
+                return f"{self.use(plain_layers.split_steps)}(x, {layer.factor})"
+            case FoldHeight():
+                return "x.reshape(-1, *x.shape[2:])"
             case Reshape():
                 return f"x.reshape({', '.join(map(str, layer.shape))}, -1)"
             case Flatten():
@@ -294,4 +319,6 @@ def _at(names: _Names, key: str) -> _Names:
 def _settings(layer: Layer, **defaults: Any) -> str:
     """The layer's settings that are not the default, as keyword arguments."""
     config: Mapping[str, Any] = layer.config()
-    return "".join(f", {name}={config[name]!r}" for name, default in defaults.items() if config[name] != default)
+    return "".join(
+        f", {name}={config[name]!r}" for name, default in defaults.items() if config.get(name, default) != default
+    )

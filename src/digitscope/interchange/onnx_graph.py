@@ -4,7 +4,6 @@ The batch is the first axis there: images (N, H, W), feature maps (N, C, H, W), 
 """
 
 from importlib.metadata import version
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,16 +15,20 @@ from digitscope.model import REFUSED_SHARE, Model
 from digitscope.nn import (
     AveragePool2D,
     BatchNorm,
+    Conv1D,
     Conv2D,
     Dense,
+    DepthToSpace,
     Dropout,
     Ensemble,
     Flatten,
+    FoldHeight,
     Frozen,
     GlobalAveragePool2D,
     Layer,
     LeakyReLU,
     MaxPool2D,
+    MaxPoolHeight,
     MeanSquaredError,
     Network,
     ReLU,
@@ -33,8 +36,12 @@ from digitscope.nn import (
     Residual,
     ShiftAverage,
     Sigmoid,
+    Skip,
+    SpaceToDepth,
+    SplitSteps,
     Standardize,
     Tanh,
+    Upsample2D,
 )
 from digitscope.nn.layer import built_in_layers
 from digitscope.vision.normalize import box_of
@@ -158,6 +165,8 @@ class _Graph:
         match layer:
             case Residual():
                 return self.add("Add", x, self._sequence(layer, x, shape, prefix))
+            case Skip():
+                return self.add("Concat", x, self._sequence(layer, x, shape, prefix), axis=1)
             case Ensemble():
                 members = [
                     self.add("Unsqueeze", self.layer(member, x, shape, f"{prefix}{i}."), self.constant([0], np.int64))
@@ -175,11 +184,13 @@ class _Graph:
             case Dense():
                 bias = array("bias", p["bias"][:, 0])
                 return self.add("Gemm", x, array("weight", p["weight"]), bias, transB=1)
-            case Conv2D():
+            case Conv1D() | Conv2D():
                 arrays = [array("weight", p["weight"])]
                 arrays += [array("bias", p["bias"].reshape(-1))] if "bias" in p else []
-                padding, stride = 4 * [layer.padding], 2 * [layer.stride]
-                return self.add("Conv", x, *arrays, pads=padding, strides=stride)
+                if isinstance(layer, Conv1D):
+                    return self.add("Conv", x, *arrays, pads=2 * [layer.kernel_size // 2])
+                padding, stride, dilation = 4 * [layer.padding], 2 * [layer.stride], 2 * [layer.dilation]
+                return self.add("Conv", x, *arrays, pads=padding, strides=stride, dilations=dilation)
             case BatchNorm():
                 arrays = [array(name, values) for name, values in {**p, **layer.statistics}.items()]
                 return self.add("BatchNormalization", x, *arrays, epsilon=layer.eps)
@@ -191,14 +202,27 @@ class _Graph:
                 return self.add("Div", centred, deviation)
             case MaxPool2D():
                 return self.add("MaxPool", x, kernel_shape=2 * [layer.size], strides=2 * [layer.stride])
+            case MaxPoolHeight():
+                return self.add("MaxPool", x, kernel_shape=[layer.size, 1], strides=[layer.size, 1])
             case AveragePool2D():
                 return self.add("AveragePool", x, kernel_shape=2 * [layer.size], strides=2 * [layer.stride])
             case GlobalAveragePool2D():
                 return self.add("ReduceMean", x, axes=[2, 3], keepdims=0)
-            case Reshape():
-                return self.add("Reshape", x, self.constant([0, *layer.shape], np.int64))
-            case Flatten():
-                return self.add("Reshape", x, self.constant([0, prod(shape)], np.int64))
+            case SpaceToDepth():
+                return self.add("SpaceToDepth", x, blocksize=layer.size)
+            case DepthToSpace():
+                return self.add("DepthToSpace", x, blocksize=layer.size, mode="DCR")
+            case Upsample2D():
+                scales = self.constant([1, 1, layer.size, layer.size])
+                nearest = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+                return self.add("Resize", x, "", scales, mode="nearest", **nearest)
+            case SplitSteps():
+                channels, steps = layer.output_shape(shape)
+                split = self.add("Reshape", x, self.constant([0, layer.factor, channels, shape[1]], np.int64))
+                turned = self.add("Transpose", split, perm=[0, 2, 3, 1])
+                return self.add("Reshape", turned, self.constant([0, channels, steps], np.int64))
+            case Reshape() | Flatten() | FoldHeight():
+                return self.add("Reshape", x, self.constant([0, *layer.output_shape(shape)], np.int64))
             case Dropout():
                 return x
             case LeakyReLU():

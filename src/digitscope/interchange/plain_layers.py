@@ -13,15 +13,28 @@ def dense(x: Array, weight: Array, bias: Array) -> Array:
     return weight @ x + bias
 
 
-def convolution(x: Array, weight: Array, bias: Array | float = 0.0, stride: int = 1, padding: int = 0) -> Array:
+def convolution(
+    x: Array, weight: Array, bias: Array | float = 0.0, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> Array:
     """Each output channel searches the whole image for one small pattern of weights.
 
     y[o,i,j,n] = b[o] + the sum over c, u, v of W[o,c,u,v] x[c, i+u, j+v, n]  (C, H, W, N) -> (O, H', W', N)
+    With a dilation d, the weights are d pixels apart: d u and d v instead of u and v.
     """
-    size = weight.shape[2:]
+    size = dilation * (weight.shape[2] - 1) + 1
     padded = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(1, 2))[:, ::stride, ::stride]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
+    windows = windows[:, ::stride, ::stride, :, ::dilation, ::dilation]
     y: Array = np.tensordot(weight, windows, axes=((1, 2, 3), (0, 4, 5))) + bias
+    return y
+
+
+def convolution_1d(x: Array, weight: Array, bias: Array | float = 0.0) -> Array:
+    """A convolution along a sequence, with zeros at both ends: y[o,t,n] = b[o] + the sum of W[o,c,u] x[c, t+u, n]."""
+    edge = weight.shape[2] // 2
+    padded = np.pad(x, ((0, 0), (edge, edge), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, weight.shape[2], axis=1)
+    y: Array = np.tensordot(weight, windows, axes=((1, 2), (0, 3))) + bias
     return y
 
 
@@ -47,6 +60,13 @@ def max_pool(x: Array, size: int, stride: int) -> Array:
     return y
 
 
+def max_pool_height(x: Array, size: int) -> Array:
+    """The maximum of each window of `size` rows, column by column."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, size, axis=1)[:, ::size]
+    y: Array = windows.max(axis=-1)
+    return y
+
+
 def average_pool(x: Array, size: int, stride: int) -> Array:
     """The mean of each window of size x size pixels, channel by channel."""
     windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(1, 2))[:, ::stride, ::stride]
@@ -67,6 +87,24 @@ def leaky_relu(x: Array, slope: float) -> Array:
 def sigmoid(x: Array) -> Array:
     """1 / (1 + e^-x), from 0 to 1; tanh never overflows."""
     return 0.5 * np.tanh(0.5 * x) + 0.5
+
+
+def space_to_depth(x: Array, size: int) -> Array:
+    """Each square of size x size pixels becomes channels of one pixel.  (C, H, W, N) -> (size² C, H', W', N)"""
+    squares = x.reshape(len(x), x.shape[1] // size, size, x.shape[2] // size, size, -1)
+    return squares.transpose(2, 4, 0, 1, 3, 5).reshape(-1, squares.shape[1], squares.shape[3], x.shape[3])
+
+
+def depth_to_space(x: Array, size: int) -> Array:
+    """Channels become squares of size x size pixels.  (size² C, H, W, N) -> (C, H', W', N)"""
+    squares = x.reshape(size, size, -1, *x.shape[1:]).transpose(2, 3, 0, 4, 1, 5)
+    return squares.reshape(len(squares), size * x.shape[1], size * x.shape[2], -1)
+
+
+def split_steps(x: Array, factor: int) -> Array:
+    """Each step of a sequence becomes several, between which its channels are divided.  (C, T, N) -> (C', T', N)"""
+    parts = x.reshape(factor, -1, *x.shape[1:]).transpose(1, 2, 0, 3)
+    return parts.reshape(len(parts), -1, x.shape[2])
 
 
 def shifted(x: Array, height: int, width: int, down: int, right: int) -> Array:
