@@ -13,10 +13,12 @@ from digitscope.nn import (
     AveragePool2D,
     BatchNorm,
     Conv2D,
+    DepthToSpace,
     Dropout,
     Ensemble,
     LeakyReLU,
     MaxPool2D,
+    MaxPoolHeight,
     Network,
     ReLU,
     Reshape,
@@ -24,8 +26,10 @@ from digitscope.nn import (
     ShiftAverage,
     Sigmoid,
     Skip,
+    SpaceToDepth,
     Standardize,
     Tanh,
+    Upsample2D,
 )
 
 Box = tuple[int, int, int, int]
@@ -111,13 +115,32 @@ def _(layer: object, box: Box, shape: tuple[int, ...]) -> Box | None:
 
 @input_box.register
 def _(layer: Conv2D, box: Box, shape: tuple[int, ...]) -> Box | None:
-    return _windows(box, layer.stride, layer.kernel_size, layer.padding, shape)
+    extent = layer.dilation * (layer.kernel_size - 1) + 1
+    return _windows(box, layer.stride, extent, layer.padding, shape)
 
 
 @input_box.register(MaxPool2D)
 @input_box.register(AveragePool2D)
 def _(layer: MaxPool2D | AveragePool2D, box: Box, shape: tuple[int, ...]) -> Box | None:
     return _windows(box, layer.stride, layer.size, 0, shape)
+
+
+@input_box.register
+def _(layer: MaxPoolHeight, box: Box, shape: tuple[int, ...]) -> Box | None:
+    top, left, bottom, right = box
+    return layer.size * top, left, layer.size * bottom, right
+
+
+@input_box.register
+def _(layer: SpaceToDepth, box: Box, shape: tuple[int, ...]) -> Box | None:
+    return _windows(box, layer.size, layer.size, 0, shape)
+
+
+@input_box.register(DepthToSpace)
+@input_box.register(Upsample2D)
+def _(layer: DepthToSpace | Upsample2D, box: Box, shape: tuple[int, ...]) -> Box | None:
+    top, left, bottom, right = box
+    return top // layer.size, left // layer.size, -(-bottom // layer.size), -(-right // layer.size)
 
 
 def _windows(box: Box, stride: int, size: int, padding: int, shape: tuple[int, ...]) -> Box:
@@ -140,7 +163,7 @@ class ExcitingImages:
     rows: NDArray[np.intp]
     """(units, count): the row of this maximum; 0 if there is no map."""
     columns: NDArray[np.intp]
-    """(units, count): its column."""
+    """(units, count): its column, or its step in a sequence; 0 if there is neither."""
 
 
 def most_exciting(
@@ -168,7 +191,7 @@ def most_exciting(
         outputs, places = (np.concatenate(parts, axis=1) for parts in zip(*batches, strict=True))
         order = np.argsort(-outputs, axis=1, kind="stable")[:, :count]
         place = np.take_along_axis(places, order, axis=1)
-        width = sizes[name][1] if len(sizes[name]) == 2 else 1
+        width = sizes[name][-1] if sizes[name] else 1
         exciting[name] = ExcitingImages(
             order, np.take_along_axis(outputs, order, axis=1), place // width, place % width
         )

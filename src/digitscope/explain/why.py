@@ -82,11 +82,12 @@ def activations(
 
     The names are "input" for the network's input; "0", "1", ... for the layers' outputs, by the paths of
     `network.params` ("5.0" is the first layer inside layer 5); and "output" for the network's output. In addition,
-    "5.branch" is the input of the layers inside a Residual, and "0.2.input" that of member 2 of an Ensemble. The layers
-    of a ShiftAverage are used once for each shift: "0@2" is the output for its third shift, "0@2.5" that of layer 5.
+    "5.branch" is the input of the layers inside a Residual or Skip, and "0.2.input" that of member 2 of an Ensemble.
+    The layers of a ShiftAverage are used once for each shift: "0@2" is the output for its third shift, "0@2.5" that of
+    layer 5.
 
-    The batch is the last axis: dense layers have (features, N), convolutions (channels, height, width, N). So the
-    feature map of channel c for image n is activations["3"][c, :, :, n].
+    The batch is the last axis: dense layers have (features, N), convolutions (channels, height, width, N), and layers
+    of sequences (channels, steps, N). So the feature map of channel c for image n is activations["3"][c, :, :, n].
 
     With `training` the network runs as in training, with the statistics of the batch, and dropout drawn with `seed`;
     otherwise in evaluation mode.
