@@ -23,6 +23,7 @@ from digitscope.lab.frame import STATIC, languages, texts
 from digitscope.lab.routes import NotFoundError, Page, Right
 from digitscope.lab.state import CACHED, Lab
 from digitscope.model import Model
+from digitscope.nn.layer import built_in_layers
 
 
 def test_the_description_is_that_of_the_routes(client: TestClient) -> None:
@@ -50,6 +51,22 @@ def test_pages(client: TestClient) -> None:
             assert answer.headers["cache-control"] == "no-store"
     assert client.get("/", headers={"cookie": "language=es; theme=dark"}).text.count('lang="es" data-theme="dark"') == 1
     assert 'lang="en" data-theme="auto"' in client.get("/", headers={"cookie": "language=../x; theme=red"}).text
+
+
+def test_every_layer_has_a_sentence_in_each_room_that_shows_it() -> None:
+    """What has other layers inside needs one of its own only where it does something with their outputs."""
+    inside = {"Ensemble", "Frozen", "Network", "ShiftAverage"}
+    leaves = built_in_layers().keys() - inside
+    learned = {"BatchNorm", "Conv1D", "Conv2D", "Dense"}
+    needed = {
+        "draw": {f"layer_{name}" for name in built_in_layers().keys() - {"Frozen", "Network"}},
+        "step": {f"say_{way}_{name}" for way in ("forward", "input") for name in leaves}
+        | {f"say_parameters_{name}" for name in learned}
+        | {f"say_{way}_{name}" for way in ("enter", "split") for name in ("Residual", "Skip")},
+    }
+    for language in languages():
+        for room, keys in needed.items():
+            assert sorted(keys - texts(language)[room].keys()) == [], (language, room)
 
 
 def test_texts_are_complete_and_used() -> None:

@@ -25,7 +25,20 @@ from digitscope.lab.rooms import draw
 from digitscope.lab.state import Lab
 from digitscope.lab.taught_digits import TaughtDigits
 from digitscope.model import Model
-from digitscope.nn import Dense, Network, SoftmaxCrossEntropy
+from digitscope.nn import (
+    Conv1D,
+    Dense,
+    Flatten,
+    FoldHeight,
+    MaxPoolHeight,
+    Network,
+    Reshape,
+    Skip,
+    SoftmaxCrossEntropy,
+    SpaceToDepth,
+    SplitSteps,
+    Upsample2D,
+)
 from digitscope.training_info import TrainingInfo
 from tests.drawn import pen_strokes, strokes_json
 from tests.lab.arrays import decoded
@@ -275,6 +288,26 @@ def test_a_network_of_one_layer_and_an_ensemble_are_seen_too(client: TestClient,
         layers = post(client, "layers", question)["layers"]
         first = post(client, "unit", question, layer=layers[0]["name"], index=[3])
         assert decoded(first["weights"]).shape == (1, 28, 28)
+
+
+def test_the_steps_of_a_sequence_are_units_of_channels(client: TestClient, lab: Lab, mnist: DataSet) -> None:
+    maps = Reshape(1, 28, 28), Skip(SpaceToDepth(2), Upsample2D(2)), MaxPoolHeight(14)
+    network = Network(*maps, FoldHeight(), Conv1D(10, 6, 5), SplitSteps(3), Flatten(), Dense(168, 10))
+    name = lab.keep(Model(network, SoftmaxCrossEntropy(), (28, 28)), "sequence")
+    question = {"model": name, "drawing": {"image": base64_of(mnist.x_train[0])}}
+    layers = {layer["name"]: layer for layer in post(client, "layers", question)["layers"]}
+    assert [layers[key]["shape"] for key in ("1", "4", "5")] == [[5, 28, 28], [6, 28], [2, 84]]
+    values = explain.activations(lab.model(name), mnist.x_train[:1])
+    for layer, index in (("4", [5, 27]), ("5", [1, 83]), ("1", [4, 0, 27])):
+        unit = post(client, "unit", question, layer=layer, index=index)
+        assert unit["value"] == pytest.approx(float(values[layer][(*index, 0)]), rel=1e-6)
+        assert (unit["weights"] is None) == (layer != "4")
+        terms = post(client, "terms", question, of=layer, index=[*index, 0])
+        assert terms["total"] == pytest.approx(terms["value"], rel=1e-9)
+    weights = decoded(post(client, "unit", question, layer="4", index=[5, 0])["weights"])
+    np.testing.assert_array_equal(weights[:, 0], network.params["4.weight"][5])
+    off = [{"kind": "off", "layer": "4", "units": [5]}]
+    assert post(client, "unit", question, layer="4", index=[5, 3], damage=off)["value"] == 0
 
 
 def finished(client: TestClient) -> dict[str, Any]:

@@ -14,22 +14,33 @@ from digitscope.explain import DescentStep
 from digitscope.lab.app import application
 from digitscope.lab.state import Lab
 from digitscope.nn import (
+    AveragePool2D,
     BatchNorm,
+    Conv1D,
     Conv2D,
     Dense,
+    DepthToSpace,
     Dropout,
     Flatten,
+    FoldHeight,
     GradientDescent,
     Layer,
+    LeakyReLU,
     MaxPool2D,
+    MaxPoolHeight,
     Momentum,
     Network,
     Optimizer,
     Reshape,
     Residual,
+    Sigmoid,
+    Skip,
     SoftmaxCrossEntropy,
+    SpaceToDepth,
+    SplitSteps,
     Standardize,
     Tanh,
+    Upsample2D,
 )
 from digitscope.recipes import RECIPES
 from tests.lab.arrays import decoded
@@ -203,11 +214,17 @@ LAYERS: list[Layer] = [
     *(Standardize(), Reshape(1, 28, 28), Conv2D(1, 3, 5, stride=2), BatchNorm(3), MaxPool2D(2)),
     *(Residual(Conv2D(3, 3, 3, padding=1), Tanh()), Dropout(0.3), Flatten(), Dense(108, 10)),
 ]
+SEQUENCE: list[Layer] = [
+    *(Reshape(1, 28, 28), AveragePool2D(4), Conv2D(1, 2, 3, padding=1, dilation=2), Upsample2D(2)),
+    *(Skip(SpaceToDepth(2), Sigmoid(), DepthToSpace(2)), MaxPoolHeight(5), FoldHeight(), Conv1D(8, 4, 3)),
+    *(SplitSteps(2), LeakyReLU(), Flatten(), Dense(40, 10)),
+]
 
 
-def test_why_of_ten_numbers_of_each_kind_of_layer(client: TestClient, lab: Lab) -> None:
+@pytest.mark.parametrize(("layers", "count"), [(LAYERS, 10), (SEQUENCE, 1)], ids=["images", "sequence"])
+def test_why_of_numbers_of_each_kind_of_layer(client: TestClient, lab: Lab, layers: list[Layer], count: int) -> None:
     """Forward and backward: the terms add up, and derivatives agree with changes of the loss."""
-    network = Network(*LAYERS)
+    network = Network(*layers)
     rng = np.random.default_rng(2)
     for array in network.params.values():
         array[...] = rng.normal(scale=0.3, size=array.shape)
@@ -223,12 +240,12 @@ def test_why_of_ten_numbers_of_each_kind_of_layer(client: TestClient, lab: Lab) 
     }
     outline = post(client, "/api/step", step=state)
     kinds = {stage["kind"] for stage in outline["stages"]}
-    assert {type(layer).__name__ for layer in LAYERS} <= kinds
+    assert {type(layer).__name__ for layer in layers} <= kinds
     checked = 0
     for stage in outline["stages"]:
         for output in stage["outputs"]:
             shape = outline["arrays"][output["name"]]["shape"]
-            for _ in range(10):
+            for _ in range(count):
                 index = [int(rng.integers(length)) for length in shape]
                 numeric = output["name"].startswith("d") and checked % 5 == 0
                 checked += 1
@@ -241,7 +258,7 @@ def test_why_of_ten_numbers_of_each_kind_of_layer(client: TestClient, lab: Lab) 
                     assert total == pytest.approx(found["value"], rel=exact, abs=1e-12)
                 if numeric and not found["numeric"]["kink"]:
                     assert found["numeric"]["value"] == pytest.approx(found["value"], rel=1e-4, abs=1e-8), found
-    assert checked > 400
+    assert checked > 40 * count
 
 
 def test_terms_come_in_pages_the_largest_first(client: TestClient) -> None:

@@ -38,7 +38,7 @@ from digitscope.lab.state import Lab
 from digitscope.lab.taught_digits import TAUGHT_DIGITS, TaughtDigits
 from digitscope.lab.teaching import Lesson, TaughtModel, teach_digits
 from digitscope.model import Answer, Model
-from digitscope.nn import Conv2D, Dense, Flatten
+from digitscope.nn import Conv1D, Conv2D, Dense, Flatten
 from digitscope.reader import Reading
 from digitscope.vision.drawing import draw_strokes
 from digitscope.vision.normalize import SHAPE
@@ -212,11 +212,11 @@ def unit(lab: Lab, question: UnitQuestion) -> dict[str, object]:
 
 def _weights(call: Call, unit: int, trace: Trace, image_shape: tuple[int, int]) -> dict[str, object] | None:
     """The unit's weights, (channels, rows, columns), laid out as what they are multiplied by; None if it has none."""
-    if not isinstance(call.layer, Conv2D | Dense):
+    if not isinstance(call.layer, Conv1D | Conv2D | Dense):
         return None
     weight = np.asarray(call.layer.params["weight"][unit], np.float32)
-    if isinstance(call.layer, Conv2D):
-        return encoded(weight)
+    if isinstance(call.layer, Conv1D | Conv2D):
+        return encoded(weight.reshape(len(weight), -1, weight.shape[-1]))
     source = trace.calls.get(call.input)
     if source is not None and isinstance(source.layer, Flatten) and source.x.ndim == 4:
         return encoded(weight.reshape(source.x.shape[:-1]))

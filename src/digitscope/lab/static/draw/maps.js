@@ -18,7 +18,8 @@ export class Layout {
   constructor(tiles, width, { cell, gap = 4 } = {}) {
     const { count, rows, columns } = tiles;
     this.gap = rows * columns === 1 ? 2 : gap;
-    const wanted = cell ?? (rows * columns === 1 ? (count > 200 ? 8 : count > 40 ? 14 : 26) : Math.max(1, Math.min(6, Math.round(52 / columns))));
+    const ofMap = rows === 1 ? 6 : Math.max(1, Math.min(6, Math.round(52 / columns)));
+    const wanted = cell ?? (rows * columns === 1 ? (count > 200 ? 8 : count > 40 ? 14 : 26) : ofMap);
     this.cell = Math.max(0.25, Math.min(wanted, (width - this.gap) / columns));
     this.step = { x: columns * this.cell + this.gap, y: rows * this.cell + this.gap };
     this.across = Math.max(1, Math.min(count, Math.floor((width + this.gap) / this.step.x)));

@@ -119,7 +119,7 @@ class LayerView {
   tiles() {
     const { shape, values } = this.layer;
     this.values ??= Float32Array.from(decode(values), (level) => (level - 128) / 127);
-    const [rows, columns] = shape.length === 3 ? shape.slice(1) : [1, 1];
+    const [rows, columns] = shape.length === 3 ? shape.slice(1) : [1, shape[1] ?? 1];
     const pixels = shape.length === 1 && Math.sqrt(shape[0]);
     if (pixels && this.layer.kind === "Standardize" && Number.isInteger(pixels)) {
       return { values: this.values, count: 1, rows: pixels, columns: pixels };
@@ -150,9 +150,10 @@ class LayerView {
   /** @param {number} k @param {number} row @param {number} column */
   pick(k, row, column) {
     this.cursor = k;
-    const isFlat = this.layer.shape.length === 1;
+    const axes = this.layer.shape.length;
     const { columns } = this.tiles();
-    const index = isFlat ? [this.tiles().count === 1 && columns > 1 ? row * columns + column : k] : [k, row, column];
+    const flat = this.tiles().count === 1 && columns > 1 ? row * columns + column : k;
+    const index = axes === 1 ? [flat] : axes === 2 ? [k, column] : [k, row, column];
     this.options.onpick({ layer: this.layer.name, index }, this.item);
   }
 

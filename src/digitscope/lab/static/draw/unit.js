@@ -34,9 +34,12 @@ export function unitView(options) {
      */
     show(found, unit, image, finished) {
       const { layer, index } = unit;
+      const [unitNumber, ...rest] = index.map(String);
       const place = index.length === 3
-        ? t("draw.unit_map", { layer, channel: String(index[0]), row: String(index[1]), column: String(index[2]) })
-        : t("draw.unit_neuron", { layer, unit: String(index[0]) });
+        ? t("draw.unit_map", { layer, channel: unitNumber, row: rest[0], column: rest[1] })
+        : index.length === 2
+          ? t("draw.unit_step", { layer, channel: unitNumber, step: rest[0] })
+          : t("draw.unit_neuron", { layer, unit: unitNumber });
       const close = el("button", { class: "quiet", onclick: options.onclose }, t("common.close"));
       const off = el("button", { onclick: () => options.onoff(index[0]) }, found.off ? t("draw.switch_on") : t("draw.switch_off"));
       element.replaceChildren(
