@@ -1,5 +1,6 @@
 """Weights of PyTorch and Keras give the outputs that they give there; what does not fit is named."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,18 @@ from digitscope.errors import DataError, ModelError
 from digitscope.interchange import import_weights
 from digitscope.nn import (
     BatchNorm,
+    Conv1D,
     Conv2D,
     Dense,
+    DepthToSpace,
     Ensemble,
     Flatten,
+    FoldHeight,
     Layer,
     ReLU,
     Reshape,
     SoftmaxCrossEntropy,
+    SpaceToDepth,
     Tanh,
 )
 from digitscope.recipes import RECIPES
@@ -73,7 +78,7 @@ def state_dict(network: Network) -> dict[str, Any]:
             arrays = {**layer.params, **layer.statistics}
             tensors |= {f"{name}.{their}": arrays[own] for own, their in theirs.items()}
             tensors[f"{name}.num_batches_tracked"] = np.array(5)
-        elif isinstance(layer, Dense | Conv2D):
+        elif isinstance(layer, Dense | Conv1D | Conv2D):
             tensors |= {f"{name}.{role}": array.copy() for role, array in layer.params.items()}
             if "bias" in layer.params:
                 tensors[f"{name}.bias"] = layer.params["bias"].reshape(-1)
@@ -126,7 +131,14 @@ MISTAKES: dict[str, tuple[Change, str]] = {
         r"conv2.bias \(6,\) does not fit layer 5, .* which has no bias. Subtract it from the mean",
     ),
     "an unknown role": (replaced("fc1.weight_g", np.zeros(12)), r"fc1.weight_g does not fit: PyTorch's tensors are"),
-    "a layer of another kind": (replaced("rnn.weight", np.zeros((3, 3, 3))), r"rnn.weight \(3, 3, 3\) does not fit"),
+    "a layer of another kind": (
+        replaced("rnn.weight", np.zeros((3, 3, 3))),
+        r"rnn.weight \(3, 3, 3\) does not fit: the network has 0 Conv1D only",
+    ),
+    "five axes": (
+        replaced("conv3.weight", np.zeros((1, 1, 3, 3, 3))),
+        r"conv3.weight .* does not fit: of Digitscope's",
+    ),
     "too large": (
         lambda tensors: tensors.update({"fc2.bias": np.full(10, 1e300)}),
         "fc2.bias is expected as finite",
@@ -178,8 +190,66 @@ def test_feature_maps_made_of_rows_are_in_another_order_in_keras() -> None:
     like = convolutional(normalized_rows=True)
     layers = [*like.network.layers]
     layers[9:9] = [Reshape(6, 2, 2), Flatten()]
-    with pytest.raises(ModelError, match=r"layer 9, Reshape\(6, 2, 2\), makes feature maps of another order"):
+    with pytest.raises(ModelError, match=r"layer 9, Reshape\(6, 2, 2\), has its channels in another order than in K"):
         import_weights(GOLDEN / "keras.npz", model(*layers))
+
+
+@pytest.mark.parametrize("program", ["PyTorch", "Keras"])
+def test_a_convolution_along_a_sequence(program: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    layers = Reshape(1, 8, 8), FoldHeight(), Conv1D(8, 3, 5, rng=rng), BatchNorm(3), ReLU(), Flatten()
+    own = model(*layers, Dense(24, 4, rng=rng))
+    own.network.params["2.bias"][...] = rng.normal(size=(3, 1, 1))
+    tensors = state_dict(own.network)
+    if program == "Keras":  # its steps are rows: it flattens (T, C)
+        dense = tensors["6.weight"].reshape(4, 3, 8).transpose(2, 1, 0).reshape(24, 4)
+        kernels = tensors["2.weight"].transpose(2, 1, 0), tensors["2.bias"], *(tensors[f"3.{n}"] for n in NORMALIZATION)
+        np.savez(tmp_path / "w.npz", *kernels, dense, tensors["6.bias"])
+    else:
+        np.savez(tmp_path / "w.npz", **tensors)
+    like = model(*layers[:2], Conv1D(8, 3, 5), BatchNorm(3), ReLU(), Flatten(), Dense(24, 4))
+    imported = import_weights(tmp_path / "w.npz", like, eps=1e-5)
+    assert imported.framework == program
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8), dtype=np.uint8)
+    np.testing.assert_allclose(imported.model.logits(images), own.logits(images), rtol=1e-6)
+
+
+NORMALIZATION = "weight", "bias", "running_mean", "running_var"
+
+
+@pytest.mark.parametrize(
+    ("layers", "program", "layer"),
+    [
+        ([Reshape(1, 8, 8), Conv2D(1, 2, 1), FoldHeight(), Flatten(), Dense(128, 4)], "Keras", "2, FoldHeight()"),
+        (
+            [Reshape(1, 8, 8), Conv2D(1, 2, 1), SpaceToDepth(2), Flatten(), Dense(128, 4)],
+            "PyTorch",
+            "2, SpaceToDepth(2)",
+        ),
+        (
+            [Reshape(1, 8, 8), Conv2D(1, 8, 1), DepthToSpace(2), Flatten(), Dense(512, 4)],
+            "PyTorch",
+            "2, DepthToSpace(2)",
+        ),
+    ],
+)
+def test_layers_whose_channels_have_another_order_elsewhere(
+    layers: list[Layer], program: str, layer: str, tmp_path: Path
+) -> None:
+    like = model(*layers)
+    arrays = state_dict(like.network)
+    np.savez(tmp_path / "PyTorch.npz", **arrays)
+    turned = [
+        array.transpose(*((2, 3, 1, 0) if array.ndim == 4 else (1, 0))) if array.ndim > 1 else array
+        for array in arrays.values()
+    ]
+    np.savez(tmp_path / "Keras.npz", *turned)
+    with pytest.raises(
+        ModelError, match=rf"layer {re.escape(layer)}, has its channels in another order than in {program}"
+    ):
+        import_weights(tmp_path / f"{program}.npz", like)
+    other = "Keras" if program == "PyTorch" else "PyTorch"
+    assert import_weights(tmp_path / f"{other}.npz", like).framework == other
 
 
 class Scale(Layer):
@@ -210,5 +280,5 @@ def test_files_and_layers_that_cannot_be_imported(tmp_path: Path) -> None:
     safetensors.numpy.save_file({"fc1.weight": np.zeros((3, 3), np.uint8)}, tmp_path / "bytes.safetensors")
     with pytest.raises(ModelError, match=r"fc1.weight expects one of .*; got U8. Convert it to float32."):
         import_weights(tmp_path / "bytes.safetensors", "mlp")
-    with pytest.raises(ModelError, match=r"Dense, Conv2D and BatchNorm; layer 1 is Scale\(\)"):
+    with pytest.raises(ModelError, match=r"Dense, Conv1D, Conv2D and BatchNorm; layer 1 is Scale\(\)"):
         import_weights(GOLDEN / "keras.npz", model(Dense(64, 10), Scale()))

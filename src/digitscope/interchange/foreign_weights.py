@@ -5,6 +5,7 @@ Each layer that learns is a module there, whose tensors have its name and a role
     here                   PyTorch                          Keras
     Dense weight (O, I)    weight (O, I)                    kernel (I, O)
     Conv2D weight          weight (O, C, k, k)              kernel (k, k, C, O)
+    Conv1D weight          weight (O, C, k)                 kernel (k, C, O)
     bias                   bias                             bias
     BatchNorm scale,       weight, bias, running_mean,      gamma, beta, moving_mean,
       shift, mean, var.      running_var                      moving_variance
@@ -27,7 +28,18 @@ from digitscope.errors import ModelError
 from digitscope.files.opening import shown_path
 from digitscope.files.tensors import read_foreign_tensors
 from digitscope.model import Model
-from digitscope.nn import BatchNorm, Conv2D, Dense, Flatten, Layer, Reshape
+from digitscope.nn import (
+    BatchNorm,
+    Conv1D,
+    Conv2D,
+    Dense,
+    DepthToSpace,
+    Flatten,
+    FoldHeight,
+    Layer,
+    Reshape,
+    SpaceToDepth,
+)
 from digitscope.recipes import RECIPES
 from digitscope.training_info import TrainingInfo
 
@@ -65,9 +77,9 @@ class _OwnLayer:
     """A layer of ours that learns."""
 
     name: str
-    layer: Dense | Conv2D | BatchNorm
+    layer: Dense | Conv1D | Conv2D | BatchNorm
     flattened: tuple[int, ...] | None
-    """The shape of the feature maps whose numbers, flattened, are its inputs; None if they are not flattened maps."""
+    """The shape of the feature maps or the sequence whose numbers, flattened, are its inputs; None for other inputs."""
 
     @property
     def text(self) -> str:
@@ -107,7 +119,7 @@ def import_weights(path: str | Path, like: str | Path | Model, *, eps: float | N
         names = _assign(own, modules, tensors, framework)
         if problem is not None:
             raise ModelError(problem)
-        _check_reshapes(network, framework)
+        _check_channels(network, (like.image_shape[0] * like.image_shape[1],), framework)
     except ModelError as error:
         raise ModelError(f"{shown_path(path)}: {error}") from error
     for part in own:
@@ -148,11 +160,13 @@ def _own_layers(network: Layer, shape: tuple[int, ...]) -> Iterator[_OwnLayer]:
     """
     flattened: tuple[int, ...] | None = None
     for name, layer, input_shape in _leaves(network, shape):
-        if isinstance(layer, Dense | Conv2D | BatchNorm):
+        if isinstance(layer, Dense | Conv1D | Conv2D | BatchNorm):
             yield _OwnLayer(name, layer, flattened)
         elif layer.params or layer.statistics:
-            raise ModelError(f"Weights can be imported into Dense, Conv2D and BatchNorm; layer {name} is {layer!r}.")
-        if isinstance(layer, Flatten) and len(input_shape) == 3:
+            raise ModelError(
+                f"Weights can be imported into Dense, Conv1D, Conv2D and BatchNorm; layer {name} is {layer!r}."
+            )
+        if isinstance(layer, Flatten) and len(input_shape) > 1:
             flattened = input_shape
         elif isinstance(layer, Dense | Reshape):
             flattened = None
@@ -183,7 +197,7 @@ def _modules(tensors: Mapping[str, Array], own: list[_OwnLayer]) -> tuple[str, l
             known = ", ".join(_ROLES[framework])
             raise ModelError(f"{name} does not fit: {framework}'s tensors are called {known}.")
         modules.setdefault(_split(name)[0], {})[_ROLES[framework][role]] = name
-    kinds: dict[type[Layer], list[tuple[str, Module]]] = {BatchNorm: [], Conv2D: [], Dense: []}
+    kinds: dict[type[Layer], list[tuple[str, Module]]] = {BatchNorm: [], Conv1D: [], Conv2D: [], Dense: []}
     for place in sorted(modules, key=_natural):
         kinds[_kind(modules[place], tensors)].append((place, modules[place]))
     _check_order(kinds, tensors)
@@ -227,11 +241,12 @@ def _kind(module: Module, tensors: Mapping[str, Array]) -> type[Layer]:
     if module.keys() & {"scale", "shift", "mean", "variance"}:
         return BatchNorm
     name = module.get("weight", next(iter(module.values())))
-    kind = {4: Conv2D, 2: Dense}.get(tensors[name].ndim)
+    kinds: dict[int, type[Layer]] = {4: Conv2D, 3: Conv1D, 2: Dense}
+    kind = kinds.get(tensors[name].ndim)
     if kind is None:
         raise ModelError(
             f"{name} {tensors[name].shape} does not fit: of Digitscope's layers, dense ones have weights with two "
-            "axes, convolutions with four, and batch normalization has a mean and a variance."
+            "axes, convolutions with three or four, and batch normalization has a mean and a variance."
         )
     return kind
 
@@ -294,22 +309,31 @@ def _their_shape(role: str, array: Array, framework: str) -> tuple[int, ...]:
 
 
 def _turned(tensor: Array, role: str, part: _OwnLayer, framework: str) -> Array:
-    """The tensor in our order of axes. Keras flattens feature maps (H, W, C), we flatten (C, H, W)."""
+    """The tensor in our order of axes. Keras flattens feature maps (H, W, C), we flatten (C, H, W); likewise steps."""
     if framework == "PyTorch":
         return tensor
-    if tensor.ndim == 4:
-        return tensor.transpose(3, 2, 0, 1)
+    if tensor.ndim > 2:
+        return np.moveaxis(tensor, (-1, -2), (0, 1))
     if part.flattened is not None and (role == "weight" or isinstance(part.layer, BatchNorm)):
-        channels, height, width = part.flattened
-        tensor = np.moveaxis(tensor.reshape(height, width, channels, -1), 2, 0).reshape(tensor.shape)
+        channels, *sides = part.flattened
+        tensor = np.moveaxis(tensor.reshape(*sides, channels, -1), -2, 0).reshape(tensor.shape)
     return tensor.T
 
 
-def _check_reshapes(network: Layer, framework: str) -> None:
-    """Raises: ModelError if numbers become feature maps, which in Keras are in another order than here."""
-    for name, layer in network.named_layers():
-        if framework == "Keras" and isinstance(layer, Reshape) and len(layer.shape) == 3 and layer.shape[0] > 1:
-            raise ModelError(f"layer {name}, {layer!r}, makes feature maps of another order than in Keras.")
+def _check_channels(network: Layer, shape: tuple[int, ...], framework: str) -> None:
+    """Raises: ModelError if a layer gives its channels in another order than there."""
+    for name, layer, input_shape in _leaves(network, shape):
+        if isinstance(layer, Reshape):
+            differs = framework == "Keras" and len(layer.shape) > 1 and layer.shape[0] > 1
+        elif isinstance(layer, FoldHeight):
+            differs = framework == "Keras" and min(input_shape[:2]) > 1
+        elif isinstance(layer, SpaceToDepth | DepthToSpace):
+            maps = min(input_shape[0], layer.output_shape(input_shape)[0])
+            differs = framework == "PyTorch" and layer.size > 1 and maps > 1  # PixelUnshuffle and PixelShuffle
+        else:
+            differs = False
+        if differs:
+            raise ModelError(f"layer {name}, {layer!r}, has its channels in another order than in {framework}.")
 
 
 def _split(name: str) -> tuple[str, str]:
