@@ -87,7 +87,7 @@ def _module(layer: Layer, channels_last: bool, *, in_place: bool) -> Any:
             return _filled(nn.Linear(layer.in_features, layer.out_features), layer)
         case Conv2D():
             sizes = layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding
-            return _filled(nn.Conv2d(*sizes, bias="bias" in layer.params), layer)
+            return _filled(nn.Conv2d(*sizes, layer.dilation, bias="bias" in layer.params), layer)
         case BatchNorm():
             return _filled(nn.BatchNorm2d(layer.channels, layer.eps), layer)
         case Standardize():

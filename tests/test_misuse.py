@@ -27,6 +27,7 @@ from digitscope import (
 from digitscope.augmentation.augment import Augment
 from digitscope.errors import DigitscopeError
 from digitscope.jobs.teach import TeachSettings
+from digitscope.nn.layer import built_in_layers
 from digitscope.training import ExponentialAverage, TailAverage, evaluate, measure_statistics, network_outputs
 
 RNG = np.random.default_rng(0)
@@ -171,12 +172,22 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "kernel_size": 3,
             "stride": 1,
             "padding": 0,
+            "dilation": 1,
             "bias": True,
             "rng": RNG,
             "weight": nn.he,
         },
     ),
+    "Conv1D": (
+        nn.Conv1D,
+        {"in_channels": 1, "out_channels": 2, "kernel_size": 3, "bias": True, "rng": RNG, "weight": nn.he},
+    ),
     "MaxPool2D": (nn.MaxPool2D, {"size": 2, "stride": 2}),
+    "MaxPoolHeight": (nn.MaxPoolHeight, {"size": 2}),
+    "SpaceToDepth": (nn.SpaceToDepth, {"size": 2}),
+    "DepthToSpace": (nn.DepthToSpace, {"size": 2}),
+    "Upsample2D": (nn.Upsample2D, {"size": 2}),
+    "SplitSteps": (nn.SplitSteps, {"factor": 2}),
     "AveragePool2D": (nn.AveragePool2D, {"size": 2, "stride": 2}),
     "BatchNorm": (nn.BatchNorm, {"channels": 3, "eps": 1e-5}),
     "Standardize": (nn.Standardize, {"eps": 1e-5}),
@@ -218,6 +229,14 @@ OTHER: dict[str, Any] = {
 
 def cases() -> list[Any]:
     return [pytest.param(name, argument, id=f"{name}({argument})") for name, (_, o) in CALLS.items() for argument in o]
+
+
+def test_every_argument_of_every_layer_is_among_them() -> None:
+    """Layers inside and the sides of a shape are arguments without a name."""
+    for name, layer_class in built_in_layers().items():
+        parameters = inspect.signature(layer_class).parameters.values()
+        named = {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL}
+        assert named == (CALLS[name][1].keys() if named else set()), name
 
 
 @pytest.mark.parametrize(("name", "argument"), cases())

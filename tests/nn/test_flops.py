@@ -4,11 +4,13 @@ import pytest
 
 from digitscope.nn import (
     BatchNorm,
+    Conv1D,
     Conv2D,
     Dense,
     Dropout,
     Ensemble,
     Flatten,
+    FoldHeight,
     GlobalAveragePool2D,
     Layer,
     MaxPool2D,
@@ -17,6 +19,7 @@ from digitscope.nn import (
     Reshape,
     Residual,
     ShiftAverage,
+    Skip,
 )
 
 
@@ -42,6 +45,14 @@ def residual() -> Network:
     )
 
 
+def sequence() -> Network:
+    """Dilated, 4 x 6 -> 2 x 4, then 4 steps, which the layers beside them keep."""
+    return Network(
+        *(Reshape(1, 4, 6), Conv2D(1, 2, 2, dilation=2), FoldHeight(), Conv1D(4, 3, 3)),
+        Skip(Conv1D(3, 2, 1)),
+    )
+
+
 FIRST, SECOND, THIRD, FOURTH = 16 * 25 * 576, 16 * 32 * 25 * 64, 512 * 128, 128 * 10
 
 
@@ -51,6 +62,7 @@ FIRST, SECOND, THIRD, FOURTH = 16 * 25 * 576, 16 * 32 * 25 * 64, 512 * 128, 128 
         (dense(), 784, 2 * 784 * 800 + 2 * 800 * 10, 4 * 784 * 800 + 6 * 800 * 10),
         (lenet(), 784, 2_232_832, 4 * FIRST + 6 * (SECOND + THIRD + FOURTH)),
         (residual(), 36, 2 * (36 * 9 + 144 * 9 + 8), 4 * 36 * 9 + 6 * (144 * 9 + 8)),
+        (sequence(), 24, 2 * (8 * 8 + 36 * 4 + 6 * 4), 4 * 8 * 8 + 6 * (36 * 4 + 6 * 4)),
         # The first layer with parameters does not need dx, at any depth.
         (Network(Network(Dense(3, 4)), Dense(4, 2)), 3, 2 * (12 + 8), 4 * 12 + 6 * 8),
         (Network(Residual(Dense(3, 3))), 3, 18, 4 * 9),
@@ -59,7 +71,17 @@ FIRST, SECOND, THIRD, FOURTH = 16 * 25 * 576, 16 * 32 * 25 * 64, 512 * 128, 128 
         (ShiftAverage(Network(Dense(4, 5)), 2, 2, [(0, 0), (0, 1), (1, 0)]), 4, 3 * 2 * 20, 4 * 20),
         (Network(ReLU()), 3, 0, 0),
     ],
-    ids=["dense", "convnet", "residual", "nested", "residual first", "ensemble", "views", "nothing learned"],
+    ids=[
+        "dense",
+        "convnet",
+        "residual",
+        "sequence",
+        "nested",
+        "residual first",
+        "ensemble",
+        "views",
+        "nothing learned",
+    ],
 )
 def test_by_hand(network: Layer, features: int, forward: int, training: int) -> None:
     assert network.flops((features,)) == forward
