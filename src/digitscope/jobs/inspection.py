@@ -38,7 +38,7 @@ LAYER_SENTENCES = {
     "Residual": "The input of the block plus the output of its layers, which are shown above.",
     "ShiftAverage": "The mean of the probabilities for all shifted copies of the image, as logits.",
     "Sigmoid": "Each number is squeezed into the range from 0 to 1.",
-    "Skip": "The input, and below it the output of the layers around which it is led.",
+    "Skip": "The maps of the input, then those of the output of its layers, which are shown above.",
     "SpaceToDepth": "Pixels become channels: the maps become smaller, and nothing is lost.",
     "SplitSteps": "Each step of the sequence becomes several.",
     "Standardize": "The numbers minus their mean, divided by their standard deviation: brightness and contrast go.",
