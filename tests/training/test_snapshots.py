@@ -1,6 +1,7 @@
 """Snapshots of a training: their contents, that they change nothing, and that a resumed run has the same ones."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
-from digitscope.errors import ModelError, TrainingError
+from digitscope.errors import DivergenceError, ModelError, TrainingError
 from digitscope.files.tensors import read_tensors, write_tensors
 from digitscope.nn import BatchNorm, Dense, Dropout, Momentum, Network, OneCycle, ReLU, SoftmaxCrossEntropy, softmax
 from digitscope.training import (
@@ -144,6 +145,15 @@ def test_damaged_snapshots_are_refused(whole: Run, tmp_path: Path, damage: dict[
     with pytest.raises(ModelError, match=r"c: the checkpoint is damaged \("):
         load_checkpoint(tmp_path / "c").restore(other)
     assert other.snapshots == []
+
+
+def test_weights_that_overflow_before_the_first_step_are_no_warning(few: DataSet) -> None:
+    network = Network(Dense(784, 10, rng=np.random.default_rng(5)))
+    network.params["0.weight"][...] *= 1e37
+    run = Run.start(network, replace(PLAN, averaging=None), 300, np.random.default_rng(5))
+    with pytest.raises(DivergenceError):
+        list(work(run, few, WATCH))
+    assert run.snapshots[0].loss == np.inf
 
 
 def test_a_loss_that_overflowed_is_restored(whole: Run) -> None:

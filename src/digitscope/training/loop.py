@@ -289,8 +289,7 @@ def _end_of_epoch(run: Run, images: Array, validation: _Validation | None, threa
     began = time.perf_counter()
     outcome = run.outcome(images)
     run.seconds += time.perf_counter() - began
-    with quiet_overflow():
-        outputs, loss, accuracy = _evaluate(run, outcome, validation, threads, ranks)
+    outputs, loss, accuracy = _evaluate(run, outcome, validation, threads, ranks)
     if not math.isfinite(loss):
         rate = run.plan.schedule.learning_rate
         raise DivergenceError(
@@ -302,10 +301,14 @@ def _end_of_epoch(run: Run, images: Array, validation: _Validation | None, threa
     return Epoch(run.epoch, loss, accuracy, run.seconds, outputs)
 
 
+@quiet_overflow()
 def _evaluate(
     run: Run, outcome: Network, validation: _Validation, threads: int, ranks: Ranks | None
 ) -> tuple[Array, float, float]:
-    """The outcome's outputs, loss and accuracy on the validation images, which a snapshot notes if one is due."""
+    """The outcome's outputs, loss and accuracy on the validation images, which a snapshot notes if one is due.
+
+    They may be infinite.
+    """
     outputs = outputs_in_chunks(outcome, validation.images, threads=threads, ranks=ranks)
     loss = run.plan.loss.forward(outputs, validation.labels)[0]
     accuracy = float((outputs.argmax(axis=0) == validation.labels).mean())
