@@ -47,8 +47,8 @@ class InkComponents:
 
         labels, count = label(ink > INKED, np.ones((3, 3)))
         boxes = [box for box in find_objects(labels) if box is not None]
-        self._rows = [(rows.start, rows.stop) for rows, _ in boxes]
-        self._columns = [(columns.start, columns.stop) for _, columns in boxes]
+        self._rows: list[tuple[int, int]] = [(rows.start, rows.stop) for rows, _ in boxes]
+        self._columns: list[tuple[int, int]] = [(columns.start, columns.stop) for _, columns in boxes]
         weights = np.where(labels > 0, ink, 0).ravel()
         columns = np.broadcast_to(np.arange(ink.shape[1]) + 0.5, ink.shape).ravel()
         self._mass = np.bincount(labels.ravel(), weights, count + 1)[1:]
