@@ -85,7 +85,7 @@ class Server:
             self.process.terminate()
         else:
             self.process.send_signal(signal.SIGINT)
-        return self.process.wait(15)
+        return self.process.wait(PATIENCE / 1000)
 
     def kill(self) -> None:
         self.process.kill()

@@ -33,6 +33,27 @@ def test_ctrl_c_right_after_the_first_line(start_server: Callable[..., Server]) 
     assert start_server().interrupt() == 0
 
 
+def test_ctrl_c_is_not_lost_where_exceptions_are_ignored(tmp_path: Path) -> None:
+    program = """if True:
+        import signal
+        from pathlib import Path
+        from digitscope.lab.server import serve
+        from digitscope.lab.state import Lab
+
+        class Dropped:
+            def __del__(self) -> None:
+                signal.raise_signal(signal.SIGINT)
+
+        def say(line: str) -> None:
+            Dropped()
+
+        serve(Lab(Path("lab"), "convnet"), host="127.0.0.1", port=0, say=say, browse=False)
+        print("ended")
+        """
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("ended\n", "")
+
+
 def test_a_port_that_is_taken(start_server: Callable[..., Server], tmp_path: Path) -> None:
     server = start_server()
     command = [sys.executable, "-m", "digitscope", "lab", "--no-browser", "--port", str(server.port)]

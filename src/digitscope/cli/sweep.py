@@ -69,7 +69,7 @@ def sweep(
     Examples:
       digitscope sweep --recipe mlp --try learning-rate=0.001..0.1 --trials 4
       digitscope sweep --data train.csv --try layers=32,64 --trials 2 --out kaggle
-      mpiexec -n 4 digitscope sweep ...     four trials at a time: see docs/scale.md
+      mpiexec -n 4 digitscope sweep ...  four at a time: see docs/scale.md
     """
     from digitscope.cli.console import Output
     from digitscope.cli.exit_status import INTERRUPTED, print_error

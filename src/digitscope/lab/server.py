@@ -1,6 +1,7 @@
 """Runs the lab: the address, the browser, the end."""
 
 import contextlib
+import signal
 import socket
 import sys
 import webbrowser
@@ -37,25 +38,28 @@ def serve(lab: Lab, *, host: str, port: int | None, say: Callable[[str], None], 
     lab.access = None if is_loopback(host) else Access.of(host, port)
     own = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
     address = f"http://{in_url(own)}:{port}/" + (f"?key={lab.access.keys.teacher}" if lab.access else "")
+    config = uvicorn.Config(
+        application(lab, {*LOCAL, host, *own_names()} if lab.access else {*LOCAL, host}),
+        **LIMITS,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=PATIENCE,
+        lifespan="off",
+    )
+    server = uvicorn.Server(config)
+    # Python's own handler raises an exception, which is lost where exceptions are ignored, and the Ctrl-C with it.
+    before = signal.signal(signal.SIGINT, server.handle_exit)
     try:
-        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises Ctrl-C again after it has ended
-            _announce(address, lab.access, say)
-            config = uvicorn.Config(
-                application(lab, {*LOCAL, host, *own_names()} if lab.access else {*LOCAL, host}),
-                **LIMITS,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=PATIENCE,
-                lifespan="off",
-            )
-            host_of(lab).resume()
-            if browse:
-                webbrowser.open(address)
-            uvicorn.Server(config).run(sockets=[listener])
+        _announce(address, lab.access, say)
+        host_of(lab).resume()
+        if browse:
+            webbrowser.open(address)
+        server.run(sockets=[listener])
     finally:
         lab.close()
         listener.close()
+        signal.signal(signal.SIGINT, before)
 
 
 def _announce(address: str, access: Access | None, say: Callable[[str], None]) -> None:
