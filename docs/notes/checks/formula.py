@@ -191,7 +191,7 @@ def _token(element: ET.Element) -> list[_Token]:
         return [_Token("matrix", "matrix", value=np.array(cells))]
     if tag == "mn":
         return [_Token("number", text)]
-    if tag == "mi":
+    if tag == "mi" or text in _FUNCTIONS:  # a function's name is an operator, too, if nothing marks its application
         upright = element.get("mathvariant") == "normal"
         return [_Token("name", "upright d" if upright and text == "d" else {"𝟏": "ones"}.get(text, text))]
     if tag == "mover" and element[1].text in _ACCENTS:
