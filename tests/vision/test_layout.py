@@ -7,6 +7,7 @@ from digitscope.arrays import Array
 from digitscope.vision.layout import (
     complete_strokes,
     find_components,
+    find_digit,
     find_layout,
     group_in_lines,
     ink_of_tiny,
@@ -109,3 +110,20 @@ def test_ink_of_a_tiny_picture(light: bool) -> None:
     assert ink[4 * zoom, 4 * zoom] > 0.9
     assert ink[0, 0] < 0.1
     assert len(find_layout(picture).lines) == 1
+
+
+def test_uneven_paper_of_a_tiny_picture_is_not_ink() -> None:
+    picture = np.full((20, 16, 3), 180, np.uint8)
+    picture[:4, :4] = 250  # a reflection
+    picture[5:16, 7:9] = 60
+    ink, zoom = ink_of_tiny(picture)
+    assert ink[8 * zoom : 13 * zoom, 7 * zoom + zoom // 2].min() > 0.9
+    assert ink[:, 12 * zoom :].max() < 0.1
+
+
+def test_dashes_in_a_tiny_picture_are_one_digit() -> None:
+    picture = np.zeros((16, 16, 3), np.uint8)
+    picture[1:5, 6:8] = picture[9:15, 6:8] = 255
+    found = find_digit(picture)
+    assert found is not None
+    assert len(np.flatnonzero(found.in_map.max(axis=1) > 0.5)) > found.in_map.shape[0] * 8 / 16

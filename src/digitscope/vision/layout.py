@@ -55,6 +55,10 @@ SMALLEST_SHARE = 0.008
 """Minimum size of writing, as a share of the picture's longer side."""
 SMALLEST_SIZE = 4.5
 """Minimum size of writing, in pixels of the picture."""
+APART = 0.25
+"""Maximum distance between parts of a digit, as a share of its size."""
+SCANNED_APART = 1.0
+"""The same in a tiny picture, which is a scan of nothing but the digit."""
 _MAX_COMPONENTS = 400
 
 
@@ -256,6 +260,8 @@ def ink_of_tiny(picture: NDArray[np.uint8]) -> tuple[Array, int]:
     ink = np.clip((grey - low) / max(high - low, 1), 0, 1)
     if (ink.mean() + ink[:: max(1, len(ink) - 1), :: max(1, ink.shape[1] - 1)].mean()) / 2 > 0.5:
         ink = 1 - ink
+    paper = float(np.median(ink[ink < 0.5]))  # uneven paper is not ink
+    ink = np.clip((ink - paper) / (1 - paper), 0, 1)
     if high - low < _MIN_RANGE:
         ink = np.zeros_like(ink)
     height, width = ink.shape
@@ -501,15 +507,19 @@ class DigitInk:
 
 def find_digit(picture: NDArray[np.uint8]) -> DigitInk | None:
     """The digit in a picture that shows exactly one; None if it shows no ink. Shapes: (H, W, 3)"""
-    found = one_digit(find_layout(picture, pixels=DIGIT_PIXELS))
-    if found is None and max(picture.shape[:2]) > TINY:
+    is_tiny = max(picture.shape[:2]) <= TINY
+    found = one_digit(find_layout(picture, pixels=DIGIT_PIXELS), apart=SCANNED_APART if is_tiny else APART)
+    if found is None and not is_tiny:
         zoom = min(1.0, SMALLEST / max(picture.shape[:2]))
         found = one_digit(_layout(_ink_of(picture, zoom, least=0), (0.0, 0.0), 1 / zoom))
     return found
 
 
-def one_digit(layout: PageLayout) -> DigitInk | None:
-    """The component that looks most like the digit, by its size and strength, and those that are part of it."""
+def one_digit(layout: PageLayout, apart: float = APART) -> DigitInk | None:
+    """The component that looks most like the digit, by its size and strength, and those that are part of it.
+
+    apart: maximum distance between parts of the digit, as a share of its size
+    """
     if not layout.components:
         return None
     height, width = layout.ink.shape
@@ -528,7 +538,7 @@ def one_digit(layout: PageLayout) -> DigitInk | None:
         near = [
             c
             for c in others
-            if max(c.left - right, left - c.right, c.top - bottom, top - c.bottom) < 0.25 * size
+            if max(c.left - right, left - c.right, c.top - bottom, top - c.bottom) < apart * size
             and c.level > 0.7 * first.level
             and not (_is_straight(c) and max(c.height, c.width) > longest_line)
         ]
