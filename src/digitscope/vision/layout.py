@@ -58,7 +58,7 @@ SMALLEST_SIZE = 4.5
 APART = 0.25
 """Maximum distance between parts of a digit, as a share of its size."""
 SCANNED_APART = 1.0
-"""The same in a tiny picture, which is a scan of nothing but the digit."""
+"""The same in a scan of nothing but the digit."""
 _MAX_COMPONENTS = 400
 
 
@@ -508,18 +508,19 @@ class DigitInk:
 def find_digit(picture: NDArray[np.uint8]) -> DigitInk | None:
     """The digit in a picture that shows exactly one; None if it shows no ink. Shapes: (H, W, 3)"""
     is_tiny = max(picture.shape[:2]) <= TINY
-    found = one_digit(find_layout(picture, pixels=DIGIT_PIXELS), apart=SCANNED_APART if is_tiny else APART)
+    found = one_digit(find_layout(picture, pixels=DIGIT_PIXELS), is_scan=is_tiny)
     if found is None and not is_tiny:
         zoom = min(1.0, SMALLEST / max(picture.shape[:2]))
         found = one_digit(_layout(_ink_of(picture, zoom, least=0), (0.0, 0.0), 1 / zoom))
     return found
 
 
-def one_digit(layout: PageLayout, apart: float = APART) -> DigitInk | None:
+def one_digit(layout: PageLayout, *, is_scan: bool = False) -> DigitInk | None:
     """The component that looks most like the digit, by its size and strength, and those that are part of it.
 
-    apart: maximum distance between parts of the digit, as a share of its size
+    is_scan: whether the picture is a scan of nothing but the digit, and its ink is as in `ink_of_tiny`
     """
+    apart = SCANNED_APART if is_scan else APART
     if not layout.components:
         return None
     height, width = layout.ink.shape
@@ -550,7 +551,7 @@ def one_digit(layout: PageLayout, apart: float = APART) -> DigitInk | None:
     ink = np.where(_soft_mask(layout.labels, [c.number for c in chosen], reach), layout.ink, 0)
     pad = reach
     box = slice(max(0, top - pad), bottom + pad), slice(max(0, left - pad), right + pad)
-    strength = max(0.3, float(np.percentile(ink[ink > THRESHOLD], 80)))
+    strength = 1.0 if is_scan else max(0.3, float(np.percentile(ink[ink > THRESHOLD], 80)))
     return DigitInk(layout, np.clip(ink / strength, 0, 1), box)
 
 
