@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import ModelError
 from digitscope.model import Model
 from digitscope.nn import Dense, Network
-from digitscope.reader import read
+from digitscope.reader import WEIGHTS, read
 
 Picture = NDArray[np.uint8]
 
@@ -105,6 +105,17 @@ class TestRead:
         picture[105:107, 10:-10] = 0
         picture[50:53, 140:143] = 0
         assert read(picture, model).text == "258"
+
+    def test_a_number_beside_letters_is_less_sure(self, model: Model) -> None:
+        def written(text: str) -> Picture:
+            page = Image.new("L", (400, 120), 255)
+            ImageDraw.Draw(page).text((30, 20), text, fill=0, font=ImageFont.load_default(60))
+            return in_colour(np.asarray(page))
+
+        alone, beside = read(written("4739"), model), read(written("4739 km"), model)
+        assert alone.text == beside.text == "4739"
+        assert beside.lines[0].confidence <= WEIGHTS.beside_letters < alone.lines[0].confidence
+        assert len(beside.left_out) == 1
 
     def test_nothing_written(self, model: Model) -> None:
         for grey in (0, 128, 255):

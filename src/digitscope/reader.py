@@ -4,12 +4,14 @@
 a mark for everything else. The digits' images are classified by the model, too, and the text is the one with the
 highest
 
-    log P(text | line) + sum over its digits of CLASS_WEIGHT log P(digit | image, a digit)
-                                              + DIGIT_WEIGHT log P(a digit | image) + BONUS
+    score = log P(text | line) + sum over its digits of w1 log P(digit | image, a digit)
+                                                      + w2 log P(a digit | image) + w3
 
-among the texts that the network finds most probable. The bonus makes up for the factors, each below 1, that a longer
+among the texts that the network finds most probable. The bonus w3 makes up for the factors, each below 1, that a longer
 text has more; a text with letters has the bonus of the longest. The probability of a number is the sum over all texts
-that have its digits in this order. A picture of a single digit is read as `vision.prepare` and the model read it.
+that have its digits in this order, each in proportion to e^(score / temperature). A number in
+a line with letters is less probable, because a digit may be a letter, or a letter a digit. A picture of a single digit
+is read as `vision.prepare` and the model read it.
 """
 
 import os
@@ -17,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +34,7 @@ from digitscope.training import thread_count
 from digitscope.vision.characters import INKED
 from digitscope.vision.decode import PictureSource, to_picture
 from digitscope.vision.layout import PageLayout, Part, find_digit, find_layout, layout_of_ink, turned
-from digitscope.vision.line_reader import LINE_NETWORK, OTHER, LineReader, shares_kept, to_labels, to_text
+from digitscope.vision.line_reader import LINE_NETWORK, OTHER, LineLogits, LineReader, shares_kept, to_labels, to_text
 from digitscope.vision.normalize import Shape, centre, cut_out, fit_box
 from digitscope.vision.prepare import fit_to_format
 
@@ -41,11 +44,27 @@ Box = tuple[float, float, float, float]
 CLASSES = 10
 TEXTS = 6
 """Number of texts, with different digits, among which the model decides."""
-CLASS_WEIGHT, DIGIT_WEIGHT, BONUS = 0.5, 0.7, 1.2
 LEAST = 1e-4
 """The least probability that the model is believed to give a digit."""
 UPRIGHT = 0.35
 """A page with a score of less for each digit may be turned. A digit that is sure has a score of 0.5."""
+
+
+class Weights(NamedTuple):
+    """Of what the line reader and the model say; `benchmarks.fit_reading` fits them to generated pictures."""
+
+    of_class: float = 0.5
+    """w1"""
+    of_digit: float = 0.7
+    """w2"""
+    bonus: float = 1.2
+    """w3"""
+    temperature: float = 1.5
+    beside_letters: float = 0.4
+    """How much less probable a line's digits are if it has letters, too."""
+
+
+WEIGHTS = Weights()
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,7 +145,7 @@ def read(
     model: a model of ten digits, or its file or name; None for the default model, which is loaded once
     Raises: PictureError if the picture cannot be read; ModelError for another model.
     """
-    pixels, reader = to_picture(picture), _Reader(_to_model(model), thread_count(threads))
+    pixels, reader = to_picture(picture), PictureReader(_to_model(model), thread_count(threads))
     reading = reader.read(find_layout(pixels), pixels.shape[:2])
     return reader.read_as_one(reading, pixels) if reading.text.isdigit() and reading.digits == 1 else reading
 
@@ -136,7 +155,7 @@ def read_ink(ink: Array, model: Model | str | os.PathLike[str] | None = None, *,
 
     Shapes: ink (H, W), 0 paper to 1 ink. Raises: ModelError for a model of other classes than the ten digits.
     """
-    return _Reader(_to_model(model), thread_count(threads)).read(layout_of_ink(ink), ink.shape)
+    return PictureReader(_to_model(model), thread_count(threads)).read(layout_of_ink(ink), ink.shape)
 
 
 def _to_model(model: Model | str | os.PathLike[str] | None) -> Model:
@@ -158,6 +177,34 @@ def _line_reader() -> LineReader:
     return LineReader.load(LINE_NETWORK)
 
 
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What a part of a line may say: for different digits, the most probable text."""
+
+    said: LineLogits
+    digits: list[str]
+    texts: list[str]
+    images: list[NDArray[np.uint8]]
+    """Of the digits of each text."""
+    log_p: Array
+    """log P of all texts with these digits, according to the line reader. (texts,)"""
+    seen: float
+    """The probability of all texts that the line reader found, also of those that are not candidates."""
+    log_class: Array
+    """The sum over each text's digits of log P(digit | image, a digit). (texts,)"""
+    log_digit: Array
+    """The sum over each text's digits of log P(a digit | image). (texts,)"""
+
+    def probabilities(self, weights: Weights = WEIGHTS) -> Array:
+        """(texts,)"""
+        longest = max(map(len, self.digits))
+        lengths = [longest if OTHER in text else len(own) for own, text in zip(self.digits, self.texts, strict=True)]
+        of_model = weights.of_class * self.log_class + weights.of_digit * self.log_digit
+        warm = (self.log_p + of_model + weights.bonus * np.array(lengths)) / weights.temperature
+        p: Array = self.seen * np.exp(warm - np.logaddexp.reduce(warm))
+        return p
+
+
 @dataclass(frozen=True)
 class _ReadPart:
     """A part of a line: its text with OTHER for what is left out."""
@@ -168,7 +215,7 @@ class _ReadPart:
     confidence: float
 
 
-class _Reader:
+class PictureReader:
     """Reads layouts with a model. Raises: ModelError for a model of other classes than the ten digits."""
 
     def __init__(self, model: Model, threads: int) -> None:
@@ -196,17 +243,38 @@ class _Reader:
         confidence, score = 1 - layout.left_out, 0.0
         for parts in layout.lines:
             read_parts = [self._read_part(part, layout, size) for part in parts]
-            sure = float(np.prod([part.confidence for part in read_parts]))
-            confidence *= sure
             digits = tuple(digit for part in read_parts for digit in part.digits)
             left_out += [box for part in read_parts for box in part.left_out]
             text = " ".join(part.text for part in read_parts)
+            sure = float(np.prod([part.confidence for part in read_parts]))
+            sure *= WEIGHTS.beside_letters if digits and OTHER in text else 1
+            confidence *= sure
             score += sum(digit.confidence - 0.5 for digit in digits) - 0.5 * text.count(OTHER)
             if digits:
                 lines.append(ReadLine(" ".join(text.replace(OTHER, " ").split()), digits, sure))
         return score, Reading(tuple(lines), confidence, tuple(left_out))
 
     def _read_part(self, part: Part, layout: PageLayout, size: tuple[int, ...]) -> _ReadPart:
+        candidates = self.candidates(part)
+        shares = candidates.probabilities()
+        first = int(shares.argmax())
+        best, text = candidates.digits[first], candidates.texts[first]
+        in_picture = [
+            tuple(np.clip(layout.to_picture(part.to_map(box)), 0, [*size[1::-1]] * 2).tolist())
+            for box in candidates.said.boxes(to_labels(text))
+        ]
+        kept = shares_kept(best, list(zip(candidates.digits, shares.tolist(), strict=True)))
+        places = [box for character, box in zip(text, in_picture, strict=True) if character.isdigit()]
+        found = zip(best, kept, places, candidates.images[first], strict=True)
+        return _ReadPart(
+            text,
+            tuple(ReadDigit(int(character), candidates.seen * p, box, image) for character, p, box, image in found),
+            tuple(box for character, box in zip(text, in_picture, strict=True) if character == OTHER),
+            float(shares.max()),
+        )
+
+    def candidates(self, part: Part) -> Candidates:
+        """What a part of a line may say."""
         said = _line_reader()(part.ink, part.top, part.bottom)
         by_digits: dict[str, list[tuple[float, str]]] = {}
         for labels, log_p in beam_search(said.logits):
@@ -220,36 +288,18 @@ class _Reader:
         for text in texts:
             inks = said.characters(to_labels(text))
             images.append(self._images([ink for c, ink in zip(text, inks, strict=True) if c.isdigit()]))
-        longest = max(map(len, options))
-        lengths = [longest if OTHER in text else len(options[k]) for k, text in enumerate(texts)]
-        scores = np.array([totals[digits] for digits in options]) + BONUS * np.array(lengths)
-        scores += self._digit_scores(options, images)
-        shares = seen * np.exp(scores - np.logaddexp.reduce(scores))
-        first = int(scores.argmax())
-        best, text = options[first], texts[first]
-        in_picture = [
-            tuple(np.clip(layout.to_picture(part.to_map(box)), 0, [*size[1::-1]] * 2).tolist())
-            for box in said.boxes(to_labels(text))
-        ]
-        kept = shares_kept(best, list(zip(options, shares.tolist(), strict=True)))
-        places = [box for character, box in zip(text, in_picture, strict=True) if character.isdigit()]
-        found = zip(best, kept, places, images[first], strict=True)
-        return _ReadPart(
-            text,
-            tuple(ReadDigit(int(character), seen * p, box, image) for character, p, box, image in found),
-            tuple(box for character, box in zip(text, in_picture, strict=True) if character == OTHER),
-            float(shares.max()),
-        )
+        of_texts = np.array([totals[digits] for digits in options])
+        return Candidates(said, options, texts, images, of_texts, seen, *self._digit_sums(options, images))
 
-    def _digit_scores(self, options: Sequence[str], images: Sequence[NDArray[np.uint8]]) -> Array:
-        """What the model says of the digits of each text. (texts,)"""
+    def _digit_sums(self, options: Sequence[str], images: Sequence[NDArray[np.uint8]]) -> tuple[Array, Array]:
+        """What the model says of the digits of each text: log_class and log_digit of `Candidates`."""
         if not any(options):
-            return np.zeros(len(options))
-        log_digit, log_class = self._log_classes(np.concatenate(images))
-        of_labels = log_class[np.arange(len(log_class)), [int(digit) for digits in options for digit in digits]]
-        of_digits = CLASS_WEIGHT * of_labels + DIGIT_WEIGHT * log_digit
-        ends = np.cumsum([len(digits) for digits in options])
-        return np.array([part.sum() for part in np.split(of_digits, ends[:-1])])
+            return np.zeros(len(options)), np.zeros(len(options))
+        of_digits, of_classes = self._log_classes(np.concatenate(images))
+        of_labels = of_classes[np.arange(len(of_classes)), [int(digit) for digits in options for digit in digits]]
+        ends = np.cumsum([len(digits) for digits in options])[:-1]
+        log_class, log_digit = (np.array([p.sum() for p in np.split(of, ends)]) for of in (of_labels, of_digits))
+        return log_class, log_digit
 
     def _images(self, digits: Sequence[Array]) -> NDArray[np.uint8]:
         """The digits' ink in MNIST's format. (N, *shape)"""
