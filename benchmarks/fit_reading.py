@@ -2,7 +2,7 @@
 
     uv run python -m benchmarks.fit_reading --generated 4 --seed 11 --record records/reading_weights.json
 
-The weights of what the model says and the bonus are those with which most pictures are read correctly; then the
+The weights of the text are those with which most pictures are read correctly; then the
 temperature and the factor beside letters are those that make the confidences most probable. Pictures of turned pages
 are left out. The next seed gives the pictures that the result is measured on.
 """
@@ -26,9 +26,9 @@ from digitscope.vision import to_picture
 from digitscope.vision.layout import find_layout
 from digitscope.vision.line_reader import OTHER
 
-OF_CLASS = (0.2, 0.35, 0.5, 0.7, 1.0)
-OF_DIGIT = (0.2, 0.4, 0.7, 1.0)
-BONUS = (0.6, 0.9, 1.2, 1.6)
+OF_CLASS = (0.3, 0.5, 0.8)
+OF_DIGIT = (0.4, 0.7, 1.0)
+BONUS = (0.5, 0.8, 1.2, 1.6)
 TEMPERATURE = (1, 1.25, 1.5, 1.75, 2, 2.5)
 BESIDE_LETTERS = (1, 0.7, 0.5, 0.4, 0.3, 0.2)
 SURE = 0.9

@@ -13,7 +13,7 @@ from digitscope.datasets import DataSet
 from digitscope.errors import ModelError
 from digitscope.model import Model
 from digitscope.nn import Dense, Network
-from digitscope.reader import WEIGHTS, read
+from digitscope.reader import WEIGHTS, PictureReader, ReadDigit, Reading, ReadLine, read, read_ink
 
 Picture = NDArray[np.uint8]
 
@@ -116,6 +116,19 @@ class TestRead:
         assert alone.text == beside.text == "4739"
         assert beside.lines[0].confidence <= WEIGHTS.beside_letters < alone.lines[0].confidence
         assert len(beside.left_out) == 1
+
+    @pytest.mark.parametrize(("score", "kept"), [(1.3, False), (2.0, True)])
+    def test_a_page_is_turned_for_many_sure_digits_only(
+        self, model: Model, monkeypatch: pytest.MonkeyPatch, score: float, kept: bool
+    ) -> None:
+        """Words upside down may look like two or three digits."""
+        digits = tuple(ReadDigit(7, 0.99, (0, 0, 1, 1), np.zeros((28, 28), np.uint8)) for _ in range(4))
+        other = Reading((ReadLine("7777", digits, 0.9),), 0.9)
+        found = iter([(-0.5, Reading((), 0.9)), (score, other), (0.0, Reading((), 0.9)), (0.0, Reading((), 0.9))])
+        monkeypatch.setattr(PictureReader, "_read_upright", lambda *_: next(found))
+        ink = np.zeros((60, 60), np.float32)
+        ink[10:50, 28:32] = 1
+        assert (read_ink(ink, model) == other) == kept
 
     def test_nothing_written(self, model: Model) -> None:
         for grey in (0, 128, 255):

@@ -8,10 +8,9 @@ highest
                                                       + w2 log P(a digit | image) + w3
 
 among the texts that the network finds most probable. The bonus w3 makes up for the factors, each below 1, that a longer
-text has more; a text with letters has the bonus of the longest. The probability of a number is the sum over all texts
-that have its digits in this order, each in proportion to e^(score / temperature). A number in
-a line with letters is less probable, because a digit may be a letter, or a letter a digit. A picture of a single digit
-is read as `vision.prepare` and the model read it.
+text has more. The probability of a number is the sum over all texts that have its digits in this order, each in
+proportion to e^(score / temperature). A number in a line with letters is less probable, because a digit may be a
+letter, or a letter a digit. A picture of a single digit is read as `vision.prepare` and the model read it.
 """
 
 import os
@@ -48,14 +47,16 @@ LEAST = 1e-4
 """The least probability that the model is believed to give a digit."""
 UPRIGHT = 0.35
 """A page with a score of less for each digit may be turned. A digit that is sure has a score of 0.5."""
+TURNED = 1.4
+"""Minimum score of a turned page: words upside down may look like two or three digits."""
 
 
 class Weights(NamedTuple):
     """Of what the line reader and the model say; `benchmarks.fit_reading` fits them to generated pictures."""
 
-    of_class: float = 0.5
+    of_class: float = 0.8
     """w1"""
-    of_digit: float = 0.7
+    of_digit: float = 0.4
     """w2"""
     bonus: float = 1.2
     """w3"""
@@ -197,10 +198,9 @@ class Candidates:
 
     def probabilities(self, weights: Weights = WEIGHTS) -> Array:
         """(texts,)"""
-        longest = max(map(len, self.digits))
-        lengths = [longest if OTHER in text else len(own) for own, text in zip(self.digits, self.texts, strict=True)]
         of_model = weights.of_class * self.log_class + weights.of_digit * self.log_digit
-        warm = (self.log_p + of_model + weights.bonus * np.array(lengths)) / weights.temperature
+        lengths = np.array([len(digits) for digits in self.digits])
+        warm = (self.log_p + of_model + weights.bonus * lengths) / weights.temperature
         p: Array = self.seen * np.exp(warm - np.logaddexp.reduce(warm))
         return p
 
@@ -232,7 +232,7 @@ class PictureReader:
         if layout.lines and score < UPRIGHT * max(1, reading.digits):
             for quarters in (1, 3, 2):
                 other, other_reading = self._read_upright(turned(layout, quarters), size)
-                if other > score + 1 and other > UPRIGHT * other_reading.digits and other_reading.digits > 1:
+                if other > max(score + 1, TURNED, UPRIGHT * other_reading.digits):
                     score, reading = other, other_reading
         return reading
 
