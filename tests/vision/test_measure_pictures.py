@@ -227,10 +227,12 @@ def test_a_record_keeps_other_sets(tmp_path: Path) -> None:
 
 def test_pictures_are_read_as_well_as_before() -> None:
     """An improvement lowers these bounds. records/pictures.json has the figures of many pictures."""
-    kinds = ("photo: s", "photo: p", "scan 16x16", "printed digit", "printed number", "column", "faint number")
     model = Model.load()
-    results = [answer(example, model, 0.01) for example in generated(1, 1, kinds)]
-    wrong = [r.example.name for r in results if r.example.task == "digit" and not r.right]
-    assert len(wrong) <= 3, wrong
-    wrong = [r.example.name for r in results if r.example.task == "number" and not r.right]
-    assert len(wrong) <= 2, wrong
+
+    def wrong(seed: int, *kinds: str) -> list[str]:
+        return [r.example.name for r in (answer(e, model, 0.01) for e in generated(1, seed, kinds)) if not r.right]
+
+    digits = [name for seed in (1, 2) for name in wrong(seed, "photo: s", "photo: p", "scan 16x16", "printed digit")]
+    assert len(digits) <= 4, digits
+    numbers = wrong(1, "printed number", "column", "faint number")
+    assert len(numbers) <= 2, numbers
