@@ -33,6 +33,17 @@ def build(out: Path) -> None:
 
 @notes.command()
 @click.argument("chapters", nargs=-1)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to write to.")
+def slides(chapters: tuple[str, ...], out: Path) -> None:
+    """Make slides of each chapter's figures and numbered equations: one HTML file a chapter, for the space bar."""
+    from docs.notes.slides import write_slides
+
+    for path in find_chapters(chapters):
+        click.echo(f"{out / f'{path.stem}.html'}: {write_slides(path, out)} slides")
+
+
+@notes.command()
+@click.argument("chapters", nargs=-1)
 def quote(chapters: tuple[str, ...]) -> None:
     """Fill the blocks that quote the source (```python digitscope.nn.dense.Dense) with what stands there now."""
     from docs.notes.quotes import filled

@@ -28,9 +28,11 @@ from docs.notebooks import CellRun, cells, notebook_paths, run_notebook
 from docs.notes import NOTES, ROOT
 
 DOCS = ROOT / "docs"
+TEACHING = DOCS / "teaching"
 STYLES = (files("digitscope") / "lab" / "static" / "notes" / "text.css", NOTES / "book.css", DOCS / "site" / "site.css")
 PLACES: dict[str, dict[Path, str]] = {
-    "Begin": {ROOT / "README.md": "index", DOCS / "teaching.md": "teaching", DOCS / "kaggle.md": "kaggle"},
+    "Begin": {ROOT / "README.md": "index", DOCS / "kaggle.md": "kaggle"},
+    "Teach": {DOCS / "teaching.md": "teaching", **{TEACHING / f"{x}.md": x for x in ("lessons", "worksheet", "quiz")}},
     "Notebooks": {NOTEBOOKS / "README.md": "notebooks", **{path: path.stem for path in notebook_paths()}},
     "Use": {DOCS / f"{name}.md": name for name in ("python", "interfaces", "scale", "results", "security")},
     "The mathematics": {NOTES / "README.md": "notes", **{path: path.stem for path in section_paths()}},
@@ -99,13 +101,18 @@ class _SiteRenderer(NotesRenderer):
 
     def _refer(self, found: re.Match[str]) -> str:
         # Elsewhere "chapter 1" may be of another book, and "(1.9)" a version.
-        inside = self._folder == NOTES or (self._folder == NOTEBOOKS and not found[1])
+        inside = self._folder in (NOTES, TEACHING) or (self._folder == NOTEBOOKS and not found[1])
         return super()._refer(found) if inside else found[0]
 
     def code_inline(self, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
         # A long call in a table may end its line behind punctuation.
         code = re.sub(r"([(,=.[])", r"\1<wbr>", escape(tokens[i].content, quote=False))
         return f"<code>{code}</code>"
+
+    def mathml(self, latex: str, *, display: bool) -> str:
+        # An empty box of a worksheet is large enough to write in.
+        blank = '<mspace class="blank" width="3.2em" height="1.1em" depth="0.5em"></mspace>'
+        return super().mathml(latex, display=display).replace("<mi>□</mi>", blank)
 
     def math_block(self, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
         return self._display(to_equation(tokens[i].content))

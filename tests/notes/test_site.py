@@ -53,3 +53,10 @@ def test_code_of_a_notebook_and_its_formulas_are_shown(site: Site) -> None:
     assert page.count('<pre class="code">') > 10
     assert page.count("<math") > 5
     assert "$" not in re.sub(r"<pre.*?</pre>", "", page, flags=re.DOTALL)
+
+
+def test_a_worksheet_has_boxes_to_write_in(site: Site) -> None:
+    page = site.pages["worksheet"]
+    empty = (ROOT / "docs/teaching/worksheet.md").read_text("utf-8").count(r"\square")
+    assert page.count('<mspace class="blank"') == empty > 50
+    assert "□" not in page
