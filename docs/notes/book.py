@@ -1,4 +1,4 @@
-"""Makes one HTML page of all chapters: mathematics as MathML, figures inside, nothing to fetch.
+"""Makes one HTML page of all chapters: mathematics as MathML, figures and scripts inside, nothing to fetch.
 
 `digitscope.notes` reads and renders the chapters; here are the page around them and what paper needs.
 """
@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from markdown_it.token import Token
 
@@ -17,6 +18,7 @@ from digitscope.notes.renderer import NotesRenderer
 from digitscope.notes.section import NotesSection, read_section
 from docs.notes import NOTES
 from docs.notes.checks import checks
+from docs.notes.exercises import Asked, asked_at
 
 TEXT_STYLE = files("digitscope") / "lab" / "static" / "notes" / "text.css"
 """How the text looks, here and in the lab; book.css is for the page around it and for paper."""
@@ -47,6 +49,10 @@ class _BookRenderer(NotesRenderer):
         how = self._checked.get(number)
         return f' title="Checked by {how}"' if how else ""
 
+    def html_block(self, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
+        asked = asked_at(tokens, i)
+        return _answer_form(asked) if asked else str(super().html_block(tokens, i, options, env))
+
     def code(self, lines: Sequence[str], html: str, output: int) -> str:
         ends = page_ends(lines, output)
         # What is left over of a long line stands below, further in.
@@ -56,6 +62,33 @@ class _BookRenderer(NotesRenderer):
             if k in ends:
                 pieces.append("")
         return "".join(f'<span class="piece">{piece}</span>' for piece in pieces)
+
+
+def _answer_form(asked: Sequence[Asked]) -> str:
+    """Fields for the answers of an exercise, which page/answers.js compares with what its code prints."""
+    lines = "".join(
+        f'<li><label>{escape(one.label)} {_answer_field(one)}</label> <span class="verdict"></span></li>\n'
+        for one in asked
+    )
+    return (
+        '<form class="answers" autocomplete="off"><p>Check your answer:</p>\n'
+        f"<ul>\n{lines}</ul>\n<p><button>Check</button> <output></output></p></form>\n"
+    )
+
+
+def _answer_field(asked: Asked) -> str:
+    expected = f'data-expected="{escape(asked.expected)}"'
+    if asked.expected in ("True", "False"):
+        options = '<option value=""></option><option value="True">yes</option><option value="False">no</option>'
+        return f"<select {expected}>{options}</select>"
+    about = " data-about" if asked.label.endswith("about") else ""
+    return f'<input type="text" size="9" {expected}{about}>'
+
+
+def scripts() -> str:
+    """What makes the page search, mark the place, check answers and move, as one module."""
+    parts = (path.read_text(encoding="utf-8") for path in sorted((NOTES / "page").glob("*.js")))
+    return "\n".join("{\n" + re.sub(r"^export ", "", part, flags=re.MULTILINE) + "}" for part in parts)
 
 
 def page_ends(lines: Sequence[str], output: int = 0) -> list[int]:
@@ -126,6 +159,9 @@ def book(paths: Sequence[Path] | None = None) -> str:
 </nav>
 <main>
 {body}</main>
+<script type="module">
+{scripts()}
+</script>
 </body>
 </html>
 """

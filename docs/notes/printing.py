@@ -31,7 +31,8 @@ def write_pdf(path: Path, sections: Sequence[Path] | None = None) -> int:
     It is printed twice: CSS in Chromium cannot ask for the page of a link's target, so the first print tells it.
     Raises: OSError where there is no browser; CalledProcessError where it fails.
     """
-    page = _without_masks(book(sections).replace("<details", "<details open"))
+    page = re.sub(r"<script.*?</script>", "", book(sections), flags=re.DOTALL)
+    page = _without_masks(page.replace("<details", "<details open"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.pdf"

@@ -2,6 +2,7 @@
 
 import html
 import re
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pypdf import PdfReader
 
 from digitscope.notes.chapters import chapter_paths, section_paths
 from digitscope.notes.section import Equation, equations, read_section
+from docs.notes import NOTES, ROOT
 from docs.notes.book import EDGE, TOGETHER, book, page_ends
 from docs.notes.printing import find_browser, write_pdf
 
@@ -24,7 +26,9 @@ def test_nothing_is_fetched(page: str) -> None:
         r'(?:src|xlink:href|(?<!a )href)="([^"]*)"', re.sub(r'<a [^>]*href="https?:[^>]*>', "", page)
     ):
         assert target.startswith(("#", "data:")), target
-    assert "<script" not in page
+    (script,) = re.findall(r"<script type=\"module\">(.*?)</script>", page, flags=re.DOTALL)
+    assert not re.search(r"\b(import|fetch|XMLHttpRequest|WebSocket|eval)\b", script)
+    assert len(script) < 150_000
     assert "@import" not in page
     assert not re.search(r"url\((?!#)", page)
 
@@ -37,7 +41,7 @@ def test_every_link_in_it_has_its_target_and_every_target_one_name(page: str) ->
 
 
 def test_all_mathematics_is_mathml(page: str) -> None:
-    text = re.sub(r"<(pre|style|code|svg)\b.*?</\1>", "", page, flags=re.DOTALL)
+    text = re.sub(r"<(pre|style|script|code|svg)\b.*?</\1>", "", page, flags=re.DOTALL)
     assert "$" not in text
     assert "\\" not in text
     assert page.count("<math") > 100
@@ -119,6 +123,15 @@ def test_what_a_derivative_is() -> None:
     assert Equation(r"\frac{\partial L}{\partial z} = p - q", "1.1").is_derivative
     assert Equation(r"\begin{aligned}\mathrm{d}W &= \mathrm{d}Y X^\top\end{aligned}", "1.2").is_derivative
     assert not Equation(r"y = \int x \mathrm{d}x", "1.3").is_derivative
+
+
+def test_the_citation_is_of_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    errata = (NOTES / "errata.md").read_text("utf-8")
+    assert f"Version {version}, 20" in errata
+    assert f"{{Version {version}}}" in errata
+    cff = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert re.findall(r"^ *version: (.*)$", cff, flags=re.MULTILINE) == [version, version]
 
 
 @pytest.mark.skipif(find_browser() is None, reason="Chromium prints the PDF, and there is none here")

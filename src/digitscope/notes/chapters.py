@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-APPENDICES = ("symbols", "terms", "bibliography")
+APPENDICES = ("symbols", "terms", "bibliography", "errata")
 """What follows the chapters, NAME.md."""
 
 
