@@ -50,6 +50,8 @@ class _BookRenderer(NotesRenderer):
         return f' title="Checked by {how}"' if how else ""
 
     def html_block(self, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
+        if explored := re.match(r"<!-- explore: (\w+) -->", tokens[i].content):
+            return f'<div class="explorable" id="explore-{explored[1]}"></div>\n'
         asked = asked_at(tokens, i)
         return _answer_form(asked) if asked else str(super().html_block(tokens, i, options, env))
 
@@ -86,9 +88,16 @@ def _answer_field(asked: Asked) -> str:
 
 
 def scripts() -> str:
-    """What makes the page search, mark the place, check answers and move, as one module."""
-    parts = (path.read_text(encoding="utf-8") for path in sorted((NOTES / "page").glob("*.js")))
-    return "\n".join("{\n" + re.sub(r"^export ", "", part, flags=re.MULTILINE) + "}" for part in parts)
+    """What makes the page search, mark the place, check answers and be touched, as one module.
+
+    Each file of page/ becomes a block, so that its names are its own; all see those of _shared.js.
+    """
+    folder = NOTES / "page"
+    shared, *others = (
+        re.sub(r"^import .*\n|^export (?:\{\};)?", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        for path in [folder / "_shared.js", *sorted(folder.glob("[!_]*.js"))]
+    )
+    return shared + "".join(f"{{\n{other}}}\n" for other in others)
 
 
 def page_ends(lines: Sequence[str], output: int = 0) -> list[int]:

@@ -1,0 +1,122 @@
+"""What can be touched in the book shows the numbers that Python computes."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from digitscope.arrays import Array
+from digitscope.nn import Conv2D, Momentum, softmax
+from digitscope.notes.chapters import chapter_paths
+from docs.notes import NOTES
+from docs.notes.book import scripts
+from docs.notes.checks import matrices
+from tests.lab.conftest import PageOpener
+
+PLACE = re.compile(r"^<!-- explore: (\w+) -->$", re.MULTILINE)
+NAMES = sorted(path.stem.removeprefix("explore_") for path in (NOTES / "page").glob("explore_*.js"))
+
+
+@pytest.fixture(scope="module")
+def book_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The explorables without the chapters around them, which take longer."""
+    places = "".join(f'<div class="explorable" id="explore-{name}"></div>' for name in NAMES)
+    page = f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><nav id="contents"></nav>{places}'
+    path = tmp_path_factory.mktemp("book") / "notes.html"
+    path.write_text(f'{page}<script type="module">{scripts()}</script></html>', encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def book_page(book_file: Path, open_page: PageOpener) -> Page:
+    return open_page(book_file.as_uri())
+
+
+def numbers(text: str) -> list[float]:
+    return [float(x.replace("−", "-")) for x in re.findall(r"[-−]?\d+(?:\.\d+)?(?:e[-+−]?\d+)?", text)]
+
+
+def move(page: Page, name: str, slider: str, value: float) -> None:
+    page.locator(f"#explore-{name}").get_by_role("slider", name=slider).fill(str(value))
+
+
+def cells(page: Page, name: str) -> Array:
+    rows: Sequence[Sequence[str]] = page.locator(f"#explore-{name} tbody").evaluate(
+        "(body) => [...body.rows].map((row) => [...row.querySelectorAll('td')].map((cell) => cell.textContent))"
+    )
+    return np.array([[numbers(cell)[0] for cell in row] for row in rows])
+
+
+def test_every_explorable_has_one_place_in_a_chapter() -> None:
+    placed = [name for path in chapter_paths() for name in PLACE.findall(path.read_text("utf-8"))]
+    assert sorted(placed) == NAMES
+
+
+def test_softmax_and_its_jacobian(book_page: Page) -> None:
+    move(book_page, "softmax", "second score", 2.5)
+    p = softmax(np.array([[2.0], [2.5], [-1.0]])).ravel()
+    assert cells(book_page, "softmax") == pytest.approx(np.diag(p) - np.outer(p, p), abs=0.00051)
+    expect(book_page.locator("#explore-softmax [role=status]")).to_contain_text(f"the loss is {-np.log(p[1]):.2f}")
+    book_page.get_by_role("button", name="Add 1 to all").click()
+    assert cells(book_page, "softmax") == pytest.approx(np.diag(p) - np.outer(p, p), abs=0.00051)
+
+
+def test_descent_in_the_valley(book_page: Page) -> None:
+    move(book_page, "valley", "rate", 0.2)
+    book_page.locator("#explore-valley summary").click()
+    assert np.allclose(cells(book_page, "valley")[:4, :2].T, matrices("6.7")[0], rtol=0, atol=0.00051)
+    move(book_page, "valley", "momentum", 0.5)
+    curvatures, w, v, losses = np.array([1.0, 9.0]), np.array([9.0, 1.0]), np.zeros(2), []
+    for step in range(6):
+        losses.append(w**2 @ curvatures / 2)
+        w, v = Momentum(momentum=0.5).updated(w, curvatures * w, [v], 0.2, step)
+    assert cells(book_page, "valley")[:, 2] == pytest.approx(losses, abs=0.00051)
+    move(book_page, "valley", "rate", 0.35)
+    expect(book_page.locator("#explore-valley [role=status]")).to_contain_text("it climbs")
+
+
+def test_every_weight_of_the_network_has_the_derivative_of_the_chapter(book_page: Page) -> None:
+    derivatives = book_page.locator("#explore-nudge").evaluate("""(host) => {
+      const weight = host.querySelector("select");
+      return [...weight.options].map((option) => {
+        weight.value = option.value;
+        weight.dispatchEvent(new Event("change"));
+        return host.querySelector("tbody tr:last-child b").textContent;
+      });
+    }""")
+    shown = np.array([numbers(text)[0] for text in derivatives])
+    assert shown == pytest.approx(np.concatenate([matrices(n)[0].ravel() for n in ("5.16", "5.14")]), abs=0.0006)
+    host = book_page.locator("#explore-nudge")
+    host.get_by_label("weight").select_option("from unit 2 to score 1")
+    move(book_page, "nudge", "nudge", -0.5)
+    (x, _), (w1, b1), (w2, b2) = matrices("5.9")[:2], matrices("5.9")[2:], matrices("5.10")
+    w2[0, 1] -= 0.5
+    loss = -np.log(softmax(w2 @ np.maximum(w1 @ x + b1, 0) + b2)[0]).mean()
+    expect(host.get_by_role("status")).to_contain_text(f"goes from 0.914 to {loss:.3f}")
+    host.get_by_role("button", name="Way back").click()
+    expect(host.get_by_role("button", name="Way back")).to_have_attribute("aria-pressed", "true")
+
+
+def test_sums_of_the_convolution(book_page: Page) -> None:
+    x, weight, y = matrices("8.14")
+    layer = Conv2D(1, 1, 2).astype(np.float64)
+    layer.params = {"weight": weight[None, None], "bias": np.zeros_like(layer.params["bias"], dtype=np.float64)}
+    out, backward = layer.forward(x[None, :, :, None])
+    dx, grads = backward(np.array([[1.0, 0], [0, -1]])[None, :, :, None])
+    assert out[0, :, :, 0] == pytest.approx(y)
+    host = book_page.locator("#explore-convolution")
+    for grid, expected in (("x", dx[0, :, :, 0]), ("W", grads["weight"][0, 0]), ("y", out[0, :, :, 0])):
+        said = host.evaluate(
+            """(host, grid) => [...host.querySelectorAll(`button[aria-label^="${grid},"]`)].map((cell) => {
+          cell.click();
+          return host.querySelector("[role=status]").textContent;
+        })""",
+            grid,
+        )
+        assert [numbers(text)[-1] for text in said] == expected.ravel().tolist()
+    host.get_by_role("button", name="y, row 2, column 2:").focus()
+    book_page.keyboard.press("ArrowUp")
+    expect(host.get_by_role("status")).to_contain_text("output y, row 1, column 2")
