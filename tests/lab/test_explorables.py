@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from digitscope.arrays import Array
-from digitscope.nn import Conv2D, Momentum, softmax
+from digitscope.nn import BatchNorm, Conv2D, LeakyReLU, Momentum, softmax
 from digitscope.notes.chapters import chapter_paths
 from docs.notes import NOTES
 from docs.notes.book import scripts
@@ -120,3 +120,46 @@ def test_sums_of_the_convolution(book_page: Page) -> None:
     host.get_by_role("button", name="y, row 2, column 2:").focus()
     book_page.keyboard.press("ArrowUp")
     expect(host.get_by_role("status")).to_contain_text("output y, row 1, column 2")
+
+
+def test_a_step_around_a_point(book_page: Page) -> None:
+    at, curvature = np.array([1.5, 0.7]), np.array([1.0, 3.0])
+    g = curvature * at
+    book_page.get_by_role("button", name="Against the gradient").click()
+    move(book_page, "ring", "length", 2)
+    step = -2 * g / np.linalg.norm(g)
+    really = (curvature * ((at + step) ** 2 - at**2)).sum() / 2
+    said = book_page.locator("#explore-ring [role=status]")
+    assert numbers(said.inner_text()) == pytest.approx([g @ step, really], abs=0.00051)
+    expect(said).to_contain_text("down")
+    move(book_page, "ring", "length", 3)
+    expect(said).to_contain_text("too long")
+    move(book_page, "ring", "angle", 0)
+    expect(said).to_contain_text("up")
+
+
+def test_the_line_of_batch_normalization(book_page: Page) -> None:
+    assert cells(book_page, "line")[:, 3] == pytest.approx(matrices("9.15")[0].ravel())
+    for name in ("Ask all for more", "Ask for a stretch"):
+        book_page.get_by_role("button", name=name).click()
+        assert cells(book_page, "line")[:, 3] == pytest.approx(matrices("9.15")[0].ravel()), name
+    move(book_page, "line", "dy, number 3", -3)
+    layer = BatchNorm(1, eps=0.0).astype(np.float64)
+    layer.params["scale"][:] = 2.0
+    dx, _ = layer.forward(np.array([[1.0, 1, 3, 3]]), training=True)[1](cells(book_page, "line")[:, 1][None])
+    assert cells(book_page, "line")[:, 3] == pytest.approx(dx.ravel(), abs=0.0051)
+
+
+def test_a_border_that_bends(book_page: Page) -> None:
+    said = book_page.locator("#explore-border [role=status]")
+    expect(said).to_have_text("3 of 4 are right.")
+    move(book_page, "border", "slope below 0", 0.3)
+    move(book_page, "border", "second bend at", 1.25)
+    bend = LeakyReLU(0.3)
+    sums = np.array([[0.0, 1, 1, 2]])
+    first, second = (bend.forward(sums - at)[0] for at in (0, 1.25))
+    table = book_page.locator("#explore-border tbody td:nth-child(2)")
+    shown = [numbers(text)[0] for text in table.all_inner_texts()]
+    assert shown == pytest.approx((first - 2 * second).ravel(), abs=0.0051)
+    move(book_page, "border", "slope below 0", 0)
+    expect(said).to_have_text("4 of 4 are right.")
