@@ -97,7 +97,12 @@ def scripts() -> str:
         re.sub(r"^import .*\n|^export (?:\{\};)?", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
         for path in [folder / "_shared.js", *sorted(folder.glob("[!_]*.js"))]
     )
-    return shared + "".join(f"{{\n{other}}}\n" for other in others)
+    script = shared + "".join(f"{{\n{other}}}\n" for other in others)
+
+    def content(found: re.Match[str]) -> str:
+        return f"{(folder / found[1]).read_text(encoding='utf-8')};"
+
+    return re.sub(r"\(null\); // (\w+\.json), in the book", content, script)
 
 
 def page_ends(lines: Sequence[str], output: int = 0) -> list[int]:

@@ -14,6 +14,8 @@ from digitscope.notes.chapters import chapter_paths
 from docs.notes import NOTES
 from docs.notes.book import scripts
 from docs.notes.checks import matrices
+from docs.notes.mnist import load_mnist
+from docs.notes.seed import answers, samples, stored
 from tests.lab.conftest import PageOpener
 
 PLACE = re.compile(r"^<!-- explore: (\w+) -->$", re.MULTILINE)
@@ -163,3 +165,40 @@ def test_a_border_that_bends(book_page: Page) -> None:
     assert shown == pytest.approx((first - 2 * second).ravel(), abs=0.0051)
     move(book_page, "border", "slope below 0", 0)
     expect(said).to_have_text("4 of 4 are right.")
+
+
+def test_the_seed_answers_what_python_computes(book_page: Page) -> None:
+    hidden, shares = answers(stored(), samples())
+    host = book_page.locator("#explore-seed")
+    for digit in (3, 8):
+        host.get_by_label("picture").select_option(f"MNIST’s {digit}")
+        units = [0.0 if text == "shut" else numbers(text)[0] for text in host.locator(".units div").all_inner_texts()]
+        assert units == pytest.approx(hidden[:, digit], abs=0.051)
+        shown = [numbers(text)[0] for text in host.locator(".bars .value").all_inner_texts()]
+        assert shown == pytest.approx(shares[:, digit], abs=0.00051)
+    host.get_by_role("button", name="Clear").click()
+    expect(host.get_by_role("status")).to_contain_text("Nothing is drawn yet")
+    host.locator(".pad").scroll_into_view_if_needed()
+    box = host.locator(".pad").bounding_box()
+    assert box
+    middle = box["x"] + box["width"] / 2
+    book_page.mouse.move(middle, box["y"] + 20)
+    book_page.mouse.down()
+    book_page.mouse.move(middle, box["y"] + box["height"] - 20, steps=8)
+    book_page.mouse.up()
+    expect(host.get_by_role("status")).to_contain_text("It reads a 1")
+
+
+def test_the_stored_weights_read_as_the_chapter_says() -> None:
+    (images, labels), _ = load_mnist()
+    read = answers(stored(), images[50_000:52_000].reshape(2_000, -1).T / 255)[1].argmax(axis=0)
+    chapter = (NOTES / "05-backpropagation.md").read_text("utf-8")
+    (percent,) = re.findall(r"read rightly: (\d+)% of 10,000 new images", chapter)
+    assert np.mean(read == labels[50_000:52_000]) == pytest.approx(float(percent) / 100, abs=0.03)
+    assert samples() == pytest.approx(
+        np.stack([images[50_000 + i].ravel() / 255 for i in first_of_each(labels)], axis=1)
+    )
+
+
+def first_of_each(labels: Array) -> list[int]:
+    return [int((labels[50_000:] == digit).argmax()) for digit in range(10)]
