@@ -9,13 +9,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from digitscope.arrays import Array
+from digitscope.metrics import negative_log_likelihood, reliability_diagram
 from digitscope.nn import BatchNorm, Conv2D, LeakyReLU, Momentum, softmax
 from digitscope.notes.chapters import chapter_paths
 from docs.notes import NOTES
 from docs.notes.book import scripts
 from docs.notes.checks import matrices
 from docs.notes.mnist import load_mnist
-from docs.notes.seed import answers, samples, stored
+from docs.notes.page_data import answers, read, samples, stored, unpacked
 from tests.lab.conftest import PageOpener
 
 PLACE = re.compile(r"^<!-- explore: (\w+) -->$", re.MULTILINE)
@@ -191,10 +192,10 @@ def test_the_seed_answers_what_python_computes(book_page: Page) -> None:
 
 def test_the_stored_weights_read_as_the_chapter_says() -> None:
     (images, labels), _ = load_mnist()
-    read = answers(stored(), images[50_000:52_000].reshape(2_000, -1).T / 255)[1].argmax(axis=0)
+    found = answers(stored(), images[50_000:52_000].reshape(2_000, -1).T / 255)[1].argmax(axis=0)
     chapter = (NOTES / "05-backpropagation.md").read_text("utf-8")
     (percent,) = re.findall(r"read rightly: (\d+)% of 10,000 new images", chapter)
-    assert np.mean(read == labels[50_000:52_000]) == pytest.approx(float(percent) / 100, abs=0.03)
+    assert np.mean(found == labels[50_000:52_000]) == pytest.approx(float(percent) / 100, abs=0.03)
     assert samples() == pytest.approx(
         np.stack([images[50_000 + i].ravel() / 255 for i in first_of_each(labels)], axis=1)
     )
@@ -202,3 +203,44 @@ def test_the_stored_weights_read_as_the_chapter_says() -> None:
 
 def first_of_each(labels: Array) -> list[int]:
     return [int((labels[50_000:] == digit).argmax()) for digit in range(10)]
+
+
+def test_the_cloud_of_batches(book_page: Page) -> None:
+    host = book_page.locator("#explore-cloud")
+    host.locator("summary").click()
+    chapter = (NOTES / "06-descent.md").read_text("utf-8")
+    for k, time in enumerate(("at the start", "after 300 steps")):
+        host.get_by_label("time").select_option(time)
+        each = unpacked(read("cloud")["moments"][k])
+        variance = ((each - each.mean(axis=1, keepdims=True)) ** 2).sum(axis=0).mean()
+        sizes = np.array([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000])
+        assert cells(book_page, "cloud").ravel() == pytest.approx(
+            np.sqrt(variance / sizes * (1000 - sizes) / 999), abs=0.00051
+        )
+        length, size, expected, _, measured, _ = numbers(host.get_by_role("status").inner_text().replace("(6.9)", ""))
+        assert (length, size, expected) == pytest.approx(
+            (each[0].mean(), 10, np.sqrt(variance / 10 * 990 / 999)), abs=0.0051
+        )
+        assert measured == pytest.approx(expected, rel=0.25)
+        if k == 0:
+            assert f"length of g {length:.1f}, of one image's error" in chapter
+    move(book_page, "cloud", "images a batch", 9)
+    expect(host.get_by_role("status")).to_contain_text("Batches of 1000 err by 0.00")
+
+
+def test_calibration_at_a_temperature(book_page: Page) -> None:
+    content = read("calibration")
+    labels, scores = np.array(list(content["labels"]), dtype=int), unpacked(content["scores"])
+    for temperature in (1.0, 1.75):
+        move(book_page, "calibration", "temperature", temperature)
+        p = softmax(scores / temperature).T
+        diagram = reliability_diagram(labels, p)
+        said = numbers(book_page.locator("#explore-calibration [role=status]").inner_text())
+        right = (p.argmax(axis=1) == labels).mean()
+        loss = negative_log_likelihood(labels, p)
+        expected = [right, p.max(axis=1).mean(), diagram.expected_calibration_error, loss]
+        assert said == pytest.approx(expected, abs=0.00051)
+    book_page.locator("#explore-calibration summary").click()
+    filled = diagram.counts > 0
+    points = np.stack([diagram.confidence[filled], diagram.accuracy[filled]], axis=1)
+    assert cells(book_page, "calibration") == pytest.approx(points, abs=0.00051)

@@ -79,3 +79,11 @@ export function place(name, title) {
   host.append(el("p", { class: "title" }, el("b", {}, "Touch it. "), title));
   return host;
 }
+
+/** @typedef {{ shape: number[], scale: number, bytes: string }} Packed as docs/notes/page_data.py writes it */
+
+/** @param {string} text */
+export const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
+/** @param {Packed} packed its numbers in order */
+export const unpack = ({ scale, bytes: text }) => Float64Array.from(new Int8Array(bytes(text).buffer), (x) => x * scale);

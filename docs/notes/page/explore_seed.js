@@ -1,16 +1,12 @@
 // @ts-check
 /** The trained network of chapter 5 answers while you draw: its ten hidden units and its ten outputs. */
-import { el, place, shown } from "./_shared.js";
+import { bytes, el, place, shown, unpack } from "./_shared.js";
 
-/** @typedef {{ shape: number[], scale: number, bytes: string }} Stored */
-const DATA = /** @type {{ weights: Record<string, Stored>, images: string[] } | null} */ (null); // seed.json, in the book
-
-/** @param {string} text */
-const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+const DATA = /** @type {{ weights: Record<string, import("./_shared.js").Packed>, images: string[] } | null} */ (null); // seed.json, in the book
 
 const host = DATA && place("seed", "Draw a digit, or take one of MNIST’s, and see what each pixel of ink adds to each hidden unit: vermilion opens it, blue shuts it.");
 if (DATA && host) {
-  const weights = Object.fromEntries(Object.entries(DATA.weights).map(([name, { scale, bytes: text }]) => [name, Float64Array.from(new Int8Array(bytes(text).buffer), (x) => x * scale)]));
+  const weights = Object.fromEntries(Object.entries(DATA.weights).map(([name, packed]) => [name, unpack(packed)]));
   const images = DATA.images.map((text) => Float64Array.from(bytes(text), (x) => x / 255));
 
   /** The hidden units and the probabilities of 784 pixels. @param {Float64Array} x */
