@@ -3,6 +3,7 @@
 `digitscope.notes` reads and renders the chapters; here are the page around them and what paper needs.
 """
 
+import base64
 import re
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
@@ -151,7 +152,7 @@ def book(paths: Sequence[Path] | None = None) -> str:
         f'<section class="chapter">\n{renderer.render_section(section)}{_neighbours(sections, i)}</section>\n'
         for i, section in enumerate(sections)
     )
-    style = TEXT_STYLE.read_text(encoding="utf-8") + (NOTES / "book.css").read_text(encoding="utf-8")
+    style = font_face() + TEXT_STYLE.read_text(encoding="utf-8") + (NOTES / "book.css").read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -179,6 +180,12 @@ def book(paths: Sequence[Path] | None = None) -> str:
 </body>
 </html>
 """
+
+
+def font_face() -> str:
+    """The mathematics font, inside the page: few systems have one."""
+    font = base64.b64encode((NOTES / "math.woff").read_bytes()).decode()
+    return f'@font-face {{ font-family: "Digitscope Notes Math"; src: url(data:font/woff;base64,{font}); }}\n'
 
 
 def _part(section: NotesSection, heading: str) -> Sequence[Token]:

@@ -14,7 +14,7 @@ from digitscope.notes.chapters import section_paths
 from digitscope.notes.renderer import NotesRenderer
 from digitscope.notes.section import NotesSection, read_section, to_equation, with_figures
 from docs.notes import NOTES
-from docs.notes.book import TEXT_STYLE
+from docs.notes.book import TEXT_STYLE, font_face
 
 TALL = 8
 """So many lines of displayed equations share a slide; rows of matrices count, too."""
@@ -92,7 +92,7 @@ def _source(section: NotesSection) -> str:
 def write_slides(path: Path, out: Path) -> int:
     """Writes the slides of a chapter to a folder, and returns how many there are."""
     made = slides(path)
-    style = TEXT_STYLE.read_text(encoding="utf-8") + (NOTES / "slides.css").read_text(encoding="utf-8")
+    style = font_face() + TEXT_STYLE.read_text(encoding="utf-8") + (NOTES / "slides.css").read_text(encoding="utf-8")
     page = f"""<!DOCTYPE html>
 <html lang="en">
 <head>

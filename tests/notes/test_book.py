@@ -7,12 +7,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from fontTools.ttLib import TTFont
 from pypdf import PdfReader
 
 from digitscope.notes.chapters import chapter_paths, section_paths
 from digitscope.notes.section import Equation, equations, read_section
 from docs.notes import NOTES, ROOT
 from docs.notes.book import EDGE, TOGETHER, book, page_ends
+from docs.notes.math_font import FILE, characters, used
 from docs.notes.printing import find_browser, write_pdf
 
 
@@ -27,10 +29,11 @@ def test_nothing_is_fetched(page: str) -> None:
     ):
         assert target.startswith(("#", "data:")), target
     (script,) = re.findall(r"<script type=\"module\">(.*?)</script>", page, flags=re.DOTALL)
+    script = re.sub(r"/\*\*.*?\*/", "", script, flags=re.DOTALL)
     assert not re.search(r"\b(import|fetch|XMLHttpRequest|WebSocket|eval)\b", script)
     assert len(script) < 150_000
     assert "@import" not in page
-    assert not re.search(r"url\((?!#)", page)
+    assert not re.search(r"url\((?!#|data:)", page)
 
 
 def test_every_link_in_it_has_its_target_and_every_target_one_name(page: str) -> None:
@@ -52,6 +55,14 @@ def test_every_equation_is_numbered_and_named_by_its_checks(page: str) -> None:
         for equation in equations(read_section(path)):
             if equation.number:
                 assert f'href="#eq-{equation.number}" title="Checked by' in page
+
+
+def test_the_page_has_a_font_with_all_signs_of_its_formulas(page: str) -> None:
+    """If not: python -m docs.notes.math_font texgyrepagella-math.otf"""
+    assert used(page) - characters() == set()
+    assert "MATH" in TTFont(FILE)
+    assert page.count("@font-face") == 1
+    assert used("<math><mi>x</mi><mo>+</mo><mi>α</mi></math>") == {"\U0001d465", "+", "\U0001d6fc"}
 
 
 def test_no_line_begins_with_the_comma_behind_a_formula(page: str) -> None:
