@@ -57,7 +57,7 @@ def test_a_lesson_names_pages_of_the_lab_and_what_stands_on_them(lesson: str) ->
     texts = json.loads((ROOT / "src/digitscope/lab/static/texts/en.json").read_text("utf-8"))
     rooms = {texts[room]["title"] for room in ("explore", "draw", "train", "step", "class")}
     rows = re.findall(r"^\| \d+–\d+ \| (.*) \| ([^|]*) \|$", LESSONS[lesson], flags=re.MULTILINE)
-    assert {where for _, where in rows} <= rooms | {"paper", "board", "notebook", "slides", "quiz"}
+    assert {where for _, where in rows} <= rooms | {"paper", "board", "notebook", "slides", "book", "quiz"}
     said = "\n".join(text for room in texts.values() if isinstance(room, dict) for text in room.values())
     for what, where in rows:
         if where in rooms:
