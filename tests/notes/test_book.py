@@ -152,6 +152,7 @@ def test_the_pdf_has_an_outline_contents_with_pages_and_links(tmp_path: Path) ->
     pages = write_pdf(tmp_path / "notes.pdf", [*chapters, *section_paths()[len(chapter_paths()) :]])
     reader = PdfReader(tmp_path / "notes.pdf")
     assert pages == len(reader.pages) > 2 * len(chapters)
+    assert "Contents" in reader.pages[1].extract_text()[:20]  # the preface fits the first page
     titles = [read_section(path).title for path in chapters]
     outline = [str(entry["/Title"]) for entry in reader.outline if not isinstance(entry, list)]
     assert [title for title in outline if title in titles] == titles
