@@ -35,7 +35,9 @@ def test_the_code_is_clean(command: list[str]) -> None:
 
 def test_the_root_holds_only_files_that_belong_there() -> None:
     strange = [
-        path.name for path in ROOT.iterdir() if path.is_file() and path.suffix not in ("", ".md", ".toml", ".lock")
+        path.name
+        for path in ROOT.iterdir()
+        if path.is_file() and path.suffix not in ("", ".cff", ".md", ".toml", ".lock")
     ]
     assert strange == [], "Delete them. A test that ran the verb which writes such a file lacks the fixture in_folder."
 
