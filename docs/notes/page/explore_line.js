@@ -33,7 +33,7 @@ if (host) {
         const foot = at(h, mean + slope * h)[1];
         return [svg("line", { class: dx[j] > 0 ? "up-line" : "down-line", x1: x, x2: x, y1: y, y2: foot }), svg("circle", { class: dx[j] > 0 ? "up-dot" : "down-dot", cx: x, cy: y, r: 6 })];
       }));
-    numbers.replaceChildren(table("", ["", "h", "dy", "on the line", "dx"], H.map((h, j) => [`number ${j + 1}`, shown(h, 0), shown(dy[j], 2), shown(mean + slope * h, 2), shown(dx[j], 2)])));
+    numbers.replaceChildren(table("What comes back, and what goes on", ["number", "h", "dy", "on the line", "dx"], H.map((h, j) => [String(j + 1), shown(h, 0), shown(dy[j], 2), shown(mean + slope * h, 2), shown(dx[j], 2)])));
     said.textContent = `The line has the height ${shown(mean, 2)} in the middle and the slope ${shown(slope, 2)}. What goes on adds up to ${shown(dx.reduce((a, b) => a + b), 2)}.`;
   };
   const sliders = START.map((value, j) => slider(`dy, number ${j + 1}`, { min: -4, max: 4, step: 0.25, value }, (to) => { dy[j] = to; draw(); }));

@@ -20,7 +20,7 @@ if (host) {
       const slope = pk * (Number(j === k) - pj);
       return el("span", { class: slope > 0 ? "up" : "down", style: `--strength: ${Math.round(Math.abs(slope) * 400)}%` }, shown(slope));
     })]);
-    matrix.replaceChildren(table("How fast each share changes with each score; each column adds up to 0", ["", ...NAMES.map((name) => `${name} score`)], rows));
+    matrix.replaceChildren(table("How fast each share changes with each score; each column adds up to 0", ["share", ...NAMES.map((name) => `${name} score`)], rows));
     const best = p.indexOf(Math.max(...p));
     said.textContent = `The ${NAMES[best]} has ${shown(p[best] * 100, 0)} %; if it is true, the loss is ${shown(-Math.log(p[best]), 2)}.`;
   };
