@@ -26,6 +26,7 @@ from digitscope.report import to_svg
 from docs.notebooks import FOLDER as NOTEBOOKS
 from docs.notebooks import CellRun, cells, notebook_paths, run_notebook
 from docs.notes import NOTES, ROOT
+from docs.notes.book import font_face
 
 DOCS = ROOT / "docs"
 TEACHING = DOCS / "teaching"
@@ -238,6 +239,7 @@ def write_site(site: Site, out: Path) -> None:
     (out / "pictures").mkdir(parents=True, exist_ok=True)
     for name, page in site.pages.items():
         write_atomic(out / f"{name}.html", page.encode())
-    write_atomic(out / "style.css", "\n".join(style.read_text(encoding="utf-8") for style in STYLES).encode())
+    styles = [font_face(), *(style.read_text(encoding="utf-8") for style in STYLES)]
+    write_atomic(out / "style.css", "\n".join(styles).encode())
     for name, path in site.pictures.items():
         shutil.copyfile(path, out / name)
