@@ -3,7 +3,7 @@
     uv run python -m benchmarks.ranks --record
 
 One thread, two threads and two ranks of one thread each take the same steps, in alternating rounds. The model, equation
-(12.19), gets the time of one thread, and latency and bytes a second between the ranks, which are measured first.
+(12.26), gets the time of one thread, and latency and bytes a second between the ranks, which are measured first.
 `--hosts A,B` puts the ranks on several machines that `mpiexec` reaches, with this checkout in the same place.
 With --record the figures are written to records/ranks.json.
 """
@@ -135,8 +135,8 @@ class Contender:
         self.process.wait()
 
 
-def modelled_step(alone: float, ranks: int, size: int, latency: float, bandwidth: float) -> float:
-    """Equation (12.19): the seconds of a step on ranks, from those of one."""
+def modelled_step(alone: float, ranks: int, size: float, latency: float, bandwidth: float) -> float:
+    """Equation (12.26): the seconds of a step on ranks, from those of one."""
     return alone / ranks + 2 * math.log2(ranks) * (latency + size / bandwidth)
 
 
@@ -170,7 +170,7 @@ def compare(name: str, ranks: int, rounds: int, hosts: str | None) -> dict[str, 
         middle = statistics.median(values)
         spread = f"{1e3 * min(values):.2f} to {1e3 * max(values):.2f}"
         print(f"  {title:<11}{1e3 * middle:>8.2f}  ({spread})  {alone / middle:.2f} times as fast as one thread")
-    print(f"  {'model':<11}{1e3 * model:>8.2f}  by (12.19); {alone / model:.2f} times as fast")
+    print(f"  {'model':<11}{1e3 * model:>8.2f}  by (12.26); {alone / model:.2f} times as fast")
     print(
         f"  between ranks {1e6 * latency:.1f} µs and {bandwidth / 1e9:.1f} GB/s; all gradients are exchanged in "
         f"{1e3 * exchange:.2f} ms",

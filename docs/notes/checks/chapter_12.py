@@ -6,6 +6,7 @@ from itertools import product as pairs
 import numpy as np
 import sympy as sp
 
+from benchmarks.ranks import modelled_step
 from digitscope.arrays import Array
 from digitscope.nn import Conv2D, Dense, Network, ReLU, Reshape
 from digitscope.recipes import RECIPES
@@ -298,7 +299,7 @@ def many_machines_as_printed() -> None:
         there = tree_time(machines, latency, size / bandwidth)
         holds("12.24", {**named, **script(D=there)})
         on = np.zeros(machines + 1)  # of one machine it has the first place, as D_1; of M the place M
-        on[0], on[machines] = 5, 5 / machines + there
+        on[0], on[machines] = 5, modelled_step(5, machines, size, latency, bandwidth)
         holds("12.26", {**named, **script(D=on)})
         rounds = ring(np.ones((machines, machines)))[1]
         holds("12.25", {**named, **script(D=rounds * (latency + size / machines / bandwidth))})
