@@ -142,6 +142,16 @@ def test_a_first_visit_asks_for_a_guess_and_shows_what_happens(open_page: PageOp
     expect(guess).to_be_hidden()  # only at the first visit
 
 
+def test_the_first_own_stroke_replaces_the_example(open_page: PageOpener, reader_lab: str) -> None:
+    page = open_page(f"{reader_lab}/draw")
+    digit = page.get_by_label("Answer", exact=True).locator(".digit")
+    expect(digit).to_have_text("5")
+    draw_with_mouse(page, [PenStroke(np.array([(0.5, y, 0.5) for y in np.linspace(0.2, 0.8, 9)]), 0.07)])
+    expect(digit).to_have_text("1")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(digit).to_have_text("5")
+
+
 def test_strokes_pixels_and_units_say_why(open_page: PageOpener, reader_lab: str) -> None:
     page = open_page(f"{reader_lab}/draw")
     page.get_by_role("button", name="Skip").click()

@@ -64,6 +64,8 @@ export function drawing(host, options) {
   let strokes = [...(options.strokes ?? [])];
   /** @type {Stroke[][]} what undo goes back to */
   const past = [];
+  /** Strokes that the first own one replaces. @type {Stroke[] | null} */
+  let shownExample = null;
   let width = options.width ?? 70;
   /** @type {Map<number, string>} strokes in another colour */
   let colours = new Map();
@@ -118,7 +120,8 @@ export function drawing(host, options) {
     past.push(strokes);
     colours = new Map();
     current = { points: [], width };
-    strokes = [...strokes, current];
+    if (strokes === shownExample) context.clearRect(0, 0, canvas.width, canvas.height);
+    strokes = strokes === shownExample ? [current] : [...strokes, current];
     context.strokeStyle = getComputedStyle(canvas).color;
     extend(x, y, pressure);
   }
@@ -247,6 +250,11 @@ export function drawing(host, options) {
     set(wanted) {
       past.push(strokes);
       show([...wanted]);
+    },
+    /** Shows strokes that the first own one replaces. @param {Stroke[]} wanted */
+    setExample(wanted) {
+      this.set(wanted);
+      shownExample = strokes;
     },
     clear() {
       if (!strokes.length) return;

@@ -463,5 +463,5 @@ observer.observe(networkPart);
 
 listModels();
 showPicture();
-if (isFirst) board.set(example);
+if (isFirst) board.setExample(example);
 else changed(true);
