@@ -202,10 +202,10 @@ def test_an_axis_of_the_tour_is_dragged(shared_lab: str, open_page: PageOpener) 
     circle = circular_frame(10)
     tips = places(page)
     np.testing.assert_allclose(tips, circle * np.hypot(*tips[0]) / np.hypot(*circle[0]), atol=1e-3)
+    three = page.get_by_role("button", name="Axis of 3")
+    three.hover()  # which may scroll
     box = page.locator(".stage").bounding_box()
     assert box is not None
-    three = page.get_by_role("button", name="Axis of 3")
-    three.hover()
     page.mouse.down()
     page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.35 * box["height"], steps=4)
     page.mouse.up()
