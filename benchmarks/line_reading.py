@@ -17,22 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import machine, versions
+from benchmarks.pictures.scores import edit_distance
 from benchmarks.train_line_reader import UNSEEN
 from digitscope.datasets import load_mnist
 from digitscope.synthetic.text_lines import KINDS, LineWriter, WrittenLine
 from digitscope.vision.line_reader import LineReader
 
 SURE = 0.9
-
-
-def edit_distance(a: str, b: str) -> int:
-    """The least number of characters to insert, delete or replace (Levenshtein 1966)."""
-    row = list(range(len(b) + 1))
-    for i, character in enumerate(a, 1):
-        before, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (character != other))
-    return row[-1]
 
 
 def only_digits(text: str) -> str:

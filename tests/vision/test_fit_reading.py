@@ -9,6 +9,8 @@ from benchmarks.pictures.scores import digits_by_line
 from digitscope.model import Model
 from digitscope.reader import WEIGHTS, Candidates, read
 from digitscope.vision import to_picture
+from digitscope.vision.line_image import HEIGHT
+from digitscope.vision.line_reader import ALPHABET, LineLogits
 
 KIND = ("printed number",)
 
@@ -16,7 +18,9 @@ KIND = ("printed number",)
 def candidates(digits: list[str], log_p: list[float], log_class: list[float]) -> Candidates:
     none = [np.zeros((len(own), 28, 28), np.uint8) for own in digits]
     zeros = np.zeros(len(digits))
-    return Candidates(None, digits, digits, none, np.array(log_p), 1.0, np.array(log_class), zeros)  # type: ignore[arg-type]
+    ink = np.zeros((HEIGHT, 16), np.float32)
+    said = LineLogits(np.zeros((len(ALPHABET) + 1, 4)), ink, 1.0, ink, 5, 27)
+    return Candidates(said, digits, digits, none, np.array(log_p), 1.0, np.array(log_class), zeros)
 
 
 def test_the_model_decides_between_texts_of_one_length() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import line_reading, train_line_reader
-from benchmarks.line_reading import Answer, edit_distance, figures, only_digits
+from benchmarks.line_reading import Answer, figures, only_digits
 from benchmarks.train_line_reader import batches, build, rate, train, training_example
 from digitscope.datasets import load_mnist
 from digitscope.synthetic.text_lines import LineWriter, WrittenLine
@@ -18,13 +18,6 @@ from digitscope.vision.line_reader import LineReader
 def writer() -> LineWriter:
     (images, labels), _ = load_mnist()
     return LineWriter(images[:500], labels[:500])
-
-
-def test_the_edit_distance() -> None:
-    assert edit_distance("", "") == 0
-    assert edit_distance("286", "6") == 2
-    assert edit_distance("1000", "1010") == 1
-    assert edit_distance("kitten", "sitting") == 3
 
 
 def test_figures_of_answers() -> None:

@@ -27,6 +27,7 @@ from digitscope.model import Model
 
 
 def test_edit_distance_of_known_pairs() -> None:
+    assert edit_distance("", "") == 0
     assert edit_distance("kitten", "sitting") == 3
     assert edit_distance("1000", "1010") == 1
     assert edit_distance("286", "6") == 2
