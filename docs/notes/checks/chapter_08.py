@@ -676,7 +676,7 @@ def pixels_as_printed() -> None:
     z, t, w = RNG.normal(size=6), RNG.random(6), RNG.random(6)
     value, loss_backward = binary_cross_entropy(z, t, w)
     p = 1 / (1 + np.exp(-z))
-    holds("8.32", {"L": value, "M": 6.0, "w": w, "t": t, "p": p, "dz": loss_backward(1.0)})
+    holds("8.32", {"L": value, "N": 6.0, "Ψ": w, "q": t, "a": p, "dz": loss_backward(1.0)})
 
 
 def small_example() -> tuple[Array, Array, Array, Conv2D]:
