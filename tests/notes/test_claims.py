@@ -32,8 +32,13 @@ SECTIONS = (
     ("06-descent", "A rate for each number"),
     ("08-convolution", "What the filters look like"),
     ("09-normalization", "Mean 0, variance 1"),
+    ("09-normalization", "Dropout: unreliable on purpose"),
     ("10-regularization", "Two ways of being wrong"),
     ("10-regularization", "Asking several"),
+    ("11-uncertainty", "A picture made to deceive"),
+    ("11-uncertainty", "Which digits are mixed up"),
+    ("12-speed", "Use it again"),
+    ("12-speed", "Two cores"),
 )
 """Sections in which sentences between the formulas were once false or too wide."""
 
