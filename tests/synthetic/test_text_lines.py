@@ -32,7 +32,7 @@ def test_every_kind_has_ink_and_a_text_that_can_be_read(writer: LineWriter, kind
         assert to_text(to_labels(line.text)) == line.text
         assert 2 * OTHER not in line.text
         assert (line.text == "") == (kind == "nothing")
-        if kind in ("digit", "number"):
+        if kind in ("digit", "number", "field"):
             assert line.text.isdigit()
         if line.text:
             assert line.ink.max() > 60

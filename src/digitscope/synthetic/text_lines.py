@@ -5,7 +5,7 @@ seven segments. It may touch, overlap, be broken or cut off, be joined by ruling
 or dirty, as the ink that is found in a picture is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -200,6 +200,9 @@ class _Piece:
     top: int
 
 
+_Placed = tuple[str, _Piece, int]
+
+
 class LineWriter:
     """Writes lines with the digits of these images. Equal generators give equal lines.
 
@@ -259,8 +262,11 @@ class LineWriter:
         sheet = np.zeros((TALL, end + 2), np.uint8)
         for piece, left in pieces:
             _paste(sheet, piece, left)
+        characters = words.replace(" ", "")
         if style.join_letters:
-            _join(sheet, pieces, words.replace(" ", ""), style)
+            _join_letters(sheet, pieces, characters, style)
+        if style.join_zeros:
+            _join_zeros(sheet, pieces, characters, style)
         return sheet
 
     def _piece(self, character: str, style: "LineStyle", rng: Rng) -> _Piece:
@@ -326,7 +332,7 @@ class LineStyle:
             self.font = fonts[rng.integers(len(fonts))][0]
         elif source < 0.15:
             self.segments = True
-        self.mnist = float(rng.choice([0.0, 0.5, 0.9, 1.0], p=[0.2, 0.2, 0.2, 0.4]))
+        self.mnist = float(rng.choice([0.0, 0.5, 0.9, 1.0], p=[0.3, 0.2, 0.2, 0.3]))
         self.pen = float(np.exp(rng.normal(np.log(0.11), 0.35)))
         self.slant = float(rng.normal(0.1, 0.18))
         self.size = 1.0
@@ -335,14 +341,15 @@ class LineStyle:
         self.slope = float(rng.normal(0, 0.025))
         self.jump = float(rng.uniform(0, 0.08))
         self.gap = float(np.exp(rng.uniform(np.log(0.04), np.log(0.5))))
-        self.touching = float(rng.choice([0, 0.1, 0.4, 1.0], p=[0.55, 0.25, 0.15, 0.05]))
+        self.touching = float(rng.choice([0, 0.1, 0.4, 1.0], p=[0.45, 0.25, 0.2, 0.1]))
         self.shake = float(rng.uniform(0.012, 0.035))
         self.join_letters = rng.random() < 0.4
+        self.join_zeros = rng.random() < 0.2
         self.forms = {str(k): int(rng.integers(1 << 30)) for k in range(10)}
         self.one_form = rng.random() < 0.6
         self.gaps: list[float] = []
         """Columns of the sheet in the middle between neighbouring characters; known after the line was laid out."""
-        self.boxed = kind in ("digit", "number", "decimal", "date") and rng.random() < 0.12
+        self.boxed = kind == "field" or (kind in ("digit", "number", "decimal", "date") and rng.random() < 0.15)
         if self.boxed:
             self.gap = float(rng.uniform(0.2, 0.7))
         if self.font or self.segments:
@@ -392,18 +399,41 @@ def _paste(sheet: Array, piece: _Piece, left: int) -> None:
         np.maximum(area, ink, out=area)
 
 
-def _join(sheet: Array, pieces: list[tuple[_Piece, int]], characters: str, style: LineStyle) -> None:
+def _join_letters(sheet: Array, pieces: list[tuple[_Piece, int]], characters: str, style: LineStyle) -> None:
     """Strokes between neighbouring letters, as in joined handwriting."""
+    for (a, one, left), (b, two, right) in _neighbouring(pieces, characters):
+        if a.isalpha() and b.isalpha():
+            low, other_low = one.top + one.ink.shape[0], two.top + two.ink.shape[0]
+            _draw_line(
+                sheet, (left + one.ink.shape[1] - 4, low - 4, right + 4, min(low, other_low) - 0.35 * UNIT), style
+            )
+
+
+def _join_zeros(sheet: Array, pieces: list[tuple[_Piece, int]], characters: str, style: LineStyle) -> None:
+    """Strokes between the upper ends of neighbouring zeros that are written without lifting the pen."""
+    for (a, one, left), (b, two, right) in _neighbouring(pieces, characters):
+        if a == b == "0":
+            start, end = (
+                (x + item.ink.shape[1] / 2, item.top + style.pen * UNIT / 2) for x, item in ((left, one), (right, two))
+            )
+            sag = 0.25 * UNIT * (style.forms["0"] % 100) / 100
+            between = left + one.ink.shape[1], (start[1] + end[1]) / 2 + sag
+            _draw_line(sheet, (*start, *between, *end), style)
+
+
+def _neighbouring(pieces: list[tuple[_Piece, int]], characters: str) -> Iterator[tuple[_Placed, _Placed]]:
+    """Neighbours that are less than half a digit's height apart: character, piece and first column of each."""
+    placed = [(character, piece, left) for character, (piece, left) in zip(characters, pieces, strict=True)]
+    for one, two in pairwise(placed):
+        if two[2] - one[2] - one[1].ink.shape[1] < 0.5 * UNIT:
+            yield one, two
+
+
+def _draw_line(sheet: Array, path: Sequence[float], style: LineStyle) -> None:
     from PIL import Image, ImageDraw
 
     picture = Image.fromarray(sheet)
-    pen = ImageDraw.Draw(picture)
-    ends = [(left, left + piece.ink.shape[1], piece.top + piece.ink.shape[0]) for piece, left in pieces]
-    letters = [c.isalpha() for c in characters]
-    for (a, b), (one, two) in zip(pairwise(letters), pairwise(ends), strict=False):
-        if a and b and two[0] - one[1] < 0.5 * UNIT:
-            rise = min(one[2], two[2]) - 0.35 * UNIT
-            pen.line((one[1] - 4, one[2] - 4, two[0] + 4, rise), fill=255, width=max(1, round(style.pen * UNIT)))
+    ImageDraw.Draw(picture).line(path, fill=255, width=max(1, round(style.pen * UNIT)), joint="curve")
     sheet[...] = np.asarray(picture)
 
 
@@ -554,7 +584,11 @@ def _digits(rng: Rng, low: int, high: int) -> str:
     count = int(rng.integers(low, high + 1))
     if rng.random() < 0.12:  # the same digit several times, as in 1000 and 11
         return "".join(str(d) for d in np.repeat(rng.integers(0, 10, count), rng.integers(1, 4, count))[:count])
-    return "".join(map(str, rng.integers(0, 10, count)))
+    number = "".join(map(str, rng.integers(0, 10, count)))
+    if rng.random() < 0.12:  # round, as 250 and 1000
+        zeros = int(rng.integers(1, 4))
+        number = (number[: max(1, count - zeros)] + "000")[:count]
+    return number
 
 
 def _decimal(rng: Rng) -> str:
@@ -596,10 +630,17 @@ def _sum(rng: Rng) -> str:
     return text + "=" + (_digits(rng, 1, 3) if rng.random() < 0.6 else "") if rng.random() < 0.5 else text
 
 
+_FREQUENT = "eeeeeeeetttttaaaaaooooooiiiiinnnnnsssshhhrrrrrddllllccuumwfgypbvk"
+"""Letters about as often as they are in texts."""
+
+
 def _word(rng: Rng) -> str:
     latin, rest = _letters()
     if rng.random() < 0.25:
         return str(rng.choice(["kg", "cm", "m", "km", "€", "mm", "No", "Room", "Total", "Age", "x", "h", "Nr"]))
+    if rng.random() < 0.4:
+        word = "".join(rng.choice(list(_FREQUENT), rng.integers(3, 9)))
+        return word if rng.random() < 0.5 else word.capitalize() if rng.random() < 0.7 else word.upper()
     pool = [c for c in (latin if rng.random() < 0.8 else rest) if len(c) == 1] or latin
     count = int(rng.integers(2, 8))
     word = "".join(str(pool[i]) for i in rng.integers(len(pool), size=count))
@@ -626,12 +667,13 @@ class LineKind:
 
 KINDS = {
     "digit": LineKind(0.14, lambda rng: _digits(rng, 1, 1)),
-    "number": LineKind(0.27, lambda rng: _digits(rng, 2, 8)),
+    "number": LineKind(0.25, lambda rng: _digits(rng, 2, 8)),
+    "field": LineKind(0.04, lambda rng: _digits(rng, 6, 10)),
     "decimal": LineKind(0.07, _decimal),
     "date": LineKind(0.05, _dated),
     "sign": LineKind(0.09, _signed),
     "sum": LineKind(0.03, _sum),
-    "groups": LineKind(0.07, lambda rng: " ".join(_digits(rng, 1, 5) for _ in range(rng.integers(2, 4)))),
+    "groups": LineKind(0.05, lambda rng: " ".join(_digits(rng, 1, 5) for _ in range(rng.integers(2, 4)))),
     "word": LineKind(0.16, _words),
     "number and word": LineKind(0.07, _number_and_word),
     "nothing": LineKind(0.05, lambda rng: ""),
@@ -648,7 +690,8 @@ def _degrade(sheet: Array, style: LineStyle, rng: Rng) -> NDArray[np.uint8]:
     from PIL import Image
 
     margin = int(rng.integers(2, UNIT)) if sheet.shape[1] > 2 else int(rng.integers(UNIT, 4 * UNIT))
-    ink = np.pad(sheet, ((0, 0), (margin, int(rng.integers(2, UNIT)))))
+    right_margin = int(rng.integers(2, UNIT))
+    ink = np.pad(sheet, ((0, 0), (margin, right_margin)))
     broken = rng.random() < 0.13 and sheet.shape[1] > 2
     if broken:
         ink = _break(ink, rng)
@@ -662,7 +705,7 @@ def _degrade(sheet: Array, style: LineStyle, rng: Rng) -> NDArray[np.uint8]:
         ink = _dirty(ink, rng)
     if rng.random() < 0.06:
         ink = _neighbours(ink, rng)
-    ink = _cut(ink, margin, rng)
+    ink = _cut(ink, margin, right_margin, rng)
     if rng.random() < 0.4:  # coarse: digits of 7 to 25 pixels, but none that are broken are so small
         small = float(np.exp(rng.uniform(np.log(16 if broken else 7), np.log(25)))) / UNIT
         size = (max(1, round(ink.shape[1] * small)), max(4, round(ink.shape[0] * small)))
@@ -835,7 +878,7 @@ def _neighbours(ink: Array, rng: Rng) -> Array:
     return np.maximum(ink, moved)
 
 
-def _cut(ink: Array, margin: int, rng: Rng) -> Array:
+def _cut(ink: Array, left: int, right: int, rng: Rng) -> Array:
     """Cut to the ink with some margin; sometimes the edge cuts the digits."""
     rows = np.flatnonzero((ink > 60).any(axis=1))
     top, bottom = (rows[0], rows[-1] + 1) if len(rows) else (UNIT, 2 * UNIT)
@@ -847,6 +890,7 @@ def _cut(ink: Array, margin: int, rng: Rng) -> Array:
         else:
             last = bottom - int(rng.uniform(0, 0.12) * UNIT)
     cut = ink[first:last]
-    if rng.random() < 0.06:
-        cut = cut[:, margin + int(rng.uniform(0, 0.12) * UNIT) :]
+    if rng.random() < 0.1:
+        depth = int(rng.uniform(0, 0.12) * UNIT)
+        cut = cut[:, left + depth :] if rng.random() < 0.5 else cut[:, : -(right + depth)]
     return cut if min(cut.shape) > 3 else ink
