@@ -332,7 +332,7 @@ class LineStyle:
             self.font = fonts[rng.integers(len(fonts))][0]
         elif source < 0.15:
             self.segments = True
-        self.mnist = float(rng.choice([0.0, 0.5, 0.9, 1.0], p=[0.3, 0.2, 0.2, 0.3]))
+        self.mnist = float(rng.choice([0.0, 0.5, 0.9, 1.0], p=[0.2, 0.2, 0.2, 0.4]))
         self.pen = float(np.exp(rng.normal(np.log(0.11), 0.35)))
         self.slant = float(rng.normal(0.1, 0.18))
         self.size = 1.0
@@ -479,7 +479,7 @@ def _penned(character: str, style: LineStyle, rng: Rng) -> _Piece:
     flat = 0.7 if character in "+=" else 1.0
     placed = [line * [width * scale * style.stretch, scale * flat] for line in lines]
     if character in "/()":  # often higher and deeper than digits
-        longer = rng.uniform(1.0, 1.45)
+        longer = rng.uniform(1.08, 1.5)
         placed = [line * [1, longer] for line in placed]
         raised = (longer - 1) * rng.uniform(0.3, 0.7)
     base = round(2 * UNIT - scale * (1 + (flat - 1) * 0.8) - raised * UNIT)
@@ -598,7 +598,7 @@ def _decimal(rng: Rng) -> str:
 
 
 def _dated(rng: Rng) -> str:
-    join = str(rng.choice(["/", ".", "-", ":"]))
+    join = str(rng.choice(["/", ".", "-", ":"], p=[0.2, 0.35, 0.25, 0.2]))
     if join == ":":
         return _digits(rng, 1, 2) + ":" + _digits(rng, 2, 2)
     return join.join([_digits(rng, 1, 2), _digits(rng, 1, 2), _digits(rng, 2, 4)])
@@ -626,7 +626,7 @@ def _signed(rng: Rng) -> str:
 
 def _sum(rng: Rng) -> str:
     parts = [_digits(rng, 1, 3) for _ in range(rng.integers(2, 6))]
-    text = str(rng.choice(["+", "+", "-", "/", ":"])).join(parts)
+    text = str(rng.choice(["+", "-", "/", ":"], p=[0.5, 0.25, 0.1, 0.15])).join(parts)
     return text + "=" + (_digits(rng, 1, 3) if rng.random() < 0.6 else "") if rng.random() < 0.5 else text
 
 
@@ -666,8 +666,8 @@ class LineKind:
 
 
 KINDS = {
-    "digit": LineKind(0.14, lambda rng: _digits(rng, 1, 1)),
-    "number": LineKind(0.25, lambda rng: _digits(rng, 2, 8)),
+    "digit": LineKind(0.11, lambda rng: _digits(rng, 1, 1)),
+    "number": LineKind(0.28, lambda rng: _digits(rng, 2, 8)),
     "field": LineKind(0.04, lambda rng: _digits(rng, 6, 10)),
     "decimal": LineKind(0.07, _decimal),
     "date": LineKind(0.05, _dated),
