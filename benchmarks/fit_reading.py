@@ -2,16 +2,17 @@
 
     uv run python -m benchmarks.fit_reading --generated 4 --seed 11 --record records/reading_weights.json
 
-The weights of the text are those with which most pictures are read correctly; then the
-temperature and the factor beside letters are those that make the confidences most probable. Pictures of turned pages
-are left out. The next seed gives the pictures that the result is measured on.
+Among the texts that a part of a line may have, the one with features f has the probability exp(w f) / sum exp(w f').
+The weights w are those with which the right texts are most probable (conditional logit, McFadden 1974); parts whose
+right text is not among them do not count. The factor beside letters then makes the confidences most probable. Pictures
+of turned pages are left out. The next seed gives the pictures that the result is measured on.
 """
 
 import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +27,11 @@ from digitscope.vision import to_picture
 from digitscope.vision.layout import find_layout
 from digitscope.vision.line_reader import OTHER
 
-OF_CLASS = (0.3, 0.5, 0.8)
-OF_DIGIT = (0.4, 0.7, 1.0)
-BONUS = (0.5, 0.8, 1.2, 1.6)
-TEMPERATURE = (1, 1.25, 1.5, 1.75, 2, 2.5)
 BESIDE_LETTERS = (1, 0.7, 0.5, 0.4, 0.3, 0.2)
+PENALTY = 3e-4
+"""Of the squares of the weights, in nats."""
+MAX_WAYS = 20_000
+"""Maximum number of combinations of texts of a line's parts that are looked through for the right one."""
 SURE = 0.9
 
 
@@ -69,8 +70,9 @@ def lines_of(count: int, seed: int, model: Model, kinds: tuple[str, ...] = KINDS
     for example in generated(count, seed, kinds):
         if example.task in ("number", "no number"):
             layout = find_layout(to_picture(example.picture))
-            lines = [[replace(reader.candidates(part), images=[]) for part in parts] for parts in layout.lines]
-            found.append(Lines(digits_by_line(example.text), lines, layout.left_out))
+            lines = [[reader.candidates(part) for part in parts] for parts in layout.lines]
+            slim = [[replace(part, images=[], boxes=[]) for part in line] for line in lines]
+            found.append(Lines(digits_by_line(example.text), slim, layout.left_out))
     return found
 
 
@@ -86,16 +88,55 @@ def cost(pictures: Sequence[Lines], weights: Weights) -> float:
     return float(-np.log(np.where(right, confidence, 1 - confidence)).mean())
 
 
-def fit(pictures: Sequence[Lines]) -> Weights:
-    def quality(weights: Weights) -> tuple[float, float]:
-        return float(answers(pictures, weights)[0].mean()), -cost(pictures, weights)
+@dataclass(frozen=True)
+class Choice:
+    """The features of a part's texts, and which of them is right."""
 
-    of_text = max(
-        (WEIGHTS._replace(of_class=a, of_digit=b, bonus=c) for a, b, c in product(OF_CLASS, OF_DIGIT, BONUS)),
-        key=quality,
-    )
-    warmed = (of_text._replace(temperature=t, beside_letters=f) for t, f in product(TEMPERATURE, BESIDE_LETTERS))
-    return min(warmed, key=lambda weights: cost(pictures, weights))
+    features: Array
+    right: int
+
+
+def choices(picture: Lines) -> list[Choice]:
+    """The parts of a picture whose right text is known: the picture has as many lines as were found, or no digits."""
+    if not picture.right:
+        parts = [part for line in picture.lines for part in line]
+        return [Choice(part.features, part.digits.index("")) for part in parts if "" in part.digits]
+    if len(picture.lines) != len(picture.right):
+        return []
+    found = []
+    for line, digits in zip(picture.lines, picture.right, strict=True):
+        ways = islice(product(*(range(len(part.digits)) for part in line)), MAX_WAYS)
+        right = [way for way in ways if "".join(p.digits[k] for p, k in zip(line, way, strict=True)) == digits]
+        if right:  # several ways divide the digits among the parts in different ways
+            way = max(right, key=lambda way: sum(part.features[k, 0] for part, k in zip(line, way, strict=True)))
+            found += [Choice(part.features, k) for part, k in zip(line, way, strict=True)]
+    return found
+
+
+def loss(weights: Array, of: Sequence[Choice]) -> tuple[float, Array]:
+    """Minus the mean log probability of the right texts, in nats, with the penalty; and its gradient.
+
+    For the features f_k of the texts, of which r is right, and p = softmax(f w):
+    d(-log p_r) / dw = sum_k p_k f_k - f_r
+    """
+    total, gradient = 0.0, np.zeros_like(weights)
+    for choice in of:
+        scores = choice.features @ weights
+        log_p = scores - np.logaddexp.reduce(scores)
+        total -= log_p[choice.right]
+        gradient += np.exp(log_p) @ choice.features - choice.features[choice.right]
+    penalty = PENALTY * float(weights @ weights)
+    return total / len(of) + penalty, gradient / len(of) + 2 * PENALTY * weights
+
+
+def fit(pictures: Sequence[Lines]) -> Weights:
+    from scipy.optimize import minimize
+
+    of = [choice for picture in pictures for choice in choices(picture)]
+    found = minimize(loss, WEIGHTS.of_features, args=(of,), jac=True, method="L-BFGS-B")
+    rounded = [round(float(weight), 2) for weight in found.x]
+    options = [Weights._make([*rounded, factor]) for factor in BESIDE_LETTERS]
+    return min(options, key=lambda weights: cost(pictures, weights))
 
 
 def figures(pictures: Sequence[Lines], weights: Weights) -> dict[str, float]:

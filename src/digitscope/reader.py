@@ -1,16 +1,16 @@
 """Reads all numbers in a picture.
 
 `vision.layout` finds the lines of writing, and a network reads each of them (`vision.line_reader`): digits, signs, and
-a mark for everything else. The digits' images are classified by the model, too, and the text is the one with the
-highest
+a mark for everything else. The digits' images are classified by the model, too. Characters that touch are cut in
+several ways; the one counts in which the model is surest of the text's digits. Among the texts that the network finds
+most probable, one with the features f has the probability
 
-    score = log P(text | line) + sum over its digits of w1 log P(digit | image, a digit)
-                                                      + w2 log P(a digit | image) + w3
+    exp(w f) / sum over all texts of exp(w f'),
 
-among the texts that the network finds most probable. The bonus w3 makes up for the factors, each below 1, that a longer
-text has more. The probability of a number is the sum over all texts that have its digits in this order, each in
-proportion to e^(score / temperature). A number in a line with letters is less probable, because a digit may be a
-letter, or a letter a digit. A picture of a single digit is read as `vision.prepare` and the model read it.
+a conditional logit (McFadden 1974). The features are what the network says, what the model says of the digits'
+images, and what is counted in the text; the `Weights` w are fitted. The probability of a number is that of all texts
+that have its digits in this order. A number in a line with letters is less probable, because a digit may be a letter,
+or a letter a digit. A picture of a single digit is read as `vision.prepare` and the model read it.
 """
 
 import os
@@ -30,7 +30,7 @@ from digitscope.model import Model
 from digitscope.nn import BackgroundCrossEntropy
 from digitscope.nn.ctc import beam_search
 from digitscope.training import thread_count
-from digitscope.vision.characters import INKED
+from digitscope.vision.characters import INKED, best_cuts
 from digitscope.vision.decode import PictureSource, to_picture
 from digitscope.vision.layout import PageLayout, Part, find_digit, find_layout, layout_of_ink, turned
 from digitscope.vision.line_reader import LINE_NETWORK, OTHER, LineLogits, LineReader, shares_kept, to_labels, to_text
@@ -52,17 +52,28 @@ TURNED = 1.4
 
 
 class Weights(NamedTuple):
-    """Of what the line reader and the model say; `benchmarks.fit_reading` fits them to generated pictures."""
+    """How much each feature of a text counts; `benchmarks.fit_reading` fits them to generated pictures."""
 
-    of_class: float = 0.8
-    """w1"""
-    of_digit: float = 0.4
-    """w2"""
-    bonus: float = 1.2
-    """w3"""
-    temperature: float = 1.5
+    log_p: float = 0.64
+    """log P of all texts with these digits, according to the line reader."""
+    log_class: float = 0.44
+    """The sum over the digits of log P(digit | image, a digit)."""
+    least_digit: float = 0.9
+    """The least of the digits' log P(a digit | image)."""
+    digits: float = 0.66
+    """The number of digits: a longer text has more factors, each below 1."""
+    slashes: float = -2.0
+    """The number of slashes, which look like 1."""
+    others: float = -1.7
+    """The number of runs of letters, or of other things."""
+    too_wide: float = -3.1
+    """By how much digits are wider than high."""
     beside_letters: float = 0.4
     """How much less probable a line's digits are if it has letters, too."""
+
+    @property
+    def of_features(self) -> Array:
+        return np.array(self[:-1])
 
 
 WEIGHTS = Weights()
@@ -182,27 +193,36 @@ def _line_reader() -> LineReader:
 class Candidates:
     """What a part of a line may say: for different digits, the most probable text."""
 
-    said: LineLogits
     digits: list[str]
     texts: list[str]
     images: list[NDArray[np.uint8]]
     """Of the digits of each text."""
-    log_p: Array
-    """log P of all texts with these digits, according to the line reader. (texts,)"""
+    boxes: list[list[Box]]
+    """Of the characters of each text, in pixels of the part's ink."""
+    features: Array
+    """What the weights are for, (texts, 7)."""
     seen: float
     """The probability of all texts that the line reader found, also of those that are not candidates."""
-    log_class: Array
-    """The sum over each text's digits of log P(digit | image, a digit). (texts,)"""
-    log_digit: Array
-    """The sum over each text's digits of log P(a digit | image). (texts,)"""
 
     def probabilities(self, weights: Weights = WEIGHTS) -> Array:
         """(texts,)"""
-        of_model = weights.of_class * self.log_class + weights.of_digit * self.log_digit
-        lengths = np.array([len(digits) for digits in self.digits])
-        warm = (self.log_p + of_model + weights.bonus * lengths) / weights.temperature
-        p: Array = self.seen * np.exp(warm - np.logaddexp.reduce(warm))
+        scores = self.features @ weights.of_features
+        p: Array = self.seen * np.exp(scores - np.logaddexp.reduce(scores))
         return p
+
+
+class _Written(NamedTuple):
+    """A text's digits in a line's ink."""
+
+    images: NDArray[np.uint8]
+    boxes: list[Box]
+    """Of all characters."""
+    log_class: float
+    """The sum over the digits of log P(digit | image, a digit)."""
+    least_digit: float
+    """The least of all digits' log P(a digit | image), at most 0."""
+    too_wide: float
+    """By how much digits are wider than the line is high, in heights."""
 
 
 @dataclass(frozen=True)
@@ -261,7 +281,7 @@ class PictureReader:
         best, text = candidates.digits[first], candidates.texts[first]
         in_picture = [
             tuple(np.clip(layout.to_picture(part.to_map(box)), 0, [*size[1::-1]] * 2).tolist())
-            for box in candidates.said.boxes(to_labels(text))
+            for box in candidates.boxes[first]
         ]
         kept = shares_kept(best, list(zip(candidates.digits, shares.tolist(), strict=True)))
         places = [box for character, box in zip(text, in_picture, strict=True) if character.isdigit()]
@@ -284,22 +304,39 @@ class PictureReader:
         seen = min(1.0, float(np.exp(np.logaddexp.reduce(list(totals.values())))))
         options = sorted(totals, key=lambda digits: -totals[digits])[:TEXTS]
         texts = [max(by_digits[digits])[1] for digits in options]
-        images: list[NDArray[np.uint8]] = []
-        for text in texts:
-            inks = said.characters(to_labels(text))
-            images.append(self._images([ink for c, ink in zip(text, inks, strict=True) if c.isdigit()]))
-        of_texts = np.array([totals[digits] for digits in options])
-        return Candidates(said, options, texts, images, of_texts, seen, *self._digit_sums(options, images))
+        written = [self._write(said, text) for text in texts]
+        features = [
+            [totals[digits], w.log_class, w.least_digit, len(digits), text.count("/"), text.count(OTHER), w.too_wide]
+            for digits, text, w in zip(options, texts, written, strict=True)
+        ]
+        images, boxes = [w.images for w in written], [w.boxes for w in written]
+        return Candidates(options, texts, images, boxes, np.array(features), seen)
 
-    def _digit_sums(self, options: Sequence[str], images: Sequence[NDArray[np.uint8]]) -> tuple[Array, Array]:
-        """What the model says of the digits of each text: log_class and log_digit of `Candidates`."""
-        if not any(options):
-            return np.zeros(len(options)), np.zeros(len(options))
-        of_digits, of_classes = self._log_classes(np.concatenate(images))
-        of_labels = of_classes[np.arange(len(of_classes)), [int(digit) for digits in options for digit in digits]]
-        ends = np.cumsum([len(digits) for digits in options])[:-1]
-        log_class, log_digit = (np.array([p.sum() for p in np.split(of, ends)]) for of in (of_labels, of_digits))
-        return log_class, log_digit
+    def _write(self, said: LineLogits, text: str) -> _Written:
+        """The text in the line's ink, where characters that touch are cut so that the model is surest of the digits."""
+        cuttings = said.characters(to_labels(text))
+        inks = [ink for cutting in cuttings for row in cutting for ink in row]
+        images = self._images(inks)
+        log_digit, log_class = self._log_classes(images)
+        shapes = [(len(cutting), len(cutting[0])) for cutting in cuttings]
+        numbers = np.split(np.arange(len(inks)), np.cumsum([rows * columns for rows, columns in shapes]))[:-1]
+        numbers = [of.reshape(shape) for of, shape in zip(numbers, shapes, strict=True)]
+        scores = [
+            log_digit[of] + log_class[of, int(c)] if c.isdigit() else np.zeros(of.shape)
+            for c, of in zip(text, numbers, strict=True)
+        ]
+        chosen = [int(of[cuts]) for of, cuts in zip(numbers, best_cuts(scores), strict=True)]
+        digits = [k for k, c in zip(chosen, text, strict=True) if c.isdigit()]
+        boxes = said.boxes([inks[k] for k in chosen])
+        labels = [int(c) for c in text if c.isdigit()]
+        widths = np.array([right - left for c, (left, _, right, _) in zip(text, boxes, strict=True) if c.isdigit()])
+        return _Written(
+            images[digits],
+            boxes,
+            float(log_class[digits, labels].sum()),
+            float(log_digit[digits].min(initial=0)),
+            float(np.maximum(widths / (said.bottom - said.top) - 1, 0).sum()),
+        )
 
     def _images(self, digits: Sequence[Array]) -> NDArray[np.uint8]:
         """The digits' ink in MNIST's format. (N, *shape)"""
@@ -308,6 +345,8 @@ class PictureReader:
 
     def _log_classes(self, images: NDArray[np.uint8]) -> tuple[Array, Array]:
         """log P(a digit) of each image, (N,), and log P(class | a digit), (N, classes)."""
+        if not len(images):
+            return np.zeros(0), np.zeros((0, CLASSES))
         loss = self._model.loss
         outputs = self._model.logits(images, threads=self._threads).T.astype(np.float64)
         log_class: Array = np.log(np.maximum(loss.probabilities(outputs).T, LEAST))

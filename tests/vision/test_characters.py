@@ -1,10 +1,12 @@
 """Dividing a line's ink among its characters."""
 
+from itertools import pairwise, product
+
 import numpy as np
 import pytest
 
 from digitscope.arrays import Array
-from digitscope.vision.characters import InkComponents, Place, box_of_ink
+from digitscope.vision.characters import CUTS, InkComponents, Place, best_cuts, box_of_ink, middle
 
 TALL = 20.0
 
@@ -18,7 +20,7 @@ def line(*boxes: tuple[int, int, int, int]) -> Array:
 
 
 def divide(ink: Array, places: list[float], needs: list[float]) -> list[Array]:
-    return InkComponents(ink).divide(list(map(Place, places, needs)))
+    return list(map(middle, InkComponents(ink).divide(list(map(Place, places, needs)))))
 
 
 def test_a_component_belongs_to_the_nearest_character_though_it_reaches_under_its_neighbour() -> None:
@@ -35,6 +37,43 @@ def test_digits_that_touch_are_cut_where_there_is_least_ink() -> None:
     one, other = divide(ink, [12, 36], [7, 7])
     assert box_of_ink(one) == (5, 2, 23, 22)
     assert box_of_ink(other) == (23, 2, 45, 22)
+
+
+def test_digits_that_touch_are_cut_in_several_ways_none_of_which_loses_ink() -> None:
+    ink = line((5, 2, 60, 22), (30, 0, 34, 1), (70, 2, 74, 22))
+    divided = InkComponents(ink).divide([Place(column, 7) for column in (12, 32, 52, 72)])
+    assert [(len(cuttings), len(cuttings[0])) for cuttings in divided] == [(1, CUTS), (CUTS, CUTS), (CUTS, 1), (1, 1)]
+    for left, right in product(range(CUTS), repeat=2):
+        pieces = divided[0][0][left], divided[1][left][right], divided[2][right][0], divided[3][0][0]
+        np.testing.assert_allclose(sum(pieces), ink)
+    first = [box_of_ink(ink) for ink in divided[0][0]]
+    assert len({box[2] for box in first if box}) == CUTS  # cuts in different places
+
+
+def test_strokes_that_lean_are_cut_along_a_line_that_leans() -> None:
+    ink = np.zeros((24, 60), np.float32)
+    for row in range(2, 22):
+        for column in (20, 28):
+            ink[row, column + round(0.6 * (12 - row)) + np.arange(3)] = 1
+    ink[4, 20:40] = 1  # joins the two
+    one, other = divide(ink, [21, 30], [7, 7])
+    assert one[6:].sum() == other[6:].sum() == 3 * 16
+    assert not (one[6:, 1:] * other[6:, :-1]).any()
+
+
+def test_the_best_cuts_are_those_of_an_exhaustive_search() -> None:
+    rng = np.random.default_rng(0)
+    shapes = [(1, 3), (3, 2), (2, 1), (1, 1), (1, 3), (3, 1)]
+    scores = [rng.normal(size=shape) for shape in shapes]
+    found = best_cuts(scores)
+    assert all(one[1] == other[0] for one, other in pairwise(found))
+
+    def total(cuts: list[tuple[int, int]]) -> float:
+        return sum(float(score[cut]) for score, cut in zip(scores, cuts, strict=True))
+
+    ways = product(range(3), range(2), range(3))
+    assert total(found) == max(total([(0, a), (a, b), (b, 0), (0, 0), (0, c), (c, 0)]) for a, b, c in ways)
+    assert best_cuts([]) == []
 
 
 def test_three_that_touch_and_a_piece_of_the_second_by_itself() -> None:
@@ -72,10 +111,10 @@ def test_pale_pixels_at_an_edge_belong_to_the_stroke_beside_them() -> None:
 def test_what_is_far_from_a_digits_strokes_is_a_piece_of_a_frame() -> None:
     ink = line((2, 0, 4, 24), (10, 2, 15, 22), (17, 2, 22, 4), (30, 2, 34, 22), (44, 2, 46, 20))
     components = InkComponents(ink)
-    one, other = components.divide([Place(15, 7, 5), Place(32, 7, 5)])
+    one, other = map(middle, components.divide([Place(15, 7, 5), Place(32, 7, 5)]))
     assert box_of_ink(one) == (10, 2, 22, 22)
     assert box_of_ink(other) == (30, 2, 34, 22)
-    _, word = components.divide([Place(15, 7, 5), Place(32, 7)])  # a word is of any width
+    _, word = map(middle, components.divide([Place(15, 7, 5), Place(32, 7)]))  # a word is of any width
     assert box_of_ink(word) == (30, 2, 46, 22)
 
 

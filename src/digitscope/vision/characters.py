@@ -13,6 +13,14 @@ INKED = 0.3
 EDGE = 2
 """Distance, in pixels, up to which a paler pixel belongs to a stroke."""
 
+CUTS = 7
+"""Number of cuts that are tried between two characters that touch."""
+SLANTS = (-0.3, 0.0, 0.3, 0.6)
+"""Slants of the cuts: columns to the right for each row up."""
+
+Cuttings = list[list[Array]]
+"""A character's ink, (H, W), for each cut at its left and each at its right: one where nothing touches it."""
+
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels of the ink"""
 
@@ -57,23 +65,31 @@ class InkComponents:
         distance, (row, column) = distance_transform_edt(labels == 0, return_indices=True)
         self._ink, self._nearest = ink, np.where((distance <= EDGE) & (count > 0), labels[row, column], 0)
 
-    def divide(self, places: Sequence[Place]) -> list[Array]:
-        """The ink of each character, in places from left to right. Shapes: (H, W) for each
+    def divide(self, places: Sequence[Place]) -> list[Cuttings]:
+        """The ink of each character, in places from left to right, cut in every way.
 
         Each component belongs to the character to whose place its ink is nearest. A character whose own components are
         lower than it is gets one of a neighbour: the whole, if that one has another; otherwise the two touch, and the
-        component is cut between their places, in the column with the least ink. What is then out of reach of a
-        character's largest component belongs to none: it is a piece of a frame, or a speck.
+        component is cut between their places, along the straight line with the least ink in each of CUTS windows. What
+        is then out of reach of a character's largest component belongs to none: it is a piece of a frame, or a speck.
         """
         owners = self._nearest_places(places)
         for character, place in enumerate(places):
             if place.height and self._height(_own(owners, character)) < place.height:
                 self._give(owners, character, places)
-        divided = [np.zeros_like(self._ink) for _ in places]
+        touching = {pair for of in owners for pair in pairwise(of) if pair[1] == pair[0] + 1}
+        ways = [CUTS if (k - 1, k) in touching else 1 for k in range(len(places) + 1)]
+        cuts = {c: self._cuts(c, of, places) for c, of in enumerate(owners) if len(of) > 1}
+        divided = []
         for character, place in enumerate(places):
-            for component in self._within_reach(_own(owners, character), place.reach):
-                columns, part = self._part(component, character, owners[component], places)
-                divided[character][:, columns] += part
+            own = self._within_reach(_own(owners, character), place.reach)
+            parts = [(c, owners[c].index(character), cuts.get(c)) for c in own]
+            divided.append(
+                [
+                    [self._cut_out(parts, left, right) for right in range(ways[character + 1])]
+                    for left in range(ways[character])
+                ]
+            )
         return divided
 
     def _nearest_places(self, places: Sequence[Place]) -> list[list[int]]:
@@ -126,26 +142,69 @@ class InkComponents:
         left, right = self._columns[component]
         return max(0.0, left - place, place - right)
 
-    def _part(self, component: int, character: int, of: list[int], places: Sequence[Place]) -> tuple[slice, Array]:
-        """A character's columns of a component, and its ink in them."""
-        left, right = max(0, self._columns[component][0] - EDGE), self._columns[component][1] + EDGE
-        mask = self._nearest[:, left:right] == component + 1
-        part = np.where(mask, self._ink[:, left:right], 0)
-        limits = [0, *_cuts(part.sum(axis=0), [places[c].column - left for c in of]), part.shape[1]]
-        begin, end = limits[of.index(character) :][:2]
-        return slice(left + begin, left + end), part[:, begin:end]
+    def _cut_out(self, parts: Sequence[tuple[int, int, "Array | None"]], left: int, right: int) -> Array:
+        """A character's parts of components, each from cut number `left` on its left to number `right` on its right.
+
+        parts: each component, the character's number among its owners, and the cuts between these
+        """
+        ink = np.zeros_like(self._ink)
+        for component, k, cuts in parts:
+            first, last = max(0, self._columns[component][0] - EDGE), self._columns[component][1] + EDGE
+            mask = self._nearest[:, first:last] == component + 1
+            if cuts is not None:
+                columns = np.arange(first, first + mask.shape[1])
+                if k > 0:
+                    mask &= columns >= cuts[k - 1, left, :, None]
+                if k < len(cuts):
+                    mask &= columns < cuts[k, right, :, None]
+            ink[:, first:last] += np.where(mask, self._ink[:, first:last], 0)
+        return ink
+
+    def _cuts(self, component: int, of: list[int], places: Sequence[Place]) -> Array:
+        """For each two neighbouring owners of a component, in each row the first column of the right one's ink.
+
+        Shapes: (owners - 1, CUTS, H)
+        """
+        (top, bottom), (left, right) = self._rows[component], self._columns[component]
+        strokes = np.pad(np.where(self._nearest == component + 1, self._ink, 0)[:, left:right], ((0, 0), (1, 1)))
+        rows = np.arange(len(strokes))
+        columns = np.arange(left - 1, right + 2)  # where a line may cross the middle row
+        rise = np.array(SLANTS)[:, None, None] * ((top + bottom - 1) / 2 - rows)
+        lines = np.rint(columns[:, None] + rise).astype(int)  # (slants, columns, H)
+        crossed = strokes[rows, np.clip(lines - left + 1, 0, strokes.shape[1] - 1)].sum(axis=2)
+        cuts = []
+        for one, other in pairwise(np.clip([places[k].column for k in of], left, right - 1)):
+            width = max(1.0, (other - one) / 4)
+            windows = []
+            for centre in np.linspace(one, other, CUTS):
+                distance = np.abs(columns - centre)
+                costs = np.where(distance <= width, crossed + 1e-3 * distance, np.inf)
+                windows.append(lines.reshape(-1, len(rows))[costs.argmin()])
+            cuts.append(windows)
+        return np.array(cuts)
 
 
 def _own(owners: Sequence[Sequence[int]], character: int) -> list[int]:
     return [component for component, of in enumerate(owners) if character in of]
 
 
-def _cuts(columns: Array, places: Sequence[float]) -> list[int]:
-    """Between each two places the column with the least ink, in the middle half of what lies between them."""
-    cuts = []
-    for one, other in pairwise(np.clip(places, 0, len(columns) - 1)):
-        quarter = (other - one) / 4
-        low = int(one + quarter)
-        between = columns[low : max(low + 1, int(np.ceil(other - quarter)))]
-        cuts.append(low + int(between.argmin()))
-    return cuts
+def middle(cuttings: Cuttings) -> Array:
+    """The character's ink between the middle cuts."""
+    return cuttings[len(cuttings) // 2][len(cuttings[0]) // 2]
+
+
+def best_cuts(scores: Sequence[Array]) -> list[tuple[int, int]]:
+    """The cuts at the left and right of each character with the highest sum of scores (Viterbi 1967).
+
+    scores: of each character, for each cut at its left and each at its right, (L, R). R is the L of the next one.
+    """
+    best, ways = np.zeros(1), []
+    for score in scores:
+        total = best[:, None] + score
+        ways.append(total.argmax(axis=0))
+        best = total.max(axis=0)
+    right, path = int(best.argmax()), []
+    for way in reversed(ways):
+        path.append((int(way[right]), right))
+        right = path[-1][0]
+    return path[::-1]

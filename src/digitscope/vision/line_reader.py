@@ -1,5 +1,6 @@
 """Reads a line of writing: from its ink to its text, with a box for each character and the probability of the text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -12,7 +13,7 @@ from digitscope.errors import ModelError
 from digitscope.files.tensors import open_tensors, write_tensors
 from digitscope.nn.ctc import BLANK, align, beam_search
 from digitscope.nn.layer import Layer, build, describe
-from digitscope.vision.characters import Box, InkComponents, Place, box_of_ink
+from digitscope.vision.characters import Box, Cuttings, InkComponents, Place, box_of_ink, middle
 from digitscope.vision.line_image import HEIGHT, MARGIN, ink_rows, line_image
 from digitscope.vision.rounded_weights import rounded, unrounded
 
@@ -104,7 +105,7 @@ class LineLogits:
         labels, confidence = found[0]
         texts = [(to_text(other), p) for other, p in found]
         kept = shares_kept(texts[0][0], texts)
-        boxes = self.boxes(labels)
+        boxes = self.boxes(list(map(middle, self.characters(labels))))
         characters = tuple(map(Character, to_text(labels), kept, boxes))
         return LineReading(characters, confidence, tuple(texts[:n_best]))
 
@@ -125,8 +126,8 @@ class LineLogits:
         p: Array = np.exp(np.logaddexp(during, after))
         return p
 
-    def characters(self, labels: list[int]) -> list[Array]:
-        """The ink of each label, (H, W) like the line's."""
+    def characters(self, labels: list[int]) -> list[Cuttings]:
+        """The ink of each label, (H, W) like the line's, cut in every way from labels that touch it."""
         step = self.scale * self.image.shape[1] / self.logits.shape[1]
         height, reach = (share * (self.bottom - self.top) for share in (PRESENT, REACH))
         places = []
@@ -138,9 +139,9 @@ class LineLogits:
                 places.append(Place(column, {" ": 0.0, OTHER: height}.get(character, 1.0)))
         return self._components.divide(places)
 
-    def boxes(self, labels: list[int]) -> list[Box]:
+    def boxes(self, inks: Sequence[Array]) -> list[Box]:
         """The box of each label's ink; what has none is as high as the line, and lies between its neighbours."""
-        found = [box_of_ink(ink) for ink in self.characters(labels)]
+        found = list(map(box_of_ink, inks))
         boxes, right = [], 0.0
         for k, box in enumerate(found):
             following = next((other[0] for other in found[k + 1 :] if other), float(self.ink.shape[1]))
