@@ -56,18 +56,16 @@ class Weights(NamedTuple):
 
     log_p: float = 0.64
     """log P of all texts with these digits, according to the line reader."""
-    log_class: float = 0.44
+    log_class: float = 0.5
     """The sum over the digits of log P(digit | image, a digit)."""
-    least_digit: float = 0.9
+    least_digit: float = 1.06
     """The least of the digits' log P(a digit | image)."""
-    digits: float = 0.66
+    digits: float = 0.91
     """The number of digits: a longer text has more factors, each below 1."""
-    slashes: float = -2.0
+    slashes: float = -0.3
     """The number of slashes, which look like 1."""
-    others: float = -1.7
+    others: float = -1.39
     """The number of runs of letters, or of other things."""
-    too_wide: float = -3.1
-    """By how much digits are wider than high."""
     beside_letters: float = 0.4
     """How much less probable a line's digits are if it has letters, too."""
 
@@ -200,7 +198,7 @@ class Candidates:
     boxes: list[list[Box]]
     """Of the characters of each text, in pixels of the part's ink."""
     features: Array
-    """What the weights are for, (texts, 7)."""
+    """What the weights are for, (texts, 6)."""
     seen: float
     """The probability of all texts that the line reader found, also of those that are not candidates."""
 
@@ -221,8 +219,6 @@ class _Written(NamedTuple):
     """The sum over the digits of log P(digit | image, a digit)."""
     least_digit: float
     """The least of all digits' log P(a digit | image), at most 0."""
-    too_wide: float
-    """By how much digits are wider than the line is high, in heights."""
 
 
 @dataclass(frozen=True)
@@ -306,7 +302,7 @@ class PictureReader:
         texts = [max(by_digits[digits])[1] for digits in options]
         written = [self._write(said, text) for text in texts]
         features = [
-            [totals[digits], w.log_class, w.least_digit, len(digits), text.count("/"), text.count(OTHER), w.too_wide]
+            [totals[digits], w.log_class, w.least_digit, len(digits), text.count("/"), text.count(OTHER)]
             for digits, text, w in zip(options, texts, written, strict=True)
         ]
         images, boxes = [w.images for w in written], [w.boxes for w in written]
@@ -329,13 +325,11 @@ class PictureReader:
         digits = [k for k, c in zip(chosen, text, strict=True) if c.isdigit()]
         boxes = said.boxes([inks[k] for k in chosen])
         labels = [int(c) for c in text if c.isdigit()]
-        widths = np.array([right - left for c, (left, _, right, _) in zip(text, boxes, strict=True) if c.isdigit()])
         return _Written(
             images[digits],
             boxes,
             float(log_class[digits, labels].sum()),
             float(log_digit[digits].min(initial=0)),
-            float(np.maximum(widths / (said.bottom - said.top) - 1, 0).sum()),
         )
 
     def _images(self, digits: Sequence[Array]) -> NDArray[np.uint8]:
