@@ -11,6 +11,7 @@ from docs.notes.figures import drawing
 from docs.notes.mnist import load_mnist
 
 SEED = 3
+LINE_SEED = 39
 
 
 @drawing("13-paths")
@@ -45,7 +46,7 @@ def walks_through_the_labels() -> Figure:
 @drawing("13-line", tolerance=3.0)
 def a_line_and_its_probabilities() -> Figure:
     (images, labels), _ = load_mnist()
-    line = LineWriter(images[-2000:], labels[-2000:]).write(np.random.default_rng(SEED), "number")
+    line = LineWriter(images[-2000:], labels[-2000:]).write(np.random.default_rng(LINE_SEED), "number")
     said = LineReader.load(LINE_NETWORK)(line.ink / np.float32(255))
     figure = new_figure("A line and the probabilities at its places", 210)
     above = add_panel(figure, 40, 8, WIDTH - 60, 62)
