@@ -18,7 +18,8 @@ ROWS = PIXELS.reshape(3, -1)
 SAME = {
     "uint8": PIXELS,
     "rows": ROWS,
-    "a channel": PIXELS[..., None],
+    "a channel as in Keras": PIXELS[..., None],
+    "a channel as in PyTorch": PIXELS[:, None],
     "int64": PIXELS.astype(np.int64),
     "whole float64": PIXELS.astype(np.float64),
     "0 to 1, float16": (PIXELS / 255).astype(np.float16),
@@ -90,8 +91,9 @@ REFUSED_IMAGES: dict[str, tuple[Any, type[Exception], str]] = {
     "a column": (ROWS[:1].T, ShapeError, r"a column, \(784, 1\). Turn it into a row: images.T"),
     "columns": (ROWS.T, ShapeError, r"got \(784, 3\)"),
     "another size": (PIXELS[:, 2:], ShapeError, r"\(N, 28, 28\) or rows \(N, 784\); got \(3, 26, 28\)"),
-    "colours": (np.zeros((3, 28, 28, 3), np.uint8), ShapeError, r"got \(3, 28, 28, 3\)"),
-    "channels first": (PIXELS[:, None], ShapeError, r"got \(3, 1, 28, 28\)"),
+    "colours": (np.stack([PIXELS] * 3, axis=3), ShapeError, r"\(3, 28, 28, 3\). Give images.mean\(axis=3\)"),
+    "colours first": (np.stack([PIXELS] * 3, axis=1), ShapeError, r"\(3, 3, 28, 28\). Give images.mean\(axis=1\)"),
+    "two channels": (np.stack([PIXELS] * 2, axis=3), ShapeError, r"got \(3, 28, 28, 2\)"),
     "a number": (7, ShapeError, r"got \(\)"),
     "lists of several lengths": ([[1, 2], [3]], ShapeError, "one array of numbers; got a list"),
 }

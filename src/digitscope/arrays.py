@@ -69,9 +69,10 @@ def as_images(images: npt.ArrayLike, shape: tuple[int, int] | None = None) -> np
     frames, and arrays of any memory layout and byte order are as good as arrays. `shape` is the height and width that
     is expected, if it is known.
 
-    Shapes: (N, H, W), (N, H, W, 1), or rows (N, H W) -> (N, H, W). Without `shape` rows are square images if their
-        length is a square, else images of one row.
-    Raises: ShapeError for other ranks and sizes; DataError for NaN, other ranges, 0/1 masks, and no numbers at all.
+    Shapes: (N, H, W), (N, H, W, 1), (N, 1, H, W), or rows (N, H W) -> (N, H, W). Without `shape` rows are square
+        images if their length is a square, else images of one row.
+    Raises: ShapeError for other ranks and sizes and for colours; DataError for NaN, other ranges, 0/1 masks, and no
+        numbers at all.
     """
     array = as_numbers(images, "Images")
     size = "(N, H, W)" if shape is None else f"(N, {shape[0]}, {shape[1]})"
@@ -81,8 +82,7 @@ def as_images(images: npt.ArrayLike, shape: tuple[int, int] | None = None) -> np
         raise ShapeError(f"{expected}; got one image, {array.shape}. Put it into a batch: images[None].")
     if array.ndim == 2 and shape is not None and array.shape == (math.prod(shape), 1):
         raise ShapeError(f"{expected}; got a column, {array.shape}. Turn it into a row: images.T.")
-    if array.ndim == 4 and array.shape[3] == 1:
-        array = array[..., 0]
+    array = without_channel_axis(array)
     if array.ndim == 2:
         side = math.isqrt(array.shape[1])
         rows = shape if shape is not None else (side, side) if side * side == array.shape[1] else (1, array.shape[1])
@@ -92,6 +92,26 @@ def as_images(images: npt.ArrayLike, shape: tuple[int, int] | None = None) -> np
     if array.ndim != 3 or (shape is not None and array.shape[1:] != shape):
         raise ShapeError(f"{expected}; got {array.shape}.")
     return np.ascontiguousarray(_as_bytes(array))
+
+
+def without_channel_axis(images: Array) -> Array:
+    """Grey images without their one channel, which is the last axis in Keras and the second in PyTorch.
+
+    Shapes: (N, H, W, 1) and (N, 1, H, W) -> (N, H, W); others stay as they are.
+    Raises: ShapeError for images of three or four channels, which are colours.
+    """
+    if images.ndim != 4:
+        return images
+    for axis in (3, 1):
+        channels = images.shape[axis]
+        if channels == 1:
+            return images.squeeze(axis)
+        if channels in (3, 4):
+            raise ShapeError(
+                f"Images are expected to be grey, (N, H, W); got {channels} channels, {images.shape}. "
+                f"Give images.mean(axis={axis}).astype(images.dtype)."
+            )
+    return images
 
 
 def as_labels(labels: npt.ArrayLike, count: int, classes: int | None = None) -> npt.NDArray[np.int64]:

@@ -29,7 +29,7 @@ class ArgumentError(DigitscopeError, TypeError, ValueError):
     """An argument is of another kind or outside its range."""
 
 
-class DataError(DigitscopeError):
+class DataError(DigitscopeError, ValueError):
     """A data set, a table or a file of images cannot be used."""
 
 
@@ -53,7 +53,7 @@ class ShapeError(DigitscopeError, ValueError):
     """Arrays do not fit a layer, a loss or each other."""
 
 
-class TrainingError(DigitscopeError):
+class TrainingError(DigitscopeError, ValueError):
     """Training cannot start or go on."""
 
 

@@ -233,7 +233,7 @@ class TestNpz:
     @pytest.mark.parametrize(
         ("key", "array", "words"),
         [
-            ("x_train", np.zeros((5, 28, 28, 3)), "a.npz, training part: Images are expected as (N, H, W) or rows"),
+            ("x_train", np.zeros((5, 28, 28, 3)), "a.npz, training part: Images are expected to be grey, (N, H, W)"),
             (
                 "x_train",
                 np.zeros((4, 28, 28)),
@@ -397,7 +397,7 @@ class TestDataSet:
     @pytest.mark.parametrize(
         ("images", "labels", "words"),
         [
-            (np.zeros((2, 3, 3, 3)), [0, 1], "a, training part: Images are expected as (N, H, W)"),
+            (np.zeros((2, 5, 5, 5)), [0, 1], "a, training part: Images are expected as (N, H, W)"),
             (np.zeros((2, 3, 3), dtype="u1"), [0, 1, 2], "one integer for each of 2 images; got (3,)"),
             (np.zeros((0, 3, 3), dtype="u1"), [], "has no training images: their shape is (0, 3, 3)"),
             (np.zeros((2, 0, 3), dtype="u1"), [0, 1], "has no training images: their shape is (2, 0, 3)"),

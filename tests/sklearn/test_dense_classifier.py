@@ -316,13 +316,15 @@ def test_batches_are_equally_large() -> None:
         ({"validation_fraction": 1.0}, "validation_fraction is expected"),
         ({"n_iter_no_change": 0}, "n_iter_no_change is expected"),
         ({"tol": -1}, "tol is expected"),
-        ({"n_threads": 0}, "threads is expected"),
+        ({"label_smoothing": []}, "label_smoothing is expected as a number"),
+        ({"schedule": ""}, "schedule expects one of"),
+        ({"n_threads": -1}, "n_threads is expected as a whole number from 1 on or None"),
         ({"verbose": -1}, "verbose is expected"),
     ],
 )
 def test_a_parameter_that_cannot_be_is_named_by_fit(parameters: dict[str, Any], message: str) -> None:
     classifier = small(**parameters)
-    with pytest.raises(DigitscopeError, match=message):
+    with pytest.raises(ValueError, match=message):  # as scikit-learn's estimators
         classifier.fit(X, Y)
     with pytest.raises(DigitscopeError, match=message):
         classifier.partial_fit(X, Y, classes=[0, 1, 2])

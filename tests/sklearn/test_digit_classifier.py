@@ -40,7 +40,8 @@ def test_every_form_of_the_same_images_gives_the_same(images: tuple[Array, Array
         "float32 to 1": rows.astype(np.float32) / 255,
         "whole numbers": rows.astype(np.int64),
         "images": x,
-        "images with a channel": x[..., None],
+        "images of Keras": x[..., None],
+        "images of PyTorch": x[:, None],
         "a data frame": pd.DataFrame(rows),
         "lists": x[:300].tolist(),
     }
@@ -51,6 +52,16 @@ def test_every_form_of_the_same_images_gives_the_same(images: tuple[Array, Array
         np.testing.assert_array_equal(classifier.predict_proba(form), expected.predict_proba(rows), err_msg=name)
         assert classifier.n_features_in_ == 784
     assert quick(epochs=2).fit(pd.DataFrame(rows).add_prefix("p"), y).feature_names_in_[3] == "p3"
+
+
+@pytest.mark.parametrize("rows", [False, True])
+def test_one_image_and_colours_are_told(rows: bool, images: tuple[Array, Array]) -> None:
+    x, y = images
+    classifier = quick(epochs=1).fit(x.reshape(300, 784) if rows else x, y)
+    with pytest.raises(ValueError, match=r"got one image, \(28, 28\). Give images\[None\]"):
+        classifier.predict(x[0])
+    with pytest.raises(ValueError, match=r"expected to be grey.*got 3 channels"):
+        classifier.predict(np.stack([x] * 3, axis=3))
 
 
 def test_it_reads_digits(images: tuple[Array, Array], few: DataSet) -> None:
@@ -198,11 +209,12 @@ def test_convolutions_that_do_not_fit_any_enlargement_name_other_recipes() -> No
         ({"learning_rate": 0.0}, "expected to be positive"),
         ({"batch_size": 0}, "batch_size is expected"),
         ({"augment": "wild"}, "augment expects"),
-        ({"n_threads": -1}, "threads is expected"),
+        ({"augment": "rotate=10"}, "Augment has the amounts rotation"),
+        ({"n_threads": -1}, "n_threads is expected"),
     ],
 )
 def test_a_parameter_that_cannot_be_is_named_by_fit(parameters: dict[str, Any], message: str) -> None:
-    with pytest.raises(DigitscopeError, match=message):
+    with pytest.raises(ValueError, match=message):  # as scikit-learn's estimators
         quick(**parameters).fit(DIGITS[:40], LABELS[:40])
 
 

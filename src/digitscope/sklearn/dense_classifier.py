@@ -162,7 +162,9 @@ class DenseClassifier(NetworkClassifier):
         check_whole("batch_size", self.batch_size, 1)
         batches = -(-rows // self.batch_size)
         epochs = min(max(-(-STEPS // batches), LEAST_EPOCHS), MOST_EPOCHS)
-        schedule = self.schedule or ("constant" if self.early_stopping else "one-cycle")
+        schedule = self.schedule
+        if schedule is None:
+            schedule = "constant" if self.early_stopping else "one-cycle"
         constant = schedule == "constant" or isinstance(schedule, Constant)
         plan = Plan(
             loss=SoftmaxCrossEntropy(),
@@ -176,7 +178,7 @@ class DenseClassifier(NetworkClassifier):
             "optimizer": self.optimizer,
             "schedule": schedule,
             "weight_decay": self.weight_decay,
-            "label_smoothing": self.label_smoothing or None,
+            "label_smoothing": None if self.label_smoothing == 0 else self.label_smoothing,
         }
         return plan.with_settings(**settings)
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from digitscope.arrays import Array
+from digitscope.arrays import Array, without_channel_axis
 from digitscope.datasets import DataSet
 from digitscope.errors import ArgumentError
 from digitscope.model import Model
@@ -102,8 +102,11 @@ class DigitClassifier(NetworkClassifier):
         """Images as rows (N, H W), of numbers of any type, with y if it is given."""
         shape = None
         images: Any = np.asarray(X) if isinstance(X, list | tuple) else X
-        if getattr(images, "ndim", 2) == 4 and images.shape[3] == 1:
-            images = images[..., 0]
+        if isinstance(images, np.ndarray):
+            images = without_channel_axis(images)
+        sides = getattr(images, "shape", ())
+        if not reset and len(sides) == 2 and min(sides) > 1 and math.prod(sides) == self.n_features_in_:
+            raise ValueError(f"Images are expected as (N, H, W); got one image, {sides}. Give images[None].")
         if getattr(images, "ndim", 2) == 3:
             shape = images.shape[1:]
             if 0 in shape:

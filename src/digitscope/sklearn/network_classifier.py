@@ -17,7 +17,7 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from digitscope.arguments import check_kind, check_number, check_truth, check_whole
+from digitscope.arguments import check_kind, check_number, check_truth, check_whole, is_number, shown
 from digitscope.arrays import Array
 from digitscope.errors import ArgumentError
 from digitscope.metrics import percentage
@@ -257,13 +257,14 @@ class NetworkClassifier(ClassifierMixin, CallbackSupport, BaseEstimator):  # typ
     def _check_training_parameters(self) -> None:
         check_whole("epochs", self.epochs, 1, optional=True)
         check_truth("early_stopping", self.early_stopping)
-        check_number("validation_fraction", self.validation_fraction, below=1)
-        if self.validation_fraction <= 0:
-            raise ArgumentError(f"validation_fraction is expected between 0 and 1; got {self.validation_fraction}.")
+        if not (is_number(self.validation_fraction) and 0 < self.validation_fraction < 1):
+            raise ArgumentError(
+                f"validation_fraction is expected between 0 and 1; got {shown(self.validation_fraction)}."
+            )
         check_whole("n_iter_no_change", self.n_iter_no_change, 1)
         check_number("tol", self.tol, least=0)
         check_whole("verbose", int(self.verbose) if isinstance(self.verbose, bool) else self.verbose, 0)
-        thread_count(self.n_threads)
+        thread_count(self.n_threads, "n_threads")
 
     def _available_threads(self) -> int:
         """n_threads; if it is None, all processors, but one in a parallel job, because there are others beside it."""

@@ -49,14 +49,14 @@ class ThreadMap:
         return [own[i] if i in own else future.result() for i, future in enumerate(futures)]
 
 
-def thread_count(threads: int | None) -> int:
-    """The number of threads to use: all processors for None.
+def thread_count(threads: int | None, name: str = "threads") -> int:
+    """The number of threads to use: all processors for None. `name` is the argument's, for its errors.
 
     Raises: ArgumentError unless it is a whole number from 1 to MOST_THREADS, or None.
     """
-    check_whole("threads", threads, 1, optional=True)
+    check_whole(name, threads, 1, optional=True)
     if threads is not None and threads > MOST_THREADS:
-        raise ArgumentError(f"threads is expected to be at most {MOST_THREADS}; got {threads}.")
+        raise ArgumentError(f"{name} is expected to be at most {MOST_THREADS}; got {threads}.")
     return default_threads() if threads is None else threads
 
 
