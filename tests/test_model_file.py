@@ -16,6 +16,7 @@ import pytest
 
 from digitscope.arrays import Array
 from digitscope.errors import DigitscopeError, ModelError
+from digitscope.interchange import import_weights
 from digitscope.model import Model
 from digitscope.model_file import SIZES
 from digitscope.nn import (
@@ -511,6 +512,45 @@ def test_a_truncated_file_is_refused(tmp_path: Path, cut: int) -> None:
         Model.load(path)
 
 
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\x08\x08\x12\ndigitscope", "an ONNX model"),
+        (b"PK\x03\x04" + bytes(20), r"a ZIP archive .*\.keras or PyTorch's \.pt"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(20), "an HDF5 file"),
+        (b"\x80\x04\x95" + bytes(20), "a Python pickle"),
+        (b'"""convnet: a network"""', "text"),
+    ],
+)
+def test_a_model_of_another_program_is_named(head: bytes, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(head)
+    with pytest.raises(ModelError, match=rf"expected a Digitscope model .*; this seems to be {kind}"):
+        Model.load(tmp_path / "m")
+    (tmp_path / "m.safetensors").write_bytes(head)
+    with pytest.raises(ModelError, match=rf"expected weights of another program .*; this seems to be {kind}"):
+        import_weights(tmp_path / "m.safetensors", "mlp")
+
+
+@pytest.mark.parametrize("name", ["m.onnx", "m.keras", "m.PT", "m.pkl"])
+def test_the_name_of_another_programs_file_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(model_files()["dense.safetensors"])
+    with pytest.raises(ModelError, match=r"Give a name that ends with \.safetensors"):
+        Model.load(tmp_path / "m").save(tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("convnt", r"^convnt is neither a file nor one of the bundled models best, convnet, reader\.$"),
+        ("mlp", r"^mlp is neither .* It is a recipe; train it: digitscope train --recipe mlp\.$"),
+    ],
+)
+def test_a_bare_name_lists_the_bundled_models(name: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        Model.load(name)
+
+
 def test_json_that_is_nested_too_deeply_even_for_python(tmp_path: Path) -> None:
     header, body = split_tensors(model_files()["dense.safetensors"])
     header["__metadata__"]["digitscope"] = '{"kind": "model", "about": ' + "[" * 10**5 + "]" * 10**5 + "}"
@@ -525,6 +565,9 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     ):
         Model.load(tmp_path / "nothing")
     with pytest.raises(ModelError, match="is a folder; a file is expected"):
+        Model.load(tmp_path)
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(ModelError, match=r"is a folder; a file is expected: .*model\.safetensors\.$"):
         Model.load(tmp_path)
     with pytest.raises(ModelError, match="cannot be opened"):
         Model.load(tmp_path / ("x" * 300))

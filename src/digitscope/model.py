@@ -19,10 +19,11 @@ from digitscope.calibration import Calibration
 from digitscope.datasets import DataSet, as_data_set
 from digitscope.datasets.load import LabelledImages
 from digitscope.errors import DataError, DigitscopeError, DigitscopeWarning, ModelError
-from digitscope.files.opening import shown_path
+from digitscope.files.opening import exists, shown_path
 from digitscope.metrics import Evaluation, percentage
 from digitscope.model_file import ModelContent, read_model, write_model
 from digitscope.nn import BackgroundCrossEntropy, Ensemble, Loss, Network, SoftmaxCrossEntropy
+from digitscope.recipes import RECIPES
 from digitscope.recipes.held_out import digests, evaluation_part, recognized
 from digitscope.training import thread_count, to_device
 from digitscope.training.inference import outputs_in_chunks
@@ -312,8 +313,28 @@ class Model:
         """
         check_kind("source", source, "a path or the name of a bundled model", str, os.PathLike)
         path = SHIPPED.get(str(source), Path(source))
+        if not path.suffix:
+            _check_name(path)
         content = read_model(path)
         try:
             return cls(content.network, content.loss, content.image_shape, content.info, content.calibration)
         except DigitscopeError as error:
             raise ModelError(f"{shown_path(path)}: {error}") from error
+
+
+def _check_name(path: Path) -> None:
+    """Raises: ModelError for a folder that holds a model, and for a bare name of which there is neither a file nor a
+    bundled model.
+    """
+    inner = path / "model.safetensors"
+    try:
+        is_there, holds_a_model = exists(path), exists(inner)
+    except ValueError:  # a name that cannot be; reading it says why
+        return
+    if holds_a_model:
+        raise ModelError(f"{shown_path(path)} is a folder; a file is expected: {shown_path(inner)}.")
+    if path.name == str(path) and not is_there:
+        hint = f" It is a recipe; train it: digitscope train --recipe {path}." if str(path) in RECIPES else ""
+        raise ModelError(
+            f"{shown_path(path)} is neither a file nor one of the bundled models {', '.join(SHIPPED)}.{hint}"
+        )

@@ -41,6 +41,7 @@ def test_export_tells_what_it_wrote(digitscope: Digitscope, in_folder: Files) ->
         (["convnet", "there.onnx"], "there.onnx exists already. Choose another name, or delete it."),
         (["convnet", "there.py"], "there.npz exists already. Choose another name, or delete it."),
         (["convnet", "x.h5"], "x.h5: a name that ends with .onnx or .py is expected, or one without an ending"),
+        (["mlp", "x.onnx"], "mlp is neither a file nor one of the bundled models best, convnet, reader."),
         (["nothing.safetensors", "x.onnx"], "nothing.safetensors: expected a Digitscope model (.safetensors)"),
         (["convnet"], "Missing argument 'OUT'. See digitscope export --help."),
     ],
@@ -81,7 +82,9 @@ def test_import_lists_which_tensor_became_what(digitscope: Digitscope, in_folder
     other = digitscope("import", "w.safetensors", "--like", "mlp", "--out", "x.safetensors")
     assert other.err.startswith("Error: w.safetensors: 17.weight (10, 576) does not fit the weight of layer ")
     unknown = digitscope("import", "w.safetensors", "--like", "nothing", "--out", "x.safetensors")
-    assert unknown.err.startswith("Error: nothing: expected a Digitscope model")
+    assert unknown.err.startswith("Error: nothing is neither a file nor one of the bundled models")
+    named = digitscope("import", "w.safetensors", "--like", "convnet", "--out", "x.onnx")
+    assert named.err.startswith("Error: x.onnx: --out expects a name that ends with .safetensors")
     assert in_folder() == ["imported.safetensors", "w.safetensors"]
 
 

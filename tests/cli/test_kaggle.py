@@ -105,6 +105,11 @@ class TestKaggle:
         Path("model-run/model.safetensors").touch()
         before = in_folder()
         for arguments, message in (
+            (
+                ["train.csv", "test.csv", "--out", "./train.csv", "--force"],
+                "--out is train.csv, one of the tables that are read. Choose another name.",
+            ),
+            (["train.csv", "test.csv", "--out", "out.xlsx"], "--out expects a name that ends with .csv"),
             (["test.csv", "train.csv"], "test.csv has no labels, which training needs. Are the two files swapped?"),
             (["letters.csv", "test.csv"], "letters.csv has the label 19; a submission has digits from 0 to 9."),
             (

@@ -295,6 +295,7 @@ class TestEnsemble:
                 "nothing.safetensors: expected a Digitscope model (.safetensors); it does not exist. Check the path.",
             ),
             ([model, model, "--out", model], "exists already"),
+            ([model, model, "--out", "two.onnx"], "two.onnx: --out expects a name that ends with .safetensors"),
         ):
             answer = digitscope("ensemble", *arguments)
             assert answer.status == 2

@@ -530,6 +530,7 @@ def test_the_digits_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
         ("images", "labels"),
         ("x", "y"),
         ("X", "y"),
+        ("data", "target"),
     ],
 )
 def test_other_names_in_an_archive(

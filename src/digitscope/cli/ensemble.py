@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from digitscope.cli.completion import complete_model
-from digitscope.cli.options import FilePath, data_option, paths_argument
+from digitscope.cli.options import FilePath, check_new_model, data_option, paths_argument
 
 if TYPE_CHECKING:
     from digitscope.training_info import TrainingInfo
@@ -38,14 +38,13 @@ def ensemble(context: click.Context, models: tuple[Path, ...], out: Path, source
       digitscope ensemble a/model.safetensors b/model.safetensors --data train.csv
     """
     from digitscope.datasets import load_data
-    from digitscope.files.atomic import check_new
     from digitscope.files.opening import shown_path
     from digitscope.jobs.combine import combine
     from digitscope.model import Model
 
     if len(models) < 2:
         raise click.UsageError("ensemble expects at least 2 models; got 1.", context)
-    check_new(out, "--out")
+    check_new_model(out)
     members = [Model.load(path) for path in models]
     data = load_data(source, members[0].image_shape)
     combined = combine(members, data)

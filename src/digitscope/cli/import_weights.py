@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from digitscope.cli.completion import complete_recipe_or_model
-from digitscope.cli.options import FilePath, finite
+from digitscope.cli.options import FilePath, check_new_model, finite
 
 
 @click.command("import", short_help="Make a model from weights of PyTorch or Keras.")
@@ -48,11 +48,10 @@ def import_weights(weights: Path, like: Path, eps: float | None, out: Path) -> N
     from digitscope.cli.console import Output
     from digitscope.cli.tables import print_table
     from digitscope.errors import printable
-    from digitscope.files.atomic import check_new
     from digitscope.files.opening import shown_path
     from digitscope.interchange import import_weights as imported_weights
 
-    check_new(out, "--out")
+    check_new_model(out)
     imported = imported_weights(weights, like, eps=eps)
     imported.model.save(out)
     rows = [[imported.framework, "here", "shape"]]

@@ -27,6 +27,22 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
+def check_new_model(out: Path) -> None:
+    """Checks, before work begins, that --out names a new model file.
+
+    Raises: DigitscopeError if it has another ending, if it exists, or if its folder does not let us write.
+    """
+    from digitscope.errors import ModelError
+    from digitscope.files.atomic import check_new
+    from digitscope.files.opening import shown_path
+
+    if out.suffix.lower() != ".safetensors":
+        raise ModelError(
+            f"{shown_path(out)}: --out expects a name that ends with .safetensors, such as mine.safetensors."
+        )
+    check_new(out, "--out")
+
+
 def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
     """Rejects NaN and infinity, which the range check may let through."""
     if value is not None and not math.isfinite(value):

@@ -38,13 +38,14 @@ def submit(context: click.Context, arguments: tuple[Path, ...], out: Path, threa
     from digitscope.datasets.table_files import read_fitting_table
     from digitscope.files.atomic import check_new
     from digitscope.files.opening import shown_path
-    from digitscope.jobs.kaggle import write_submission
+    from digitscope.jobs.kaggle import check_submission_name, write_submission
     from digitscope.model import Model
 
     model, files = model_and_files(arguments)
     if len(files) != 1:
         raise click.UsageError(f"submit expects one TEST_CSV; got {len(files)}.", context)
     (test_csv,) = files
+    check_submission_name(out)
     check_new(out, "--out")
     loaded = Model.load(model)
     table = read_fitting_table(test_csv, loaded.image_shape)

@@ -13,6 +13,7 @@ from digitscope.cli.completion import complete_model_and_examples
 from digitscope.cli.exit_status import print_error
 from digitscope.cli.options import (
     FilePath,
+    check_new_model,
     data_option,
     json_option,
     model_and_files,
@@ -74,8 +75,6 @@ def teach(
       digitscope teach convnet-taught.safetensors e.png=4 --out mine.safetensors
     """
     from digitscope.datasets import load_data
-    from digitscope.errors import ModelError
-    from digitscope.files.atomic import check_new
     from digitscope.files.opening import shown_path
     from digitscope.model import Model
 
@@ -91,9 +90,7 @@ def teach(
     if not as_json:
         click.echo(model_text(model))
     out = taught_path(model) if out is None else out
-    if out.suffix != ".safetensors":
-        raise ModelError(f"{out}: --out expects a name that ends with .safetensors, such as mine.safetensors.")
-    check_new(out, "--out")
+    check_new_model(out)
     prepared = _prepare(given, loaded)
     result = _teach(loaded, prepared, load_data(source, loaded.image_shape), seed, threads, as_json)
     if not as_json:

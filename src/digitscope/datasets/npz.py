@@ -19,6 +19,7 @@ _OTHER_KEYS: tuple[tuple[str, ...], ...] = (
     ("images", "labels"),
     ("x", "y"),
     ("X", "y"),
+    ("data", "target"),  # as of scikit-learn's data sets
 )
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -27,7 +28,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays x_train and y_train, and x_test and y_test where the archive has them; others are left alone.
 
     Names other than these, which are those of Keras: X_train, train_images with train_labels; images and labels, x and
-    y, X and y for a training part.
+    y, X and y, data and target for a training part.
 
     Raises: as `read_archive`; DataError if an array is missing.
     """

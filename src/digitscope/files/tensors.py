@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from digitscope.arrays import Array
 from digitscope.errors import ModelError
 from digitscope.files.atomic import write_atomic
-from digitscope.files.opening import check_file, shown_path
+from digitscope.files.opening import check_file, guess_file_type, shown_path
 
 KINDS = "model", "checkpoint", "classifier"
 MAX_BYTES = 4 << 30
@@ -22,6 +22,8 @@ MAX_BYTES = 4 << 30
 MAX_DEPTH = 100
 """How deeply the JSON object may be nested."""
 
+_OTHER_ENDINGS = ".h5", ".joblib", ".keras", ".npz", ".onnx", ".pickle", ".pkl", ".pt", ".pth"
+"""Of files that other programs read."""
 _KEY = "digitscope"
 _DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "I64": "int64"}
 """The types of arrays that other programs write: safetensors' names and NumPy's."""
@@ -34,7 +36,14 @@ def write_tensors(
     """Writes the arrays and `about`, a JSON object, to a file of this kind. Equal contents give equal bytes.
 
     `previous`: as `write_atomic`.
+
+    Raises: ModelError for a name under which another program would take it for its own.
     """
+    if path.suffix.lower() in _OTHER_ENDINGS:
+        raise ModelError(
+            f"{shown_path(path)}: a {kind} is saved as a safetensors file, which is not what {path.suffix} stands for. "
+            "Give a name that ends with .safetensors."
+        )
     # There is only one entry, because safetensors writes several entries in no fixed order.
     metadata = {_KEY: json.dumps({"kind": kind, **about})}
     content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
@@ -66,6 +75,7 @@ def read_foreign_tensors(path: Path, is_wanted: Callable[[str], bool]) -> dict[s
     expected = f"{shown}: expected weights of another program (.safetensors)"
     if (size := check_file(path, ModelError, subject=f"{expected}; it")) > MAX_BYTES:
         raise ModelError(f"{expected} of at most {MAX_BYTES:,} bytes; it has {size:,}.")
+    _check_kind_of_file(path, expected)
     with _one_error(expected), safe_open(path, framework="numpy") as file:
         is_own = _KEY in (file.metadata() or {})
         names = list(filter(is_wanted, file.keys()))
@@ -90,6 +100,7 @@ def open_tensors(path: Path, kind: str) -> Iterator[TensorFile]:
     size = check_file(path, ModelError, subject=f"{expected}; it")
     if size > MAX_BYTES:
         raise ModelError(f"{expected} of at most {MAX_BYTES:,} bytes; it has {size:,}.")
+    _check_kind_of_file(path, expected)
     with ExitStack() as stack:
         with _one_error(expected):
             file = stack.enter_context(safe_open(path, framework="numpy"))
@@ -120,6 +131,17 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any
     """
     with open_tensors(path, kind) as file:
         return file.read(), file.about
+
+
+def _check_kind_of_file(path: Path, expected: str) -> None:
+    """Raises: ModelError for a file that begins as no safetensors file does: with a length, then a JSON object."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise ModelError(f"{expected}; it cannot be read: {error.strerror or error}.") from error
+    if len(head) > 8 and head[8:9] != b"{":
+        raise ModelError(f"{expected}; this seems to be {guess_file_type(head)}.")
 
 
 @contextmanager

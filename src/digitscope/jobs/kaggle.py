@@ -74,6 +74,12 @@ class KaggleResult:
         }
 
 
+def check_submission_name(out: Path) -> None:
+    """Raises: DigitscopeError unless the name ends as Kaggle expects it."""
+    if out.suffix.lower() != ".csv":
+        raise DigitscopeError(f"--out expects a name that ends with .csv, such as mine.csv; got {shown_path(out)}.")
+
+
 def run_folder(out: Path) -> Path:
     """The folder beside the submission with the models, from which a stopped run continues."""
     return out.with_name(f"{out.stem}-run")
@@ -103,8 +109,11 @@ class KaggleJob:
         threads: int | None = None,
         checkpoint_every: float = 5.0,
     ) -> None:
+        check_submission_name(out)
         if not (force and out.is_file()):
             check_new(out, "--out", otherwise="add --force")
+        elif any(source.exists() and source.samefile(out) for source in (train_csv, test_csv)):
+            raise DigitscopeError(f"--out is {shown_path(out)}, one of the tables that are read. Choose another name.")
         self.out, self.folder = out, run_folder(out)
         self.train, self.test = _load(train_csv, test_csv)
         self.trainings = FoldTrainings(
