@@ -122,3 +122,12 @@ def test_every_verb_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for verb in cli.commands:
         assert f"digitscope {verb}" in readme, verb
+
+
+def test_every_extra_is_in_the_readme_and_in_the_error_without_it() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    for extra in extras:
+        assert f"digitscope[{extra}]" in readme or f"`{extra}`" in readme, extra
+        assert re.search(rf"(?i)install[\s\"']+digitscope\[{extra}\]", source), extra
