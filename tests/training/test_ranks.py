@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from digitscope.cli import cli
 from digitscope.cli.ranks import ending_together
@@ -185,6 +186,20 @@ def test_ranks_are_looked_for_only_where_mpiexec_started_them(
         return
     with pytest.raises(TrainingError, match=r"needs mpi4py .*Install 'digitscope\[mpi\]', or train without mpiexec"):
         mpi_ranks()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["kaggle", "a.csv", "b.csv"], ["evaluate", "--folds", "2"], ["export", "convnet", "x"]]
+)
+def test_other_commands_do_not_run_on_ranks(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "0")
+    answer = CliRunner().invoke(cli, arguments)
+    assert answer.exit_code == 2
+    assert answer.stderr == (
+        f"Error: mpiexec started 2 ranks, and digitscope {arguments[0]} runs in one process: leave mpiexec out. "
+        "digitscope train and digitscope sweep run on several ranks.\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The command group."""
 
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from digitscope.cli.completion import SHELLS, print_completion_script
 from digitscope.cli.data import data
 from digitscope.cli.ensemble import ensemble
 from digitscope.cli.evaluate import evaluate
-from digitscope.cli.exit_status import FAILED, exit_status
+from digitscope.cli.exit_status import FAILED, MPI_RANKS, exit_status
 from digitscope.cli.export import export
 from digitscope.cli.import_weights import import_weights
 from digitscope.cli.kaggle import kaggle
@@ -75,11 +76,32 @@ class Verbs(click.Group):
         with _past_click():
             return super().make_context(*args, **{"terminal_width": max(width, 30), **kwargs})
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(context, args)
+        if not context.resilient_parsing and command not in (train, sweep):
+            _check_one_process(name)
+        return name, command, rest
+
     def invoke(self, context: click.Context) -> Any:
         for library in ("matplotlib", "PIL"):  # They report, for example, that HOME cannot be written.
             logging.getLogger(library).setLevel(logging.ERROR)
         with _past_click():
             return super().invoke(context)
+
+
+def _check_one_process(verb: str | None) -> None:
+    """Raises: DigitscopeError under `mpiexec`, where each rank would do the same work and write the same files."""
+    if not any(name in os.environ for name in MPI_RANKS):
+        return  # without loading NumPy
+    from digitscope.training.parallel.ranks import started_ranks
+
+    if (ranks := started_ranks()) > 1:
+        raise DigitscopeError(
+            f"mpiexec started {ranks} ranks, and digitscope {verb} runs in one process: leave mpiexec out. "
+            "digitscope train and digitscope sweep run on several ranks."
+        )
 
 
 class _PassedError(Exception):

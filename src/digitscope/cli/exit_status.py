@@ -25,7 +25,7 @@ BROKEN_PIPE = 128 + 13
 which Windows does not have."""
 
 _WRITE_ERRORS = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
-_MPI_RANKS = "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"
+MPI_RANKS = "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"
 """The environment variables in which Open MPI, MPICH and Slurm tell a process its rank."""
 _RANK_0_SECONDS = 10
 
@@ -98,7 +98,7 @@ def print_error(line: str) -> None:
     Processes that mpiexec started meet the same errors until they are connected, and only rank 0 prints them. The
     others wait, because mpiexec ends all when the first one ends.
     """
-    if any(os.environ.get(name, "0") != "0" for name in _MPI_RANKS):
+    if any(os.environ.get(name, "0") != "0" for name in MPI_RANKS):
         time.sleep(_RANK_0_SECONDS)
         return
     if sys.stderr is None:

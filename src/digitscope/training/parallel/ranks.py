@@ -115,14 +115,19 @@ class GradientExchange:
             generator.bit_generator.state = state
 
 
+def started_ranks() -> int:
+    """The number of ranks that `mpiexec` started this process with; 1 without it."""
+    names = (*_SIZES, _SLURM_SIZE) if _SLURM_RANK in os.environ else _SIZES
+    return next((int(os.environ[name]) for name in names if name in os.environ), 1)
+
+
 def mpi_ranks() -> Ranks | None:
     """The ranks that `mpiexec` started; None if this process was not started by it, or is the only one.
 
     Raises: TrainingError if there is no mpi4py, or one of another MPI than mpiexec's, or if the ranks have different
         versions of Digitscope or NumPy.
     """
-    names = (*_SIZES, _SLURM_SIZE) if _SLURM_RANK in os.environ else _SIZES
-    started = next((int(os.environ[name]) for name in names if name in os.environ), 1)
+    started = started_ranks()
     if started == 1:
         return None
     try:
