@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy.typing as npt
 
-from digitscope.arguments import check_whole
+from digitscope.arguments import check_number, check_whole
 from digitscope.arrays import as_images, as_labels
 from digitscope.bundled import SHIPPED
 from digitscope.errors import DataError, DigitscopeError
@@ -83,6 +83,8 @@ class OneStep(anywidget.AnyWidget):
         language: str = "en",
     ) -> None:
         check_whole("height", height, LEAST_HEIGHT)
+        check_whole("seed", seed, 0)
+        check_number("learning_rate", learning_rate, least=0)
         by_name("language", dict.fromkeys(languages()), language)
         by_name("optimizer", NAMED_OPTIMIZERS, optimizer)
         if not isinstance(network, Model):
