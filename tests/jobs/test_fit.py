@@ -256,7 +256,12 @@ REFUSED: dict[str, tuple[Callable[[DataSet], Any], type[DigitscopeError], str]] 
     "another size": (
         lambda few: fit(network(), few.x_train[:, 2:], few.y_train),
         ShapeError,
-        r"Dense expects \(784, N\)",
+        r"The network does not fit images of 26x28 pixels\. Dense expects \(784, N\)",
+    ),
+    "a label among the columns": (
+        lambda few: fit(network(), np.c_[few.y_train, few.x_train.reshape(len(few.y_train), -1)], few.y_train),
+        ShapeError,
+        r"images of 1x785 pixels\. Are there columns that are not pixels\?",
     ),
     "too many classes": (
         lambda few: fit(network(outputs=5), few.x_train, few.y_train),

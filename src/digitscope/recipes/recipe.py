@@ -105,9 +105,12 @@ class Recipe:
         try:
             return self._try(rng, images, classes)
         except ShapeError as error:
-            if self.name == NETWORK:
-                raise
             _, height, width = images.shape
+            if self.name == NETWORK:
+                columns = " Are there columns that are not pixels?" if height == 1 else ""
+                raise ShapeError(
+                    f"The network does not fit images of {height}x{width} pixels.{columns} {error}"
+                ) from error
             others = [name for name, recipe in RECIPES.items() if recipe.fits((height, width), classes)]
             raise TrainingError(
                 f"The recipe {self.name} cannot learn from {classes} classes of {height}x{width} pixels: {error} "
