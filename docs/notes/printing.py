@@ -15,9 +15,15 @@ from PIL import Image
 from pypdf import PdfReader
 
 from docs.notes.book import book
+from docs.notes.floats import with_floats
 
 # The shell without windows is the quickest.
 _BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
+
+_CHAPTER = r'<section class="chapter">.*?</section>'
+
+PAGE_TOP, PAGE_HEIGHT = 779.5, 713.5
+"""In points: where the text of a page begins, from its foot, and how high it is: A4 with the margins of book.css."""
 
 
 def find_browser() -> str | None:
@@ -28,16 +34,26 @@ def find_browser() -> str | None:
 def write_pdf(path: Path, sections: Sequence[Path] | None = None) -> int:
     """Writes the book, or these chapters and appendices of it, as PDF and returns how many pages it has.
 
-    It is printed twice: CSS in Chromium cannot ask for the page of a link's target, so the first print tells it.
+    CSS in Chromium can neither float a figure nor ask for the page of a link's target. So chapters are printed until
+    their figures stand well, and then the book is printed twice: the first print tells the pages.
     Raises: OSError where there is no browser; CalledProcessError where it fails.
     """
-    page = re.sub(r"<script.*?</script>", "", book(sections), flags=re.DOTALL)
+    page = re.sub(r'<script.*?</script>|<div class="explorable".*?</div>\n', "", book(sections), flags=re.DOTALL)
     page = _without_masks(page.replace("<details", "<details open"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.pdf"
+        before, body = page.split("<main>\n")
+
+        def measure(chapter: str) -> dict[str, float]:
+            links = "".join(f'<a href="#{name}">.</a>' for name in re.findall(r' id="(fig-[^"]*)"', chapter))
+            _print(f"{before[: before.index('<body')]}<body class='notes'><main>{chapter}</main>{links}</body>", draft)
+            return positions(draft)
+
+        body = re.sub(_CHAPTER, lambda chapter: with_floats(chapter[0], measure), body, flags=re.DOTALL)
+        page = f"{before}<main>\n{body}"
         _print(page, draft)
-        numbers = page_numbers(draft)
+        numbers = {name: int(place) + 1 for name, place in positions(draft).items()}
         page = re.sub(r'(<span class="page" data-for="([^"]*)">)', lambda found: f"{found[1]}{numbers[found[2]]}", page)
         _print(page, path)
     return len(PdfReader(path).pages)
@@ -59,14 +75,15 @@ def _without_masks(page: str) -> str:
     )
 
 
-def page_numbers(pdf: Path) -> dict[str, int]:
-    """The page, from 1, of each anchor that a link leads to."""
+def positions(pdf: Path) -> dict[str, float]:
+    """Where each anchor stands to which a link leads, in pages: 3.5 is the middle of the fourth."""
     reader = PdfReader(pdf)
     found = {}
     for name, destination in reader.named_destinations.items():
         number = reader.get_destination_page_number(destination)
-        if number is not None:
-            found[name.lstrip("/")] = number + 1
+        if number is not None and destination.top is not None:
+            below = (PAGE_TOP - float(destination.top)) / PAGE_HEIGHT
+            found[name.lstrip("/")] = number + min(max(below, 0.0), 0.999)
     return found
 
 

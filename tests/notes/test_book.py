@@ -14,6 +14,7 @@ from digitscope.notes.chapters import chapter_paths, section_paths
 from digitscope.notes.section import Equation, equations, read_section
 from docs.notes import NOTES, ROOT
 from docs.notes.book import EDGE, TOGETHER, book, page_ends
+from docs.notes.floats import with_floats
 from docs.notes.math_font import FILE, characters, used
 from docs.notes.printing import find_browser, write_pdf
 
@@ -128,6 +129,50 @@ def test_what_stands_on_one_page_is_all_of_the_code(page: str) -> None:
         if token.type == "fence" and token.info.startswith("python")
     ]
     assert [html.unescape(text) for text in code] == written
+
+
+def print_in_lines(chapter: str) -> dict[str, float]:
+    """Where the ids of a chapter are whose paragraphs are a tenth of a page high, and its figures four."""
+    at: dict[str, float] = {}
+    tenths = 0
+    for line in chapter.splitlines():
+        height = 4 if "<figure" in line else 1
+        if tenths % 10 + height > 10:
+            for name in re.findall('<div id="([^"]*)">', line.partition("<figure")[0]):
+                at.setdefault(name, tenths / 10)
+            tenths += 10 - tenths % 10
+        for name in re.findall('id="([^"]*)"', line):
+            at.setdefault(name, tenths / 10)
+        tenths += height
+    return at
+
+
+FIGURE = '<figure id="fig-1.1">…</figure>\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "moved"),
+    [
+        (7, ["Two.", "Three.", "Four.", "Five."], 2),  # the page has room for three; one line may stay empty
+        (5, ["Two.", "Three.", "Four.", "Five.", "Six.", "Seven."], 0),  # it fits
+        (9, ["Two.", "Three."], 0),  # hardly anything is empty
+        (7, ["It holds that", "x = 1.", "which is it.", "Next."], 3),  # not within a sentence
+        (7, ["Two:", "Three:"], 0),
+    ],
+)
+def test_a_figure_that_leaves_a_page_empty_lets_text_go_first(before: int, behind: list[str], moved: int) -> None:
+    begin = "<p>One.</p>\n" * before
+    lines = [f"<p>{line}</p>\n" for line in behind]
+    end = "<h2>End</h2>\n"
+    expected = begin + "".join(lines[:moved]) + FIGURE + "".join(lines[moved:]) + end
+    assert with_floats(begin + FIGURE + "".join(lines) + end, print_in_lines) == expected
+
+
+def test_no_figure_goes_behind_another_one_or_a_heading() -> None:
+    begin, other = "<p>One.</p>\n" * 7, FIGURE.replace("1.1", "1.2")
+    for stop in (other, "<h2>End</h2>\n<p>Two.</p>\n", "<details>\n<p>Two.</p>\n</details>\n"):
+        chapter = begin + FIGURE + stop
+        assert with_floats(chapter, print_in_lines) == chapter
 
 
 def test_what_a_derivative_is() -> None:
