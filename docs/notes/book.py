@@ -9,20 +9,21 @@ from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from markdown_it.token import Token
 
 from digitscope.files.atomic import write_atomic
 from digitscope.notes.chapters import section_paths
-from digitscope.notes.renderer import NotesRenderer
+from digitscope.notes.renderer import NotesRenderer, code_line
 from digitscope.notes.section import NotesSection, read_section
 from docs.notes import NOTES
 from docs.notes.checks import checks
-from docs.notes.exercises import Asked, asked_at
 
-TEXT_STYLE = files("digitscope") / "lab" / "static" / "notes" / "text.css"
-"""How the text looks, here and in the lab; book.css is for the page around it and for paper."""
+SHARED = Path(str(files("digitscope"))) / "lab" / "static" / "notes"
+"""What the lab's notes have, too: styles, the font of formulas, and live/, what can be touched and checks answers."""
+
+TEXT_STYLE = SHARED / "text.css"
+"""How the text looks; book.css is for the page around it and for paper."""
 
 TOGETHER = 12
 """Up to so many lines, code and its output stand on one printed page. If all did, pages before them were half empty."""
@@ -33,6 +34,8 @@ EDGE = 4
 
 class _BookRenderer(NotesRenderer):
     """Renders sections as parts of one page."""
+
+    live = True
 
     def __init__(self, sections: Collection[NotesSection], checked: Mapping[str, str]) -> None:
         super().__init__(sections)
@@ -50,60 +53,32 @@ class _BookRenderer(NotesRenderer):
         how = self._checked.get(number)
         return f' title="Checked by {how}"' if how else ""
 
-    def html_block(self, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
-        if explored := re.match(r"<!-- explore: (\w+) -->", tokens[i].content):
-            return f'<div class="explorable" id="explore-{explored[1]}"></div>\n'
-        asked = asked_at(tokens, i)
-        return _answer_form(asked) if asked else str(super().html_block(tokens, i, options, env))
-
     def code(self, lines: Sequence[str], html: str, output: int) -> str:
         ends = page_ends(lines, output)
-        # What is left over of a long line stands below, further in.
         pieces = [""]
         for k, (words, line) in enumerate(zip(html.splitlines(), lines, strict=True)):
-            pieces[-1] += f'<span class="line{"" if line else " empty"}" style="--in:{_indent(line)}">{words}\n</span>'
+            pieces[-1] += code_line(words, line)
             if k in ends:
                 pieces.append("")
         return "".join(f'<span class="piece">{piece}</span>' for piece in pieces)
 
 
-def _answer_form(asked: Sequence[Asked]) -> str:
-    """Fields for the answers of an exercise, which page/answers.js compares with what its code prints."""
-    lines = "".join(
-        f'<li><label>{escape(one.label)} {_answer_field(one)}</label> <span class="verdict"></span></li>\n'
-        for one in asked
-    )
-    return (
-        '<form class="answers" autocomplete="off"><p>Check your answer:</p>\n'
-        f"<ul>\n{lines}</ul>\n<p><button>Check</button> <output></output></p></form>\n"
-    )
-
-
-def _answer_field(asked: Asked) -> str:
-    expected = f'data-expected="{escape(asked.expected)}"'
-    if asked.expected in ("True", "False"):
-        options = '<option value=""></option><option value="True">yes</option><option value="False">no</option>'
-        return f"<select {expected}>{options}</select>"
-    about = " data-about" if asked.label.endswith("about") else ""
-    return f'<input type="text" size="9" {expected}{about}>'
-
-
 def scripts() -> str:
     """What makes the page search, mark the place, check answers and be touched, as one module.
 
-    Each file of page/ becomes a block, so that its names are its own; all see those of _shared.js.
+    Each file of page/ and live/ becomes a block, so that its names are its own; all see those of _shared.js.
     """
-    folder = NOTES / "page"
+    live = SHARED / "live"
     shared, *others = (
         re.sub(r"^import .*\n|^export (?:\{\};)?", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        for path in [folder / "_shared.js", *sorted(folder.glob("[!_]*.js"))]
+        for path in [live / "_shared.js", *sorted([*live.glob("[!_]*.js"), *(NOTES / "page").glob("*.js")])]
     )
     script = shared + "".join(f"{{\n{other}}}\n" for other in others)
 
     def content(found: re.Match[str]) -> str:
-        return f"{(folder / found[1]).read_text(encoding='utf-8')};"
+        return (live / found[1]).read_text(encoding="utf-8")
 
-    return re.sub(r"\(null\); // (\w+\.json), in the book", content, script)
+    return re.sub(r'await get\("/static/notes/live/(\w+\.json)"\)', content, script)
 
 
 def page_ends(lines: Sequence[str], output: int = 0) -> list[int]:
@@ -130,10 +105,6 @@ def page_ends(lines: Sequence[str], output: int = 0) -> list[int]:
     return [k for k in ends if EDGE <= k + 1 <= len(lines) - EDGE]
 
 
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
-
-
 def book(paths: Sequence[Path] | None = None) -> str:
     """The page of these chapters and appendices; of all without any."""
     sections = [read_section(path) for path in (section_paths() if paths is None else paths)]
@@ -152,7 +123,8 @@ def book(paths: Sequence[Path] | None = None) -> str:
         f'<section class="chapter">\n{renderer.render_section(section)}{_neighbours(sections, i)}</section>\n'
         for i, section in enumerate(sections)
     )
-    style = font_face() + TEXT_STYLE.read_text(encoding="utf-8") + (NOTES / "book.css").read_text(encoding="utf-8")
+    styles = (TEXT_STYLE, SHARED / "live.css", NOTES / "book.css")
+    style = font_face() + "".join(path.read_text(encoding="utf-8") for path in styles)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -184,7 +156,7 @@ def book(paths: Sequence[Path] | None = None) -> str:
 
 def font_face() -> str:
     """The mathematics font, inside the page: few systems have one."""
-    font = base64.b64encode((NOTES / "math.woff").read_bytes()).decode()
+    font = base64.b64encode((SHARED / "math.woff").read_bytes()).decode()
     return f'@font-face {{ font-family: "Digitscope Notes Math"; src: url(data:font/woff;base64,{font}); }}\n'
 
 

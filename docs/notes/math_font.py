@@ -1,4 +1,4 @@
-"""The mathematics font of the book's page: the glyphs of TeX Gyre Pagella Math that the notes use.
+"""The mathematics font of the notes' pages: the glyphs of TeX Gyre Pagella Math that the notes use.
 
     python -m docs.notes.math_font texgyrepagella-math.otf
 
@@ -14,9 +14,9 @@ from pathlib import Path
 from fontTools.subset import Options, Subsetter  # comes with matplotlib
 from fontTools.ttLib import TTFont
 
-from docs.notes import NOTES
+from docs.notes.book import SHARED, book
 
-FILE = NOTES / "math.woff"
+FILE = SHARED / "math.woff"
 NAME = "Digitscope Notes Math"
 """A changed font has another name, as the GUST Font License asks."""
 
@@ -54,8 +54,6 @@ def characters() -> set[str]:
 
 def write_font(source: Path) -> None:
     """Writes the part of a font that the notes use."""
-    from docs.notes.book import book
-
     options = Options()
     options.flavor = "woff"
     options.drop_tables += ["GPOS", "GDEF", "FFTM"]

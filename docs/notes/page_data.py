@@ -1,8 +1,8 @@
 """Numbers of trained networks that the book's page can be touched with: python -m docs.notes.page_data writes them.
 
-page/seed.json: the weights of "From an empty page" (chapter 5), and ten validation images, the first of each digit.
-page/cloud.json: the slopes of 1,000 images in the plane of figure 6.4, at the start and after 300 steps.
-page/calibration.json: scores of chapter 11's network for 1,000 images that it has not learned, and their labels.
+seed.json: the weights of "From an empty page" (chapter 5), and ten validation images, the first of each digit.
+cloud.json: the slopes of 1,000 images in the plane of figure 6.4, at the start and after 300 steps.
+calibration.json: scores of chapter 11's network for 1,000 images that it has not learned, and their labels.
 """
 
 import base64
@@ -13,12 +13,12 @@ import numpy as np
 
 from digitscope.arrays import Array
 from digitscope.nn import Network, SoftmaxCrossEntropy
-from docs.notes import NOTES
+from docs.notes.book import SHARED
 from docs.notes.figures.chapter_06 import data, new_seed, take_step
 from docs.notes.figures.chapter_11 import plain, scores
 from docs.notes.mnist import load_mnist
 
-FOLDER = NOTES / "page"
+FOLDER = SHARED / "live"
 STEPS, RATE, IMAGES = 500, 0.1, 5_000
 
 

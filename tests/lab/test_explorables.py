@@ -1,4 +1,4 @@
-"""What can be touched in the book shows the numbers that Python computes."""
+"""What can be touched in the notes shows the numbers that Python computes."""
 
 import re
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from digitscope.metrics import negative_log_likelihood, reliability_diagram
 from digitscope.nn import BatchNorm, Conv2D, LeakyReLU, Momentum, softmax
 from digitscope.notes.chapters import chapter_paths
 from docs.notes import NOTES
-from docs.notes.book import scripts
+from docs.notes.book import SHARED, scripts
 from docs.notes.checks import matrices
 from docs.notes.mnist import load_mnist
 from docs.notes.page_data import answers, read, samples, stored, unpacked
 from tests.lab.conftest import PageOpener
 
 PLACE = re.compile(r"^<!-- explore: (\w+) -->$", re.MULTILINE)
-NAMES = sorted(path.stem.removeprefix("explore_") for path in (NOTES / "page").glob("explore_*.js"))
+NAMES = sorted(path.stem.removeprefix("explore_") for path in (SHARED / "live").glob("explore_*.js"))
 
 
 @pytest.fixture(scope="module")

@@ -127,7 +127,7 @@ def test_the_page_shows_the_step_in_a_notebook(browser: Browser) -> None:
     assert page.evaluate("model.get('state').rate") == 0.5
     link.click()
     expect(frame.locator("dialog.chapter h1")).to_be_visible()
-    frame.locator("dialog.chapter button").click()
+    frame.locator("dialog.chapter").get_by_role("button").click()
     expect(frame.locator("dialog.chapter")).not_to_be_visible()
     page.evaluate("remove()")
     page.close()

@@ -16,9 +16,18 @@ from digitscope.notes.chapters import section_paths
 from digitscope.notes.links import chapter_of, equation_links, equation_of
 from digitscope.notes.search import passages, search
 from digitscope.notes.section import equations, links, read_section
+from docs.notes import NOTES
 from tests.lab.accessibility import check_reflow
-from tests.lab.conftest import PageOpener
+from tests.lab.conftest import PageOpener, wait_until
 
+EXPLORED = re.compile("^<!-- explore: ", re.MULTILINE)
+TYPE_ALL = """() => {
+  const fields = [...document.querySelectorAll(".answers :is(input, select)")];
+  for (const field of fields) field.value = field.dataset.expected;
+  const submit = (form) => form.dispatchEvent(new Event("submit", { cancelable: true }));
+  document.querySelectorAll(".answers").forEach(submit);
+  return fields.every((field) => field.dataset.verdict === "right");
+}"""
 SECTIONS = [path.stem for path in section_paths()]
 
 every_section = pytest.mark.parametrize("name", SECTIONS)
@@ -90,7 +99,7 @@ def test_a_page_says_that_there_is_no_such_chapter(client: TestClient) -> None:
     assert 'href="/notes"' in page
 
 
-def test_every_picture_loads_and_nothing_else_is_asked_for(shared_lab: str, open_page: PageOpener) -> None:
+def test_every_picture_loads_all_can_be_touched_and_answers_are_checked(shared_lab: str, open_page: PageOpener) -> None:
     page = open_page(f"{shared_lab}/notes")
     decode = """async () => {
       const sources = [...document.querySelectorAll("svg image")].map((image) => image.href.baseVal);
@@ -103,6 +112,12 @@ def test_every_picture_loads_and_nothing_else_is_asked_for(shared_lab: str, open
         pictures += page.evaluate(decode)
         sizes = "[...document.querySelectorAll('article svg')].map(s => s.getBoundingClientRect().height)"
         assert min(page.evaluate(sizes), default=100) > 50
+        text = (NOTES / f"{name}.md").read_text("utf-8")
+        expect(page.locator(".explorable:not(:empty)")).to_have_count(len(EXPLORED.findall(text)))
+        assert page.locator(".answers").count() == text.count("<!-- asks: ")
+        if name[0].isdigit():
+            wait_until(page, lambda: page.evaluate("document.fonts.check('1em \"Digitscope Notes Math\"')"))
+            wait_until(page, lambda: page.evaluate(TYPE_ALL))
     assert pictures == 155  # as `grep -o "<image " docs/notes/pictures/*.svg` counts them
 
 

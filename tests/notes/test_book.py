@@ -13,7 +13,7 @@ from pypdf import PdfReader
 from digitscope.notes.chapters import chapter_paths, section_paths
 from digitscope.notes.section import Equation, equations, read_section
 from docs.notes import NOTES, ROOT
-from docs.notes.book import EDGE, TOGETHER, book, page_ends
+from docs.notes.book import EDGE, TEXT_STYLE, TOGETHER, book, page_ends
 from docs.notes.floats import with_floats
 from docs.notes.math_font import FILE, characters, used
 from docs.notes.printing import find_browser, write_pdf
@@ -90,11 +90,13 @@ def test_quotes_are_curly_in_the_text_and_straight_in_code(page: str) -> None:
 
 
 def test_each_line_of_code_knows_how_far_in_it_begins(page: str) -> None:
-    lines = re.findall(r'<span class="line[^"]*" style="--in:(\d+)">(.*?)\n</span>', page)
+    lines = re.findall(r'<span class="line in-(\d+)[^"]*">(.*?)\n</span>', page)
     assert len(lines) > 1000
     for indent, line in lines:
         text = re.sub("<[^>]*>", "", line)
         assert len(text) - len(text.lstrip(" ")) == int(indent)
+    style = TEXT_STYLE.read_text(encoding="utf-8")
+    assert {indent for indent, _ in lines if f".in-{indent} {{ --in: {indent}; }}" not in style} == {"0"}
 
 
 def test_short_code_stands_on_one_page_with_its_output() -> None:

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from digitscope.notes.chapters import chapter_paths
+from digitscope.notes.exercises import Asked, all_asked, asked_at, values
 from digitscope.notes.section import markdown_parser, read_section
-from docs.notes.exercises import Asked, all_asked, asked_at, values
 
 EVERY = [(path.stem, title, asked) for path in chapter_paths() for title, asked in all_asked(read_section(path))]
 

@@ -23,6 +23,8 @@ _rendering = threading.Lock()  # a renderer keeps where it is
 class _LabRenderer(NotesRenderer):
     """Renders chapters with a link to the room behind each equation that one shows."""
 
+    live = True
+
     def __init__(self, sections: list[NotesSection], language: str) -> None:
         super().__init__(sections)
         self._language = language

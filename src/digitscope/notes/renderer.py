@@ -18,6 +18,7 @@ from pygments.formatters.html import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from digitscope.notes.chapters import notes_folder
+from digitscope.notes.exercises import answer_form, asked_at
 from digitscope.notes.section import (
     Equation,
     NotesSection,
@@ -35,6 +36,9 @@ _OPTIONS = markdown_parser().options
 
 class NotesRenderer(RendererHTML):
     """Renders sections, each as a page of its own: other sections are linked as /notes/NAME#ANCHOR."""
+
+    live = False
+    """Whether the page has the scripts for what can be touched and for answers that are checked."""
 
     def __init__(self, sections: Collection[NotesSection]) -> None:
         super().__init__()
@@ -96,13 +100,20 @@ class NotesRenderer(RendererHTML):
         code = self.code(token.content.splitlines(), body, behind.content.count("\n") if behind.info == "text" else 0)
         return f'<pre class="{"quote" if name else "code"}"><code>{code}</code></pre>\n'
 
+    def html_block(self, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
+        if self.live and (explored := re.match(r"<!-- explore: (\w+) -->", tokens[i].content)):
+            return f'<div class="explorable" id="explore-{explored[1]}"></div>\n'
+        if self.live and (asked := asked_at(tokens, i)):
+            return answer_form(asked)
+        return str(super().html_block(tokens, i, options, env))
+
     def highlighted(self, code: str, language: str) -> str:
         """Code as HTML, its words with Pygments' classes."""
         return highlight(code, get_lexer_by_name(language), HtmlFormatter(nowrap=True))
 
     def code(self, lines: Sequence[str], html: str, output: int) -> str:
         """The content of a block of code, given its lines, their HTML and the number of lines that it prints."""
-        return html
+        return "".join(code_line(words, line) for words, line in zip(html.splitlines(), lines, strict=True))
 
     def _display(self, equation: Equation) -> str:
         formula = self.mathml(equation.latex, display=True)
@@ -180,6 +191,11 @@ class NotesRenderer(RendererHTML):
         words = self.renderInline(caption.children[1:-1], options, env)
         words = re.sub(r"^Figure (?:<a [^>]*>)?([\d.]+\d)(?:</a>)?\.", r"<b>Figure \1.</b>", words)
         return f"<figure{anchor}>\n{inline_svg(path)}\n<figcaption>{words}</figcaption>\n</figure>\n"
+
+
+def code_line(html: str, line: str) -> str:
+    """A line of code, given its HTML; lab/static/notes/text.css puts what is left over of a long one further in."""
+    return f'<span class="line in-{len(line) - len(line.lstrip())}{"" if line else " empty"}">{html}\n</span>'
 
 
 def _sticks(tokens: Sequence[Token], i: int) -> str:

@@ -1,5 +1,5 @@
 // @ts-check
-/** The notes: search, the section being read, formulas that are wider than the page. */
+/** The notes: search, the section being read, what can be touched, answers, formulas that are wider than the page. */
 
 import { get } from "../engine.js";
 import { complain, el, main } from "../dom.js";
@@ -73,8 +73,19 @@ function chapter() {
     if (!wide.matches && event.target instanceof HTMLAnchorElement) contents.open = false;
   });
   markSection();
+  bringToLife().catch(complain);
   nameScrollers();
   addEventListener("resize", nameScrollers);
+}
+
+/** What can be touched, and the fields for answers. */
+async function bringToLife() {
+  const top = scrollY;
+  const names = [...main.querySelectorAll(".explorable")].map((place) => place.id.replace("-", "_"));
+  if (main.querySelector(".answers")) names.push("answers");
+  await Promise.all(names.map((name) => import(`./live/${name}.js`)));
+  // Where a browser does not keep its place while the page above grows, the address leads there again.
+  if (scrollY === top) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
 /** In the contents, the section that is being read. */

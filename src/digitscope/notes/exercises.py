@@ -1,4 +1,4 @@
-"""Answers of exercises that a reader can type into the book's page, which says whether they are right.
+"""Answers of exercises that a reader can type into a page, which says whether they are right.
 
 Before an exercise's answer stands `<!-- asks: the score: 1; its distance: 2 -->`. The numbers count what the answer's
 code prints, so what is right is what the notes compute: numbers, True and False.
@@ -7,6 +7,7 @@ code prints, so what is right is what the notes compute: numbers, True and False
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 
 from markdown_it.token import Token
 
@@ -50,6 +51,27 @@ def asked_at(tokens: Sequence[Token], i: int) -> list[Asked]:
         label, _, number = entry.rpartition(": ")
         asked.append(Asked(label, found[int(number) - 1]))
     return asked
+
+
+def answer_form(asked: Sequence[Asked]) -> str:
+    """Fields for the answers of an exercise, which static/notes/live/answers.js compares with what its code prints."""
+    lines = "".join(
+        f'<li><label>{escape(one.label)} {_answer_field(one)}</label> <span class="verdict"></span></li>\n'
+        for one in asked
+    )
+    return (
+        '<form class="answers" autocomplete="off"><p>Check your answer:</p>\n'
+        f"<ul>\n{lines}</ul>\n<p><button>Check</button> <output></output></p></form>\n"
+    )
+
+
+def _answer_field(asked: Asked) -> str:
+    expected = f'data-expected="{escape(asked.expected)}"'
+    if asked.expected in ("True", "False"):
+        options = '<option value=""></option><option value="True">yes</option><option value="False">no</option>'
+        return f"<select {expected}>{options}</select>"
+    about = " data-about" if asked.label.endswith("about") else ""
+    return f'<input type="text" size="9" {expected}{about}>'
 
 
 def all_asked(section: NotesSection) -> Iterator[tuple[str, list[Asked]]]:

@@ -1,9 +1,10 @@
 // @ts-check
 /** Figure 6.4: the slopes of batches around that of all images, for any size of batch. */
+import { get } from "../../engine.js";
 import { el, place, shown, slider, svg, table, unpack } from "./_shared.js";
 
-const DATA = /** @type {{ moments: import("./_shared.js").Packed[] } | null} */ (null); // cloud.json, in the book
-const host = DATA && place("cloud", "Choose the size of the batch, draw new ones, and go to a later time of the training. Which batches still know where down is?");
+const DATA = /** @type {{ moments: import("./_shared.js").Packed[] }} */ (await get("/static/notes/live/cloud.json"));
+const host = place("cloud", "Choose the size of the batch, draw new ones, and go to a later time of the training. Which batches still know where down is?");
 const BATCHES = 100;
 
 /** Numbers from 0 to 1, the same ones for a seed (mulberry32). @param {number} seed */
@@ -16,7 +17,7 @@ function random(seed) {
   };
 }
 
-if (DATA && host) {
+if (host) {
   const moments = DATA.moments.map((packed) => {
     const all = unpack(packed);
     const n = packed.shape[1];

@@ -1,5 +1,5 @@
 // @ts-check
-/** What the explorables share: elements, sliders, tables. */
+/** For the notes in the lab, and for the book that docs/notes makes of them. What the explorables share: elements, sliders, tables. */
 
 /**
  * @param {string} tag @param {Record<string, any>} attributes on... are listeners @param {(Node | string)[]} children
@@ -18,6 +18,7 @@ export function svg(tag, attributes = {}, ...children) {
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") /** @type {HTMLElement} */ (element).style.cssText = value; // a policy may forbid the attribute
     else if (value !== null && value !== false) element.setAttribute(name, String(value));
   }
   element.append(...children);

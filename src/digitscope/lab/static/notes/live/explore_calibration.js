@@ -1,11 +1,12 @@
 // @ts-check
 /** Figure 11.3 for 1,000 images: how often an answer is right, by its confidence, at any temperature: (11.6) and (11.8). */
+import { get } from "../../engine.js";
 import { el, place, shown, slider, svg, table, unpack } from "./_shared.js";
 
-const DATA = /** @type {{ scores: import("./_shared.js").Packed, labels: string } | null} */ (null); // calibration.json, in the book
-const host = DATA && place("calibration", "Turn the temperature until the network is right as often as it says. Which one gives the smallest loss?");
+const DATA = /** @type {{ scores: import("./_shared.js").Packed, labels: string }} */ (await get("/static/notes/live/calibration.json"));
+const host = place("calibration", "Turn the temperature until the network is right as often as it says. Which one gives the smallest loss?");
 const BINS = 15;
-if (DATA && host) {
+if (host) {
   const all = unpack(DATA.scores);
   const labels = [...DATA.labels].map(Number);
   const n = labels.length;

@@ -1,11 +1,12 @@
 // @ts-check
 /** The trained network of chapter 5 answers while you draw: its ten hidden units and its ten outputs. */
+import { get } from "../../engine.js";
 import { bytes, el, place, shown, unpack } from "./_shared.js";
 
-const DATA = /** @type {{ weights: Record<string, import("./_shared.js").Packed>, images: string[] } | null} */ (null); // seed.json, in the book
+const DATA = /** @type {{ weights: Record<string, import("./_shared.js").Packed>, images: string[] }} */ (await get("/static/notes/live/seed.json"));
 
-const host = DATA && place("seed", "Draw a digit, or take one of MNIST’s, and see what each pixel of ink adds to each hidden unit: vermilion opens it, blue shuts it.");
-if (DATA && host) {
+const host = place("seed", "Draw a digit, or take one of MNIST’s, and see what each pixel of ink adds to each hidden unit: vermilion opens it, blue shuts it.");
+if (host) {
   const weights = Object.fromEntries(Object.entries(DATA.weights).map(([name, packed]) => [name, unpack(packed)]));
   const images = DATA.images.map((text) => Float64Array.from(bytes(text), (x) => x / 255));
 
