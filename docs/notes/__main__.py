@@ -43,6 +43,24 @@ def slides(chapters: tuple[str, ...], out: Path) -> None:
 
 
 @notes.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check(file: Path) -> None:
+    """Check the seed that you wrote from an empty page (chapter 5): what is right, and the first thing that is not.
+
+    FILE is Python, and may be empty at first. It is run, so check only a file that you trust.
+    """
+    from docs.notes.empty_page import WrongSeedError, check_seed
+
+    try:
+        for call in check_seed(file):
+            click.echo(f"right: {call}")
+    except WrongSeedError as error:
+        click.echo(str(error))
+        sys.exit(1)
+    click.echo("That is the seed, from memory.")
+
+
+@notes.command()
 @click.argument("chapters", nargs=-1)
 def quote(chapters: tuple[str, ...]) -> None:
     """Fill the blocks that quote the source (```python digitscope.nn.dense.Dense) with what stands there now."""
