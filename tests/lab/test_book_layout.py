@@ -14,6 +14,7 @@ TOO_WIDE = """() => {
   return {
     page: document.documentElement.scrollWidth - innerWidth,
     code: wide("pre").length,
+    tables: wide(".wide").length,
     equations: wide(".equation > div").map((e) => e.parentElement.id),
   };
 }"""
@@ -48,6 +49,7 @@ def test_nothing_is_cut_at_any_width(book_page: Page) -> None:
         found = book_page.evaluate(TOO_WIDE)
         assert found["page"] <= 4, f"{width}: the page is {found['page']} pixels too wide"
         assert found["code"] == 0, f"{width}: {found['code']} blocks of code are scrolled"
+        assert found["tables"] == 0, f"{width}: {found['tables']} tables are scrolled"
         assert width < 1000 or found["equations"] == [], f"{width}: {found['equations']}"  # phones may scroll them
 
 

@@ -11,6 +11,7 @@ from fontTools.ttLib import TTFont
 from pypdf import PdfReader
 
 from digitscope.notes.chapters import chapter_paths, section_paths
+from digitscope.notes.renderer import side_by_side
 from digitscope.notes.section import Equation, equations, read_section
 from docs.notes import NOTES, ROOT
 from docs.notes.book import EDGE, TEXT_STYLE, TOGETHER, book, page_ends
@@ -74,6 +75,17 @@ def test_no_line_begins_with_the_comma_behind_a_formula(page: str) -> None:
 def test_a_large_bracket_with_a_power_stands_in_a_row(page: str) -> None:
     assert "<msup><mrow><mo minsize" in page
     assert "<msup><mo minsize" not in page
+
+
+def test_formulas_beside_each_other_can_stand_below_each_other() -> None:
+    parts = side_by_side(r"z = W x, \qquad y = \max(z, 0) \quad (5)")
+    assert [part.strip() for part in parts] == ["z = W x,", r"y = \max(z, 0)", "(5)"]
+    for whole in (
+        r"\begin{aligned} a &= b, \quad c \\ d &= e \end{aligned}",
+        r"\left( a \quad b \right)",
+        r"\text{a \quad b}",
+    ):
+        assert side_by_side(whole) == [whole]
 
 
 def test_a_prime_is_not_raised_twice(page: str) -> None:

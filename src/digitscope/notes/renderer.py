@@ -116,7 +116,7 @@ class NotesRenderer(RendererHTML):
         return "".join(code_line(words, line) for words, line in zip(html.splitlines(), lines, strict=True))
 
     def _display(self, equation: Equation) -> str:
-        formula = self.mathml(equation.latex, display=True)
+        formula = "".join(self.mathml(part, display=True) for part in side_by_side(equation.latex))
         if equation.number is None:
             return f'<div class="equation"><div>{formula}</div></div>\n'
         anchor = f"eq-{equation.number}"
@@ -191,6 +191,18 @@ class NotesRenderer(RendererHTML):
         words = self.renderInline(caption.children[1:-1], options, env)
         words = re.sub(r"^Figure (?:<a [^>]*>)?([\d.]+\d)(?:</a>)?\.", r"<b>Figure \1.</b>", words)
         return f"<figure{anchor}>\n{inline_svg(path)}\n<figcaption>{words}</figcaption>\n</figure>\n"
+
+
+def side_by_side(latex: str) -> list[str]:
+    r"""The formulas that a displayed one has beside each other, with \quad: a narrow page has them in a column."""
+    parts, begin, depth = [], 0, 0
+    for found in re.finditer(r"\\(begin|left|end|right|q?quad)\b|\\.|([{}])", latex):
+        word = found[1] or found[2]
+        depth += (word in ("begin", "left", "{")) - (word in ("end", "right", "}"))
+        if depth == 0 and word in ("quad", "qquad"):
+            parts.append(latex[begin : found.start()])
+            begin = found.end()
+    return [*parts, latex[begin:]]
 
 
 def code_line(html: str, line: str) -> str:
