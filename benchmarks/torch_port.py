@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from benchmarks.networks import StandardizePixels
 from digitscope.arrays import Array
+from digitscope.blas_threads import blas_threads
 from digitscope.nn import (
     Adam,
     AveragePool2D,
@@ -49,7 +50,6 @@ from digitscope.nn import (
 from digitscope.nn.ensemble import shift_images
 from digitscope.recipes import Training
 from digitscope.training import Plan
-from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.threads import ThreadMap
 from digitscope.training.run import STATISTICS_IMAGES
 

@@ -7,11 +7,12 @@ import pytest
 import threadpoolctl
 
 from digitscope.arrays import Array
+from digitscope.blas_threads import blas_threads
 from digitscope.datasets import DataSet
 from digitscope.nn import Backward, GradientDescent, Layer, Network, Params, SoftmaxCrossEntropy
 from digitscope.nn.optimizers import State
 from digitscope.training import Thresholds
-from digitscope.training.parallel.blas import blas_threads, choose_blas_threads
+from digitscope.training.parallel.blas import choose_blas_threads
 from digitscope.training.parallel.shards import Task
 
 

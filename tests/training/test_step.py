@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from digitscope.augmentation.augment import Augment
+from digitscope.blas_threads import blas_threads
 from digitscope.datasets import DataSet
 from digitscope.nn import (
     Adam,
@@ -26,7 +27,6 @@ from digitscope.nn import (
     to_batch,
 )
 from digitscope.training import Plan, Run, Step, train, train_step
-from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.shards import Shard, Task, add_pairwise, cut_batch, shard_gradient
 
 IMAGES = 230

@@ -17,6 +17,7 @@ import pytest
 
 from digitscope.arrays import Array
 from digitscope.augmentation.augment import Augment
+from digitscope.blas_threads import blas_threads
 from digitscope.datasets import DataSet
 from digitscope.errors import DivergenceError
 from digitscope.nn import (
@@ -39,7 +40,6 @@ from digitscope.nn import (
 )
 from digitscope.recipes import RECIPES
 from digitscope.training import Plan, Run, Step, Thresholds, train
-from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.shards import Shard, Task, shard_gradient
 from digitscope.training.parallel.step import ParallelStep
 from digitscope.training.parallel.threads import ThreadMap

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from benchmarks import fit_ink_map
 from digitscope.arrays import Array
 from digitscope.nn import Network
 from digitscope.vision.ink_map import WINDOW, ink_map, ink_network, load_ink_network, local_contrast
+from digitscope.vision.line_reader import LineReader
 from digitscope.vision.rounded_weights import rounded, unrounded
 
 RNG = np.random.default_rng(0)
@@ -32,6 +34,22 @@ def test_a_picture_of_any_size_has_a_map_of_its_size(size: tuple[int, int], netw
     assert found.dtype == np.float32
     assert (found >= 0).all()
     assert (found <= 1).all()
+
+
+def test_blas_uses_one_thread(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the network that finds ink and in the one that reads lines."""
+    threads = []
+
+    def spy(_: Network, x: Array, **options: object) -> tuple[Array, None]:
+        libraries = [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
+        threads.append(min(library["num_threads"] for library in libraries))
+        return x, None
+
+    monkeypatch.setattr(Network, "forward", spy)
+    with threadpoolctl.threadpool_limits(2, "blas"):
+        ink_map(np.zeros((8, 8, 3), np.uint8), network)
+        LineReader(network)(np.ones((40, 90)))
+    assert threads == [1, 1]
 
 
 def test_contrast_is_relative_to_the_colours_around() -> None:

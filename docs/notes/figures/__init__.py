@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from digitscope.arrays import Array
+from digitscope.blas_threads import blas_threads
 from digitscope.report.style import save_svg, styled
-from digitscope.training.parallel.blas import blas_threads
 from docs.notes import NOTES
 
 PICTURES = NOTES / "pictures"

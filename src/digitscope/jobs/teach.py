@@ -22,6 +22,7 @@ import numpy.typing as npt
 from digitscope.arguments import check_function, check_kind, check_whole
 from digitscope.arrays import Array, as_features, as_images, as_labels
 from digitscope.augmentation.augment import STANDARD
+from digitscope.blas_threads import blas_threads
 from digitscope.calibration import Calibration
 from digitscope.datasets import DataSet, as_data_set
 from digitscope.datasets.load import LabelledImages
@@ -35,7 +36,6 @@ from digitscope.recipes.held_out import held_out
 from digitscope.recipes.recipe import VALIDATION_SHARE, hold_out_end
 from digitscope.training import Plan, Run, Step, TailAverage, measure_statistics, thread_count, train
 from digitscope.training.inference import CHUNK, outputs_in_chunks
-from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.shards import Augmentation
 from digitscope.training.parallel.threads import ThreadMap
 from digitscope.training.run import STATISTICS_IMAGES

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from digitscope.arguments import check_kind
 from digitscope.arrays import Array, Features, as_images, as_labels
+from digitscope.blas_threads import blas_threads
 from digitscope.errors import ShapeError, TrainingError
 from digitscope.nn import Layer, Loss, to_batch
-from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.device import to_cpu, to_device_of
 from digitscope.training.parallel.memory import keep_freed_memory
 from digitscope.training.parallel.ranks import Ranks

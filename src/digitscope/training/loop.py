@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from digitscope.arguments import check_kind, check_wholes
 from digitscope.arrays import Array, Features, as_weights
+from digitscope.blas_threads import blas_threads
 from digitscope.errors import DivergenceError, TrainingError
 from digitscope.nn import Loss, Network, Optimizer, clip_scale, gradient_norm, to_batch
 from digitscope.nn.optimizers import State
 from digitscope.training.inference import checked_examples, outputs_in_chunks, quiet_overflow
-from digitscope.training.parallel.blas import blas_threads, choose_blas_threads
+from digitscope.training.parallel.blas import choose_blas_threads
 from digitscope.training.parallel.device import Transfer, device_of, to_cpu, to_device, to_device_of
 from digitscope.training.parallel.memory import keep_freed_memory
 from digitscope.training.parallel.ranks import Ranks

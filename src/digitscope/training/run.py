@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from digitscope.arguments import check_function, check_kind, check_number, check_pairs, check_whole
 from digitscope.arrays import Array, Features, as_images
+from digitscope.blas_threads import blas_threads
 from digitscope.errors import TrainingError
 from digitscope.nn import Ensemble, Loss, MeanSquaredError, Network, Optimizer, Params, Schedule, ShiftAverage, to_batch
 from digitscope.nn.optimizers import State
 from digitscope.training.averaging import Averaging
 from digitscope.training.inference import CHUNK
-from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.device import Transfer, to_device_of
 from digitscope.training.parallel.shards import Augmentation
 from digitscope.training.results import Step

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitscope.arrays import Array
+from digitscope.blas_threads import blas_threads
 from digitscope.nn import Conv2D, DepthToSpace, Network, ReLU, Skip, SpaceToDepth, Upsample2D
 from digitscope.vision.rounded_weights import unrounded
 
@@ -104,7 +105,8 @@ def load_ink_network(path: Path, channels: tuple[int, int, int] = CHANNELS) -> N
 def ink_map(pixels: NDArray[np.uint8], network: Network) -> Array:
     """The probability of ink in each pixel. (H, W, 3) -> float32 (H, W)
 
-    Large pictures are cut into strips that overlap, to save memory.
+    Large pictures are cut into strips that overlap, to save memory. BLAS uses one thread: the network's matrices are
+    small, and threads that wait for each other take many times as long if another program needs the core.
     """
     x = local_contrast(pixels)
     _, height, width = x.shape
@@ -113,7 +115,8 @@ def ink_map(pixels: NDArray[np.uint8], network: Network) -> Array:
     strips = []
     for top in range(0, x.shape[1], rows):
         first = max(0, top - OVERLAP)
-        logits = network(x[:, first : top + rows + OVERLAP, :, None])[0, :, :, 0]
+        with blas_threads(1):
+            logits = network(x[:, first : top + rows + OVERLAP, :, None])[0, :, :, 0]
         strips.append(logits[top - first : top - first + rows])
     probability: Array = 1 / (1 + np.exp(-np.concatenate(strips)[:height, :width]))
     return probability

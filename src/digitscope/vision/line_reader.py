@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from digitscope.arrays import Array
+from digitscope.blas_threads import blas_threads
 from digitscope.errors import ModelError
 from digitscope.files.tensors import open_tensors, write_tensors
 from digitscope.nn.ctc import BLANK, align, beam_search
@@ -180,7 +181,8 @@ class LineReader:
         width = -(-image.shape[1] // 4) * 4
         x = np.zeros((1, HEIGHT, width, 1), np.float32)
         x[0, :, : image.shape[1], 0] = image
-        logits = self.network.forward(x, need_dx=False)[0]
+        with blas_threads(1):  # as in `ink_map`
+            logits = self.network.forward(x, need_dx=False)[0]
         return LineLogits(logits[..., 0], x[0, ..., 0], scale, ink, top, bottom)
 
     def read(self, ink: Array, top: float | None = None, bottom: float | None = None) -> LineReading:

@@ -14,8 +14,8 @@ from typing import IO, Any, NamedTuple, Self
 import numpy as np
 
 from digitscope.arrays import Array
+from digitscope.blas_threads import blas_threads
 from digitscope.nn import Network, Params
-from digitscope.training.parallel.blas import blas_threads
 from digitscope.training.parallel.interpreter import Process, own_pipes, pipes_to, start_interpreter
 from digitscope.training.parallel.memory import keep_freed_memory
 from digitscope.training.parallel.shards import Shard, ShardResult, Task, shard_gradient
