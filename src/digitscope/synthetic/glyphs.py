@@ -8,7 +8,7 @@ resolution of MNIST.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +30,31 @@ MAX_INK_SHARE = 0.45
 
 @dataclass(frozen=True, eq=False)
 class GlyphLine:
-    """A line through points: curve @ points. Shapes: points (K, 2) in the unit square, curve (D, K)"""
+    """A line through points, in the unit square. Shapes: points (K, 2)"""
 
     points: Array
-    curve: Array
+    joins: str
+    """K - 1 signs: "~" if the line is a smooth curve between two points, "-" if it is straight."""
+
+    @cached_property
+    def curve(self) -> Array:
+        """curve @ points is the line. It is computed when it is used: tables are long, and few glyphs are drawn.
+
+        Shapes: (D, K)
+        """
+        points, joins = self.points, self.joins
+        parts, start = [], 0
+        while start < len(joins):
+            stop = start + 1
+            while joins[start] == "~" and stop < len(joins) and joins[stop] == "~":
+                stop += 1
+            if stop > start + 1 or (points[start] != points[stop]).any():  # else a corner
+                inner = curve_matrix(points[start : stop + 1])
+                part = np.zeros((len(inner), len(points)))
+                part[:, start : stop + 1] = inner
+                parts.append(part)
+            start = stop
+        return np.concatenate([*parts, np.eye(len(points))[-1:]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,20 +74,7 @@ def parse_glyphs(table: str) -> tuple[Glyph, ...]:
 
 def _parse_line(text: str) -> GlyphLine:
     coordinates = [int(text[i]) for i in range(len(text)) if i % 3 < 2]
-    points = np.array(coordinates).reshape(-1, 2) / 9
-    joins = text[2::3]
-    parts, start = [], 0
-    while start < len(joins):
-        stop = start + 1
-        while joins[start] == "~" and stop < len(joins) and joins[stop] == "~":
-            stop += 1
-        if stop > start + 1 or (points[start] != points[stop]).any():  # else a corner
-            inner = curve_matrix(points[start : stop + 1])
-            part = np.zeros((len(inner), len(points)))
-            part[:, start : stop + 1] = inner
-            parts.append(part)
-        start = stop
-    return GlyphLine(points, np.concatenate([*parts, np.eye(len(points))[-1:]]))
+    return GlyphLine(np.array(coordinates).reshape(-1, 2) / 9, text[2::3])
 
 
 def curve_matrix(points: Array) -> Array:

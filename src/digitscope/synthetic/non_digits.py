@@ -152,19 +152,38 @@ _FONT_SIZE = 140  # pixels: a capital letter is about 100 pixels high
 
 
 @lru_cache
-def signs_by_font() -> list[tuple[str, str]]:
-    """The font files that come with matplotlib, each with those of PRINTED_SIGNS that it contains."""
+def font_files() -> list[str]:
+    """The font files that come with matplotlib, which is not imported for them, to save time."""
+    from importlib.util import find_spec
     from pathlib import Path
 
-    from matplotlib import get_data_path
-    from matplotlib.ft2font import FT2Font
+    matplotlib = find_spec("matplotlib")
+    assert matplotlib is not None
+    assert matplotlib.origin is not None
+    folder = Path(matplotlib.origin).parent / "mpl-data"
+    if not folder.is_dir():  # a distribution may have moved it
+        from matplotlib import get_data_path
 
-    files = sorted((Path(get_data_path()) / "fonts" / "ttf").glob("*.ttf"))
-    fonts = [
-        f for f in files if f.name.startswith(_FONT_FAMILIES) and not any(part in f.name for part in _SYMBOL_FONTS)
+        folder = Path(get_data_path())
+    files = sorted((folder / "fonts" / "ttf").glob("*.ttf"))
+    return [
+        str(f) for f in files if f.name.startswith(_FONT_FAMILIES) and not any(part in f.name for part in _SYMBOL_FONTS)
     ]
-    known = [(str(f), FT2Font(str(f)).get_charmap()) for f in fonts]
-    return [(font, "".join(s for s in PRINTED_SIGNS if ord(s) in charmap)) for font, charmap in known]
+
+
+@lru_cache
+def font_signs(path: str) -> str:
+    """Those of PRINTED_SIGNS that a font contains: they look unlike what it prints for a character that it lacks."""
+    from PIL import ImageFont
+
+    font = ImageFont.truetype(path, 20)
+
+    def printed(sign: str) -> tuple[object, ...]:
+        mask, offset = font.getmask2(sign)
+        return bytes(mask), mask.size, offset
+
+    missing = printed("\U0010fffe")
+    return "".join(sign for sign in PRINTED_SIGNS if printed(sign) != missing)
 
 
 @lru_cache(maxsize=64)
@@ -175,8 +194,9 @@ def _load_font(path: str) -> "FreeTypeFont":
 
 
 def _printed_sign(rng: Rng, digits: DigitSource) -> Image:
-    fonts = signs_by_font()
-    path, signs = fonts[rng.integers(len(fonts))]
+    fonts = font_files()
+    path = fonts[rng.integers(len(fonts))]
+    signs = font_signs(path)
     return _printed(signs[rng.integers(len(signs))], path, rng)
 
 
@@ -184,8 +204,8 @@ def _printed_digit(digit: str) -> Callable[[Rng, DigitSource], Image]:
     """A function that prints this digit in one of the fonts."""
 
     def draw(rng: Rng, digits: DigitSource) -> Image:
-        fonts = signs_by_font()
-        return _printed(digit, fonts[rng.integers(len(fonts))][0], rng)
+        fonts = font_files()
+        return _printed(digit, fonts[rng.integers(len(fonts))], rng)
 
     return draw
 

@@ -361,11 +361,11 @@ def _print(sheet: WritingSheet, height: float, rng: Rng, *, is_ink: bool = False
     """Printed text. As the ground of writing, faint print is not ink, and strong print may be claimed or not."""
     from PIL import Image, ImageDraw, ImageFont
 
-    from digitscope.synthetic.non_digits import signs_by_font
+    from digitscope.synthetic.non_digits import font_files
 
-    fonts = signs_by_font()
+    fonts = font_files()
     size = int(height * 1.4) if is_ink else int(np.clip(height * rng.uniform(0.2, 1.2), 7, 80))
-    font = ImageFont.truetype(fonts[rng.integers(len(fonts))][0], size)
+    font = ImageFont.truetype(fonts[rng.integers(len(fonts))], size)
     layer = Image.new("L", (sheet.side, sheet.side))
     pen = ImageDraw.Draw(layer)
     letters = np.array(list("abcdefghijklmnoprstuvwABCDEFGHIKLMNOPRST0123456789   .,:-"))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from digitscope.arrays import Array
 from digitscope.synthetic.glyph_tables import DIGITS, GREEK, LETTERS, SCRIPTS, SHAPES
 from digitscope.synthetic.glyphs import Glyph, parse_glyphs, vary_glyph
-from digitscope.synthetic.non_digits import signs_by_font
+from digitscope.synthetic.non_digits import font_files
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
@@ -328,8 +328,8 @@ class LineStyle:
         self.font: str | None = None
         self.segments = False
         if source < 0.12 or (kind in ("word", "number and word") and source < 0.4):
-            fonts = signs_by_font()
-            self.font = fonts[rng.integers(len(fonts))][0]
+            fonts = font_files()
+            self.font = fonts[rng.integers(len(fonts))]
         elif source < 0.15:
             self.segments = True
         self.mnist = float(rng.choice([0.0, 0.5, 0.9, 1.0], p=[0.2, 0.2, 0.2, 0.4]))
