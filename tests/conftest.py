@@ -1,5 +1,7 @@
 """Small data shared by many tests."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +10,11 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from digitscope.datasets import DataSet, load_mnist
+
+# Where Python is told to write no bytecode, each worker compiles all libraries and tests anew, and each process that a
+# test starts compiles NumPy and SciPy.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session", autouse=True)
