@@ -16,6 +16,13 @@ from digitscope.datasets import DataSet, load_mnist
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+LONGEST = ("test_the_code_is_clean[mypy]", "[10-regularization]")
+"""Tests that would be the only ones to run at the end, had they not begun first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.name.endswith(LONGEST))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def blas_on_one_thread() -> Iterator[None]:
