@@ -10,6 +10,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from digitscope.datasets import DataSet, load_mnist
+from digitscope.training import default_threads
 
 # Where Python is told to write no bytecode, each worker compiles all libraries and tests anew, and each process that a
 # test starts compiles NumPy and SciPy.
@@ -18,6 +19,11 @@ sys.dont_write_bytecode = False
 
 LONGEST = ("test_the_code_is_clean[mypy]", "[10-regularization]")
 """Tests that would be the only ones to run at the end, had they not begun first."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: in the tests of pages, a worker often waits for its browser."""
+    return default_threads() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
