@@ -32,8 +32,9 @@ class InProcess(DenseClassifier):
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
+    # Port 0: another worker may have a cluster, too.
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1"
     )
     with cluster, distributed.Client(cluster) as client:
         yield client
