@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from digitscope.arrays import Array
 from digitscope.augmentation.augment import STANDARD
@@ -146,7 +147,8 @@ def test_the_same_lesson_of_features_gives_the_same_bytes_on_any_number_of_threa
     settings = TeachSettings(rehearsed_features=500, accepted_loss=1.0)
     contents = []
     for name, threads in (("a", 1), ("b", 2)):
-        lesson = teach(Model.load("convnet"), examples, np.zeros(3, int), mnist, settings=settings, threads=threads)
+        with threadpool_limits(threads, "blas"):
+            lesson = teach(Model.load("convnet"), examples, np.zeros(3, int), mnist, settings=settings, threads=threads)
         lesson.save(tmp_path / name)
         contents.append((tmp_path / name).read_bytes())
     assert contents[0] == contents[1]

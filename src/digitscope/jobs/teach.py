@@ -302,7 +302,8 @@ class _Pupil:
             return images
         chunks = range(0, len(images), CHUNK)
         rngs = rng.spawn(len(chunks))
-        columns = [self.augment(images[i : i + CHUNK], chunk) for i, chunk in zip(chunks, rngs, strict=True)]
+        with blas_threads(1):  # with more some machines round differently, and they wait for each other
+            columns = [self.augment(images[i : i + CHUNK], chunk) for i, chunk in zip(chunks, rngs, strict=True)]
         return self._features(columns)
 
     def plain_inputs(self, images: Array) -> Array:
