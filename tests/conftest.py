@@ -21,6 +21,7 @@ LONGEST = ("test_the_code_is_clean[mypy]", "[10-regularization]")
 """Tests that would be the only ones to run at the end, had they not begun first."""
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which some environments lack
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: in the tests of pages, a worker often waits for its browser."""
     return default_threads() + 1
