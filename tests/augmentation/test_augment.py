@@ -291,7 +291,15 @@ def test_images_in_any_form_are_distorted_alike() -> None:
         np.testing.assert_array_equal(EVERYTHING(same, np.random.default_rng(0)), expected)
 
 
-@pytest.mark.parametrize("images", [noise((16,)), noise((2, 4, 4, 3)), np.full((2, 4, 4), np.nan)], ids=str)
-def test_invalid_images_are_refused(images: Any) -> None:
-    with pytest.raises(DigitscopeError, match="Images are expected as"):
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (noise((16,)), "Images are expected as"),
+        (noise((2, 4, 4, 3)), "Images are expected to be grey"),
+        (np.full((2, 4, 4), np.nan), "Images are expected as"),
+    ],
+    ids=["one row", "colours", "not finite"],
+)
+def test_invalid_images_are_refused(images: Any, message: str) -> None:
+    with pytest.raises(DigitscopeError, match=message):
         EVERYTHING(images, np.random.default_rng(0))

@@ -36,17 +36,19 @@ class SeparateProcess:
         try:
             pickle.dump(self._message, requests, protocol=5)
             requests.flush()
-            while True:
-                kind, value = self._receive(answers)
-                if kind == "result":
-                    return value
-                if kind == "error":
-                    raise value
+            kind, value = self._receive(answers)
+            while kind not in ("result", "error"):
                 progress(value)
+                kind, value = self._receive(answers)
+        except DigitscopeError:
+            raise
         except (OSError, EOFError, ValueError, pickle.PickleError) as error:
             raise TrainingError("The process that did the work has ended before it was done. Try again.") from error
         finally:
             self.end()
+        if kind == "error":
+            raise value
+        return value
 
     def end(self) -> None:
         """Ends the process at once, if it still runs."""
