@@ -54,9 +54,9 @@ TURNED = 1.4
 class Weights(NamedTuple):
     """How much each feature of a text counts.
 
-    `benchmarks.fit_reading` fits them to generated pictures. Of these are the present ones, for two exceptions: slashes
-    count more than there, where they are rarer than in fractions and dates, and all are divided by 1.2, so that of the
-    answers with a confidence of 0.9 no more than 3 % are wrong.
+    `benchmarks.fit_reading` fits them to generated pictures. The present ones differ in two ways: a slash costs less,
+    because slashes are rare in these pictures; and all are divided by 1.2, so that of the answers with a confidence of
+    0.9 or more no more than 3 % are wrong.
     """
 
     log_p: float = 0.53
