@@ -13,7 +13,8 @@ from digitscope.datasets import DataSet
 from digitscope.errors import ModelError
 from digitscope.model import Model
 from digitscope.nn import Dense, Network
-from digitscope.reader import WEIGHTS, PictureReader, ReadDigit, Reading, ReadLine, read, read_ink
+from digitscope.reader import WEIGHTS, Candidates, PictureReader, ReadDigit, Reading, ReadLine, Weights, read, read_ink
+from digitscope.vision.layout import find_layout
 
 Picture = NDArray[np.uint8]
 
@@ -50,6 +51,22 @@ def number(mnist: DataSet) -> Callable[..., Picture]:
 
 def in_colour(grey: Array) -> Picture:
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+
+
+def printed(text: str) -> Picture:
+    page = Image.new("L", (400, 120), 255)
+    ImageDraw.Draw(page).text((30, 20), text, fill=0, font=ImageFont.load_default(60))
+    return in_colour(np.asarray(page))
+
+
+def candidates_of(picture: Picture, model: Model) -> Candidates:
+    """Of a picture of one line in one part."""
+    ((part,),) = find_layout(picture).lines
+    return PictureReader(model, 1).candidates(part)
+
+
+def features_of(candidates: Candidates) -> dict[str, Array]:
+    return dict(zip(Weights._fields, candidates.features.T, strict=False))
 
 
 def below_each_other(*pictures: Picture) -> Picture:
@@ -107,12 +124,7 @@ class TestRead:
         assert read(picture, model).text == "258"
 
     def test_a_number_beside_letters_is_less_sure(self, model: Model) -> None:
-        def written(text: str) -> Picture:
-            page = Image.new("L", (400, 120), 255)
-            ImageDraw.Draw(page).text((30, 20), text, fill=0, font=ImageFont.load_default(60))
-            return in_colour(np.asarray(page))
-
-        alone, beside = read(written("4739"), model), read(written("4739 km"), model)
+        alone, beside = read(printed("4739"), model), read(printed("4739 km"), model)
         assert alone.text == beside.text == "4739"
         assert beside.lines[0].confidence <= WEIGHTS.beside_letters < alone.lines[0].confidence
         assert len(beside.left_out) == 1
@@ -173,3 +185,30 @@ class TestRead:
         assert repr(first) == f"ReadLine('47', confidence={first.confidence:.3f})"
         box = ", ".join(f"{side:.0f}" for side in first.digits[0].box)
         assert repr(first.digits[0]) == f"ReadDigit(4, confidence={first.digits[0].confidence:.3f}, box=({box}))"
+
+
+class TestCandidates:
+    def test_each_feature_is_what_its_weight_says(self, model: Model) -> None:
+        found = candidates_of(printed("5/6 km"), model)
+        features = features_of(found)
+        assert features["digits"].tolist() == [len(digits) for digits in found.digits]
+        assert features["slashes"].tolist() == [text.count("/") for text in found.texts]
+        assert features["others"].tolist() == [text.count("?") for text in found.texts]
+        assert features["slashes"].any()
+        assert features["others"].any()
+        assert (features["least_digit"] <= 0).all()
+
+    def test_digits_that_touch_are_cut_where_the_model_is_surest(
+        self, model: Model, number: Callable[..., Picture], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        picture = number("2058", gap=-10)
+        found = candidates_of(picture, model)
+        right = found.digits.index("2058")
+        sure = features_of(found)["log_class"][right]
+        assert sure > -0.5
+        for cut in (0, -1):
+            monkeypatch.setattr(
+                "digitscope.reader.best_cuts",
+                lambda scores, cut=cut: [(cut % len(score), cut % score.shape[1]) for score in scores],
+            )
+            assert features_of(candidates_of(picture, model))["log_class"][right] < sure - 1
