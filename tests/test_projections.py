@@ -156,6 +156,17 @@ def test_a_dragged_axis_is_where_it_was_dragged_to(seed: int, axis: int, x: floa
     np.testing.assert_allclose(dragged_frame(frame, axis, frame[axis]), frame, atol=1e-7)
 
 
+@given(seeds, st.integers(0, 9), st.floats(-1, 1), st.floats(-1, 1))
+def test_a_centred_axis_is_where_it_was_dragged_to(seed: int, axis: int, x: float, y: float) -> None:
+    frame = random_frame(np.random.default_rng(seed))
+    place = np.array([x, y]) / max(1, np.hypot(x, y) / np.sqrt(0.9))
+    found = dragged_frame(frame, axis, (x, y), centred=True)
+    assert_frame(found)
+    np.testing.assert_allclose(found[axis] - found.mean(axis=0), place, atol=1e-12)
+    same = dragged_frame(frame, axis, frame[axis] - frame.mean(axis=0), centred=True)
+    np.testing.assert_allclose(same, frame, atol=1e-7)
+
+
 def test_no_other_frame_with_that_axis_is_nearer() -> None:
     rng = np.random.default_rng(5)
     frame, tip = random_frame(rng, 5), np.array([0.3, -0.6])

@@ -133,13 +133,17 @@ def tour_frames(frame: npt.ArrayLike, *, start: float, seconds: float, frames: i
     return rows.transpose(1, 0, 2)
 
 
-def dragged_frame(frame: npt.ArrayLike, axis: int, tip: npt.ArrayLike) -> Array:
+def dragged_frame(frame: npt.ArrayLike, axis: int, tip: npt.ArrayLike, *, centred: bool = False) -> Array:
     """The frame nearest to the given one in which the tip of one axis is at a given place q.
 
     If row `axis` is q, the columns are orthonormal if the other rows A satisfy Aᵀ A = 1 - q qᵀ = M. All such A are
     U √M with orthonormal columns U, and |A - B|² is least if tr(Uᵀ B √M) is largest, where B are the rows as they
     were: U is the frame nearest to B √M. With c = √(1 - |q|²), √M = 1 - (1 - c) q qᵀ / |q|². A tip farther than 1 from
     the origin cannot be reached; the nearest point of the circle is.
+
+    centred: q is the place of the tip minus the mean of all tips. This is Fᵀ (e_k - 1/D) = s Fᵀ u for a unit vector u
+        and s = √(1 - 1/D). The reflection H = 1 - 2 v vᵀ / |v|², v = u - e_k, swaps u and e_k and keeps all lengths:
+        the frame is H times the frame nearest to H F in which row k is q / s.
 
     Shapes: (D, 2) -> (D, 2), D at least 3
     Raises: ArgumentError for an axis that is not there; ShapeError and DataError as `tour_frames`, and for the tip.
@@ -151,6 +155,14 @@ def dragged_frame(frame: npt.ArrayLike, axis: int, tip: npt.ArrayLike) -> Array:
     q = as_numbers(tip, "The coordinates of the tip").astype(np.float64)
     if q.shape != (2,) or not np.isfinite(q).all():
         raise DataError("The tip of an axis is expected as two finite numbers.")
+    if centred:
+        scale = np.sqrt(1 - 1 / len(old))
+        unit = np.full(len(old), -1 / len(old)) / scale
+        unit[axis] += 1 / scale
+        v = unit - np.eye(len(old))[axis]
+        reflection = np.eye(len(old)) - 2 * np.outer(v, v) / (v @ v)
+        dragged: Array = reflection @ dragged_frame(reflection @ old, axis, q / scale)
+        return dragged
     q = q / max(1.0, float(np.hypot(*q)))
     square = float(q @ q)
     root = np.eye(2) if square == 0 else np.eye(2) - (1 - np.sqrt(max(0.0, 1 - square))) * np.outer(q, q) / square

@@ -209,6 +209,9 @@ def test_the_tour(client: TestClient, model: Model, test_images: Array, probabil
         decoded(part["frames"]), tour_frames(frame, start=2, seconds=1, frames=30), rtol=1e-6, atol=1e-7
     )
     dragged = client.post("/api/explore/tour/drag", json={"frame": frame, "axis": 4, "x": 0.3, "y": -0.2}).json()
+    body = {"frame": dragged["frame"], "axis": 5, "x": 0.1, "y": 0.2, "centred": True}
+    again = np.array(client.post("/api/explore/tour/drag", json=body).json()["frame"])
+    np.testing.assert_allclose(again[5] - again.mean(axis=0), [0.1, 0.2], atol=1e-12)
     np.testing.assert_allclose(dragged["frame"], dragged_frame(frame, 4, (0.3, -0.2)), atol=1e-15)
     body = {"frame": dragged["frame"], "to": "facing", "first": 4, "second": 9, "frames": 10}
     turned = client.post("/api/explore/tour/turn", json=body).json()

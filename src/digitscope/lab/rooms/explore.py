@@ -133,6 +133,8 @@ class Drag:
     axis: Class
     x: Annotated[float, Bounds(-1e6, 1e6)]
     y: Annotated[float, Bounds(-1e6, 1e6)]
+    centred: bool = False
+    """Whether x and y are counted from the mean of all tips, as the page draws the axes of logits."""
 
 
 @dataclass(frozen=True)
@@ -446,7 +448,7 @@ def tour_part(lab: Lab, part: TourPart) -> dict[str, object]:
 
 
 def drag(lab: Lab, asked: Drag) -> dict[str, object]:
-    return {"frame": dragged_frame(asked.frame, asked.axis, (asked.x, asked.y)).tolist()}
+    return {"frame": dragged_frame(asked.frame, asked.axis, (asked.x, asked.y), centred=asked.centred).tolist()}
 
 
 def turn(lab: Lab, asked: Turn) -> dict[str, object]:

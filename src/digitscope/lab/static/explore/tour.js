@@ -162,7 +162,7 @@ export async function show(host, { state, save, models, signal }) {
     const rows = frame.map(([x, y]) => [x - mean[0], y - mean[1]]);
     if (dragging < 0) scale = (centred ? 0.88 : 0.78) / Math.max(0.35, ...rows.map(([x, y]) => Math.hypot(x, y)));
     const out = centred ? 0 : 0.1;
-    return { mean, out, places: rows.map(([x, y]) => [x, y].map((value) => value * (scale + out / Math.max(0.1, Math.hypot(x, y))))) };
+    return { rows, centred, out, places: rows.map(([x, y]) => [x, y].map((value) => value * (scale + out / Math.max(0.1, Math.hypot(x, y))))) };
   }
 
   /** Multiplies every point by the frame, and draws the axes' tips. */
@@ -261,7 +261,7 @@ export async function show(host, { state, save, models, signal }) {
     let last = Promise.resolve();
     /** @param {number} x @param {number} y */
     const drag = async (x, y) => {
-      const answer = await move({ frame, axis: k, x, y }).catch(complain);
+      const answer = await move({ frame, axis: k, x, y, centred: tips().centred }).catch(complain);
       if (!answer) return;
       frame = answer.frame;
       path = fresh();
@@ -277,10 +277,10 @@ export async function show(host, { state, save, models, signal }) {
     button.addEventListener("pointermove", (event) => {
       if (!held) return;
       const box = picture.stage.getBoundingClientRect();
-      const { mean, out } = tips();
+      const { out } = tips();
       const [x, y] = [(2 * (event.clientX - box.left)) / box.width - 1, 1 - (2 * (event.clientY - box.top)) / box.height];
       const share = Math.max(0, Math.hypot(x, y) - out) / (Math.hypot(x, y) || 1) / scale;
-      last = drag(mean[0] + share * x, mean[1] + share * y);
+      last = drag(share * x, share * y);
     });
     for (const end of ["pointerup", "pointercancel"]) {
       button.addEventListener(end, async () => {
@@ -296,7 +296,8 @@ export async function show(host, { state, save, models, signal }) {
       if (!step) return;
       event.preventDefault();
       if (playing) run(false);
-      void drag(frame[k][0] + 0.06 * step[0], frame[k][1] - 0.06 * step[1]);
+      const [x, y] = tips().rows[k];
+      void drag(x + 0.06 * step[0], y - 0.06 * step[1]);
     });
     return button;
   }
