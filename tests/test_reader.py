@@ -53,6 +53,19 @@ def in_colour(grey: Array) -> Picture:
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
 
 
+def display(digits: list[str]) -> Picture:
+    """Seven-segment digits, 160 pixels high, with gaps of 8 pixels between their segments."""
+    rows = {"a": (0, 14), "fb": (22, 65), "g": (73, 87), "ec": (95, 138), "d": (146, 160)}
+    columns = {"fe": (0, 14), "adg": (22, 58), "bc": (66, 80)}
+    grey = np.full((280, 130 * len(digits) + 100), 200)
+    for k, lit in enumerate(digits):
+        for names, (top, bottom) in rows.items():
+            for others, (left, right) in columns.items():
+                if set(lit) & set(names) & set(others):
+                    grey[60 + top : 60 + bottom, 130 * k + 60 + left : 130 * k + 60 + right] = 40
+    return in_colour(grey)
+
+
 def printed(text: str) -> Picture:
     page = Image.new("L", (400, 120), 255)
     ImageDraw.Draw(page).text((30, 20), text, fill=0, font=ImageFont.load_default(60))
@@ -128,6 +141,11 @@ class TestRead:
         assert alone.text == beside.text == "4739"
         assert beside.lines[0].confidence <= WEIGHTS.beside_letters < alone.lines[0].confidence
         assert len(beside.left_out) == 1
+
+    def test_the_segments_of_a_display_are_one_line(self, model: Model) -> None:
+        picture = display(["abcdefg", "afgedc", "abged", "afgcd"])
+        assert len(find_layout(picture).lines) > 1  # the upper bars, the strokes below them, and so on
+        assert read(picture, model).text == "8625"
 
     @pytest.mark.parametrize(("score", "kept"), [(1.3, False), (2.0, True)])
     def test_a_page_is_turned_for_many_sure_digits_only(

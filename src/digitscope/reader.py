@@ -32,7 +32,7 @@ from digitscope.nn.ctc import beam_search
 from digitscope.training import thread_count
 from digitscope.vision.characters import INKED, best_cuts
 from digitscope.vision.decode import PictureSource, to_picture
-from digitscope.vision.layout import PageLayout, Part, find_digit, find_layout, layout_of_ink, turned
+from digitscope.vision.layout import PageLayout, Part, as_one_line, find_digit, find_layout, layout_of_ink, turned
 from digitscope.vision.line_reader import LINE_NETWORK, OTHER, LineLogits, LineReader, shares_kept, to_labels, to_text
 from digitscope.vision.normalize import Shape, centre, cut_out, fit_box
 from digitscope.vision.prepare import fit_to_format
@@ -47,6 +47,8 @@ LEAST = 1e-4
 """The least probability that the model is believed to give a digit."""
 UPRIGHT = 0.35
 """A page with a score of less for each digit may be turned. A digit that is sure has a score of 0.5."""
+ONE_LINE = 0.3
+"""Minimum score for each digit of several lines that are read as one, and minimum gain in it."""
 TURNED = 1.4
 """Minimum score of a turned page: words upside down may look like two or three digits."""
 
@@ -248,8 +250,12 @@ class PictureReader:
         self._model, self._threads = model, threads
 
     def read(self, layout: PageLayout, size: tuple[int, ...]) -> Reading:
-        """The reading of a layout, which is turned if that gives more. size: of the picture"""
+        """The reading of a layout, which is one line or is turned if that gives more. size: of the picture"""
         score, reading = self._read_upright(layout, size)
+        if len(layout.lines) > 1 and score < UPRIGHT * max(1, reading.digits):
+            other, other_reading = self._read_upright(as_one_line(layout), size)
+            if other > max(score + ONE_LINE, ONE_LINE * other_reading.digits):
+                score, reading = other, other_reading
         if layout.lines and score < UPRIGHT * max(1, reading.digits):
             for quarters in (1, 3, 2):
                 other, other_reading = self._read_upright(turned(layout, quarters), size)

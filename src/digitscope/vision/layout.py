@@ -276,6 +276,13 @@ def turned(layout: PageLayout, quarters: int) -> PageLayout:
     return _layout(ink, layout.corner, layout.scale, quarters=quarters)
 
 
+def as_one_line(layout: PageLayout) -> PageLayout:
+    """The layout if its lines are pieces of one: the segments of a display, which lie in rows, or broken digits."""
+    tall = max(c.bottom for c in layout.components) - min(c.top for c in layout.components)
+    kept = sorted((c for c in layout.components if not _is_rule(c, tall)), key=lambda c: c.left)
+    return replace(layout, lines=((_part(layout.ink, layout.labels, kept, 1.0),),) if kept else ())
+
+
 def layout_of_ink(ink: Array) -> PageLayout:
     """The lines of writing if it is known where ink is, as in a drawing. Shapes: ink (H, W), 0 paper to 1 ink"""
     return _layout(ink, (0.0, 0.0), 1.0)
