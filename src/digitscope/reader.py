@@ -48,7 +48,9 @@ LEAST = 1e-4
 UPRIGHT = 0.35
 """A page with a score of less for each digit may be turned. A digit that is sure has a score of 0.5."""
 ONE_LINE = 0.3
-"""Minimum score for each digit of several lines that are read as one, and minimum gain in it."""
+"""Minimum score for each digit of several lines that are read as one."""
+GAIN = 0.2
+"""Minimum gain in it."""
 TURNED = 1.4
 """Minimum score of a turned page: words upside down may look like two or three digits."""
 
@@ -254,7 +256,8 @@ class PictureReader:
         score, reading = self._read_upright(layout, size)
         if len(layout.lines) > 1 and score < UPRIGHT * max(1, reading.digits):
             other, other_reading = self._read_upright(as_one_line(layout), size)
-            if other > max(score + ONE_LINE, ONE_LINE * other_reading.digits):
+            least = max(ONE_LINE, GAIN + score / max(1, reading.digits))
+            if other > least * max(1, other_reading.digits):
                 score, reading = other, other_reading
         if layout.lines and score < UPRIGHT * max(1, reading.digits):
             for quarters in (1, 3, 2):
