@@ -97,6 +97,11 @@ def test_strokes_on_flat_paper_are_completed() -> None:
     completed = complete_strokes(half, pixels)
     assert completed[21, 30] == 1
     assert completed[79, 41] == 1
+    pixels[50:53, 5:15] = pixels[90:93, 5:80] = 0  # a minus sign, of which little is claimed, and a rule
+    claimed = np.maximum(half, ink_with((5, 50, 7, 53), (5, 90, 15, 93), size=(100, 100)))
+    completed = complete_strokes(claimed, pixels)
+    assert completed[51, 14] == 1
+    assert completed[91, 60] == 0
     noisy = np.clip(pixels + np.random.default_rng(0).normal(0, 9, pixels.shape), 0, 255).astype(np.uint8)
     np.testing.assert_array_equal(complete_strokes(half, noisy), half)
 

@@ -209,12 +209,13 @@ def _ink_of(picture: NDArray[np.uint8], zoom: float, least: float = FOUND) -> Ar
 def complete_strokes(ink: Array, pixels: NDArray[np.uint8], least: float = FOUND) -> Array:
     """The ink map; on flat paper, as of a drawing program, with what the network missed of a stroke.
 
-    The network may take a long straight stroke for ruling. On flat paper, all that differs from it is known. If the
-    network claims the share `least` of a component of it, all of the component is ink.
+    The network may take a straight stroke for ruling. On flat paper, all that differs from it is known. If the network
+    claims the share `least` of a component of it, all of the component is ink. For one that is shorter than half of
+    another that is ink, such as a minus sign, any claim is enough.
 
     Shapes: ink (h, w), pixels (h, w, 3)
     """
-    from scipy.ndimage import label
+    from scipy.ndimage import find_objects, label
 
     grey = pixels.mean(axis=2, dtype=np.float32)
     difference = np.abs(grey - np.median(grey))
@@ -228,6 +229,8 @@ def complete_strokes(ink: Array, pixels: NDArray[np.uint8], least: float = FOUND
     edges = [np.unique(side) for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1])]
     frames = np.bincount(np.concatenate(edges), minlength=count + 1) >= 2
     kept = (claimed >= least * areas) & ~frames
+    sizes = np.array([0, *(max(r.stop - r.start, c.stop - c.start) for r, c in find_objects(labels))])
+    kept |= (claimed > 0) & ~frames & (sizes < sizes[kept].max(initial=0) / 2)
     kept[0] = False
     completed: Array = np.maximum(ink, np.where(_dilated(kept[labels], 1), plain, 0))
     return completed
