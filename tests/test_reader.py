@@ -141,6 +141,7 @@ class TestRead:
         assert alone.text == beside.text == "4739"
         assert beside.lines[0].confidence <= WEIGHTS.beside_letters < alone.lines[0].confidence
         assert len(beside.left_out) == 1
+        assert read(printed("Total: 473"), model).text == "473"  # the colon belongs to the word
 
     def test_the_segments_of_a_display_are_one_line(self, model: Model) -> None:
         picture = display(["abcdefg", "afgedc", "abged", "afgcd"])

@@ -14,6 +14,7 @@ or a letter a digit. A picture of a single digit is read as `vision.prepare` and
 """
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -45,6 +46,8 @@ TEXTS = 6
 """Number of texts, with different digits, among which the model decides."""
 LEAST = 1e-4
 """The least probability that the model is believed to give a digit."""
+_LETTERS = re.compile(rf"[^\d ]*{re.escape(OTHER)}[^\d ]*")
+"""Letters and the signs that touch them: of "No.5" and "km/h" no point and no slash is left."""
 UPRIGHT = 0.35
 """A page with a score of less for each digit may be turned. A digit that is sure has a score of 0.5."""
 ONE_LINE = 0.3
@@ -281,7 +284,7 @@ class PictureReader:
             confidence *= sure
             score += sum(digit.confidence - 0.5 for digit in digits) - 0.5 * text.count(OTHER)
             if digits:
-                lines.append(ReadLine(" ".join(text.replace(OTHER, " ").split()), digits, sure))
+                lines.append(ReadLine(" ".join(_LETTERS.sub(" ", text).split()), digits, sure))
         return score, Reading(tuple(lines), confidence, tuple(left_out))
 
     def _read_part(self, part: Part, layout: PageLayout, size: tuple[int, ...]) -> _ReadPart:
