@@ -102,6 +102,10 @@ def test_strokes_on_flat_paper_are_completed() -> None:
     completed = complete_strokes(claimed, pixels)
     assert completed[51, 14] == 1
     assert completed[91, 60] == 0
+    pixels[79:82, 40:90] = (250, 40, 40)  # a red line of the form, which touches the stroke
+    assert complete_strokes(half, pixels)[80, 60] == 0
+    pixels[79:82, 40:90] = 0
+    assert complete_strokes(np.maximum(half, completed), pixels)[80, 60] == 1
     noisy = np.clip(pixels + np.random.default_rng(0).normal(0, 9, pixels.shape), 0, 255).astype(np.uint8)
     np.testing.assert_array_equal(complete_strokes(half, noisy), half)
 

@@ -49,6 +49,8 @@ EVEN = 4
 """Maximum difference of a pixel from flat paper, of 255."""
 FOUND = 0.5
 """Share of a component on flat paper that the network has to find."""
+OTHER_COLOUR = 0.25
+"""Distance from the mixtures of paper and ink, as a share of their distance, from which a colour is another one."""
 JOINED = 4
 """Distance, in pixels, up to which pieces of ink are one component."""
 SMALLEST_SHARE = 0.008
@@ -211,7 +213,8 @@ def complete_strokes(ink: Array, pixels: NDArray[np.uint8], least: float = FOUND
 
     The network may take a straight stroke for ruling. On flat paper, all that differs from it is known. If the network
     claims the share `least` of a component of it, all of the component is ink. For one that is shorter than half of
-    another that is ink, such as a minus sign, any claim is enough.
+    another that is ink, such as a minus sign, any claim is enough. A printed line that touches the ink, of another
+    colour, is no part of its component.
 
     Shapes: ink (h, w), pixels (h, w, 3)
     """
@@ -223,7 +226,8 @@ def complete_strokes(ink: Array, pixels: NDArray[np.uint8], least: float = FOUND
     if level < _MIN_RANGE or (difference <= EVEN).mean() < FLAT:
         return ink
     plain = np.clip(difference / level, 0, 1)
-    labels, count = label(plain > 0.4, np.ones((3, 3)))
+    differs = plain > 0.4
+    labels, count = label(differs & _alike(ink, pixels, *label(differs, np.ones((3, 3)))), np.ones((3, 3)))
     areas = np.bincount(labels.ravel(), minlength=count + 1)
     claimed = np.bincount(labels[ink > THRESHOLD], minlength=count + 1)
     edges = [np.unique(side) for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1])]
@@ -234,6 +238,26 @@ def complete_strokes(ink: Array, pixels: NDArray[np.uint8], least: float = FOUND
     kept[0] = False
     completed: Array = np.maximum(ink, np.where(_dilated(kept[labels], 1), plain, 0))
     return completed
+
+
+def _alike(ink: Array, pixels: Array, labels: Array, count: int) -> NDArray[np.bool_]:
+    """Whether each pixel is a mixture of the paper's colour p and the mean colour c of its component's claimed ink.
+
+    With v = pixel - p, d = c - p and t = v.d / |d|^2: |v - t d| < OTHER_COLOUR |d|. True if no ink of it is claimed.
+    """
+    colours = pixels.astype(np.float32)
+    paper = np.median(colours.reshape(-1, 3), axis=0)
+    known = ink > 0.5
+    of = labels[known]
+    sums = np.stack([np.bincount(of, plane[known], count + 1) for plane in np.moveaxis(colours, 2, 0)], axis=1)
+    found = np.bincount(of, minlength=count + 1)
+    towards = (sums / np.maximum(found, 1)[:, None] - paper)[labels]
+    away = colours - paper
+    length = np.maximum(np.square(towards).sum(axis=2), 1)
+    t = (away * towards).sum(axis=2) / length
+    near = np.square(away - t[..., None] * towards).sum(axis=2) < OTHER_COLOUR**2 * length
+    alike: NDArray[np.bool_] = near | (found == 0)[labels]
+    return alike
 
 
 def _dilated(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
