@@ -31,7 +31,7 @@ from digitscope.model import Model
 from digitscope.nn import BackgroundCrossEntropy
 from digitscope.nn.ctc import beam_search
 from digitscope.training import thread_count
-from digitscope.vision.characters import INKED, best_cuts
+from digitscope.vision.characters import INKED, Cuttings, best_cuts
 from digitscope.vision.decode import PictureSource, to_picture
 from digitscope.vision.layout import PageLayout, Part, as_one_line, find_digit, find_layout, layout_of_ink, turned
 from digitscope.vision.line_reader import LINE_NETWORK, OTHER, LineLogits, LineReader, shares_kept, to_labels, to_text
@@ -317,7 +317,7 @@ class PictureReader:
         seen = min(1.0, float(np.exp(np.logaddexp.reduce(list(totals.values())))))
         options = sorted(totals, key=lambda digits: -totals[digits])[:TEXTS]
         texts = [max(by_digits[digits])[1] for digits in options]
-        written = [self._write(said, text) for text in texts]
+        written = self._write(said, texts)
         features = [
             [totals[digits], w.log_class, w.least_digit, len(digits), text.count("/"), text.count(OTHER)]
             for digits, text, w in zip(options, texts, written, strict=True)
@@ -325,29 +325,43 @@ class PictureReader:
         images, boxes = [w.images for w in written], [w.boxes for w in written]
         return Candidates(options, texts, images, boxes, np.array(features), seen)
 
-    def _write(self, said: LineLogits, text: str) -> _Written:
-        """The text in the line's ink, where characters that touch are cut so that the model is surest of the digits."""
-        cuttings = said.characters(to_labels(text))
-        inks = [ink for cutting in cuttings for row in cutting for ink in row]
-        images = self._images(inks)
+    def _write(self, said: LineLogits, texts: Sequence[str]) -> list[_Written]:
+        """Each text in the line's ink, where characters that touch are cut so that the model is surest of the digits.
+
+        Texts share most of their digits, so each image is classified once.
+        """
+        cuttings = [list(zip(text, said.characters(to_labels(text)), strict=True)) for text in texts]
+        digits = [cutting for of in cuttings for character, cutting in of if character.isdigit()]
+        inks = {strokes.ink.tobytes(): strokes.ink for cutting in digits for row in cutting for strokes in row}
+        images = self._images(list(inks.values()))
         log_digit, log_class = self._log_classes(images)
-        shapes = [(len(cutting), len(cutting[0])) for cutting in cuttings]
-        numbers = np.split(np.arange(len(inks)), np.cumsum([rows * columns for rows, columns in shapes]))[:-1]
-        numbers = [of.reshape(shape) for of, shape in zip(numbers, shapes, strict=True)]
-        scores = [
-            log_digit[of] + log_class[of, int(c)] if c.isdigit() else np.zeros(of.shape)
-            for c, of in zip(text, numbers, strict=True)
-        ]
-        chosen = [int(of[cuts]) for of, cuts in zip(numbers, best_cuts(scores), strict=True)]
-        digits = [k for k, c in zip(chosen, text, strict=True) if c.isdigit()]
-        boxes = said.boxes([inks[k] for k in chosen])
-        labels = [int(c) for c in text if c.isdigit()]
-        return _Written(
-            images[digits],
-            boxes,
-            float(log_class[digits, labels].sum()),
-            float(log_digit[digits].min(initial=0)),
-        )
+        number = {ink: k for k, ink in enumerate(inks)}
+
+        def numbers(cutting: Cuttings) -> Array:
+            return np.array([[number[strokes.ink.tobytes()] for strokes in row] for row in cutting])
+
+        def score(character: str, cutting: Cuttings) -> Array:
+            if not character.isdigit():
+                return np.zeros((len(cutting), len(cutting[0])))
+            of = numbers(cutting)
+            scores: Array = log_digit[of] + log_class[of, int(character)]
+            return scores
+
+        written = []
+        for text, of in zip(texts, cuttings, strict=True):
+            cuts = best_cuts([score(character, cutting) for character, cutting in of])
+            chosen = [cutting[left][right] for (_, cutting), (left, right) in zip(of, cuts, strict=True)]
+            found = [number[strokes.ink.tobytes()] for strokes, c in zip(chosen, text, strict=True) if c.isdigit()]
+            labels = [int(c) for c in text if c.isdigit()]
+            written.append(
+                _Written(
+                    images[found],
+                    said.boxes(chosen),
+                    float(log_class[found, labels].sum()),
+                    float(log_digit[found].min(initial=0)),
+                )
+            )
+        return written
 
     def _images(self, digits: Sequence[Array]) -> NDArray[np.uint8]:
         """The digits' ink in MNIST's format. (N, *shape)"""

@@ -18,17 +18,27 @@ CUTS = 7
 SLANTS = (-0.3, 0.0, 0.3, 0.6)
 """Slants of the cuts: columns to the right for each row up."""
 
-Cuttings = list[list[Array]]
-"""A character's ink, (H, W), for each cut at its left and each at its right: one where nothing touches it."""
-
 Box = tuple[float, float, float, float]
-"""left, top, right, bottom in pixels of the ink"""
+"""left, top, right, bottom in pixels of the line's ink"""
 
 
-def box_of_ink(ink: Array) -> Box | None:
-    """The bounding box; None if there is no ink. Shapes: (H, W), 0 paper to 1 ink"""
-    inked = ink > INKED
-    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
+class Strokes(NamedTuple):
+    """A character's ink."""
+
+    ink: Array
+    """(H, w), 0 paper to 1 ink: columns of the line."""
+    left: int
+    """The first of them."""
+
+
+Cuttings = list[list[Strokes]]
+"""A character's ink for each cut at its left and each at its right: one where nothing touches it."""
+
+
+def box_of_ink(strokes: Strokes) -> Box | None:
+    """The bounding box; None if there is no ink."""
+    inked = strokes.ink > INKED
+    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0)) + strokes.left
     if not len(rows):
         return None
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
@@ -142,12 +152,15 @@ class InkComponents:
         left, right = self._columns[component]
         return max(0.0, left - place, place - right)
 
-    def _cut_out(self, parts: Sequence[tuple[int, int, "Array | None"]], left: int, right: int) -> Array:
+    def _cut_out(self, parts: Sequence[tuple[int, int, "Array | None"]], left: int, right: int) -> Strokes:
         """A character's parts of components, each from cut number `left` on its left to number `right` on its right.
 
         parts: each component, the character's number among its owners, and the cuts between these
         """
-        ink = np.zeros_like(self._ink)
+        extents = [self._columns[component] for component, _, _ in parts]
+        begin = max(0, min((first for first, _ in extents), default=0) - EDGE)
+        ink = np.zeros((len(self._ink), max((last for _, last in extents), default=0) + EDGE - begin), self._ink.dtype)
+        ink = ink[:, : self._ink.shape[1] - begin]
         for component, k, cuts in parts:
             first, last = max(0, self._columns[component][0] - EDGE), self._columns[component][1] + EDGE
             mask = self._nearest[:, first:last] == component + 1
@@ -157,8 +170,8 @@ class InkComponents:
                     mask &= columns >= cuts[k - 1, left, :, None]
                 if k < len(cuts):
                     mask &= columns < cuts[k, right, :, None]
-            ink[:, first:last] += np.where(mask, self._ink[:, first:last], 0)
-        return ink
+            ink[:, first - begin : last - begin] += np.where(mask, self._ink[:, first:last], 0)
+        return Strokes(ink, begin)
 
     def _cuts(self, component: int, of: list[int], places: Sequence[Place]) -> Array:
         """For each two neighbouring owners of a component, in each row the first column of the right one's ink.
@@ -188,7 +201,7 @@ def _own(owners: Sequence[Sequence[int]], character: int) -> list[int]:
     return [component for component, of in enumerate(owners) if character in of]
 
 
-def middle(cuttings: Cuttings) -> Array:
+def middle(cuttings: Cuttings) -> Strokes:
     """The character's ink between the middle cuts."""
     return cuttings[len(cuttings) // 2][len(cuttings[0]) // 2]
 

@@ -14,7 +14,7 @@ from digitscope.errors import ModelError
 from digitscope.files.tensors import open_tensors, write_tensors
 from digitscope.nn.ctc import BLANK, align, beam_search
 from digitscope.nn.layer import Layer, build, describe
-from digitscope.vision.characters import Box, Cuttings, InkComponents, Place, box_of_ink, middle
+from digitscope.vision.characters import Box, Cuttings, InkComponents, Place, Strokes, box_of_ink, middle
 from digitscope.vision.line_image import HEIGHT, MARGIN, ink_rows, line_image
 from digitscope.vision.rounded_weights import rounded, unrounded
 
@@ -128,7 +128,7 @@ class LineLogits:
         return p
 
     def characters(self, labels: list[int]) -> list[Cuttings]:
-        """The ink of each label, (H, W) like the line's, cut in every way from labels that touch it."""
+        """The ink of each label, cut in every way from labels that touch it."""
         step = self.scale * self.image.shape[1] / self.logits.shape[1]
         height, reach = (share * (self.bottom - self.top) for share in (PRESENT, REACH))
         places = []
@@ -140,9 +140,9 @@ class LineLogits:
                 places.append(Place(column, {" ": 0.0, OTHER: height}.get(character, 1.0)))
         return self._components.divide(places)
 
-    def boxes(self, inks: Sequence[Array]) -> list[Box]:
+    def boxes(self, strokes: Sequence[Strokes]) -> list[Box]:
         """The box of each label's ink; what has none is as high as the line, and lies between its neighbours."""
-        found = list(map(box_of_ink, inks))
+        found = list(map(box_of_ink, strokes))
         boxes, right = [], 0.0
         for k, box in enumerate(found):
             following = next((other[0] for other in found[k + 1 :] if other), float(self.ink.shape[1]))
