@@ -14,7 +14,6 @@ or a letter a digit. A picture of a single digit is read as `vision.prepare` and
 """
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -34,7 +33,16 @@ from digitscope.training import thread_count
 from digitscope.vision.characters import INKED, Cuttings, best_cuts
 from digitscope.vision.decode import PictureSource, to_picture
 from digitscope.vision.layout import PageLayout, Part, as_one_line, find_digit, find_layout, layout_of_ink, turned
-from digitscope.vision.line_reader import LINE_NETWORK, OTHER, LineLogits, LineReader, shares_kept, to_labels, to_text
+from digitscope.vision.line_reader import (
+    LINE_NETWORK,
+    OTHER,
+    LineLogits,
+    LineReader,
+    as_written,
+    shares_kept,
+    to_labels,
+    to_text,
+)
 from digitscope.vision.normalize import Shape, centre, cut_out, fit_box
 from digitscope.vision.prepare import fit_to_format
 
@@ -46,8 +54,6 @@ TEXTS = 6
 """Number of texts, with different digits, among which the model decides."""
 LEAST = 1e-4
 """The least probability that the model is believed to give a digit."""
-_LETTERS = re.compile(rf"[^\d ]*{re.escape(OTHER)}[^\d ]*")
-"""Letters and the signs that touch them: of "No.5" and "km/h" no point and no slash is left."""
 UPRIGHT = 0.35
 """A page with a score of less for each digit may be turned. A digit that is sure has a score of 0.5."""
 ONE_LINE = 0.3
@@ -284,7 +290,7 @@ class PictureReader:
             confidence *= sure
             score += sum(digit.confidence - 0.5 for digit in digits) - 0.5 * text.count(OTHER)
             if digits:
-                lines.append(ReadLine(" ".join(_LETTERS.sub(" ", text).split()), digits, sure))
+                lines.append(ReadLine(as_written(text), digits, sure))
         return score, Reading(tuple(lines), confidence, tuple(left_out))
 
     def _read_part(self, part: Part, layout: PageLayout, size: tuple[int, ...]) -> _ReadPart:

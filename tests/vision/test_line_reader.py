@@ -14,7 +14,7 @@ from digitscope.nn import Conv2D, Network
 from digitscope.nn.layer import Layer
 from digitscope.nn.sequence import Conv1D, FoldHeight
 from digitscope.vision.line_image import HEIGHT, MARGIN, line_image
-from digitscope.vision.line_reader import ALPHABET, LineLogits, LineReader, to_labels, to_text
+from digitscope.vision.line_reader import ALPHABET, LineLogits, LineReader, as_written, to_labels, to_text
 
 CLASSES = len(ALPHABET) + 1
 
@@ -35,6 +35,23 @@ def line_logits(path: str, sureness: float = 8.0) -> LineLogits:
             image[8:24, 4 * t + 1 : 4 * t + 3] = 1
     ink = np.kron(image[:, MARGIN:], np.ones((2, 2), np.float32))
     return LineLogits(logits_of(path, sureness), image, scale=2.0, ink=ink, top=16, bottom=48)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("29 . 56", "29.56"),
+        ("0. 69", "0.69"),
+        ("12   407", "12 407"),
+        ("5. ", "5."),
+        ("1, 2", "1, 2"),
+        ("?: 317", "317"),
+        ("?.5 ?/?", "5"),
+        ("-75 ?", "-75"),
+    ],
+)
+def test_letters_are_left_out_and_points_have_no_blanks(text: str, written: str) -> None:
+    assert as_written(text) == written
 
 
 def test_text_confidence_and_boxes() -> None:

@@ -1,5 +1,6 @@
 """Reads a line of writing: from its ink to its text, with a box for each character and the probability of the text."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -26,6 +27,7 @@ ALPHABET[k - 1]."""
 DIGITS = slice(1, 11)
 """The classes of the digits."""
 OTHER = "?"
+_LETTERS = re.compile(rf"[^\d ]*{re.escape(OTHER)}[^\d ]*")
 PRESENT = 0.35
 """The least height of what is a digit by itself, as a share of the height of the line's digits."""
 REACH = 0.2
@@ -40,6 +42,16 @@ def to_labels(text: str) -> list[int]:
 def to_text(labels: list[int]) -> str:
     """The text of classes from 1."""
     return "".join(ALPHABET[label - 1] for label in labels)
+
+
+def as_written(text: str) -> str:
+    """A line's text for people: without letters, and with at most one blank between two numbers.
+
+    Signs that touch letters belong to them: of No.5 and km/h no point and no slash is left. Points of decimal numbers
+    may have room beside them, as in 29 . 56.
+    """
+    text = " ".join(_LETTERS.sub(" ", text).split())
+    return re.sub(r"(?<=\d) ?\. ?(?=\d)", ".", text)
 
 
 @dataclass(frozen=True)
