@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import find_objects, label
 
 from digitscope.datasets import load_mnist
-from digitscope.synthetic.text_lines import KINDS, OTHER, SIGNS, LineWriter
+from digitscope.synthetic.text_lines import KINDS, OTHER, SIGNS, UNIT, LineWriter
 from digitscope.vision.line_image import HEIGHT, MARGIN, ink_rows, line_image
 from digitscope.vision.line_reader import ALPHABET, to_labels, to_text
 
@@ -36,6 +37,27 @@ def test_every_kind_has_ink_and_a_text_that_can_be_read(writer: LineWriter, kind
             assert line.text.isdigit()
         if line.text:
             assert line.ink.max() > 60
+
+
+def test_some_points_are_raised_and_have_room(writer: LineWriter) -> None:
+    """As in 29·56."""
+    rng, raised, low, widest = np.random.default_rng(8), 0, 0, 0.0
+    for _ in range(150):
+        words, style, ink = writer.compose(rng, "decimal")
+        if style.font or style.segments or "." not in words or style.boxed:
+            continue
+        labels, _ = label(ink > 100, np.ones((3, 3)))
+        for rows, columns in find_objects(labels):
+            if max(rows.stop - rows.start, columns.stop - columns.start) < 0.3 * UNIT:
+                middle = (rows.start + rows.stop) / 2
+                raised += middle < 1.75 * UNIT
+                low += middle > 1.85 * UNIT
+                inked = np.flatnonzero((ink > 100).any(axis=0))
+                before = inked[inked < columns.start]
+                widest = max(widest, float(columns.start - before[-1]) if len(before) else 0)
+    assert raised > 10
+    assert low > 20
+    assert 0.4 * UNIT < widest < 0.75 * UNIT
 
 
 def test_the_alphabet_has_what_is_written() -> None:

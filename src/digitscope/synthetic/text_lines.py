@@ -232,7 +232,7 @@ class LineWriter:
     def _lay_out(self, words: str, style: "LineStyle", rng: Rng) -> Array:
         """The characters beside each other on a sheet, whose gaps are noted in the style. (TALL, W)"""
         pieces: list[tuple[_Piece, int]] = []
-        end, space, previous = 0, 0.0, None
+        end, space, previous, before = 0, 0.0, None, ""
         for character in words:
             if character == " ":
                 space = rng.uniform(BLANK_WIDTH + 0.1, 2.2) if rng.random() < 0.9 else rng.uniform(2, 5)
@@ -246,6 +246,9 @@ class LineWriter:
                     left = end + round(space * UNIT)
                 elif style.boxed:
                     left = end + round(style.gap * rng.uniform(0.75, 1.3) * UNIT)
+                elif style.point_gap and "." in (character, before):
+                    gap = style.point_gap * rng.uniform(0.7, 1.3) * UNIT
+                    left = max(_beside(*previous, piece, gap), end)
                 elif rng.random() < style.touching and character not in ".,:":
                     left = max(_beside(*previous, piece, -rng.uniform(0, 0.12) * UNIT), previous[1] + 3)
                 else:
@@ -258,7 +261,7 @@ class LineWriter:
             space = 0.0
             pieces.append((piece, left))
             end = max(end, left + piece.ink.shape[1])
-            previous = (piece, left)
+            previous, before = (piece, left), character
         sheet = np.zeros((TALL, end + 2), np.uint8)
         for piece, left in pieces:
             _paste(sheet, piece, left)
@@ -343,6 +346,10 @@ class LineStyle:
         self.gap = float(np.exp(rng.uniform(np.log(0.04), np.log(0.5))))
         self.touching = float(rng.choice([0, 0.1, 0.4, 1.0], p=[0.45, 0.25, 0.2, 0.1]))
         self.shake = float(rng.uniform(0.012, 0.035))
+        self.point_height = float(rng.uniform(0.25, 0.6)) if rng.random() < 0.35 else 0.0
+        """How high a point is above the baseline, in heights of a digit."""
+        self.point_gap = float(rng.uniform(0.15, 0.5)) if rng.random() < 0.35 else 0.0
+        """The gap at both sides of a point; 0 if it is like others."""
         self.join_letters = rng.random() < 0.4
         self.join_zeros = rng.random() < 0.2
         self.forms = {str(k): int(rng.integers(1 << 30)) for k in range(10)}
@@ -474,7 +481,12 @@ def _penned(character: str, style: LineStyle, rng: Rng) -> _Piece:
         low, high = points[:, 1].min(), points[:, 1].max()
         lines = [(line - [0, low]) / [1, max(high - low, 0.3)] for line in lines]
     # top of the unit square above the baseline
-    raised = {"-": rng.normal(0, 0.08), "+": rng.normal(0, 0.08), ",": rng.uniform(-0.14, 0.0)}.get(character, 0.0)
+    raised = {
+        ".": style.point_height,
+        "-": rng.normal(0, 0.08),
+        "+": rng.normal(0, 0.08),
+        ",": rng.uniform(-0.14, 0.0),
+    }.get(character, 0.0)
     scale = UNIT * height
     flat = 0.7 if character in "+=" else 1.0
     placed = [line * [width * scale * style.stretch, scale * flat] for line in lines]
@@ -594,7 +606,8 @@ def _digits(rng: Rng, low: int, high: int) -> str:
 def _decimal(rng: Rng) -> str:
     sign = "-" if rng.random() < 0.2 else ""
     unit = "$" if rng.random() < 0.1 else ""
-    return sign + unit + _digits(rng, 1, 4) + str(rng.choice([".", ","])) + _digits(rng, 1, 3)
+    whole = "" if rng.random() < 0.1 else _digits(rng, 1, 4)
+    return sign + unit + whole + str(rng.choice([".", ","], p=[0.6, 0.4])) + _digits(rng, 1, 3)
 
 
 def _dated(rng: Rng) -> str:
@@ -667,14 +680,14 @@ class LineKind:
 
 KINDS = {
     "digit": LineKind(0.11, lambda rng: _digits(rng, 1, 1)),
-    "number": LineKind(0.28, lambda rng: _digits(rng, 2, 8)),
-    "field": LineKind(0.04, lambda rng: _digits(rng, 6, 10)),
-    "decimal": LineKind(0.07, _decimal),
+    "number": LineKind(0.27, lambda rng: _digits(rng, 2, 8)),
+    "field": LineKind(0.07, lambda rng: _digits(rng, 6, 10)),
+    "decimal": LineKind(0.08, _decimal),
     "date": LineKind(0.05, _dated),
     "sign": LineKind(0.09, _signed),
     "sum": LineKind(0.03, _sum),
     "groups": LineKind(0.05, lambda rng: " ".join(_digits(rng, 1, 5) for _ in range(rng.integers(2, 4)))),
-    "word": LineKind(0.16, _words),
+    "word": LineKind(0.13, _words),
     "number and word": LineKind(0.07, _number_and_word),
     "nothing": LineKind(0.05, lambda rng: ""),
 }
@@ -703,7 +716,7 @@ def _degrade(sheet: Array, style: LineStyle, rng: Rng) -> NDArray[np.uint8]:
         ink = rule_line(ink, rng)
     if rng.random() < 0.2 or sheet.shape[1] <= 2:
         ink = _dirty(ink, rng)
-    if rng.random() < 0.06:
+    if rng.random() < 0.1:
         ink = _neighbours(ink, rng)
     ink = _cut(ink, margin, right_margin, rng)
     if rng.random() < 0.4:  # coarse: digits of 7 to 25 pixels, but none that are broken are so small
