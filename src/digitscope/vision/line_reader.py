@@ -47,10 +47,10 @@ def to_text(labels: list[int]) -> str:
 def as_written(text: str) -> str:
     """A line's text for people: without letters, and with at most one blank between two numbers.
 
-    Signs that touch letters belong to them: of No.5 and km/h no point and no slash is left. Points of decimal numbers
-    may have room beside them, as in 29 . 56.
+    Signs that touch letters belong to them: of No.5 and km/h no point and no slash is left. A colon or a comma at the
+    beginning belongs to a word that was not found. Points of decimal numbers may have room beside them, as in 29 . 56.
     """
-    text = " ".join(_LETTERS.sub(" ", text).split())
+    text = " ".join(_LETTERS.sub(" ", text).split()).lstrip(":, ")
     return re.sub(r"(?<=\d) ?\. ?(?=\d)", ".", text)
 
 
