@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.machine import machine, versions
 from digitscope.arrays import Array
 from digitscope.datasets import load_mnist
-from digitscope.nn import Adam, BatchNorm, Conv2D, Layer, MaxPool2D, Network, ReLU, clip_scale, gradient_norm
+from digitscope.nn import Adam, BatchNorm, Conv2D, Layer, MaxPool2D, Network, ReLU, Residual, clip_scale, gradient_norm
 from digitscope.nn.ctc import CTC
 from digitscope.nn.sequence import Conv1D, FoldHeight, MaxPoolHeight, SplitSteps
 from digitscope.synthetic.line_pictures import photographed_line
@@ -42,7 +42,7 @@ KEPT = 24
 MAX_PIXELS = 900
 """Maximum width of a training line's image; longer ones are left out."""
 PEAK_RATE = 2e-3
-PHOTOGRAPHED = 0.4
+PHOTOGRAPHED = 0.6
 """Share of the lines that are photographed."""
 TRACED = 600
 """Number of images from which the scenes around photographed lines are written."""
@@ -54,8 +54,13 @@ def build(rng: np.random.Generator) -> Network:
     def block(i: int, o: int) -> list[Layer]:
         return [Conv2D(i, o, 3, padding=1, bias=False, rng=rng), BatchNorm(o)]
 
-    def sequence(i: int, o: int) -> list[Layer]:
-        return [Conv1D(i, o, 3, bias=False, rng=rng), BatchNorm(o), ReLU()]
+    def sequence(i: int, o: int, size: int = 3) -> list[Layer]:
+        return [Conv1D(i, o, size, bias=False, rng=rng), BatchNorm(o), ReLU()]
+
+    def context(channels: int, inner: int) -> list[Layer]:
+        """Looks 16 pixels of the line farther to both sides."""
+        inside = [*sequence(channels, inner, 1), *sequence(inner, inner, 9)]
+        return [Residual(*inside, Conv1D(inner, channels, 1, bias=False, rng=rng), BatchNorm(channels)), ReLU()]
 
     return Network(
         *(Conv2D(1, 20, 5, stride=2, padding=2, bias=False, rng=rng), BatchNorm(20), ReLU()),
@@ -64,6 +69,8 @@ def build(rng: np.random.Generator) -> Network:
         *(*block(64, 64), ReLU(), FoldHeight()),
         *sequence(64 * HEIGHT // 8, 128),
         *sequence(128, 128),
+        *context(128, 36),
+        *context(128, 36),
         Conv1D(128, 2 * (len(ALPHABET) + 1), 1, rng=rng),
         SplitSteps(2),
     )

@@ -67,7 +67,8 @@ TURNED = 1.4
 class Weights(NamedTuple):
     """How much each feature of a text counts.
 
-    `benchmarks.fit_reading` fits them to generated pictures. The present ones differ in two ways: a slash costs less,
+    `benchmarks.fit_reading` fits them to generated pictures. The present ones were fitted with the line reader's former
+    weights; fitted again, they read no more numbers. They differ from fitted ones in two ways: a slash costs less,
     because slashes are rare in these pictures; and all are divided by 1.2, so that of the answers with a confidence of
     0.9 or more no more than 3 % are wrong.
     """
