@@ -161,6 +161,20 @@ class TestRead:
         ink[10:50, 28:32] = 1
         assert (read_ink(ink, model) == other) == kept
 
+    @pytest.mark.parametrize(("score", "kept"), [(0.39, False), (0.41, True)])
+    def test_two_lines_are_read_as_one_if_its_digits_are_surer(
+        self, model: Model, monkeypatch: pytest.MonkeyPatch, score: float, kept: bool
+    ) -> None:
+        digit = ReadDigit(7, 0.7, (0, 0, 1, 1), np.zeros((28, 28), np.uint8))
+        line = ReadLine("7", (digit,), 0.7)
+        two, one = Reading((line, line), 0.5), Reading((line,), 0.7)
+        nothing = (0.0, Reading((), 0.9))
+        found = iter([(0.4, two), (score, one), nothing, nothing, nothing])
+        monkeypatch.setattr(PictureReader, "_read_upright", lambda *_: next(found))
+        ink = np.zeros((200, 60), np.float32)
+        ink[10:50, 28:32] = ink[110:150, 28:32] = 1
+        assert read_ink(ink, model) == (one if kept else two)
+
     def test_nothing_written(self, model: Model) -> None:
         for grey in (0, 128, 255):
             for shape in ((1, 1), (8, 8), (300, 400)):

@@ -41,23 +41,25 @@ def test_every_kind_has_ink_and_a_text_that_can_be_read(writer: LineWriter, kind
 
 def test_some_points_are_raised_and_have_room(writer: LineWriter) -> None:
     """As in 29·56."""
-    rng, raised, low, widest = np.random.default_rng(8), 0, 0, 0.0
-    for _ in range(150):
+    rng, raised, low = np.random.default_rng(8), 0, 0
+    gaps: dict[bool, list[int]] = {True: [], False: []}
+    for _ in range(300):
         words, style, ink = writer.compose(rng, "decimal")
         if style.font or style.segments or "." not in words or style.boxed:
             continue
         labels, _ = label(ink > 100, np.ones((3, 3)))
+        inked = np.flatnonzero((ink > 100).any(axis=0))
         for rows, columns in find_objects(labels):
             if max(rows.stop - rows.start, columns.stop - columns.start) < 0.3 * UNIT:
                 middle = (rows.start + rows.stop) / 2
                 raised += middle < 1.75 * UNIT
                 low += middle > 1.85 * UNIT
-                inked = np.flatnonzero((ink > 100).any(axis=0))
                 before = inked[inked < columns.start]
-                widest = max(widest, float(columns.start - before[-1]) if len(before) else 0)
-    assert raised > 10
-    assert low > 20
-    assert 0.4 * UNIT < widest < 0.75 * UNIT
+                if len(before):
+                    gaps[style.point_gap > 0.3].append(columns.start - before[-1])
+    assert raised > 20
+    assert low > 40
+    assert np.mean(gaps[True]) > 1.4 * np.mean(gaps[False])
 
 
 def test_the_alphabet_has_what_is_written() -> None:

@@ -103,11 +103,18 @@ def test_strokes_on_flat_paper_are_completed() -> None:
     assert completed[51, 14] == 1
     assert completed[91, 60] == 0
     pixels[79:82, 40:90] = (250, 40, 40)  # a red line of the form, which touches the stroke
-    assert complete_strokes(half, pixels)[80, 60] == 0
+    claimed = np.maximum(claimed, completed)
+    assert complete_strokes(claimed, pixels)[80, 60] == 0
     pixels[79:82, 40:90] = 0
-    assert complete_strokes(np.maximum(half, completed), pixels)[80, 60] == 1
+    assert complete_strokes(claimed, pixels)[80, 60] == 1
     noisy = np.clip(pixels + np.random.default_rng(0).normal(0, 9, pixels.shape), 0, 255).astype(np.uint8)
     np.testing.assert_array_equal(complete_strokes(half, noisy), half)
+
+
+def test_a_stroke_of_which_nothing_is_claimed_is_completed_if_nothing_has_to_be() -> None:
+    pixels = np.full((100, 100, 3), 250, np.uint8)
+    pixels[20:80, 40:43] = (200, 20, 20)
+    assert complete_strokes(np.zeros((100, 100), np.float32), pixels, least=0)[50, 41] == 1
 
 
 @pytest.mark.parametrize("light", [False, True])
