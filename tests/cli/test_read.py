@@ -42,6 +42,16 @@ def test_it_prints_each_number(digitscope: Digitscope, numbers: Path, few: DataS
     assert third == "blank.png: no digits"
 
 
+def test_predict_says_that_there_are_several_digits(digitscope: Digitscope, numbers: Path, few: DataSet) -> None:
+    Image.fromarray(255 - few.x_train[0]).resize((112, 112)).save("five.png")
+    _, two, three, five = digitscope("predict", "two.png", "three.png", "five.png").out.splitlines()
+    assert two.endswith("; the picture shows 2 digits: digitscope read reads all")
+    assert three.endswith("; the picture shows 3 digits: digitscope read reads all")
+    assert "digits" not in five
+    found = digitscope("predict", "three.png", "five.png", "--json").json
+    assert [answer["several_digits"] for answer in found] == [3, None]
+
+
 def test_json_has_boxes(digitscope: Digitscope, numbers: Path, few: DataSet) -> None:
     three, blank = digitscope("read", "three.png", "blank.png", "--json").json
     assert three["file"] == "three.png"

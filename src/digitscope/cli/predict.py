@@ -13,12 +13,14 @@ from digitscope.cli.pictures import PictureResult, model_and_pictures, read_each
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from digitscope.model import Answer
+    from digitscope.model import Answer, Model
     from digitscope.vision import Preparation
 
 
 SHOWN_SIDE = 400
 """Maximum length of the longer side of a shown blank picture, in pixels."""
+SEVERAL = 0.5
+"""Minimum confidence of a number of several digits that is mentioned."""
 BLANK_REASON = "nothing stands out from the paper"
 """Why a blank picture is not a digit."""
 
@@ -41,7 +43,8 @@ def predict(
 
     A picture is a scan, a photo or a drawing of any size, with dark ink on light paper or light on dark. It is
     converted to MNIST's format, in the size that the model reads; --show draws each step. If another digit is
-    plausible too, it is also named.
+    plausible too, it is also named. If the picture shows several digits, it is
+    said how many, and `digitscope read` reads them all.
 
     A FILE may also be a table with an image in each row, CSV or Parquet. Its images are read as they are.
 
@@ -81,10 +84,11 @@ def predict(
                 partial(_blank, path),
             )
         (answer,) = loaded.answers(preparation.image[None], refuse=refuse)
-        text = _text(answer)
+        text, several = _text(answer), _several(path, loaded)
+        hint = f"; the picture shows {several} digits: digitscope read reads all" if several else ""
         return (
-            _as_json(path, model, answer),
-            f"{shown_path(path)}: {text}",
+            {**_as_json(path, model, answer), "several_digits": several},
+            f"{shown_path(path)}: {text}{hint}",
             partial(_steps, f"{path.name}: {text}", preparation),
         )
 
@@ -101,6 +105,16 @@ def predict(
         ]
 
     read_each(files, read, as_json=as_json, show=show, draw=_draw)
+
+
+def _several(path: Path, model: "Model") -> int | None:
+    """How many digits the picture shows, if it shows several."""
+    from digitscope.reader import CLASSES, read
+
+    if model.classes != CLASSES:
+        return None
+    reading = read(path, model)
+    return reading.digits if reading.digits > 1 and reading.confidence >= SEVERAL else None
 
 
 def _steps(heading: str, preparation: "Preparation") -> Any:
