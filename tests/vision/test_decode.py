@@ -351,7 +351,12 @@ def test_decompression_bombs(size: tuple[int, int], words: str, tmp_path: Path) 
     (tmp_path / "a.png").write_bytes(png(*size))
     message = refusal(tmp_path / "a.png")
     assert f"has too many pixels {words}" in message
-    assert "50,000,000 are read at most. Scale it down." in message
+    assert "50,331,648 are read at most. Scale it down." in message
+
+
+@pytest.mark.parametrize("size", [(8160, 6144), (8192, 6144)])
+def test_photos_of_50_megapixels(size: tuple[int, int]) -> None:
+    assert to_picture(Image.new("L", size)).shape == (*size[::-1], 3)
 
 
 @settings(deadline=None, max_examples=150)

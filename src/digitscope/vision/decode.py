@@ -22,7 +22,8 @@ from digitscope.files.opening import check_file, shown_path
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 8192 * 6144
+"""Of the photos that phones call 50 megapixels, the largest."""
 
 PictureSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image | npt.ArrayLike"
 """A path, the bytes of a picture file, a file that is open for reading them, a PIL image, or an array."""
