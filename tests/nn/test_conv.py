@@ -1,5 +1,6 @@
 """Convolution: definition and fast version against loops, SciPy, PyTorch's numbers and finite differences."""
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -29,6 +30,7 @@ from digitscope.nn.kernels import convolution, large_convolution
 from digitscope.nn.kernels.convolution import fast_convolve
 from digitscope.nn.kernels.large_convolution import convolve_large
 from digitscope.nn.kernels.toom_cook import toom_cook
+from digitscope.nn.kernels.window_convolution import convolve_windows
 from digitscope.nn.layer import Backward, Params
 
 GEOMETRIES = [  # kernel_size, stride, padding, height, width
@@ -104,6 +106,7 @@ def test_forward_and_all_derivatives_agree_with_loops(
             np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("version", [fast_convolve, convolve_windows])
 @settings(deadline=None)
 @given(
     channels=st.tuples(st.integers(1, 40), st.integers(1, 40)),
@@ -118,7 +121,8 @@ def test_forward_and_all_derivatives_agree_with_loops(
 @example((3, 5), (5, 1, 2), (12, 12), 32, np.float32, True, True, 0)
 @example((1, 1), (1, 1, 0), (0, 0), 1, np.float32, True, True, 0)
 @example((16, 24), (3, 2, 1), (20, 19), 64, np.float32, False, False, 0)
-def test_the_fast_version_agrees_with_the_definition(
+def test_the_fast_versions_agree_with_the_definition(
+    version: Callable[..., tuple[Array, Callable[[Array], tuple[Array | None, Array, Array | None]]]],
     channels: tuple[int, int],
     window: tuple[int, int, int],
     extra: tuple[int, int],
@@ -137,7 +141,7 @@ def test_the_fast_version_agrees_with_the_definition(
 
     x, W = draw(inputs, smallest + extra[0], smallest + extra[1], batch), draw(outputs, inputs, k, k)
     b = draw(outputs, 1, 1, 1) if bias else None
-    y, backward = fast_convolve(x, W, b, stride, padding, need_dx=need_dx)
+    y, backward = version(x, W, b, stride, padding, need_dx=need_dx)
     expected, expected_backward = convolve(
         x, W, np.zeros((outputs, 1, 1, 1), dtype) if b is None else b, stride, padding
     )

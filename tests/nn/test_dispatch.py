@@ -64,6 +64,8 @@ from digitscope.nn import (
     softmax,
     to_batch,
 )
+from digitscope.nn import conv as conv_module
+from digitscope.nn.kernels.window_convolution import convolve_windows
 from digitscope.nn.layer import built_in_layers
 from digitscope.training import (
     Epoch,
@@ -72,6 +74,7 @@ from digitscope.training import (
     TailAverage,
     device_of,
     evaluate,
+    inference,
     load_checkpoint,
     loop,
     measure_statistics,
@@ -82,6 +85,14 @@ from digitscope.training import (
 from digitscope.training.parallel.device import to_cpu
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def one_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both convolve in the device's form and in equal chunks: else they would round differently."""
+    monkeypatch.setattr(conv_module, "fast_convolve", convolve_windows)
+    monkeypatch.setattr(conv_module, "WIDE", 1_000)
+    monkeypatch.setattr(inference, "GPU_CHUNK", inference.CHUNK)
 
 
 class Device(NDArrayOperatorsMixin):

@@ -12,6 +12,7 @@ from digitscope.errors import ShapeError
 from digitscope.nn.initializers import Initializer, check_initializers, he, zeros
 from digitscope.nn.kernels.convolution import fast_convolve
 from digitscope.nn.kernels.large_convolution import BLOCK, convolve_large
+from digitscope.nn.kernels.window_convolution import convolve_windows
 from digitscope.nn.layer import CALL, Backward, Layer, Params
 
 WIDE = 40
@@ -29,7 +30,8 @@ def convolve(
     db[o] = sum_{i,j,n} dy[o,i,j,n]
     dx[c,h,w,n] = sum_{o,u,v} W[o,c,u,v] dy[o,i,j,n] over the i, j with s i + d u - p = h and s j + d v - p = w
 
-    Conv2D computes the same by `fast_convolve`, or by `convolve_large` for wide images and for dilation.
+    Conv2D computes the same by `fast_convolve`, by `convolve_large` for wide images and for dilation, and on a GPU by
+    `convolve_windows`.
 
     Shapes: x (C, H, W, N), W (O, C, k, k), b (O, 1, 1, 1) -> y (O, H', W', N) with
     H' = (H + 2p - d (k - 1) - 1) // s + 1, and W' likewise
@@ -55,6 +57,10 @@ def convolve(
         return dx[:, p : p + height, p : p + width], dW, db
 
     return y, backward
+
+
+def _is_on_gpu(x: Any) -> bool:
+    return not isinstance(x, np.ndarray)
 
 
 class Conv2D(Layer):
@@ -110,7 +116,9 @@ class Conv2D(Layer):
     ) -> tuple[Array, Backward]:
         self._check(x.shape)
         W, b = self.params["weight"], self.params.get("bias")
-        if self._is_large(x.shape):
+        if self.dilation == 1 and _is_on_gpu(x):
+            y, convolution_backward = convolve_windows(x, W, b, self.stride, self.padding, need_dx=need_dx)
+        elif self._is_large(x.shape):
             y, convolution_backward = convolve_large(x, W, b, self.padding, self.dilation, need_dx=need_dx)
         else:
             y, convolution_backward = fast_convolve(x, W, b, self.stride, self.padding, need_dx=need_dx)
