@@ -23,7 +23,7 @@ from digitscope.synthetic.non_digits import non_digits, variants
 from digitscope.training import Plan
 
 DIGITS = 10
-VARIANTS, DAMAGED, NON_DIGITS = 0.12, 0.25, 0.55
+VARIANTS, DAMAGED, NON_DIGITS = 0.16, 0.25, 0.55
 """Numbers of drawings of each kind, as fractions of the number of images."""
 DAMAGED_VARIANTS, DAMAGED_NON_DIGITS = 0.25, 0.2
 """The fraction of the damaged digits that are variants, and of the drawings of no digit that are damaged."""

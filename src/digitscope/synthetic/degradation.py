@@ -275,6 +275,30 @@ def ruled(sheet: Array, rng: Rng) -> Array:
     return crossed
 
 
+def framed(sheet: Array, rng: Rng) -> Array:
+    """Rests of the frame of a form's cell on one to three sides, beside the digit or touching it.
+
+    A narrow digit has one below it only: others would make a 7 or another 1 of it.
+    """
+    height, width = sheet.shape
+    room = np.pad(sheet, round(rng.uniform(0.05, 0.3) * SHEET))
+    margin = (room.shape[0] - height) // 2
+    rows, columns = np.mgrid[: room.shape[0], : room.shape[1]]
+    sides = rng.permutation(4 if width > 0.4 * height else 1)[: rng.integers(1, 4)]
+    thickness, ink = rng.uniform(0.2, 0.6) * SCALE, np.float32(rng.uniform(0.5, 1))
+    crossed = room
+    for side in sides:
+        across, along = (rows, columns) if side < 2 else (columns, rows)
+        length, extent = (height, room.shape[1]) if side < 2 else (width, room.shape[0])
+        away = rng.uniform(-0.04 * length, margin)
+        place = margin - away if side % 2 else margin + length + away
+        begin, end = np.sort(rng.uniform(0, 1, 2)) if rng.random() < 0.5 else (0, 1)
+        line = np.abs(across - place - rng.uniform(-0.03, 0.03) * (along - along.mean())) < thickness
+        line &= (along >= begin * extent) & (along <= end * extent)
+        crossed = np.maximum(crossed, line * ink)
+    return crossed
+
+
 def cluttered(sheet: Array, rng: Rng) -> Array:
     """Pale lines behind the digit, or specks around it."""
     room = np.pad(sheet, round(rng.uniform(0, 0.12) * SHEET) + 1)
@@ -398,10 +422,10 @@ def redrawn(sheet: Array, rng: Rng) -> Array:
 
 
 DIGIT_DAMAGE: dict[str, Damage] = {
-    "redrawn": Damage(0.06, redrawn),
-    "bilevel scan": Damage(0.15, bilevel_scan),
-    "square scan": Damage(0.13, square_scan),
-    "grey scan": Damage(0.18, grey_scan),
+    "redrawn": Damage(0.05, redrawn),
+    "bilevel scan": Damage(0.13, bilevel_scan),
+    "square scan": Damage(0.12, square_scan),
+    "grey scan": Damage(0.16, grey_scan),
     "broken": Damage(0.06, broken),
     "broken scan": Damage(0.03, _then_scanned(broken)),
     "worn": Damage(0.05, worn),
@@ -413,6 +437,7 @@ DIGIT_DAMAGE: dict[str, Damage] = {
     "clipped scan": Damage(0.03, _then_scanned(clipped)),
     "compressed": Damage(0.05, compressed),
     "ruled": Damage(0.04, ruled),
+    "framed": Damage(0.06, framed),
     "cluttered": Damage(0.03, cluttered),
 }
 """What happens to digits. The shares add up to 1."""
@@ -421,11 +446,12 @@ OTHER_DAMAGE: dict[str, Damage] = {
     "redrawn": Damage(0.1, redrawn),
     "bilevel scan": Damage(0.25, bilevel_scan),
     "square scan": Damage(0.15, square_scan),
-    "grey scan": Damage(0.25, grey_scan),
+    "grey scan": Damage(0.2, grey_scan),
     "ragged": Damage(0.05, ragged),
     "blurred": Damage(0.05, blurred),
     "compressed": Damage(0.1, compressed),
     "ruled": Damage(0.05, ruled),
+    "framed": Damage(0.05, framed),
 }
 """What happens to drawings that are not digits. A gap or a cut could make a digit of them."""
 
