@@ -47,13 +47,14 @@ class Lines:
         """Whether all digits are right, and the confidence."""
         found, confidence = [], 1 - self.left_out
         for parts in self.lines:
-            digits = text = ""
+            digits, has_others = "", False
             for candidates in parts:
                 p = candidates.probabilities(weights)
                 best = int(p.argmax())
-                digits, text = digits + candidates.digits[best], text + candidates.texts[best]
+                digits += candidates.digits[best]
+                has_others |= OTHER in candidates.texts[best] or bool(candidates.others[best])
                 confidence *= float(p[best])
-            confidence *= weights.beside_letters if digits and OTHER in text else 1
+            confidence *= weights.beside_letters if digits and has_others else 1
             found += [digits] if digits else []
         return tuple(found) == self.right, confidence
 

@@ -13,7 +13,18 @@ from digitscope.datasets import DataSet
 from digitscope.errors import ModelError
 from digitscope.model import Model
 from digitscope.nn import Dense, Network
-from digitscope.reader import WEIGHTS, Candidates, PictureReader, ReadDigit, Reading, ReadLine, Weights, read, read_ink
+from digitscope.reader import (
+    SIDES,
+    WEIGHTS,
+    Candidates,
+    PictureReader,
+    ReadDigit,
+    Reading,
+    ReadLine,
+    Weights,
+    read,
+    read_ink,
+)
 from digitscope.vision.layout import find_layout
 
 Picture = NDArray[np.uint8]
@@ -141,7 +152,30 @@ class TestRead:
         assert alone.text == beside.text == "4739"
         assert beside.lines[0].confidence <= WEIGHTS.beside_letters < alone.lines[0].confidence
         assert len(beside.left_out) == 1
-        assert read(printed("Total: 473"), model).text == "473"  # the colon belongs to the word
+        assert beside.lines[0].left_out == beside.left_out
+        assert alone.lines[0].left_out == alone.left_out == ()
+
+    def test_writing_of_which_nothing_is_said_is_left_out(self, model: Model) -> None:
+        reading = read(printed("Total: 473"), model)
+        assert reading.text == "473"  # the colon belongs to the word
+        (line,) = reading.lines
+        assert line.confidence <= WEIGHTS.beside_letters
+        assert max(right for _, _, right, _ in line.left_out) < line.digits[0].box[0]
+
+    @pytest.mark.parametrize("side", SIDES)
+    def test_a_number_at_the_edge_may_be_cut(self, model: Model, number: Callable[..., Picture], side: str) -> None:
+        picture = number("8358", gap=30)
+        rows, columns = (np.flatnonzero((picture[..., 0] < 128).any(axis=axis)) for axis in (1, 0))
+        cuts = {
+            "left": np.s_[:, columns[0] + 20 :],
+            "top": np.s_[rows[0] + 4 :],
+            "right": np.s_[:, : columns[-1] - 20],
+            "bottom": np.s_[: rows[-1] - 4],
+        }
+        (whole,) = read(picture, model).lines
+        (cut,) = read(np.ascontiguousarray(picture[cuts[side]]), model).lines
+        assert (whole.cut, cut.cut) == ((), (side,))
+        assert "35" in cut.digits_alone
 
     def test_the_segments_of_a_display_are_one_line(self, model: Model) -> None:
         picture = display(["abcdefg", "afgedc", "abged", "afgcd"])

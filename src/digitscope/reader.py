@@ -15,8 +15,9 @@ or a letter a digit. A picture of a single digit is read as `vision.prepare` and
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,6 +50,8 @@ from digitscope.vision.prepare import fit_to_format
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels of the picture."""
 
+SIDES = ("left", "top", "right", "bottom")
+"""Of a picture, in the order of a box."""
 CLASSES = 10
 TEXTS = 6
 """Number of texts, with different digits, among which the model decides."""
@@ -124,6 +127,10 @@ class ReadLine:
     digits: tuple[ReadDigit, ...]
     confidence: float
     """The probability that the line's digits are right: none is wrong, missing or superfluous."""
+    left_out: tuple[Box, ...] = ()
+    """Letters and other things in this line, which are not read."""
+    cut: tuple[str, ...] = ()
+    """The sides of the picture, of SIDES, that the line's writing reaches, so that they may cut it."""
 
     @property
     def digits_alone(self) -> str:
@@ -146,7 +153,7 @@ class Reading:
     confidence: float
     """The probability that every line is right, and that no other has digits."""
     left_out: tuple[Box, ...] = ()
-    """Writing that is not read: letters and other things."""
+    """Writing that is not read, in all lines: letters and other things."""
 
     @property
     def digits(self) -> int:
@@ -216,6 +223,8 @@ class Candidates:
     """Of the digits of each text."""
     boxes: list[list[Box]]
     """Of the characters of each text, in pixels of the part's ink."""
+    others: list[list[Box]]
+    """Of writing of which each text says nothing."""
     features: Array
     """What the weights are for, (texts, 6)."""
     seen: float
@@ -234,6 +243,8 @@ class _Written(NamedTuple):
     images: NDArray[np.uint8]
     boxes: list[Box]
     """Of all characters."""
+    others: list[Box]
+    """Of writing that belongs to none of them."""
     log_class: float
     """The sum over the digits of log P(digit | image, a digit)."""
     least_digit: float
@@ -247,6 +258,8 @@ class _ReadPart:
     text: str
     digits: tuple[ReadDigit, ...]
     left_out: tuple[Box, ...]
+    cut: NDArray[np.bool_]
+    """Which of SIDES its characters reach, (4,)."""
     confidence: float
 
 
@@ -284,14 +297,16 @@ class PictureReader:
         for parts in layout.lines:
             read_parts = [self._read_part(part, layout, size) for part in parts]
             digits = tuple(digit for part in read_parts for digit in part.digits)
-            left_out += [box for part in read_parts for box in part.left_out]
+            others = tuple(box for part in read_parts for box in part.left_out)
+            left_out += others
             text = " ".join(part.text for part in read_parts)
             sure = float(np.prod([part.confidence for part in read_parts]))
-            sure *= WEIGHTS.beside_letters if digits and OTHER in text else 1
+            sure *= WEIGHTS.beside_letters if digits and others else 1
             confidence *= sure
             score += sum(digit.confidence - 0.5 for digit in digits) - 0.5 * text.count(OTHER)
             if digits:
-                lines.append(ReadLine(as_written(text), digits, sure))
+                cut = tuple(compress(SIDES, np.any([part.cut for part in read_parts], axis=0)))
+                lines.append(ReadLine(as_written(text), digits, sure, others, cut))
         return score, Reading(tuple(lines), confidence, tuple(left_out))
 
     def _read_part(self, part: Part, layout: PageLayout, size: tuple[int, ...]) -> _ReadPart:
@@ -299,17 +314,21 @@ class PictureReader:
         shares = candidates.probabilities()
         first = int(shares.argmax())
         best, text = candidates.digits[first], candidates.texts[first]
-        in_picture = [
-            tuple(np.clip(layout.to_picture(part.to_map(box)), 0, [*size[1::-1]] * 2).tolist())
-            for box in candidates.boxes[first]
-        ]
+        in_picture, others = (
+            [tuple(np.clip(layout.to_picture(part.to_map(box)), 0, [*size[1::-1]] * 2).tolist()) for box in boxes]
+            for boxes in (candidates.boxes[first], candidates.others[first])
+        )
+        inked = np.array([box for character, box in zip(text, in_picture, strict=True) if character != " "])
+        height, width = size
+        distances = inked.reshape(-1, 4) * [1, 1, -1, -1] + [0, 0, width, height]
         kept = shares_kept(best, list(zip(candidates.digits, shares.tolist(), strict=True)))
         places = [box for character, box in zip(text, in_picture, strict=True) if character.isdigit()]
         found = zip(best, kept, places, candidates.images[first], strict=True)
         return _ReadPart(
             text,
             tuple(ReadDigit(int(character), candidates.seen * p, box, image) for character, p, box, image in found),
-            tuple(box for character, box in zip(text, in_picture, strict=True) if character == OTHER),
+            (*(box for character, box in zip(text, in_picture, strict=True) if character == OTHER), *others),
+            (distances < layout.scale).any(axis=0),
             float(shares.max()),
         )
 
@@ -329,8 +348,8 @@ class PictureReader:
             [totals[digits], w.log_class, w.least_digit, len(digits), text.count("/"), text.count(OTHER)]
             for digits, text, w in zip(options, texts, written, strict=True)
         ]
-        images, boxes = [w.images for w in written], [w.boxes for w in written]
-        return Candidates(options, texts, images, boxes, np.array(features), seen)
+        images, boxes, others = ([w.images for w in written], [w.boxes for w in written], [w.others for w in written])
+        return Candidates(options, texts, images, boxes, others, np.array(features), seen)
 
     def _write(self, said: LineLogits, texts: Sequence[str]) -> list[_Written]:
         """Each text in the line's ink, where characters that touch are cut so that the model is surest of the digits.
@@ -364,6 +383,7 @@ class PictureReader:
                 _Written(
                     images[found],
                     said.boxes(chosen),
+                    said.others(to_labels(text)),
                     float(log_class[found, labels].sum()),
                     float(log_digit[found].min(initial=0)),
                 )
@@ -400,7 +420,9 @@ class PictureReader:
             confidence = min(confidence, float(np.exp(log_p[label]) / 2))
         digit = ReadDigit(label, confidence, line.digits[0].box, image)
         sure = min(reading.confidence, confidence)
-        return Reading((ReadLine(str(label), (digit,), sure),), sure, reading.left_out)
+        return replace(
+            reading, lines=(replace(line, text=str(label), digits=(digit,), confidence=sure),), confidence=sure
+        )
 
 
 def _digit_image(ink: Array, shape: Shape) -> NDArray[np.uint8]:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from digitscope import reader
 from digitscope.cli.pictures import PictureResult, read_each
 from digitscope.datasets import DataSet
+from digitscope.reader import Reading, ReadLine
 from digitscope.vision import decode
 
 Digitscope = Callable[..., Any]  # see conftest.py
@@ -40,6 +42,26 @@ def test_it_prints_each_number(digitscope: Digitscope, numbers: Path, few: DataS
     assert second.startswith(f"three.png: {text(few, [1, 13, 2])} (")
     assert "%" in first
     assert third == "blank.png: no digits"
+
+
+def test_it_says_what_is_left_out_and_what_may_be_cut(
+    digitscope: Digitscope, numbers: Path, few: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Image.open("three.png") as picture:
+        picture.crop((0, 30, 336, 80)).save("cut.png")
+    answer, as_json = digitscope("read", "cut.png"), digitscope("read", "cut.png", "--json").json[0]
+    assert answer.out.splitlines()[1].endswith("the picture's top and bottom edges may cut it)")
+    assert [line["cut"] for line in as_json["lines"]] == [["top", "bottom"]]
+    word = ReadLine("75", (), 0.3, ((0, 0, 9, 9),), ("left",))
+    monkeypatch.setattr(reader, "read", lambda *_: Reading((word,), 0.3, word.left_out))
+    answer, as_json = digitscope("read", "two.png"), digitscope("read", "two.png", "--json").json[0]
+    beside = "other writing beside it is left out; the picture's left edge may cut it)"
+    assert answer.out.splitlines()[1] == f"two.png: 75 (30.0 %; {beside}"
+    assert as_json["lines"][0]["left_out"] == as_json["left_out"] == [[0, 0, 9, 9]]
+    for places, said in ((1, "1 place"), (2, "2 places")):
+        monkeypatch.setattr(reader, "read", lambda *_, n=places: Reading((), 0.9, n * word.left_out))
+        found = digitscope("read", "two.png").out.splitlines()[1]
+        assert found == f"two.png: no digits ({said} with other writing left out)"
 
 
 def test_predict_says_that_there_are_several_digits(digitscope: Digitscope, numbers: Path, few: DataSet) -> None:

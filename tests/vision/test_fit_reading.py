@@ -17,7 +17,7 @@ def candidates(digits: list[str], log_p: list[float], log_class: list[float], sl
     features = np.zeros((len(digits), len(Weights._fields) - 1))
     for name, values in ("log_p", log_p), ("log_class", log_class), ("slashes", slashes):
         features[:, Weights._fields.index(name)] = np.array(values)
-    return Candidates(digits, digits, [], [], features, 1.0)
+    return Candidates(digits, digits, [], [], [[] for _ in digits], features, 1.0)
 
 
 def test_the_model_decides_between_texts_of_one_length() -> None:

@@ -1,5 +1,6 @@
 """digitscope read."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from digitscope.cli.pictures import PictureResult, model_and_pictures, read_each
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from digitscope.reader import Reading
+    from digitscope.reader import Box, Reading, ReadLine
 
 SHOWN_SIDE = 1600
 """Maximum length of the longer side of a shown picture, in pixels."""
@@ -40,8 +41,8 @@ def read(
     be written in several strokes.
 
     Each line with digits is printed as it is written, with signs and decimal points, and one blank between numbers. The
-    probability is the one that all of its digits are right; digits below 90 % are named. Letters are left out. A
-    picture without digits is not an error.
+    probability is the one that all of its digits are right; digits below 90 % are named. It is said if letters are left
+    out, and if a line reaches the picture's edge, which may cut it. A picture without digits is not an error.
 
     MODEL is a .safetensors file or the name of a bundled model. If no MODEL is given, the bundled `reader` is used; the
     others are `best` and `convnet`.
@@ -84,7 +85,9 @@ def _in_words(path: Path, reading: "Reading", digits_only: bool) -> str:
     from digitscope.metrics import CONFIDENT, percentage
 
     if not reading.lines:
-        return f"{shown_path(path)}: no digits"
+        others = len(reading.left_out)
+        more = f" ({others} {'place' if others == 1 else 'places'} with other writing left out)" if others else ""
+        return f"{shown_path(path)}: no digits{more}"
     lines = []
     for line in reading.lines:
         unsure = [
@@ -92,10 +95,21 @@ def _in_words(path: Path, reading: "Reading", digits_only: bool) -> str:
             for digit in line.digits
             if digit.confidence < CONFIDENT
         ]
-        more = f"; unsure: {', '.join(unsure)}" if unsure else ""
+        notes = [f"unsure: {', '.join(unsure)}"] if unsure else []
         text = line.digits_alone if digits_only else line.text
-        lines.append(f"{shown_path(path)}: {text} ({percentage(line.confidence, 1)} %{more})")
+        said = "; ".join((f"{percentage(line.confidence, 1)} %", *notes, *_notes(line)))
+        lines.append(f"{shown_path(path)}: {text} ({said})")
     return "\n".join(lines)
+
+
+def _notes(line: "ReadLine") -> list[str]:
+    """What else a person should know of a line."""
+    notes = ["other writing beside it is left out"] if line.left_out else []
+    if line.cut:
+        *first, last = line.cut
+        sides = f"{', '.join(first)} and {last} edges" if first else f"{last} edge"
+        notes.append(f"the picture's {sides} may cut it")
+    return notes
 
 
 def _as_json(reading: "Reading", digits_only: bool) -> dict[str, Any]:
@@ -107,15 +121,21 @@ def _as_json(reading: "Reading", digits_only: bool) -> dict[str, Any]:
             {
                 "text": text,
                 "confidence": line.confidence,
+                "cut": list(line.cut),
+                "left_out": _boxes(line.left_out),
                 "digits": [
-                    {"digit": digit.label, "confidence": digit.confidence, "box": [round(x, 1) for x in digit.box]}
+                    {"digit": digit.label, "confidence": digit.confidence, "box": _boxes([digit.box])[0]}
                     for digit in line.digits
                 ],
             }
             for text, line in zip(texts, reading.lines, strict=True)
         ],
-        "left_out": [[round(x, 1) for x in box] for box in reading.left_out],
+        "left_out": _boxes(reading.left_out),
     }
+
+
+def _boxes(boxes: "Sequence[Box]") -> list[list[float]]:
+    return [[round(x, 1) for x in box] for box in boxes]
 
 
 def _marked(path: Path, picture: Any, reading: "Reading") -> Any:
@@ -132,5 +152,8 @@ def _marked(path: Path, picture: Any, reading: "Reading") -> Any:
     ]
     marks += [(None, 1.0, tuple(scale * x for x in box)) for box in reading.left_out]
     text = " / ".join(line.text for line in reading.lines)
-    heading = f"{text} ({percentage(reading.confidence, 1)} %)" if text else "no digits"
+    said = "; ".join(
+        (f"{percentage(reading.confidence, 1)} %", *{note: 0 for line in reading.lines for note in _notes(line)})
+    )
+    heading = f"{text} ({said})" if text else "no digits"
     return heading, path.name, small, marks

@@ -52,6 +52,8 @@ class Place(NamedTuple):
     """The least that its ink is high if it stands by itself; 0 for a space, which has no ink."""
     reach: float = np.inf
     """The greatest distance between its parts."""
+    within: float = np.inf
+    """The greatest distance of its ink from the column."""
 
 
 class InkComponents:
@@ -82,6 +84,7 @@ class InkComponents:
         lower than it is gets one of a neighbour: the whole, if that one has another; otherwise the two touch, and the
         component is cut between their places, along the straight line with the least ink in each of CUTS windows. What
         is then out of reach of a character's largest component belongs to none: it is a piece of a frame, or a speck.
+        So does what is not within a sign's distance of its place: it is in `others`.
         """
         owners = self._nearest_places(places)
         for character, place in enumerate(places):
@@ -102,16 +105,23 @@ class InkComponents:
             )
         return divided
 
+    def others(self, places: Sequence[Place], height: float) -> list[Box]:
+        """The boxes of components that are so high and belong to none, because they are too far from a sign's place."""
+        owners = self._nearest_places(places)
+        none = [c for c, of in enumerate(owners) if not of and self._height([c]) >= height]
+        return [(self._columns[c][0], self._rows[c][0], self._columns[c][1], self._rows[c][1]) for c in none]
+
     def _nearest_places(self, places: Sequence[Place]) -> list[list[int]]:
-        """The character of each component, in a list of one; an empty list if there are only spaces."""
+        """The character of each component, in a list of one; an empty list if it is too far, or if all are spaces."""
         columns = np.array([place.column if place.height else np.inf for place in places])
         if not np.isfinite(columns).any():
             return [[] for _ in self._centres]
-        return [[int(np.abs(columns - centre).argmin())] for centre in self._centres]
+        nearest = [int(np.abs(columns - centre).argmin()) for centre in self._centres]
+        return [[k] if self._distance(c, places[k].column) <= places[k].within else [] for c, k in enumerate(nearest)]
 
     def _give(self, owners: list[list[int]], character: int, places: Sequence[Place]) -> None:
         """Gives a character that has too little the nearest component that is high enough, or a part of it."""
-        column, height, _ = places[character]
+        column, height = places[character][:2]
         own = _own(owners, character)
         high = [c for c in range(len(owners)) if c not in own and self._height([c]) >= height]
         if not high:
@@ -121,8 +131,8 @@ class InkComponents:
         if self._distance(nearest, column) > right - left:
             return
         of = owners[nearest]
-        others = [c for c in _own(owners, of[0]) if c != nearest]
-        if len(of) == 1 and self._height(others) >= places[of[0]].height:
+        others = [c for c in _own(owners, of[0]) if c != nearest] if of else []
+        if not of or (len(of) == 1 and self._height(others) >= places[of[0]].height):
             owners[nearest] = [character]
         else:
             owners[nearest] = sorted([*of, character])

@@ -32,6 +32,8 @@ PRESENT = 0.35
 """The least height of what is a digit by itself, as a share of the height of the line's digits."""
 REACH = 0.2
 """The greatest gap between the strokes of a digit, as a share of the same."""
+SIGN_REACH = 0.35
+"""The greatest distance of a sign's strokes from its place, as a share of the same: farther away is other writing."""
 
 
 def to_labels(text: str) -> list[int]:
@@ -141,16 +143,25 @@ class LineLogits:
 
     def characters(self, labels: list[int]) -> list[Cuttings]:
         """The ink of each label, cut in every way from labels that touch it."""
+        return self._components.divide(self._places(labels))
+
+    def others(self, labels: list[int]) -> list[Box]:
+        """The boxes of writing that belongs to no label: the network said nothing of it."""
+        return self._components.others(self._places(labels), PRESENT * (self.bottom - self.top))
+
+    def _places(self, labels: list[int]) -> list[Place]:
         step = self.scale * self.image.shape[1] / self.logits.shape[1]
-        height, reach = (share * (self.bottom - self.top) for share in (PRESENT, REACH))
+        height, reach, within = (share * (self.bottom - self.top) for share in (PRESENT, REACH, SIGN_REACH))
         places = []
         for character, (first, last) in zip(to_text(labels), align(self.logits, labels), strict=True):
             column = (first + last + 1) / 2 * step - MARGIN * self.scale
             if character.isdigit():
                 places.append(Place(column, height, reach))
+            elif character in (" ", OTHER):
+                places.append(Place(column, height if character == OTHER else 0.0))
             else:
-                places.append(Place(column, {" ": 0.0, OTHER: height}.get(character, 1.0)))
-        return self._components.divide(places)
+                places.append(Place(column, 1.0, within=within))
+        return places
 
     def boxes(self, strokes: Sequence[Strokes]) -> list[Box]:
         """The box of each label's ink; what has none is as high as the line, and lies between its neighbours."""
