@@ -59,6 +59,8 @@ LEAST = 1e-4
 """The least probability that the model is believed to give a digit."""
 UPRIGHT = 0.35
 """A page with a score of less for each digit may be turned. A digit that is sure has a score of 0.5."""
+MAX_PIECES = 100
+"""Maximum number of components that are read as pieces of one line, such as the segments of a display."""
 ONE_LINE = 0.3
 """Minimum score for each digit of several lines that are read as one."""
 GAIN = 0.2
@@ -277,7 +279,8 @@ class PictureReader:
     def read(self, layout: PageLayout, size: tuple[int, ...]) -> Reading:
         """The reading of a layout, which is one line or is turned if that gives more. size: of the picture"""
         score, reading = self._read_upright(layout, size)
-        if len(layout.lines) > 1 and score < UPRIGHT * max(1, reading.digits):
+        few = len(layout.components) <= MAX_PIECES
+        if len(layout.lines) > 1 and few and score < UPRIGHT * max(1, reading.digits):
             other, other_reading = self._read_upright(as_one_line(layout), size)
             least = max(ONE_LINE, GAIN + score / max(1, reading.digits))
             if other > least * max(1, other_reading.digits):
@@ -321,6 +324,7 @@ class PictureReader:
         inked = np.array([box for character, box in zip(text, in_picture, strict=True) if character != " "])
         height, width = size
         distances = inked.reshape(-1, 4) * [1, 1, -1, -1] + [0, 0, width, height]
+        cut: NDArray[np.bool_] = np.any(distances < layout.scale, axis=0)
         kept = shares_kept(best, list(zip(candidates.digits, shares.tolist(), strict=True)))
         places = [box for character, box in zip(text, in_picture, strict=True) if character.isdigit()]
         found = zip(best, kept, places, candidates.images[first], strict=True)
@@ -328,7 +332,7 @@ class PictureReader:
             text,
             tuple(ReadDigit(int(character), candidates.seen * p, box, image) for character, p, box, image in found),
             (*(box for character, box in zip(text, in_picture, strict=True) if character == OTHER), *others),
-            (distances < layout.scale).any(axis=0),
+            cut,
             float(shares.max()),
         )
 
@@ -356,7 +360,8 @@ class PictureReader:
 
         Texts share most of their digits, so each image is classified once.
         """
-        cuttings = [list(zip(text, said.characters(to_labels(text)), strict=True)) for text in texts]
+        places = [said.places(to_labels(text)) for text in texts]
+        cuttings = [list(zip(text, said.characters(of), strict=True)) for text, of in zip(texts, places, strict=True)]
         digits = [cutting for of in cuttings for character, cutting in of if character.isdigit()]
         inks = {strokes.ink.tobytes(): strokes.ink for cutting in digits for row in cutting for strokes in row}
         images = self._images(list(inks.values()))
@@ -374,7 +379,7 @@ class PictureReader:
             return scores
 
         written = []
-        for text, of in zip(texts, cuttings, strict=True):
+        for text, of, in_line in zip(texts, cuttings, places, strict=True):
             cuts = best_cuts([score(character, cutting) for character, cutting in of])
             chosen = [cutting[left][right] for (_, cutting), (left, right) in zip(of, cuts, strict=True)]
             found = [number[strokes.ink.tobytes()] for strokes, c in zip(chosen, text, strict=True) if c.isdigit()]
@@ -383,7 +388,7 @@ class PictureReader:
                 _Written(
                     images[found],
                     said.boxes(chosen),
-                    said.others(to_labels(text)),
+                    said.others(in_line),
                     float(log_class[found, labels].sum()),
                     float(log_digit[found].min(initial=0)),
                 )

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from digitscope.arrays import Array
 
@@ -69,6 +70,7 @@ class InkComponents:
         boxes = [box for box in find_objects(labels) if box is not None]
         self._rows: list[tuple[int, int]] = [(rows.start, rows.stop) for rows, _ in boxes]
         self._columns: list[tuple[int, int]] = [(columns.start, columns.stop) for _, columns in boxes]
+        self._corners = np.array([(r.start, c.start, r.stop, c.stop) for r, c in boxes]).reshape(-1, 4).T
         weights = np.where(labels > 0, ink, 0).ravel()
         columns = np.broadcast_to(np.arange(ink.shape[1]) + 0.5, ink.shape).ravel()
         self._mass = np.bincount(labels.ravel(), weights, count + 1)[1:]
@@ -142,14 +144,18 @@ class InkComponents:
         if not components or np.isinf(reach):
             return components
         joined = [max(components, key=lambda c: self._mass[c])]
+        rest = np.array([c for c in components if c != joined[0]], int)
         for component in joined:  # which grows
-            joined += [c for c in components if c not in joined and self._gap(c, component) <= reach]
+            near = self._gaps(component, rest) <= reach
+            joined += rest[near].tolist()
+            rest = rest[~near]
         return joined
 
-    def _gap(self, component: int, other: int) -> int:
-        """Between the bounding boxes."""
-        pairs = ((extents[component], extents[other]) for extents in (self._rows, self._columns))
-        return max(max(a[0] - b[1], b[0] - a[1], 0) for a, b in pairs)
+    def _gaps(self, component: int, others: NDArray[np.intp]) -> Array:
+        """Between a component's bounding box and those of others, (N,); 0 if they overlap."""
+        first, last = self._corners[:, component], self._corners[:, others]
+        gaps: Array = np.maximum(first[:2, None] - last[2:], last[:2] - first[2:, None]).max(axis=0, initial=0)
+        return gaps
 
     def _height(self, components: Sequence[int]) -> int:
         """From the top of the uppermost to the bottom of the lowest; 0 for none."""

@@ -120,7 +120,7 @@ class LineLogits:
         labels, confidence = found[0]
         texts = [(to_text(other), p) for other, p in found]
         kept = shares_kept(texts[0][0], texts)
-        boxes = self.boxes(list(map(middle, self.characters(labels))))
+        boxes = self.boxes(list(map(middle, self.characters(self.places(labels)))))
         characters = tuple(map(Character, to_text(labels), kept, boxes))
         return LineReading(characters, confidence, tuple(texts[:n_best]))
 
@@ -141,15 +141,16 @@ class LineLogits:
         p: Array = np.exp(np.logaddexp(during, after))
         return p
 
-    def characters(self, labels: list[int]) -> list[Cuttings]:
-        """The ink of each label, cut in every way from labels that touch it."""
-        return self._components.divide(self._places(labels))
+    def characters(self, places: Sequence[Place]) -> list[Cuttings]:
+        """The ink of each label, cut in every way from labels that touch it. places: of the labels"""
+        return self._components.divide(places)
 
-    def others(self, labels: list[int]) -> list[Box]:
+    def others(self, places: Sequence[Place]) -> list[Box]:
         """The boxes of writing that belongs to no label: the network said nothing of it."""
-        return self._components.others(self._places(labels), PRESENT * (self.bottom - self.top))
+        return self._components.others(places, PRESENT * (self.bottom - self.top))
 
-    def _places(self, labels: list[int]) -> list[Place]:
+    def places(self, labels: list[int]) -> list[Place]:
+        """Where the ink of each label is."""
         step = self.scale * self.image.shape[1] / self.logits.shape[1]
         height, reach, within = (share * (self.bottom - self.top) for share in (PRESENT, REACH, SIGN_REACH))
         places = []
