@@ -20,11 +20,11 @@ import numpy as np
 from benchmarks.machine import machine, versions
 from digitscope.arrays import Array
 from digitscope.datasets import load_mnist
+from digitscope.files.rounded_weights import rounded
 from digitscope.files.tensors import write_tensors
 from digitscope.nn import Adam, Network, binary_cross_entropy, clip_scale, gradient_norm
 from digitscope.synthetic.scenes import Scene, WritingSource, draw_scene
 from digitscope.vision.ink_map import ink_network, load_ink_network, local_contrast
-from digitscope.vision.rounded_weights import rounded
 
 CROP = 160
 """Side of a crop, in pixels."""

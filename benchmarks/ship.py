@@ -1,9 +1,9 @@
-"""Puts a trained model into the package, in float16.
+"""Puts a trained model into the package, with weights of one byte each.
 
     uv run python -m benchmarks.ship convnet runs/convnet/model.safetensors
 
-The half-precision model is rejected if it answers differently from the original on more than one in 5,000 of the
-validation images. A model without a calibration gets one.
+The rounded model is rejected if it answers differently from the original on more than one in 5,000 of the validation
+images. A model without a calibration gets one.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 import digitscope
 from digitscope.datasets import load_data
 from digitscope.model import Model
+from digitscope.model_file import ModelContent, write_model
 from digitscope.training import default_threads
 
 FOLDER = Path(digitscope.__file__).parent / "models"
@@ -33,11 +34,12 @@ def main() -> None:
     if model.calibration is None:  # for example, an ensemble of trained models
         model = model.calibrated(images, labels, threads=default_threads())
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "half.safetensors"
-        model.save(path, half=True)
-        full, half = (m.predict(images, threads=default_threads()) for m in (model, Model.load(path)))
-        if (differing := int((full != half).sum())) > DIFFERENT * len(images):
-            raise SystemExit(f"In float16 {differing} of {len(images)} answers differ.")
+        path = Path(folder) / "rounded.safetensors"
+        content = ModelContent(model.network, model.loss, model.image_shape, model.info, model.calibration)
+        write_model(path, content, one_byte=True)
+        full, rounded = (m.predict(images, threads=default_threads()) for m in (model, Model.load(path)))
+        if (differing := int((full != rounded).sum())) > DIFFERENT * len(images):
+            raise SystemExit(f"With weights of one byte {differing} of {len(images)} answers differ.")
         FOLDER.mkdir(exist_ok=True)
         target = FOLDER / f"{options.name}.safetensors"
         target.write_bytes(path.read_bytes())

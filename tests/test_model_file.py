@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import digitscope
 from digitscope.arrays import Array
 from digitscope.errors import DigitscopeError, ModelError
 from digitscope.interchange import import_weights
 from digitscope.model import Model
-from digitscope.model_file import SIZES
+from digitscope.model_file import SIZES, read_model, write_model
 from digitscope.nn import (
     Conv2D,
     Dense,
@@ -52,7 +53,7 @@ def damaged(path: Path, name: str, change: Change) -> Path:
     for key, entry in header.items():
         if key != "__metadata__":
             start, end = entry["data_offsets"]
-            dtype = {"F32": np.float32, "F16": np.float16}[entry["dtype"]]
+            dtype = {"F32": np.float32, "F16": np.float16, "I8": np.int8}[entry["dtype"]]
             arrays[key] = np.frombuffer(content, dtype, (end - start) // np.dtype(dtype).itemsize, start)
     change(about, header, arrays)
     header["__metadata__"]["digitscope"] = json.dumps(about)
@@ -127,7 +128,19 @@ def nested_members(depth: int) -> Any:
 
 WRONG_TEMPERATURES: list[Any] = [0, -1, float("nan"), float("inf"), 1e-300, 1e300, 10**400, "1", None, []]
 DAMAGE: dict[str, tuple[str, Change, str]] = {
-    "another format": ("dense", put("format", 99), "expected a model of format 1; got 99"),
+    "another format": ("dense", put("format", 99), "expected a model of format 1 or 2; got 99"),
+    "rounded weights in the former format": ("rounded", put("format", 1), "missing or unknown: .*unit"),
+    "whole numbers without a scale": (
+        "rounded",
+        lambda _, header, __: header.update({"x.unit": header.pop("3.weight.unit")}),
+        r"x\.unit is expected as float32, one number for each output of x in int8",
+    ),
+    "a scale that is infinite": ("rounded", number("3.weight.unit", np.inf), r"3\.weight is expected as finite"),
+    "a scale in whole numbers": (
+        "rounded",
+        lambda _, header, __: header.update({"3.weight.unit": header["3.weight"], "3.weight": header["3.weight.unit"]}),
+        r"3\.weight\.unit is expected as float32, one number for each output of 3\.weight in int8",
+    ),
     "another kind": (
         "dense",
         put("kind", "checkpoint"),
@@ -648,6 +661,19 @@ def test_a_model_from_python_is_as_strict(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"0\.weight is expected as finite float32 numbers"):
         weak.save(tmp_path / "m2")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m"]
+
+
+def test_one_byte_for_each_weight(tmp_path: Path) -> None:
+    content = read_model(Path(digitscope.__file__).parent / "models" / "convnet.safetensors")
+    write_model(tmp_path / "one", content, one_byte=True)
+    write_model(tmp_path / "half", content, half=True)
+    assert (tmp_path / "one").stat().st_size < 0.7 * (tmp_path / "half").stat().st_size
+    again = read_model(tmp_path / "one")
+    for name, array in content.network.params.items():
+        step = np.abs(array).max() / 127 if array.ndim > 1 else 1e-3 * np.abs(array).max()
+        np.testing.assert_allclose(again.network.params[name], array, rtol=0, atol=0.51 * step)
+    write_model(tmp_path / "again", again, one_byte=True)
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "one").read_bytes()
 
 
 def test_a_loss_of_ones_own_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -18,11 +18,14 @@ from digitscope.arrays import Array
 from digitscope.calibration import Calibration
 from digitscope.errors import DigitscopeError, ModelError
 from digitscope.files.opening import shown_path
+from digitscope.files.rounded_weights import SCALE, rounded, unrounded
 from digitscope.files.tensors import TensorFile, open_tensors, write_tensors
 from digitscope.nn import LOSSES, BatchNorm, Loss, Network
 from digitscope.training_info import TrainingInfo
 
 FORMAT = 1
+ROUNDED_FORMAT = 2
+"""The format of a file whose weights have one byte each, as `files.rounded_weights` writes them."""
 PREPROCESSING = "pixels / 255"
 
 MAX_NESTING = 8
@@ -49,8 +52,10 @@ class ModelContent:
     calibration: Calibration | None
 
 
-def write_model(path: Path, content: ModelContent, *, half: bool = False) -> None:
-    """Writes a safetensors file; equal content gives equal bytes. `half`: in float16, half as large.
+def write_model(path: Path, content: ModelContent, *, half: bool = False, one_byte: bool = False) -> None:
+    """Writes a safetensors file; equal content gives equal bytes.
+
+    half: in float16, half as large; one_byte: a quarter as large, with rounded weights, and all else in float16
 
     Raises: ModelError for a network or a loss that `read_model` would refuse.
     """
@@ -62,7 +67,7 @@ def write_model(path: Path, content: ModelContent, *, half: bool = False) -> Non
             "one whose probabilities it needs: dataclasses.replace(model, loss=...)."
         )
     about: dict[str, Any] = {
-        "format": FORMAT,
+        "format": ROUNDED_FORMAT if one_byte else FORMAT,
         "network": network.config(),
         "loss": loss.__name__,
         "image_shape": list(content.image_shape),
@@ -74,11 +79,18 @@ def write_model(path: Path, content: ModelContent, *, half: bool = False) -> Non
     if calibration:
         about["temperature"] = calibration.temperature
         arrays[_EVIDENCE], arrays[_PROBABILITY] = calibration.evidence, calibration.probability
-    if half:
-        with np.errstate(over="ignore"):
-            arrays = {name: array.astype(np.float16) for name, array in arrays.items()}
     check_finite(arrays)
+    if one_byte:
+        arrays = rounded(arrays)
+    if half or one_byte:
+        with np.errstate(over="ignore"):
+            arrays = {name: _halved(name, array) for name, array in arrays.items()}
+        check_finite(arrays)
     write_tensors(path, "model", arrays, about)
+
+
+def _halved(name: str, array: Array) -> Array:
+    return array if array.dtype == np.int8 or name.endswith(SCALE) else array.astype(np.float16)
 
 
 def read_model(path: Path) -> ModelContent:
@@ -95,16 +107,18 @@ def read_model(path: Path) -> ModelContent:
 
 def _read(file: TensorFile) -> ModelContent:
     about, shapes = file.about, dict(file.shapes)
-    if about.get("format") != FORMAT:
+    if about.get("format") not in (FORMAT, ROUNDED_FORMAT):
         raise ModelError(
-            f"expected a model of format {FORMAT}; got {shown(about.get('format'))}. If a later version of Digitscope "
-            "wrote it, install that version."
+            f"expected a model of format {FORMAT} or {ROUNDED_FORMAT}; got {shown(about.get('format'))}. If a later "
+            "version of Digitscope wrote it, install that version."
         )
     if differing := (about.keys() - {"temperature"}) ^ _REQUIRED:
         names = ", ".join(sorted(_REQUIRED))
         raise ModelError(f"missing or unknown: {', '.join(sorted(differing))}. A model has the entries {names}.")
+    if about["format"] == ROUNDED_FORMAT:
+        _check_scales(file, shapes)
     for name, dtype in file.dtypes.items():
-        if dtype not in ("float32", "float16"):
+        if dtype not in ("float32", "float16") and not (dtype == "int8" and name + SCALE in file.shapes):
             raise ModelError(f"{name} expects float32 or float16; got {dtype}.")
     if about["preprocessing"] != PREPROCESSING:
         raise ModelError(f"preprocessing is expected as {PREPROCESSING!r}; got {shown(about['preprocessing'])}.")
@@ -116,13 +130,22 @@ def _read(file: TensorFile) -> ModelContent:
     if "temperature" not in about and scores:
         raise ModelError(f"{', '.join(scores)} are expected with a temperature.")
     network = build_network(about["network"], shapes, shape)
-    arrays = {name: array.astype(np.float32, copy=False) for name, array in file.read().items()}
+    arrays = unrounded(file.read()) if about["format"] == ROUNDED_FORMAT else file.read()
+    arrays = {name: array.astype(np.float32, copy=False) for name, array in arrays.items()}
     check_finite(arrays)
     calibration = None
     if scores:
         calibration = Calibration(float(about["temperature"]), arrays.pop(_EVIDENCE), arrays.pop(_PROBABILITY))
     fill_network(network, arrays)
     return ModelContent(network, loss, shape, info, calibration)
+
+
+def _check_scales(file: TensorFile, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Takes the scales out of the shapes. Raises: ModelError unless each has whole numbers of so many outputs."""
+    for scale in [name for name in shapes if name.endswith(SCALE)]:
+        name, shape = scale.removesuffix(SCALE), shapes.pop(scale)
+        if file.dtypes.get(name) != "int8" or file.dtypes[scale] != "float32" or shape != shapes[name][:1]:
+            raise ModelError(f"{scale} is expected as float32, one number for each output of {name} in int8.")
 
 
 def build_network(description: Any, shapes: Mapping[str, tuple[int, ...]], input_shape: tuple[int, ...]) -> Network:

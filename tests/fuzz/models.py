@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from digitscope.model import Model
+from digitscope.model_file import ModelContent, write_model
 from digitscope.nn import (
     AveragePool2D,
     BackgroundCrossEntropy,
@@ -75,6 +76,8 @@ def model_files() -> dict[str, bytes]:
             calibrated = model if name == "dense" else model.calibrated(IMAGES, np.array([0, 1, 2]), threads=1)
             calibrated.save(path, half=name == "pooled")
             files[path.name] = path.read_bytes()
+        write_model(path, ModelContent(pooled, BackgroundCrossEntropy(), shape, INFO, None), one_byte=True)
+        files["rounded.safetensors"] = path.read_bytes()
     return files
 
 

@@ -9,10 +9,10 @@ import threadpoolctl
 
 from benchmarks import fit_ink_map
 from digitscope.arrays import Array
+from digitscope.files.rounded_weights import rounded, unrounded
 from digitscope.nn import Network
 from digitscope.vision.ink_map import WINDOW, ink_map, ink_network, load_ink_network, local_contrast
 from digitscope.vision.line_reader import LineReader
-from digitscope.vision.rounded_weights import rounded, unrounded
 
 RNG = np.random.default_rng(0)
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from digitscope.arrays import Array
 from digitscope.blas_threads import blas_threads
+from digitscope.files.rounded_weights import unrounded
 from digitscope.nn import Conv2D, DepthToSpace, Network, ReLU, Skip, SpaceToDepth, Upsample2D
-from digitscope.vision.rounded_weights import unrounded
 
 INK_NETWORK = Path(__file__).parent / "networks" / "ink.safetensors"
 """The weights that come with Digitscope."""

@@ -12,12 +12,12 @@ import numpy as np
 from digitscope.arrays import Array
 from digitscope.blas_threads import blas_threads
 from digitscope.errors import ModelError
+from digitscope.files.rounded_weights import rounded, unrounded
 from digitscope.files.tensors import open_tensors, write_tensors
 from digitscope.nn.ctc import BLANK, align, beam_search
 from digitscope.nn.layer import Layer, build, describe
 from digitscope.vision.characters import Box, Cuttings, InkComponents, Place, Strokes, box_of_ink, middle
 from digitscope.vision.line_image import HEIGHT, MARGIN, ink_rows, line_image
-from digitscope.vision.rounded_weights import rounded, unrounded
 
 LINE_NETWORK = Path(__file__).parent / "networks" / "line.safetensors"
 """The weights that come with Digitscope."""
