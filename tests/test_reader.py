@@ -162,6 +162,40 @@ class TestRead:
         assert line.confidence <= WEIGHTS.beside_letters
         assert max(right for _, _, right, _ in line.left_out) < line.digits[0].box[0]
 
+    @pytest.mark.parametrize("quarters", [1, 3])
+    def test_two_digits_on_a_page_turned_by_a_quarter(
+        self, model: Model, number: Callable[..., Picture], quarters: int
+    ) -> None:
+        reading = read(np.ascontiguousarray(np.rot90(number("35", gap=20), quarters)), model)
+        assert reading.text == "35"
+        (three, five) = reading.lines[0].digits
+        assert (three.box[1] > five.box[3]) if quarters == 1 else (three.box[3] < five.box[1])
+
+    @pytest.mark.parametrize(
+        ("confidences", "left_out", "kept"),
+        [((0.95, 0.95), 0, True), ((0.95, 0.85), 0, False), ((0.95,), 0, False), ((0.95, 0.95), 1, False)],
+    )
+    def test_a_page_is_turned_by_a_quarter_for_sure_digits_and_nothing_else(
+        self,
+        model: Model,
+        monkeypatch: pytest.MonkeyPatch,
+        confidences: tuple[float, ...],
+        left_out: int,
+        kept: bool,
+    ) -> None:
+        box = (0.0, 0.0, 1.0, 1.0)
+        digits = tuple(ReadDigit(7, p, box, np.zeros((28, 28), np.uint8)) for p in confidences)
+        other = Reading((ReadLine("7" * len(digits), digits, 0.9),), 0.9, left_out * (box,))
+        nothing = (0.0, Reading((), 0.9))
+        for place, turned_by in ((1, "a quarter"), (2, "three quarters"), (3, "a half")):
+            found = [nothing] * 4
+            found[place] = (sum(confidences) - 0.5 * len(digits), other)
+            iterator = iter(found)
+            monkeypatch.setattr(PictureReader, "_read_upright", lambda *_, of=iterator: next(of))
+            ink = np.zeros((60, 60), np.float32)
+            ink[10:50, 28:32] = 1
+            assert (read_ink(ink, model) == other) == (kept and turned_by != "a half")
+
     @pytest.mark.parametrize("side", SIDES)
     def test_a_number_at_the_edge_may_be_cut(self, model: Model, number: Callable[..., Picture], side: str) -> None:
         picture = number("8358", gap=30)
@@ -189,7 +223,8 @@ class TestRead:
         """Words upside down may look like two or three digits."""
         digits = tuple(ReadDigit(7, 0.99, (0, 0, 1, 1), np.zeros((28, 28), np.uint8)) for _ in range(4))
         other = Reading((ReadLine("7777", digits, 0.9),), 0.9)
-        found = iter([(-0.5, Reading((), 0.9)), (score, other), (0.0, Reading((), 0.9)), (0.0, Reading((), 0.9))])
+        nothing = (-0.5, Reading((), 0.9))
+        found = iter([nothing, nothing, nothing, (score, other)])  # upright, by a quarter, by three, and by a half
         monkeypatch.setattr(PictureReader, "_read_upright", lambda *_: next(found))
         ink = np.zeros((60, 60), np.float32)
         ink[10:50, 28:32] = 1

@@ -66,7 +66,11 @@ ONE_LINE = 0.3
 GAIN = 0.2
 """Minimum gain in it."""
 TURNED = 1.4
-"""Minimum score of a turned page: words upside down may look like two or three digits."""
+"""Minimum score of a turned page: words upside down may look like two or three digits.
+
+For a quarter turn it is enough that at least two digits are read, each of them with SURE, and nothing else.
+"""
+SURE = 0.9
 
 
 class Weights(NamedTuple):
@@ -286,9 +290,11 @@ class PictureReader:
             if other > least * max(1, other_reading.digits):
                 score, reading = other, other_reading
         if layout.lines and score < UPRIGHT * max(1, reading.digits):
+            upright = score
             for quarters in (1, 3, 2):
                 other, other_reading = self._read_upright(turned(layout, quarters), size)
-                if other > max(score + 1, TURNED, UPRIGHT * other_reading.digits):
+                least = max(upright + 1, TURNED, UPRIGHT * other_reading.digits)
+                if other > score and (other > least or (quarters != 2 and _is_sure(other_reading))):
                     score, reading = other, other_reading
         return reading
 
@@ -428,6 +434,12 @@ class PictureReader:
         return replace(
             reading, lines=(replace(line, text=str(label), digits=(digit,), confidence=sure),), confidence=sure
         )
+
+
+def _is_sure(reading: Reading) -> bool:
+    """Whether there are several digits, all of them sure, and nothing else."""
+    digits = [digit for line in reading.lines for digit in line.digits]
+    return len(digits) > 1 and not reading.left_out and min(digit.confidence for digit in digits) >= SURE
 
 
 def _digit_image(ink: Array, shape: Shape) -> NDArray[np.uint8]:
