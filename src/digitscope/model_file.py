@@ -130,7 +130,8 @@ def _read(file: TensorFile) -> ModelContent:
     if "temperature" not in about and scores:
         raise ModelError(f"{', '.join(scores)} are expected with a temperature.")
     network = build_network(about["network"], shapes, shape)
-    arrays = unrounded(file.read()) if about["format"] == ROUNDED_FORMAT else file.read()
+    with np.errstate(over="ignore", invalid="ignore"):
+        arrays = unrounded(file.read()) if about["format"] == ROUNDED_FORMAT else file.read()
     arrays = {name: array.astype(np.float32, copy=False) for name, array in arrays.items()}
     check_finite(arrays)
     calibration = None

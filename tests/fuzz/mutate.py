@@ -197,10 +197,11 @@ def _mutate_entry(header: dict[str, Any], rng: Rng) -> None:
 def _mutate_numbers(header: dict[str, Any], body: bytes, rng: Rng) -> bytes:
     """The body with a number of one tensor that is not finite, very large, or negative."""
     entry = header[choose(rng, [name for name in header if name != "__metadata__"])]
-    dtype = {"F16": np.float16, "F64": np.float64}.get(entry["dtype"], np.float32)
+    dtype = {"F16": np.float16, "F64": np.float64, "I8": np.int8}.get(entry["dtype"], np.float32)
     start, end = entry["data_offsets"]
     numbers = np.frombuffer(body[start:end], dtype).copy()
+    values = (-128, 127, 0) if dtype is np.int8 else (np.nan, np.inf, -np.inf, 3e38, 6e4, -1.0, 0.0)
     if numbers.size:
         with np.errstate(over="ignore"):
-            numbers[int(rng.integers(numbers.size))] = choose(rng, (np.nan, np.inf, -np.inf, 3e38, 6e4, -1.0, 0.0))
+            numbers[int(rng.integers(numbers.size))] = choose(rng, values)
     return body[:start] + numbers.tobytes() + body[end:]
