@@ -22,6 +22,7 @@ from digitscope.arrays import Array
 from digitscope.datasets import load_mnist
 from digitscope.nn import Adam, BatchNorm, Conv2D, Layer, MaxPool2D, Network, ReLU, Residual, clip_scale, gradient_norm
 from digitscope.nn.ctc import CTC
+from digitscope.nn.layer import describe
 from digitscope.nn.sequence import Conv1D, FoldHeight, MaxPoolHeight, SplitSteps
 from digitscope.synthetic.line_pictures import photographed_line
 from digitscope.synthetic.scenes import WritingSource
@@ -74,6 +75,28 @@ def build(rng: np.random.Generator) -> Network:
         Conv1D(128, 2 * (len(ALPHABET) + 1), 1, rng=rng),
         SplitSteps(2),
     )
+
+
+def begin_as(network: Network, smaller: Network) -> None:
+    """Gives the network the weights of a smaller one, whose outputs it then has.
+
+    The residual blocks that the smaller one lacks keep their random weights but for the scale of their last
+    normalization, which is zero, so that they change nothing.
+
+    Raises: ValueError if the networks differ in more than residual blocks.
+    """
+    given = list(smaller.layers)
+    missing = "The weights to begin with are of a network that differs in more than residual blocks"
+    for layer in network.layers:
+        if given and describe(layer) == describe(given[0]):
+            layer.params = given.pop(0).params
+        elif isinstance(layer, Residual):
+            name = [name for name in layer.params if name.endswith("scale")][-1]
+            layer.params = {**layer.params, name: np.zeros_like(layer.params[name])}
+        elif not isinstance(layer, ReLU):
+            raise ValueError(f"{missing}: they have no {type(layer).__name__} where this one has it.")
+    if given:
+        raise ValueError(f"{missing}: this one has no {type(given[0]).__name__} where they have it.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,14 +210,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--lines", type=int, default=600_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ink", type=Path, default=INK_NETWORK, help="weights of the ink network")
-    parser.add_argument("--start", type=Path, help="weights to begin with; random if not given")
+    parser.add_argument("--start", type=Path, help="weights to begin with, perhaps of fewer residual blocks")
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--rate", type=float, default=PEAK_RATE, help="the highest learning rate")
     options = parser.parse_args(arguments)
     (images, labels), _ = load_mnist()
     network = build(np.random.default_rng([options.seed, 0]))
     if options.start:
-        network.params = LineReader.load(options.start).network.params
+        smaller = LineReader.load(options.start).network
+        assert isinstance(smaller, Network)
+        begin_as(network, smaller)
     print(network.summary((1, HEIGHT, 128)))
     begin = time.process_time()
     source = LineSource(images[:-UNSEEN], labels[:-UNSEEN], load_ink_network(options.ink))

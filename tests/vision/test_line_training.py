@@ -7,8 +7,9 @@ import pytest
 
 from benchmarks import line_reading, train_line_reader
 from benchmarks.line_reading import Answer, figures, only_digits
-from benchmarks.train_line_reader import batches, build, rate, train, training_example
+from benchmarks.train_line_reader import batches, begin_as, build, rate, train, training_example
 from digitscope.datasets import load_mnist
+from digitscope.nn import Network, ReLU, Residual
 from digitscope.synthetic.text_lines import LineWriter, WrittenLine
 from digitscope.vision.line_image import HEIGHT
 from digitscope.vision.line_reader import LineReader
@@ -53,6 +54,20 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert max(rates) == pytest.approx(2e-3, rel=0.01)
     assert rates[0] < 0.1 * max(rates)
     assert rates[-1] < 0.02 * max(rates)
+
+
+def test_a_network_begins_with_the_weights_of_fewer_residual_blocks() -> None:
+    x = np.random.default_rng(0).random((1, HEIGHT, 64, 3), np.float32)
+    larger, other = build(np.random.default_rng(1)), build(np.random.default_rng(2))
+    first = next(k for k, layer in enumerate(other.layers) if isinstance(layer, Residual))
+    smaller = Network(*other.layers[:first], *other.layers[first + 2 :])  # without one of the blocks, and its ReLU
+    assert not np.array_equal(larger.forward(x, training=True)[0], smaller.forward(x, training=True)[0])
+    begin_as(larger, smaller)
+    np.testing.assert_array_equal(larger.forward(x, training=True)[0], smaller.forward(x, training=True)[0])
+    with pytest.raises(ValueError, match="this one has no ReLU where they have it"):
+        begin_as(larger, Network(*other.layers, ReLU()))
+    with pytest.raises(ValueError, match="they have no Conv2D where this one has it"):
+        begin_as(larger, Network(*other.layers[3:]))
 
 
 def test_equal_seeds_train_equal_networks(writer: LineWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
