@@ -136,6 +136,11 @@ DAMAGE: dict[str, tuple[str, Change, str]] = {
         r"x\.unit is expected as float32, one number for each output of x in int8",
     ),
     "a scale that is infinite": ("rounded", number("3.weight.unit", np.inf), r"3\.weight is expected as finite"),
+    "a scale of another shape": (
+        "rounded",
+        tensor("3.weight.unit", shape=[1, 4]),
+        r"3\.weight\.unit is expected as float32, one number for each output of 3\.weight in int8",
+    ),
     "a scale in whole numbers": (
         "rounded",
         lambda _, header, __: header.update({"3.weight.unit": header["3.weight"], "3.weight": header["3.weight.unit"]}),

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from digitscope import reader
 from digitscope.arrays import Array
 from digitscope.datasets import DataSet
 from digitscope.errors import ModelError
@@ -25,7 +26,7 @@ from digitscope.reader import (
     read,
     read_ink,
 )
-from digitscope.vision.layout import find_layout
+from digitscope.vision.layout import PageLayout, find_layout
 
 Picture = NDArray[np.uint8]
 
@@ -243,6 +244,22 @@ class TestRead:
         ink = np.zeros((200, 60), np.float32)
         ink[10:50, 28:32] = ink[110:150, 28:32] = 1
         assert read_ink(ink, model) == (one if kept else two)
+
+    def test_a_page_of_many_pieces_is_not_read_as_one_line(self, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+        tried: list[int] = []
+
+        def as_one_line(layout: PageLayout) -> PageLayout:
+            tried.append(len(layout.components))
+            return layout
+
+        monkeypatch.setattr(reader, "as_one_line", as_one_line)
+        monkeypatch.setattr(PictureReader, "_read_upright", lambda *_: (-1.0, Reading((), 0.9)))
+        for columns in (50, 51):
+            ink = np.zeros((200, 20 * columns), np.float32)
+            for left in range(5, 20 * columns, 20):
+                ink[20:60, left : left + 4] = ink[120:160, left : left + 4] = 1
+            read_ink(ink, model)
+        assert tried == [100]
 
     def test_nothing_written(self, model: Model) -> None:
         for grey in (0, 128, 255):

@@ -412,6 +412,23 @@ def test_a_network_on_the_device_predicts_there(few: DataSet) -> None:
 
 
 @pytest.mark.usefixtures("copying_to_host")
+def test_the_device_predicts_more_images_at_a_time(few: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "GPU_CHUNK", 180)
+    network = Network(Dense(784, 10, rng=RNG))
+    sizes: list[int] = []
+    forward = Dense.forward
+
+    def recording(self: Dense, x: Array, **options: Any) -> Any:
+        sizes.append(x.shape[1])
+        return forward(self, x, **options)
+
+    monkeypatch.setattr(Dense, "forward", recording)
+    for there in (network, network.map_arrays(move)):
+        network_outputs(there, few.x_train[:250])
+    assert sizes == [inference.CHUNK, inference.CHUNK, 250 - 2 * inference.CHUNK, 180, 70]
+
+
+@pytest.mark.usefixtures("copying_to_host")
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("end", ["last", "break", "error"])
 def test_a_training_leaves_the_network_where_it_was(

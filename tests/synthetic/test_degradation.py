@@ -19,6 +19,7 @@ from digitscope.synthetic.degradation import (
     damage,
     damage_once,
     enlarged,
+    framed,
     grey_scan,
     prepared,
     repenned,
@@ -95,6 +96,27 @@ def test_a_gap_and_a_cut_leave_most_of_the_ink(mnist: DataSet) -> None:
         cut = clipped(sheet, rng)
         assert min(np.array(cut.shape) / sheet.shape) > 0.88
         assert ruled(sheet, rng).sum() >= sheet.sum() - 1e-3
+
+
+def test_the_rest_of_a_frame_is_beside_the_digit_and_below_a_narrow_one() -> None:
+    wide = np.zeros((SHEET, 60), np.float32)
+    wide[:, 25:35] = wide[:10] = 1
+    sides, below = set(), 0
+    for seed in range(60):
+        found = framed(wide, np.random.default_rng(seed))
+        margin = (len(found) - SHEET) // 2
+        inside = found[margin : margin + SHEET, margin : margin + 60]
+        assert (inside >= wide).all()
+        around = found[:margin], found[margin + SHEET :], found[:, :margin], found[:, margin + 60 :]
+        lines = [part.max(initial=0) > 0.4 for part in around]
+        sides |= {k for k, line in enumerate(lines) if line}
+        narrow = framed(wide[:, 25:35], np.random.default_rng(seed))
+        margin = (len(narrow) - SHEET) // 2
+        assert not narrow[: margin + SHEET - 20, :margin].any()
+        assert not narrow[:margin].any()
+        below += narrow[margin + SHEET - 20 :].sum() > 200
+    assert below > 50
+    assert sides == {0, 1, 2, 3}
 
 
 def test_an_image_of_which_nothing_would_be_left_stays_as_it_is(mnist: DataSet) -> None:

@@ -133,11 +133,12 @@ def test_no_ink_and_no_characters(places: list[float]) -> None:
 
 
 def test_what_is_far_from_a_sign_belongs_to_none() -> None:
-    ink = line((2, 2, 12, 22), (26, 14, 28, 16), (40, 2, 60, 22), (29, 20, 30, 21))
+    ink = line((2, 2, 5, 22), (9, 8, 12, 20), (26, 14, 28, 16), (40, 2, 60, 22), (29, 20, 30, 21))
     places = [Place(27, 1, within=5), Place(50, 7)]
     components = InkComponents(ink)
     sign, digit = map(middle, components.divide(places))
     assert box_of_ink(sign) == (26, 14, 30, 21)
     assert box_of_ink(digit) == (40, 2, 60, 22)
     assert components.others(places, height=7) == [(2, 2, 12, 22)]
+    assert components.others(places, height=3) == [(2, 2, 5, 22), (9, 8, 12, 20)]
     assert components.others([Place(27, 1), Place(50, 7)], height=7) == []

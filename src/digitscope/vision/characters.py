@@ -108,10 +108,19 @@ class InkComponents:
         return divided
 
     def others(self, places: Sequence[Place], height: float) -> list[Box]:
-        """The boxes of components that are so high and belong to none, because they are too far from a sign's place."""
+        """The boxes of writing that belongs to no character, because it is too far from a sign's place.
+
+        height: of the lowest component that is writing, and the greatest gap within a word
+        """
         owners = self._nearest_places(places)
         none = [c for c, of in enumerate(owners) if not of and self._height([c]) >= height]
-        return [(self._columns[c][0], self._rows[c][0], self._columns[c][1], self._rows[c][1]) for c in none]
+        words: list[list[int]] = []
+        for component in sorted(none, key=lambda c: self._columns[c]):
+            if not words or self._columns[component][0] - max(self._columns[c][1] for c in words[-1]) > height:
+                words.append([])
+            words[-1].append(component)
+        corners = (self._corners[:, word] for word in words)
+        return [(c[1].min(), c[0].min(), c[3].max(), c[2].max()) for c in corners]
 
     def _nearest_places(self, places: Sequence[Place]) -> list[list[int]]:
         """The character of each component, in a list of one; an empty list if it is too far, or if all are spaces."""
