@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from digitscope.arguments import check_kind
 from digitscope.arrays import Array
 from digitscope.errors import ModelError
+from digitscope.metrics import CONFIDENT
 from digitscope.model import Model
 from digitscope.nn import BackgroundCrossEntropy
 from digitscope.nn.ctc import beam_search
@@ -68,9 +69,8 @@ GAIN = 0.2
 TURNED = 1.4
 """Minimum score of a turned page: words upside down may look like two or three digits.
 
-For a quarter turn it is enough that at least two digits are read, each of them with SURE, and nothing else.
+For a quarter turn it is enough that at least two digits are read, all of them CONFIDENT, and nothing else.
 """
-SURE = 0.9
 
 
 class Weights(NamedTuple):
@@ -431,15 +431,14 @@ class PictureReader:
             confidence = min(confidence, float(np.exp(log_p[label]) / 2))
         digit = ReadDigit(label, confidence, line.digits[0].box, image)
         sure = min(reading.confidence, confidence)
-        return replace(
-            reading, lines=(replace(line, text=str(label), digits=(digit,), confidence=sure),), confidence=sure
-        )
+        line = replace(line, text=str(label), digits=(digit,), confidence=sure)
+        return replace(reading, lines=(line,), confidence=sure)
 
 
 def _is_sure(reading: Reading) -> bool:
     """Whether there are several digits, all of them sure, and nothing else."""
     digits = [digit for line in reading.lines for digit in line.digits]
-    return len(digits) > 1 and not reading.left_out and min(digit.confidence for digit in digits) >= SURE
+    return len(digits) > 1 and not reading.left_out and min(digit.confidence for digit in digits) >= CONFIDENT
 
 
 def _digit_image(ink: Array, shape: Shape) -> NDArray[np.uint8]:

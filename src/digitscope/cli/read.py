@@ -152,8 +152,7 @@ def _marked(path: Path, picture: Any, reading: "Reading") -> Any:
     ]
     marks += [(None, 1.0, tuple(scale * x for x in box)) for box in reading.left_out]
     text = " / ".join(line.text for line in reading.lines)
-    said = "; ".join(
-        (f"{percentage(reading.confidence, 1)} %", *{note: 0 for line in reading.lines for note in _notes(line)})
-    )
+    notes = dict.fromkeys(note for line in reading.lines for note in _notes(line))  # each once, in order
+    said = "; ".join((f"{percentage(reading.confidence, 1)} %", *notes))
     heading = f"{text} ({said})" if text else "no digits"
     return heading, path.name, small, marks
