@@ -26,6 +26,7 @@ from digitscope.reader import (
     read,
     read_ink,
 )
+from digitscope.vision import prepare
 from digitscope.vision.layout import PageLayout, find_layout
 
 Picture = NDArray[np.uint8]
@@ -260,6 +261,27 @@ class TestRead:
                 ink[20:60, left : left + 4] = ink[120:160, left : left + 4] = 1
             read_ink(ink, model)
         assert tried == [100]
+
+    def test_the_model_decides_where_the_line_reader_sees_no_digit(
+        self, model: Model, number: Callable[..., Picture], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """So `read` and `predict` agree on pictures of one digit."""
+        nothing = Reading((), 0.9, ((0.0, 0.0, 9.0, 9.0),))
+        monkeypatch.setattr(PictureReader, "read", lambda *_: nothing)
+        picture = number("5")
+        image = prepare(picture, model.image_shape).image
+        (answer,) = model.answers(image[None])
+        reading = read(picture, model)
+        assert (reading.text, reading.left_out) == ("5", ())
+        (digit,) = reading.lines[0].digits
+        assert reading.confidence == digit.confidence == pytest.approx(answer.probability / 2)
+        np.testing.assert_array_equal(digit.image, image)
+        inked = [np.flatnonzero((picture[..., 0] < 128).any(axis=axis)) for axis in (0, 1)]
+        edges = [inked[0][0], inked[1][0], inked[0][-1] + 1, inked[1][-1] + 1]
+        assert digit.box == pytest.approx(edges, abs=8)
+        assert read(number("57", gap=40), model) == nothing  # two components
+        assert read(printed("M"), model) == nothing  # the model sees none either
+        assert read(picture, replace(model, calibration=None)) == nothing  # it cannot say that it sees none
 
     def test_nothing_written(self, model: Model) -> None:
         for grey in (0, 128, 255):

@@ -10,7 +10,8 @@ most probable, one with the features f has the probability
 a conditional logit (McFadden 1974). The features are what the network says, what the model says of the digits'
 images, and what is counted in the text; the `Weights` w are fitted. The probability of a number is that of all texts
 that have its digits in this order. A number in a line with letters is less probable, because a digit may be a letter,
-or a letter a digit. A picture of a single digit is read as `vision.prepare` and the model read it.
+or a letter a digit. A picture of a single digit is read as `vision.prepare` and the model read it, even if the network
+sees none in its only component.
 """
 
 import os
@@ -188,8 +189,13 @@ def read(
     Raises: PictureError if the picture cannot be read; ModelError for another model.
     """
     pixels, reader = to_picture(picture), PictureReader(_to_model(model), thread_count(threads))
-    reading = reader.read(find_layout(pixels), pixels.shape[:2])
-    return reader.read_as_one(reading, pixels) if reading.text.isdigit() and reading.digits == 1 else reading
+    layout = find_layout(pixels)
+    reading = reader.read(layout, pixels.shape[:2])
+    if reading.text.isdigit() and reading.digits == 1:
+        return reader.read_as_one(reading, pixels)
+    if not reading.lines and len(layout.components) == 1:
+        return reader.read_nothing_as_one(reading, pixels)
+    return reading
 
 
 def read_ink(ink: Array, model: Model | str | os.PathLike[str] | None = None, *, threads: int | None = 1) -> Reading:
@@ -433,6 +439,25 @@ class PictureReader:
         sure = min(reading.confidence, confidence)
         line = replace(line, text=str(label), digits=(digit,), confidence=sure)
         return replace(reading, lines=(line,), confidence=sure)
+
+    def read_nothing_as_one(self, reading: Reading, picture: NDArray[np.uint8]) -> Reading:
+        """The reading of a picture in whose only component the line reader sees no digit, and the model perhaps one.
+
+        The two disagree, so the digit has at most half of the model's probability.
+        """
+        found = find_digit(picture)
+        if found is None or self._model.calibration is None:
+            return reading
+        image = fit_to_format(found.coverage, self._model.image_shape)[1]
+        (answer,) = self._model.answers(image[None], threads=self._threads)
+        if not answer.is_digit:
+            return reading
+        rows, columns = found.box
+        box = found.layout.to_picture((columns.start, rows.start, columns.stop, rows.stop))
+        left, top, right, bottom = np.clip(box, 0, [*picture.shape[1::-1]] * 2).tolist()
+        digit = ReadDigit(answer.digit, answer.probability / 2, (left, top, right, bottom), image)
+        line = ReadLine(str(digit), (digit,), digit.confidence)
+        return Reading((line,), digit.confidence)
 
 
 def _is_sure(reading: Reading) -> bool:
