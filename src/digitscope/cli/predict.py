@@ -11,7 +11,9 @@ from digitscope.cli.options import FilePath, json_option, model_text, paths_argu
 from digitscope.cli.pictures import PictureResult, model_and_pictures, read_each
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from digitscope.model import Answer, Model
     from digitscope.vision import Preparation
@@ -65,7 +67,8 @@ def predict(
     from digitscope.errors import DataError, NoInkError
     from digitscope.files.opening import shown_path
     from digitscope.model import Model
-    from digitscope.vision import prepare
+    from digitscope.vision import to_picture
+    from digitscope.vision.prepare import prepare_decoded
 
     model, files = model_and_pictures(arguments, show, context)
     loaded = Model.load(model)
@@ -75,8 +78,9 @@ def predict(
     def read(path: Path) -> PictureResult | list[PictureResult]:
         if is_table(path):
             return read_rows(path)
+        picture = to_picture(path)
         try:
-            preparation = prepare(path, loaded.image_shape)
+            preparation = prepare_decoded(picture, shown_path(path), loaded.image_shape)
         except NoInkError:
             return (
                 {"file": str(path), "model": str(model), "digit": None, "reason": BLANK_REASON},
@@ -84,7 +88,7 @@ def predict(
                 partial(_blank, path),
             )
         (answer,) = loaded.answers(preparation.image[None], refuse=refuse)
-        text, several = _text(answer), _several(path, loaded)
+        text, several = _text(answer), _several(picture, loaded)
         hint = f"; the picture shows {several} digits: digitscope read reads all" if several else ""
         return (
             {**_as_json(path, model, answer), "several_digits": several},
@@ -107,13 +111,13 @@ def predict(
     read_each(files, read, as_json=as_json, show=show, draw=_draw)
 
 
-def _several(path: Path, model: "Model") -> int | None:
+def _several(picture: "NDArray[np.uint8]", model: "Model") -> int | None:
     """How many digits the picture shows, if it shows several."""
     from digitscope.reader import CLASSES, read
 
     if model.classes != CLASSES:
         return None
-    reading = read(path, model)
+    reading = read(picture, model)
     return reading.digits if reading.digits > 1 and reading.confidence >= SEVERAL else None
 
 
